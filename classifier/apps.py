@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class ClassifierConfig(AppConfig):
+    name = "classifier"
+    verbose_name = "Facet"
+
+    def ready(self) -> None:
+        from classifier import checks  # noqa: F401 - registers the system checks

@@ -1,0 +1,31 @@
+"""One file per noun; everything is importable from here."""
+
+from classifier.models.accounts import AccessToken, Invitation, User
+from classifier.models.audit import AuditEvent
+from classifier.models.collections import Collection, CollectionShare
+from classifier.models.faces import Face, Prediction
+from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, Leased, LeasedQuerySet, State
+from classifier.models.model_versions import ModelVersion
+from classifier.models.photos import Photo, Upload, UploadItem
+from classifier.models.workers import WorkerHeartbeat
+
+__all__ = [
+    "MAX_ATTEMPTS",
+    "MAX_LOST",
+    "AccessToken",
+    "AuditEvent",
+    "Collection",
+    "CollectionShare",
+    "Face",
+    "Invitation",
+    "Leased",
+    "LeasedQuerySet",
+    "ModelVersion",
+    "Photo",
+    "Prediction",
+    "State",
+    "Upload",
+    "UploadItem",
+    "User",
+    "WorkerHeartbeat",
+]

@@ -1,0 +1,108 @@
+"""A collection: a named set of photos of one owner, with a stated purpose."""
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Count, Q
+
+from ml.labels import ATTRIBUTES, TAXONOMIES
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from classifier.models.accounts import User
+
+INBOX_NAME = "Inbox"
+INBOX_PURPOSE = "trying Facet out"
+
+
+def all_attributes() -> list[str]:
+    return list(ATTRIBUTES)
+
+
+class CollectionQuerySet(models.QuerySet["Collection"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Own collections, those shared with the user, and, for reviewers, those opened to reviewers."""
+        if not user.is_authenticated:
+            return self.none()
+        visible = Q(owner=user) | Q(shares__user=user)
+        if user.is_reviewer():
+            visible |= Q(is_opened_to_reviewers=True)
+        return self.filter(id__in=self.model._default_manager.filter(visible, deleting_at=None).values("id"))
+
+    def owned_by(self, user: "User | AnonymousUser") -> Self:
+        """The collections a user may change and upload to."""
+        return self.filter(owner=user, deleting_at=None) if user.is_authenticated else self.none()
+
+    def with_counts(self) -> Self:
+        """Adds `photo_count` and one count per state: `queued_count`, `running_count`, `done_count`, `failed_count`."""
+        kept = Q(photos__deleting_at=None)
+        states = {
+            f"{state}_count": Count("photos", filter=kept & Q(photos__state=state))
+            for state in ("queued", "running", "done", "failed")
+        }
+        return self.annotate(photo_count=Count("photos", filter=kept), **states)
+
+
+class Collection(models.Model):
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="collections")
+    name = models.CharField(max_length=120)
+    purpose = models.TextField(max_length=1000, help_text="Why these photos are looked at.")
+    is_inbox = models.BooleanField(default=False, editable=False)
+    attributes = models.JSONField(default=all_attributes, help_text="What is computed and stored: race, gender, age.")
+    taxonomy = models.CharField(
+        max_length=20, default="fairface-7", choices=[(name, name) for name in TAXONOMIES], verbose_name="grouping"
+    )
+    retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+        help_text="Photos are deleted this many days after they were received; empty keeps them.",
+    )
+    is_opened_to_reviewers = models.BooleanField(default=False, verbose_name="opened to reviewers")
+    terms_version = models.CharField(max_length=20, blank=True, editable=False)
+    terms_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    terms_accepted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleting_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = CollectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner"], condition=Q(is_inbox=True), name="one_inbox_per_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def terms_accepted(self) -> bool:
+        """Whether photos may be added: the declaration was made, or this is the Inbox of somebody who signed up."""
+        return self.terms_accepted_at is not None or (self.is_inbox and self.owner.terms_accepted_at is not None)
+
+
+class CollectionShare(models.Model):
+    """Somebody else who may read, or read and review, a collection."""
+
+    class Role(models.TextChoices):
+        READ = "read", "read"
+        REVIEW = "review", "read and review"
+
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="shares")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="collection_shares")
+    role = models.CharField(max_length=6, choices=Role.choices, default=Role.READ)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["collection", "user"], name="one_share_per_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} may {self.get_role_display()} {self.collection}"

@@ -1,0 +1,156 @@
+"""The queue: the row is the truth, the message is a hint. One abstract model and one QuerySet for everything slow."""
+
+import uuid
+from datetime import timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models import Case, F, Max, Min, Q, Value, When
+from django.utils import timezone
+
+MAX_ATTEMPTS = 3  # attempts that ended in an error of this very row
+MAX_LOST = 10  # leases that were lost together with their worker
+
+
+class State(models.TextChoices):
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+
+
+PENDING = (State.QUEUED, State.RUNNING)
+
+
+class LeasedQuerySet(models.QuerySet):
+    def pending(self) -> Self:
+        return self.filter(state__in=PENDING)
+
+    def claimable(self) -> Self:
+        """Queued rows, and running ones whose worker let the lease run out."""
+        return self.filter(Q(state=State.QUEUED) | Q(state=State.RUNNING, lease_until__lt=timezone.now()))
+
+    def next_turn(self, owner_id: int) -> int:
+        """The first free turn of an owner (start-time fair queueing).
+
+        Rows are claimed in the order of `turn`. An owner's rows take consecutive turns from the lowest that is still
+        waiting, so that owners alternate however many rows each of them has.
+        """
+        waiting = self.filter(state=State.QUEUED)
+        lowest = waiting.aggregate(turn=Min("turn"))["turn"] or 0
+        own_last = waiting.filter(owner_id=owner_id).aggregate(turn=Max("turn"))["turn"]
+        return lowest if own_last is None else max(own_last + 1, lowest)
+
+    def claim(self, *, limit: int) -> list[Any]:
+        """Lease up to `limit` rows to the caller and return them; a row that was tried before comes alone.
+
+        One conditional UPDATE decides between workers: only the rows it changed carry the new token. A row whose
+        worker was lost for the last time that is allowed fails here with `worker_lost`.
+        """
+        now = timezone.now()
+        token = uuid.uuid4()
+        with transaction.atomic(using=self.db):
+            candidates = self.claimable().order_by("turn", "id")
+            if connection.features.has_select_for_update_skip_locked:
+                candidates = candidates.select_for_update(skip_locked=True)
+            rows = list(candidates.values_list("id", "state", "attempts", "lost")[:limit])
+            fresh = [pk for pk, state, attempts, lost in rows if state == State.QUEUED and not attempts and not lost]
+            first_is_fresh = bool(rows) and rows[0][0] in fresh[:1]
+            chosen = fresh if first_is_fresh else [row[0] for row in rows[:1]]
+            if not chosen:
+                return []
+            running = When(state=State.RUNNING, then=F("lost") + 1)
+            self.claimable().filter(id__in=chosen).update(
+                state=State.RUNNING,
+                token=token,
+                started_at=now,
+                lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+                lost=Case(running, default=F("lost")),
+            )
+        self.filter(token=token, lost__gte=MAX_LOST).update(
+            state=State.FAILED, code="worker_lost", token=None, lease_until=None, finished_at=now
+        )
+        return list(self.filter(token=token).order_by("turn", "id"))
+
+    def renew(self, *, token: uuid.UUID) -> int:
+        """Prolong the leases of one claim; the number of rows that are still the caller's."""
+        until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+        return self.filter(token=token, state=State.RUNNING).update(lease_until=until)
+
+    def release(self, *, token: uuid.UUID) -> int:
+        """Give unfinished rows of one claim back untouched (the worker is stopping, say)."""
+        return self.filter(token=token, state=State.RUNNING).update(
+            state=State.QUEUED, token=None, lease_until=None, started_at=None
+        )
+
+    def finish(self, *, pk: int, token: uuid.UUID, **values: Any) -> bool:
+        """Mark one row done if it is still the caller's. Call it inside the transaction that stores the result."""
+        changed = self.filter(pk=pk, token=token, state=State.RUNNING).update(
+            state=State.DONE, token=None, lease_until=None, finished_at=timezone.now(), **values
+        )
+        return changed == 1
+
+    def fail_attempt(self, *, pk: int, token: uuid.UUID, code: str) -> bool:
+        """Count an error of this row: queued again, or failed with `code` after the last attempt."""
+        last = Q(attempts__gte=MAX_ATTEMPTS - 1)
+        changed = self.filter(pk=pk, token=token, state=State.RUNNING).update(
+            state=Case(When(last, then=Value(State.FAILED)), default=Value(State.QUEUED)),
+            code=Case(When(last, then=Value(code)), default=Value("")),
+            finished_at=Case(When(last, then=Value(timezone.now())), default=None),
+            attempts=F("attempts") + 1,
+            token=None,
+            lease_until=None,
+        )
+        return changed == 1
+
+    def fail(self, *, pk: int, token: uuid.UUID, code: str) -> bool:
+        """Fail one row for good: trying again would change nothing (its file is gone, say)."""
+        changed = self.filter(pk=pk, token=token, state=State.RUNNING).update(
+            state=State.FAILED, code=code, token=None, lease_until=None, finished_at=timezone.now()
+        )
+        return changed == 1
+
+    def restart(self) -> int:
+        """Queue finished rows afresh, behind what is already waiting of their owners; the number of rows."""
+        count = 0
+        finished = self.filter(state__in=(State.DONE, State.FAILED))
+        everything = self.model._default_manager.all()
+        for owner_id in finished.order_by().values_list("owner_id", flat=True).distinct():
+            with transaction.atomic(using=self.db):
+                turn = everything.next_turn(owner_id)
+                for offset, pk in enumerate(finished.filter(owner_id=owner_id).values_list("pk", flat=True)):
+                    count += finished.filter(pk=pk).update(
+                        state=State.QUEUED,
+                        code="",
+                        attempts=0,
+                        lost=0,
+                        turn=turn + offset,
+                        queued_at=timezone.now(),
+                        started_at=None,
+                        finished_at=None,
+                    )
+        return count
+
+
+class Leased(models.Model):
+    """A row that is its own job."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.QUEUED)
+    code = models.CharField(max_length=20, blank=True)
+    token = models.UUIDField(null=True, blank=True, editable=False, db_index=True)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    lost = models.PositiveSmallIntegerField(default=0, editable=False)
+    turn = models.BigIntegerField(default=0, editable=False)
+    queued_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        indexes = [
+            models.Index("turn", "id", condition=Q(state__in=PENDING), name="%(class)s_claim"),
+            models.Index("owner", "turn", condition=Q(state=State.QUEUED), name="%(class)s_turns"),
+        ]

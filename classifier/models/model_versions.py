@@ -1,0 +1,44 @@
+"""A model version: weights, preprocessing, labels, calibration, metrics and licence under one hash."""
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+
+class ModelVersion(models.Model):
+    class Status(models.TextChoices):
+        PRODUCTION = "production", "production"
+        CANDIDATE = "candidate", "candidate"
+        RETIRED = "retired", "retired"
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=80)
+    sha256 = models.CharField(max_length=64, unique=True, help_text="Of weights and JSON together.")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.CANDIDATE)
+    card = models.JSONField(default=dict, help_text="The checkpoint's JSON: preset, labels, calibration, metrics, licence.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status="production"), name="one_production_model"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.card.get("metrics", {})
+
+    @property
+    def licence(self) -> str:
+        return self.card.get("licence", "")
+
+    def threshold(self, attribute: str, *, taxonomy: str) -> float:
+        """The probability under which this version is "unsure" about an attribute told in a taxonomy, 0 to 1."""
+        return float(self.card.get("thresholds", {}).get(attribute, {}).get(taxonomy, 0.0))

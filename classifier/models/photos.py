@@ -1,0 +1,127 @@
+"""One submission, what became of each file in it, and the photos: a photo's row is its own job."""
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from classifier.models.collections import Collection
+from classifier.models.leases import Leased, LeasedQuerySet
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from classifier.models.accounts import User
+
+
+class PhotoQuerySet(LeasedQuerySet):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """The only way views and API fetch photos: everybody else gets 404."""
+        return self.filter(collection__in=Collection.objects.visible_to(user), deleting_at=None)
+
+    def owned_by(self, user: "User | AnonymousUser") -> Self:
+        """The photos a user may delete or run again."""
+        return self.filter(collection__in=Collection.objects.owned_by(user), deleting_at=None)
+
+    def claimable(self) -> Self:
+        return super().claimable().filter(deleting_at=None)
+
+
+class Upload(models.Model):
+    """One submission: a drop on the page or one POST."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="uploads")
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-received_at"]
+
+    def __str__(self) -> str:
+        return f"upload {self.uid}"
+
+
+class Photo(Leased):
+    """One stored image, upright and without metadata."""
+
+    class Code(models.TextChoices):
+        NO_FACE = "no_face", "no face was found"
+        CRASHED = "crashed", "the analysis broke on this photo"
+        TIMED_OUT = "timed_out", "the analysis took too long"
+        WORKER_LOST = "worker_lost", "the worker was lost too often while it had this photo"
+        FILE_MISSING = "file_missing", "the stored file is missing"
+        INTERNAL = "internal", "an error inside Facet"
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="photos")
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="photos")
+    code = models.CharField(max_length=20, blank=True, choices=Code.choices)
+    name = models.CharField(max_length=255, help_text="The file name as sent; for display only.")
+    sha256 = models.CharField(max_length=64, editable=False, help_text="Of the received bytes.")
+    note = models.CharField(max_length=200, blank=True, help_text="What the decoder had to say, if anything.")
+    width = models.PositiveIntegerField(help_text="Pixels of the stored, upright photo.")
+    height = models.PositiveIntegerField()
+    stored_bytes = models.PositiveBigIntegerField(default=0, help_text="Photo and thumbnails together.")
+    image = models.FileField(max_length=120)
+    thumbnail = models.FileField(max_length=120)
+    received_at = models.DateTimeField(default=timezone.now)
+    model_version = models.ForeignKey(
+        "classifier.ModelVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="photos"
+    )
+    device = models.CharField(max_length=40, blank=True)
+    timings_ms = models.JSONField(default=dict, blank=True)
+    face_count = models.PositiveIntegerField(default=0)
+    deleting_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Set when its deletion began; nobody sees it from then on."
+    )
+
+    objects = PhotoQuerySet.as_manager()
+
+    class Meta(Leased.Meta):
+        ordering = ["-received_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["collection", "sha256"], name="one_photo_per_collection_and_hash")]
+        indexes = [
+            *Leased.Meta.indexes,
+            models.Index(fields=["collection", "-received_at", "-id"], name="photo_gallery"),
+            models.Index(fields=["owner", "-received_at", "-id"], name="photo_newest"),
+            models.Index(fields=["collection", "state"], name="photo_states"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UploadItem(models.Model):
+    """One file of a submission and its outcome."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", "accepted"
+        DUPLICATE = "duplicate", "already in this collection"
+        EMPTY = "empty", "empty file"
+        TOO_LARGE = "too_large", "too many bytes"
+        TOO_MANY_PIXELS = "too_many_pixels", "too many pixels"
+        UNSUPPORTED = "unsupported", "not a format Facet reads"
+        DAMAGED = "damaged", "does not decode"
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="items")
+    number = models.PositiveIntegerField(help_text="Place in the submission, from 1.")
+    name = models.CharField(max_length=255)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    message = models.CharField(max_length=300, blank=True)
+    photo = models.ForeignKey(Photo, on_delete=models.SET_NULL, null=True, blank=True, related_name="upload_items")
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["upload", "number"], name="one_item_per_number"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=("accepted", "duplicate")) | Q(photo=None), name="refused_items_have_no_photo"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.outcome}"

@@ -1,0 +1,33 @@
+"""The workers' sign of life: `/readyz` and the pages read it."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.utils import timezone
+
+HEARTBEAT_SECONDS = 10
+LIVE_SECONDS = 3 * HEARTBEAT_SECONDS  # a worker that missed three beats is taken for dead
+
+
+class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
+    def live(self) -> Self:
+        return self.filter(seen_at__gte=timezone.now() - timedelta(seconds=LIVE_SECONDS))
+
+
+class WorkerHeartbeat(models.Model):
+    """One row a worker process, written every `HEARTBEAT_SECONDS` once its model is loaded."""
+
+    name = models.CharField(max_length=120, unique=True)
+    device = models.CharField(max_length=40)
+    model_version = models.ForeignKey("classifier.ModelVersion", on_delete=models.SET_NULL, null=True, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = WorkerHeartbeatQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.device}"

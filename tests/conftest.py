@@ -1,0 +1,89 @@
+"""Standing people and places: alice owns, bob is a stranger, rita reviews, adam administers."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("FACET_DATA", tempfile.mkdtemp(prefix="facet-test-"))
+os.environ.setdefault("FACET_PIPELINE", "tests.fakes.FakePipeline")
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from classifier import inference
+from classifier.models import Collection, User
+from classifier.models.accounts import REVIEWERS
+from tests import factories
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of data sets and photos beside the checkout."""
+    if not SHARED.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs the shared data at {SHARED}")
+        pytest.skip(f"needs the shared data at {SHARED}")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def media(tmp_path, settings) -> Path:
+    """Every test stores its files in a folder of its own and starts with a fresh pipeline and empty cache."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": settings.MEDIA_ROOT},
+        },
+    }
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    inference.get_pipeline.cache_clear()
+    return settings.MEDIA_ROOT
+
+
+@pytest.fixture
+def alice(db) -> User:
+    return factories.UserFactory(username="alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    return factories.UserFactory(username="bob")
+
+
+@pytest.fixture
+def rita(db) -> User:
+    user = factories.UserFactory(username="rita")
+    user.groups.add(Group.objects.get_or_create(name=REVIEWERS)[0])
+    return user
+
+
+@pytest.fixture
+def adam(db) -> User:
+    return factories.UserFactory(username="adam", is_staff=True, is_superuser=True)
+
+
+@pytest.fixture
+def collection(alice) -> Collection:
+    """A collection of alice's whose declaration was made."""
+    return factories.CollectionFactory(owner=alice, name="Front pages")
+
+
+def logged_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def alice_client(alice) -> Client:
+    return logged_in(alice)
+
+
+@pytest.fixture
+def bob_client(bob) -> Client:
+    return logged_in(bob)

@@ -1,0 +1,131 @@
+"""Rows for tests, made the short way."""
+
+import hashlib
+from itertools import count
+
+import factory
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from classifier.models import Collection, Face, ModelVersion, Photo, State, User
+from classifier.terms import TERMS_VERSION
+from ml import labels
+from tests import pictures
+
+_numbers = count(1)
+
+
+class UserFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    username = factory.Sequence(lambda n: f"user{n}")
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.org")
+    password = factory.django.Password("correct horse battery")
+    terms_version = TERMS_VERSION
+    terms_accepted_at = factory.LazyFunction(timezone.now)
+    terms_accepted_by = factory.SelfAttribute("username")
+
+
+class CollectionFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Collection
+
+    owner = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"collection {n}")
+    purpose = "a study of representation"
+    terms_version = TERMS_VERSION
+    terms_accepted_at = factory.LazyFunction(timezone.now)
+    terms_accepted_by = factory.SelfAttribute("owner")
+
+
+class ModelVersionFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = ModelVersion
+        django_get_or_create = ("sha256",)
+
+    name = "facet-test"
+    sha256 = hashlib.sha256(b"facet-test").hexdigest()
+    status = ModelVersion.Status.PRODUCTION
+    card = {
+        "thresholds": {
+            "race": dict.fromkeys(labels.TAXONOMIES, 0.5),
+            "gender": {"gender": 0.7},
+            "age": {"age": 0.4},
+        },
+        "licence": "test",
+        "metrics": {},
+    }
+
+
+def make_photo(collection: Collection, *, state: str = State.DONE, name: str = "photo.jpg", **values: object) -> Photo:
+    """A photo with real files; done ones have no faces until `make_face` adds them."""
+    number = next(_numbers)
+    content = pictures.jpeg(320, 240, seed=number)
+    photo = Photo(
+        owner=collection.owner,
+        collection=collection,
+        name=name,
+        sha256=hashlib.sha256(content).hexdigest(),
+        width=320,
+        height=240,
+        stored_bytes=2 * len(content),
+        state=state,
+        turn=number,
+        **values,
+    )
+    if state in (State.DONE, State.FAILED):
+        photo.finished_at = timezone.now()
+    if state == State.DONE:
+        photo.model_version, photo.device = ModelVersionFactory(), "cpu"
+    photo.image.save(f"photos/{photo.uid}.jpg", ContentFile(content), save=False)
+    photo.thumbnail.save(f"thumbnails/{photo.uid}.jpg", ContentFile(content), save=False)
+    photo.save()
+    return photo
+
+
+def even(attribute: str, *, top: str, probability: float) -> list[float]:
+    """A vector with `probability` on the label `top` and the rest spread evenly."""
+    names = labels.ATTRIBUTES[attribute]
+    rest = (1 - probability) / (len(names) - 1)
+    return [probability if name == top else rest for name in names]
+
+
+def make_face(
+    photo: Photo,
+    *,
+    number: int = 1,
+    race: str = "Black",
+    gender: str = "Female",
+    age: str = "30-39",
+    probability: float = 0.9,
+    **values: object,
+) -> Face:
+    """A face of a photo with a current prediction of the production model."""
+    box = {"x1": 40.0, "y1": 30.0, "x2": 120.0, "y2": 130.0, "size_px": 80.0} | values
+    face = Face.objects.create(
+        photo=photo,
+        number=number,
+        detection=0.998,
+        sharpness=150.0,
+        brightness=0.5,
+        chip_cx=80.0,
+        chip_cy=80.0,
+        chip_side=130.0,
+        chip_angle=0.0,
+        detector_version="test",
+        **box,
+    )
+    from classifier.services import predictions
+
+    vectors = {
+        "race": even("race", top=race, probability=probability),
+        "gender": even("gender", top=gender, probability=max(probability, 0.5)),
+        "age": even("age", top=age, probability=probability),
+    }
+    predictions.store_prediction(face, model_version=ModelVersionFactory(), vectors=vectors)
+    Photo.objects.filter(pk=photo.pk).update(face_count=photo.faces.filter(retired_at=None).count())
+    return face
+
+

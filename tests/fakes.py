@@ -1,0 +1,96 @@
+"""A stand-in for the model: one face in every photo but in black ones, told from the picture alone, in no time."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ml import labels
+
+
+@dataclass(frozen=True)
+class FakeChip:
+    cx: float
+    cy: float
+    side: float
+    angle: float
+
+
+@dataclass(frozen=True)
+class FakeFace:
+    box: tuple[float, float, float, float] | None
+    detection: float | None
+    chip: Any
+    size_px: float
+    sharpness: float
+    brightness: float
+    probabilities: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class FakeResult:
+    width: int
+    height: int
+    faces: tuple[FakeFace, ...]
+    timings_ms: dict[str, float]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class FakeCard:
+    name: str = "facet-fake"
+    sha256: str = "f" * 64
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "licence": "test",
+            "metrics": {},
+            "thresholds": {
+                "race": dict.fromkeys(labels.TAXONOMIES, 0.5),
+                "gender": {"gender": 0.7},
+                "age": {"age": 0.4},
+            },
+        }
+
+
+class FakePipeline:
+    """Has the interface of `ml.pipeline.FacePipeline`; `seconds_per_photo` stands for the work."""
+
+    card = FakeCard()
+    device = "cpu"
+    detector_version = "fake-1"
+    seconds_per_photo = 0.005
+
+    @classmethod
+    def load(cls, model_dir: Any = None, *, device: Any = None, threads: Any = None) -> "FakePipeline":
+        return cls()
+
+    def analyze(self, requests: Sequence[Any]) -> list[FakeResult]:
+        return [self._analyze_one(request) for request in requests]
+
+    def _analyze_one(self, request: Any) -> FakeResult:
+        time.sleep(self.seconds_per_photo)
+        with Image.open(request.image) as image:
+            pixels = np.asarray(image.convert("RGB").resize((8, 8)))
+            width, height = image.size
+        chips = request.chips
+        if chips is None:
+            chips = () if pixels.max() < 8 else (FakeChip(width / 2, height / 2, min(width, height) / 2, 0.0),)
+        faces = tuple(self._face(chip, pixels, request) for chip in chips)
+        return FakeResult(width, height, faces, {"decode": 1.0, "detect": 2.0, "classify": 1.0})
+
+    def _face(self, chip: Any, pixels: np.ndarray, request: Any) -> FakeFace:
+        detected = request.chips is None
+        half = chip.side / 2
+        box = (chip.cx - half, chip.cy - half, chip.cx + half, chip.cy + half) if detected else None
+        rng = np.random.default_rng(int(pixels.sum()))
+        vectors = {
+            name: tuple(float(p) for p in rng.dirichlet(np.full(len(names), 0.3)))
+            for name, names in labels.ATTRIBUTES.items()
+            if name in request.attributes
+        }
+        return FakeFace(box, 0.99 if detected else None, chip, chip.side, 100.0, 0.5, vectors)

@@ -1,0 +1,70 @@
+"""Celery: messages are hints, the database rows are the queue (see `classifier.models.leases`).
+
+With REDIS_URL the broker is Redis; without it messages are files under FACET_DATA/broker.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+
+app = Celery("facet")
+
+
+def broker_settings() -> dict[str, Any]:
+    from django.conf import settings
+
+    if settings.REDIS_URL:
+        return {
+            "broker_url": settings.REDIS_URL,
+            "broker_transport_options": {
+                "visibility_timeout": settings.LEASE_SECONDS + 15,  # a little over the lease
+                "unacked_restore_interval": 1,  # seconds between looks for messages of dead workers
+                "unacked_restore_throttle": 1,
+            },
+        }
+    folder = settings.DATA_DIR / "broker"
+    for name in ("messages", "control"):
+        (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return {
+        "broker_url": "facetfiles://",
+        "broker_transport_options": {
+            "data_folder_in": str(folder / "messages"),
+            "data_folder_out": str(folder / "messages"),
+            "control_folder": str(folder / "control"),
+            "polling_interval": 0.1,
+        },
+    }
+
+
+@app.on_configure.connect
+def configure(sender: Celery, **_: Any) -> None:
+    from django.conf import settings
+
+    import classifier.broker  # noqa: F401 - registers the facetfiles transport
+
+    sender.conf.update(
+        **broker_settings(),
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        broker_connection_retry_on_startup=True,
+        task_publish_retry=False,  # an upload never waits for a broker that is down: the sweeper sends it again
+        timezone="UTC",
+        beat_schedule={
+            "sweep": {
+                "task": "classifier.tasks.sweep",
+                "schedule": settings.SWEEP_SECONDS,
+                "options": {"expires": settings.SWEEP_SECONDS * 2},
+            },
+        },
+    )
+
+
+app.autodiscover_tasks(["classifier"])
