@@ -9,14 +9,28 @@ os.environ.setdefault("FACET_PIPELINE", "tests.fakes.FakePipeline")
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
 
 from classifier import inference
 from classifier.models import Collection, User
 from classifier.models.accounts import REVIEWERS
-from tests import factories
+from tests import factories, network
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_way_out():
+    with network.closed():
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory) -> None:
+    """SQLite is a file in tests as in production: threads that share one in memory do not wait for each other."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "facet.sqlite3")
 
 
 @pytest.fixture(scope="session")
