@@ -14,7 +14,7 @@ class AppendOnlyError(Exception):
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
-    """Refuses what would change history. A deleted user is still taken off `actor`: Django does that by itself."""
+    """Refuses what would change history. A deleted user is still taken off `actor`: Django sees to that."""
 
     def update(self, **values: Any) -> NoReturn:
         raise AppendOnlyError("The audit log is append-only: rows cannot be changed.")
@@ -33,7 +33,9 @@ class AuditEvent(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    actor_name = models.CharField(max_length=150, blank=True, help_text="As it was then; empty for the system.")
+    actor_name = models.CharField(
+        max_length=150, blank=True, help_text="As it was then; empty for the system."
+    )
     action = models.CharField(max_length=60)
     target = models.CharField(max_length=120, blank=True, help_text="What it was done to: kind and uid.")
     details = models.JSONField(default=dict, blank=True)

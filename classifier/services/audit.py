@@ -25,7 +25,7 @@ def record(
 ) -> AuditEvent:
     """Append one row. Inside a transaction the row is kept or lost together with what it tells of.
 
-    `target` is a kind and an id ("photo 6f1c…"); `details` hold ids and counts, never names of files or predictions.
+    `target` is a kind and an id ("photo 6f1c…"); `details` hold ids and counts, never file names or predictions.
     """
     with transaction.atomic():
         _lock_chain()
@@ -44,9 +44,9 @@ def record(
 
 
 def verify() -> list[BrokenLink]:
-    """Walk the whole chain; the rows that were changed, put in, or whose predecessor was removed, oldest first.
+    """Walk the whole chain; the rows that were changed or put in, or whose predecessor is gone, oldest first.
 
-    Rows cut off at the end leave no trace in the chain: to prove those, compare `last_hash` with one noted earlier.
+    Rows cut off at the end leave no trace in the chain: look for a `last_hash` noted earlier to find that out.
     """
     broken = []
     previous = ""
@@ -65,7 +65,7 @@ def last_hash() -> str:
 
 
 def _lock_chain() -> None:
-    """One writer at a time until the transaction ends. SQLite needs no lock: its transactions begin IMMEDIATE."""
+    """One writer until the transaction ends. SQLite needs no lock: its transactions begin IMMEDIATE."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])

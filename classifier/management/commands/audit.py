@@ -30,5 +30,5 @@ class Command(BaseCommand):
         if contains and not AuditEvent.objects.filter(hash=contains).exists():
             self.stdout.write(self.style.ERROR(f"The row {contains} is gone: the log was cut off before it."))
             sys.exit(1)
-        count = AuditEvent.objects.count()
-        self.stdout.write(f"The audit log is whole: {count} rows, the last one is {audit.last_hash() or 'none'}.")
+        rows, last = AuditEvent.objects.count(), audit.last_hash() or "none"
+        self.stdout.write(f"The audit log is whole: {rows} rows, the last one is {last}.")
