@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from classifier.models import Collection, Face, ModelVersion, Photo, State, User
+from classifier.services import predictions
 from classifier.terms import TERMS_VERSION
 from ml import labels
 from tests import pictures
@@ -117,15 +118,11 @@ def make_face(
         detector_version="test",
         **box,
     )
-    from classifier.services import predictions
-
     vectors = {
         "race": even("race", top=race, probability=probability),
         "gender": even("gender", top=gender, probability=max(probability, 0.5)),
         "age": even("age", top=age, probability=probability),
     }
-    predictions.store_prediction(face, model_version=ModelVersionFactory(), vectors=vectors)
+    predictions.store_predictions({face: vectors}, model_version=ModelVersionFactory())
     Photo.objects.filter(pk=photo.pk).update(face_count=photo.faces.filter(retired_at=None).count())
     return face
-
-

@@ -1,5 +1,6 @@
 """A stand-in for the model: one face in every photo but in black ones, told from the picture alone, in no time."""
 
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class FakePipeline:
 
     def _analyze_one(self, request: Any) -> FakeResult:
         time.sleep(self.seconds_per_photo)
-        with Image.open(request.image) as image:
+        with Image.open(io.BytesIO(request.image)) as image:
             pixels = np.asarray(image.convert("RGB").resize((8, 8)))
             width, height = image.size
         chips = request.chips
@@ -94,3 +95,9 @@ class FakePipeline:
             if name in request.attributes
         }
         return FakeFace(box, 0.99 if detected else None, chip, chip.side, 100.0, 0.5, vectors)
+
+
+class SlowPipeline(FakePipeline):
+    """Slow enough to be killed in the middle of a batch."""
+
+    seconds_per_photo = 0.1

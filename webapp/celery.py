@@ -23,6 +23,7 @@ def broker_settings() -> dict[str, Any]:
                 "visibility_timeout": settings.LEASE_SECONDS + 15,  # a little over the lease
                 "unacked_restore_interval": 1,  # seconds between looks for messages of dead workers
                 "unacked_restore_throttle": 1,
+                "socket_connect_timeout": 2,
             },
         }
     folder = settings.DATA_DIR / "broker"

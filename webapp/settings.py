@@ -39,6 +39,7 @@ def load_secret_key() -> str:
 SECRET_KEY = load_secret_key()
 DEBUG = env.bool("FACET_DEBUG", default=False)
 TESTING = "pytest" in sys.modules
+WEB_THREADS = env.int("FACET_WEB_THREADS", default=8)
 PORT = env.int("FACET_PORT", default=8000)
 SITE_URL = env("FACET_URL", default=f"http://127.0.0.1:{PORT}")
 ALLOWED_HOSTS = env.list("FACET_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
@@ -133,7 +134,10 @@ STATIC_ROOT = env("FACET_STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not Path(STATIC_ROOT).is_dir()
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": MEDIA_ROOT}},
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": MEDIA_ROOT},
+    },
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if WHITENOISE_USE_FINDERS

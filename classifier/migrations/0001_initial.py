@@ -273,7 +273,8 @@ class Migration(migrations.Migration):
             name='WorkerHeartbeat',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
+                ('name', models.CharField(help_text="Celery's node name.", max_length=120, unique=True)),
+                ('pid', models.PositiveIntegerField(default=0)),
                 ('device', models.CharField(max_length=40)),
                 ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('seen_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),

@@ -20,7 +20,9 @@ class User(AbstractUser):
     terms_version = models.CharField(max_length=20, blank=True, help_text="The terms of use this person accepted.")
     terms_accepted_at = models.DateTimeField(null=True, blank=True)
     terms_accepted_by = models.CharField(
-        max_length=150, blank=True, help_text="Who accepted: the person's own user name, or the operator's word."
+        max_length=150,
+        blank=True,
+        help_text="Who accepted: the person's own user name, or the operator's word.",
     )
     quota_bytes = models.BigIntegerField(
         null=True, blank=True, help_text="Bytes of stored photos; empty means the instance's default."

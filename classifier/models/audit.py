@@ -33,9 +33,7 @@ class AuditEvent(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    actor_name = models.CharField(
-        max_length=150, blank=True, help_text="As it was then; empty for the system."
-    )
+    actor_name = models.CharField(max_length=150, blank=True, help_text="As it was then; empty for the system.")
     action = models.CharField(max_length=60)
     target = models.CharField(max_length=120, blank=True, help_text="What it was done to: kind and uid.")
     details = models.JSONField(default=dict, blank=True)

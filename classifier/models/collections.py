@@ -55,7 +55,10 @@ class Collection(models.Model):
     is_inbox = models.BooleanField(default=False, editable=False)
     attributes = models.JSONField(default=all_attributes, help_text="What is computed and stored: race, gender, age.")
     taxonomy = models.CharField(
-        max_length=20, default="fairface-7", choices=[(name, name) for name in TAXONOMIES], verbose_name="grouping"
+        max_length=20,
+        default="fairface-7",
+        choices=[(name, name) for name in TAXONOMIES],
+        verbose_name="grouping",
     )
     retention_days = models.PositiveIntegerField(
         null=True,
@@ -67,7 +70,12 @@ class Collection(models.Model):
     terms_version = models.CharField(max_length=20, blank=True, editable=False)
     terms_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     terms_accepted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -66,7 +66,7 @@ class LeasedQuerySet(models.QuerySet):
                 token=token,
                 started_at=now,
                 lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
-                lost=Case(running, default=F("lost")),
+                lost=Case(running, default=F("lost"), output_field=models.PositiveSmallIntegerField()),
             )
         self.filter(token=token, lost__gte=MAX_LOST).update(
             state=State.FAILED, code="worker_lost", token=None, lease_until=None, finished_at=now

@@ -17,15 +17,15 @@ class ModelVersion(models.Model):
     name = models.CharField(max_length=80)
     sha256 = models.CharField(max_length=64, unique=True, help_text="Of weights and JSON together.")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.CANDIDATE)
-    card = models.JSONField(default=dict, help_text="The checkpoint's JSON: preset, labels, calibration, metrics, licence.")
+    card = models.JSONField(
+        default=dict, help_text="The checkpoint's JSON: preset, labels, calibration, metrics, licence."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["status"], condition=Q(status="production"), name="one_production_model"
-            ),
+            models.UniqueConstraint(fields=["status"], condition=Q(status="production"), name="one_production_model"),
         ]
 
     def __str__(self) -> str:

@@ -76,14 +76,19 @@ class Photo(Leased):
     timings_ms = models.JSONField(default=dict, blank=True)
     face_count = models.PositiveIntegerField(default=0)
     deleting_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Set when its deletion began; nobody sees it from then on."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Set when its deletion began; nobody sees it from then on.",
     )
 
     objects = PhotoQuerySet.as_manager()
 
     class Meta(Leased.Meta):
         ordering = ["-received_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["collection", "sha256"], name="one_photo_per_collection_and_hash")]
+        constraints = [
+            models.UniqueConstraint(fields=["collection", "sha256"], name="one_photo_per_collection_and_hash")
+        ]
         indexes = [
             *Leased.Meta.indexes,
             models.Index(fields=["collection", "-received_at", "-id"], name="photo_gallery"),
@@ -119,7 +124,8 @@ class UploadItem(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["upload", "number"], name="one_item_per_number"),
             models.CheckConstraint(
-                condition=Q(outcome__in=("accepted", "duplicate")) | Q(photo=None), name="refused_items_have_no_photo"
+                condition=Q(outcome__in=("accepted", "duplicate")) | Q(photo=None),
+                name="refused_items_have_no_photo",
             ),
         ]
 

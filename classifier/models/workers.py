@@ -16,9 +16,10 @@ class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
 
 
 class WorkerHeartbeat(models.Model):
-    """One row a worker process, written every `HEARTBEAT_SECONDS` once its model is loaded."""
+    """One row a worker, written every `HEARTBEAT_SECONDS` once its model is loaded; its successor takes it over."""
 
-    name = models.CharField(max_length=120, unique=True)
+    name = models.CharField(max_length=120, unique=True, help_text="Celery's node name.")
+    pid = models.PositiveIntegerField(default=0)
     device = models.CharField(max_length=40)
     model_version = models.ForeignKey("classifier.ModelVersion", on_delete=models.SET_NULL, null=True, blank=True)
     started_at = models.DateTimeField(default=timezone.now)

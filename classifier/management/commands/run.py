@@ -1,0 +1,83 @@
+"""`manage.py run`: the whole site on this machine, with nothing else installed. `make run` calls it."""
+
+import logging
+import socket
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, close_old_connections
+
+from classifier import supervisor, tasks
+from classifier.models import User
+
+logger = logging.getLogger("facet.run")
+
+WEB_TIMEOUT_SECONDS = 60
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, then run web server, worker and sweeper until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
+        parser.add_argument("--workers", type=int, default=1, help="how many worker processes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            lock = supervisor.lock_data_folder(settings.DATA_DIR)
+        except supervisor.AlreadyRunningError as error:
+            raise CommandError(f"{error}. Stop it, or choose another folder with FACET_DATA.") from error
+        self._check_port(options["bind"])
+        call_command("migrate", verbosity=0)
+        call_command("createcachetable", verbosity=0)
+        self.stdout.write(f"Facet starts on {settings.SITE_URL}  (data: {settings.DATA_DIR}; Ctrl-C stops it)")
+        if not User.objects.filter(is_staff=True).exists():
+            self.stdout.write("There is no administrator yet: `make admin` makes the first one.")
+        self.stdout.flush()
+        children = [
+            supervisor.Child("web", self._web_command(options["bind"])),
+            *(
+                supervisor.Child(f"worker {number}", self._worker_command(number))
+                for number in range(1, options["workers"] + 1)
+            ),
+        ]
+        supervisor.supervise(children, chore=sweep, chore_seconds=settings.SWEEP_SECONDS)
+        lock.close()
+        self.stdout.write("Facet has stopped.")
+
+    def _check_port(self, host: str) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, settings.PORT))
+            except OSError as error:
+                raise CommandError(
+                    f"Port {settings.PORT} is taken ({error.strerror}). Choose another with FACET_PORT."
+                ) from error
+
+    def _web_command(self, bind: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "gunicorn", "webapp.wsgi"),
+            *("--bind", f"{bind}:{settings.PORT}"),
+            *("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.WEB_THREADS)),
+            *("--timeout", str(WEB_TIMEOUT_SECONDS), "--log-level", "warning"),
+        ]
+
+    def _worker_command(self, number: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "celery", "-A", "webapp", "worker"),
+            *("--pool", "solo", "--hostname", f"facet{number}@%h", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle"),
+        ]
+
+
+def sweep() -> None:
+    """One round of the sweeper; a database that is away is waited for."""
+    try:
+        close_old_connections()
+        tasks.sweep()
+    except DatabaseError:
+        logger.warning("the database cannot be reached; sweeping later")

@@ -1,0 +1,84 @@
+"""Who is working, and whether the instance is ready to take photos."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError
+from django.utils import timezone
+
+from classifier.models import ModelVersion, Photo, State, WorkerHeartbeat
+
+STUCK_AFTER_SECONDS = 120  # with a live worker nothing waits this long before the first claim moves
+
+
+@dataclass(frozen=True)
+class Worker:
+    name: str
+    pid: int
+    device: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Readiness:
+    database: bool
+    queue_moving: bool
+    model_loaded: bool
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        return self.database and self.queue_moving and self.model_loaded
+
+    def to_json(self) -> dict[str, Any]:
+        return {"ready": self.ready, **asdict(self)}
+
+
+def readiness() -> Readiness:
+    """Database reachable, a live worker with its model loaded, and no photo left waiting while nothing is started."""
+    try:
+        live = list(WorkerHeartbeat.objects.live().select_related("model_version"))
+        moving = _queue_is_moving()
+    except DatabaseError:
+        return Readiness(database=False, queue_moving=False, model_loaded=False)
+    workers = [
+        Worker(beat.name, beat.pid, beat.device, beat.model_version.name if beat.model_version else "") for beat in live
+    ]
+    return Readiness(
+        database=True,
+        queue_moving=moving,
+        model_loaded=any(worker.model for worker in workers),
+        workers=workers,
+    )
+
+
+def _queue_is_moving() -> bool:
+    since = timezone.now() - timedelta(seconds=STUCK_AFTER_SECONDS)
+    waiting = Photo.objects.filter(state=State.QUEUED, queued_at__lt=since, deleting_at=None).exists()
+    if not waiting:
+        return True
+    return Photo.objects.pending().filter(started_at__gte=since).exists() or (
+        Photo.objects.filter(finished_at__gte=since).exists()
+    )
+
+
+def beat(name: str, *, pid: int, device: str, model_version: ModelVersion) -> None:
+    """Write a worker's sign of life; rows of workers long gone are swept away."""
+    now = timezone.now()
+    known = WorkerHeartbeat.objects.filter(name=name, pid=pid).update(seen_at=now)
+    if not known:
+        values = {
+            "pid": pid,
+            "device": device,
+            "model_version": model_version,
+            "started_at": now,
+            "seen_at": now,
+        }
+        WorkerHeartbeat.objects.update_or_create(name=name, defaults=values)
+    WorkerHeartbeat.objects.filter(seen_at__lt=now - timedelta(hours=1)).delete()
+
+
+def retire(name: str) -> None:
+    """Take a worker that stops in good order off the list at once."""
+    WorkerHeartbeat.objects.filter(name=name).delete()

@@ -1,0 +1,78 @@
+"""Celery adapters, a few lines each. A message is only a hint: whoever gets one claims what waits in the database."""
+
+import logging
+import os
+import threading
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_init, worker_shutdown
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection
+from kombu.exceptions import ChannelError, OperationalError
+
+from classifier import inference
+from classifier.models import ModelVersion
+from classifier.models.workers import HEARTBEAT_SECONDS
+from classifier.services import analysis, deletion, registry, workers
+
+logger = logging.getLogger("facet.worker")
+
+TASK_SECONDS = 20  # a task that finds endless work ends after this and sends the next, well within the lease
+
+_stopping = threading.Event()
+
+
+def wake_workers() -> None:
+    """Tell a worker that something waits. A broker that is down costs nothing: the sweeper sends again."""
+    try:
+        analyze.apply_async(expires=settings.SWEEP_SECONDS * 4)
+    except (OperationalError, ChannelError, OSError) as error:
+        logger.warning("the broker cannot be reached (%s); the sweeper will send again", error)
+
+
+@shared_task
+def analyze() -> None:
+    """Analyse what waits; a full first batch wakes one more worker, so that all of them join in."""
+    close_old_connections()
+    if analysis.run_once() >= settings.BATCH_PHOTOS:
+        wake_workers()
+    if analysis.run_until_empty(seconds=TASK_SECONDS):
+        wake_workers()
+
+
+@shared_task
+def sweep() -> None:
+    """Send again what is overdue, finish deletions that were cut short."""
+    if analysis.has_work():
+        wake_workers()
+    deletion.finish_deletions()
+
+
+@worker_init.connect
+def start_worker(sender: Any, **_: Any) -> None:
+    """Load the model once, before the first message, and show signs of life from then on."""
+    pipeline = inference.get_pipeline()
+    version = registry.register_version(pipeline.card, promote=True)
+    logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)
+    connection.close()
+    sign = {"name": sender.hostname, "device": pipeline.device, "model_version": version}
+    threading.Thread(target=_beat_until_stopped, kwargs=sign, name="heartbeat", daemon=True).start()
+    wake_workers()
+
+
+@worker_shutdown.connect
+def stop_worker(sender: Any, **_: Any) -> None:
+    _stopping.set()
+    workers.retire(sender.hostname)
+
+
+def _beat_until_stopped(*, name: str, device: str, model_version: ModelVersion) -> None:
+    while not _stopping.is_set():
+        try:
+            close_old_connections()
+            workers.beat(name, pid=os.getpid(), device=device, model_version=model_version)
+        except DatabaseError:
+            logger.warning("the database cannot be reached; trying again")
+            connection.close()
+        _stopping.wait(HEARTBEAT_SECONDS)

@@ -1,0 +1,179 @@
+"""From a queued photo to its faces: once each, and a bad photo fails alone."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from classifier import inference
+from classifier.models import Face, ModelVersion, Photo, Prediction, State
+from classifier.services import analysis, predictions, rerun
+from ml import labels
+from tests import factories, fakes
+
+pytestmark = pytest.mark.django_db
+
+
+def queued(collection, count=1):
+    return [factories.make_photo(collection, state=State.QUEUED) for _ in range(count)]
+
+
+def run_all():
+    while analysis.run_once():
+        pass
+
+
+def test_photos_are_analysed_in_batches_and_each_gets_its_faces(collection, settings):
+    settings.BATCH_PHOTOS = 4
+    photos = queued(collection, 6)
+    assert [analysis.run_once(), analysis.run_once(), analysis.run_once()] == [4, 2, 0]
+    for photo in photos:
+        photo.refresh_from_db()
+        assert (photo.state, photo.code, photo.face_count, photo.device) == (State.DONE, "", 1, "cpu")
+        assert photo.model_version.name == "facet-fake"
+        assert set(photo.timings_ms) == {"decode", "detect", "classify"}
+        face = photo.faces.get()
+        assert sum(face.prediction.race_vector) == pytest.approx(1)
+
+
+def test_a_photo_without_a_face_is_done_with_a_code(collection, monkeypatch):
+    (photo,) = queued(collection)
+    result = fakes.FakeResult(320, 240, (), {"decode": 1.0, "detect": 1.0, "classify": 0.0})
+    monkeypatch.setattr(fakes.FakePipeline, "analyze", lambda self, requests: [result])
+    run_all()
+    photo.refresh_from_db()
+    assert (photo.state, photo.code, photo.face_count) == (State.DONE, "no_face", 0)
+
+
+def break_on(monkeypatch, name):
+    """The pipeline breaks on every batch with this photo in it."""
+    content = Photo.objects.get(name=name).image.open("rb").read()
+    analyze = fakes.FakePipeline.analyze
+
+    def broken(self, requests):
+        if any(request.image == content for request in requests):
+            raise RuntimeError("the network met a photo it cannot bear")
+        return analyze(self, requests)
+
+    monkeypatch.setattr(fakes.FakePipeline, "analyze", broken)
+
+
+def test_a_photo_that_breaks_the_batch_fails_alone_after_three_attempts(collection, monkeypatch):
+    good = queued(collection, 3)
+    bad = factories.make_photo(collection, state=State.QUEUED, name="bad.jpg")
+    break_on(monkeypatch, "bad.jpg")
+    run_all()
+    bad.refresh_from_db()
+    assert (bad.state, bad.code, bad.attempts) == (State.FAILED, "crashed", 3)
+    for photo in good:
+        photo.refresh_from_db()
+        assert photo.state == State.DONE
+
+
+def test_a_missing_file_fails_its_photo_and_no_other(collection):
+    gone, here = queued(collection, 2)
+    gone.image.storage.delete(gone.image.name)
+    run_all()
+    gone.refresh_from_db()
+    here.refresh_from_db()
+    assert (gone.state, gone.code) == (State.FAILED, "file_missing")
+    assert here.state == State.DONE
+
+
+def test_a_photo_the_pipeline_cannot_read_fails_as_internal(collection, monkeypatch):
+    (photo,) = queued(collection)
+    result = fakes.FakeResult(0, 0, (), {}, error="unreadable")
+    monkeypatch.setattr(fakes.FakePipeline, "analyze", lambda self, requests: [result])
+    run_all()
+    photo.refresh_from_db()
+    assert (photo.state, photo.code) == (State.FAILED, "internal")
+
+
+def test_a_result_that_comes_after_the_lease_was_lost_is_dropped(collection):
+    (photo,) = queued(collection)
+    (old,) = Photo.objects.claim(limit=1)
+    Photo.objects.filter(pk=photo.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert analysis.run_once() == 1
+    (result,) = inference.analyze([inference.build_request(old.image.open("rb").read(), faces=(), attributes=())])
+    version = ModelVersion.objects.get()
+    assert not analysis.store_result(old, result=result, token=old.token, version=version)
+    assert photo.faces.count() == 1
+
+
+def test_attributes_that_are_off_are_not_stored(collection):
+    collection.attributes = ["age"]
+    collection.save()
+    (photo,) = queued(collection)
+    run_all()
+    prediction = photo.faces.get().prediction
+    assert (prediction.race_vector, prediction.predicted_race, prediction.race_groups) == (None, "", {})
+    assert prediction.gender_vector is None
+    assert list(predictions.describe_prediction(prediction)) == ["age"]
+
+
+def test_running_again_keeps_the_faces_and_asks_the_model_on_the_same_crops(collection):
+    (photo,) = queued(collection)
+    run_all()
+    face = photo.faces.get()
+    assert rerun.run_again(Photo.objects.filter(pk=photo.pk)) == 1
+    run_all()
+    assert photo.faces.get() == face
+    assert face.predictions.filter(is_current=True).count() == 1
+
+
+def test_another_model_version_speaks_beside_the_old_one_and_becomes_current(collection, monkeypatch):
+    (photo,) = queued(collection)
+    run_all()
+    monkeypatch.setattr(fakes.FakePipeline, "card", fakes.FakeCard(name="facet-next", sha256="e" * 64))
+    rerun.run_again(Photo.objects.filter(pk=photo.pk))
+    run_all()
+    face = photo.faces.get()
+    assert face.predictions.count() == 2
+    assert face.prediction.model_version.name == "facet-next"
+
+
+def test_detecting_again_retires_the_old_faces_and_goes_on_numbering(collection):
+    (photo,) = queued(collection)
+    run_all()
+    assert rerun.detect_again(Photo.objects.filter(pk=photo.pk)) == 1
+    run_all()
+    assert [face.number for face in photo.faces.order_by("number")] == [1, 2]
+    assert [face.number for face in Face.objects.counted().filter(photo=photo)] == [2]
+    photo.refresh_from_db()
+    assert photo.face_count == 1
+
+
+def test_storing_a_batch_of_faces_takes_a_bounded_number_of_queries(collection, django_assert_max_num_queries):
+    queued(collection, 4)
+    ModelVersion.objects.all().delete()
+    with django_assert_max_num_queries(60):
+        analysis.run_once()
+    assert Prediction.objects.count() == 4
+
+
+def test_a_description_sums_into_the_taxonomy_before_it_picks(collection):
+    photo = factories.make_photo(collection)
+    face = factories.make_face(photo)
+    vector = [0.3, 0.05, 0.05, 0.25, 0.25, 0.05, 0.05]
+    version = factories.ModelVersionFactory()
+    predictions.store_predictions({face: {"race": vector}}, model_version=version)
+    prediction = face.predictions.get()
+    assert predictions.describe_prediction(prediction)["race"]["label"] == "White"
+    told = predictions.describe_prediction(prediction, taxonomy="utkface-4")["race"]
+    assert told["label"] == "Asian"
+    assert told["probability"] == pytest.approx(0.5 / 0.9, abs=1e-4)
+    assert told["taxonomy"] == "utkface-4"
+    assert sum(told["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    with pytest.raises(KeyError):
+        predictions.describe_prediction(prediction, taxonomy="of-my-own")
+
+
+def test_unsure_is_told_by_the_threshold_of_the_model_version(collection):
+    photo = factories.make_photo(collection)
+    sure = factories.make_face(photo, number=1, probability=0.9)
+    doubtful = factories.make_face(photo, number=2, probability=0.3)
+    told = [predictions.describe_prediction(face.prediction) for face in (sure, doubtful)]
+    assert [one["race"]["unsure"] for one in told] == [False, True]
+    assert [one["age"]["unsure"] for one in told] == [False, True]
+    assert told[0]["age"]["low"] < told[0]["age"]["years"] < told[0]["age"]["high"]
+    assert set(told[0]["race"]["probabilities"]) == set(labels.RACE)
