@@ -28,7 +28,7 @@ def no_way_out():
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory) -> None:
-    """SQLite is a file in tests as in production: threads that share one in memory do not wait for each other."""
+    """SQLite is a file as in production: threads that share one in memory do not wait for each other."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "facet.sqlite3")
 

@@ -10,7 +10,7 @@ from unittest.mock import patch
 LOCAL_NAMES = {None, "", "localhost", b"localhost"}
 
 
-class NetworkBlocked(RuntimeError):
+class NetworkBlockedError(RuntimeError):
     """Not an OSError, so that code which lives with a broken network does not hide the attempt."""
 
 
@@ -29,17 +29,15 @@ def guarded(real: Callable[..., Any]) -> Callable[..., Any]:
 
     def reach(self: socket.socket, *args: Any) -> Any:
         if self.family in (socket.AF_INET, socket.AF_INET6) and not is_local(args[-1][0]):
-            raise NetworkBlocked(f"a test tried to reach {args[-1][0]}")
+            raise NetworkBlockedError(f"a test tried to reach {args[-1][0]}")
         return real(self, *args)
 
     return reach
 
 
-def local_getaddrinfo(
-    host: Any, *args: Any, real: Callable[..., Any] = socket.getaddrinfo, **kwargs: Any
-) -> Any:
+def local_getaddrinfo(host: Any, *args: Any, real: Callable[..., Any] = socket.getaddrinfo, **kwargs: Any) -> Any:
     if not is_local(host):
-        raise NetworkBlocked(f"a test asked for the address of {host}")
+        raise NetworkBlockedError(f"a test asked for the address of {host}")
     return real(host, *args, **kwargs)
 
 

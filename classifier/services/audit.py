@@ -25,7 +25,7 @@ def record(
 ) -> AuditEvent:
     """Append one row. Inside a transaction the row is kept or lost together with what it tells of.
 
-    `target` is a kind and an id ("photo 6f1c…"); `details` hold ids and counts, never file names or predictions.
+    `target` is a kind and an id ("photo 6f1c…"); `details` hold ids and counts, no file names or predictions.
     """
     with transaction.atomic():
         _lock_chain()
@@ -46,7 +46,7 @@ def record(
 def verify() -> list[BrokenLink]:
     """Walk the whole chain; the rows that were changed or put in, or whose predecessor is gone, oldest first.
 
-    Rows cut off at the end leave no trace in the chain: look for a `last_hash` noted earlier to find that out.
+    Rows cut off at the end leave no trace in the chain: looking for a `last_hash` noted earlier tells.
     """
     broken = []
     previous = ""

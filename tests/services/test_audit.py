@@ -15,9 +15,7 @@ def tamper(event, **columns):
     """Change a row behind the model's back, as somebody with a database shell would."""
     assignments = ", ".join(f"{name} = %s" for name in columns)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE classifier_auditevent SET {assignments} WHERE id = %s", [*columns.values(), event.pk]
-        )
+        cursor.execute(f"UPDATE classifier_auditevent SET {assignments} WHERE id = %s", [*columns.values(), event.pk])
 
 
 def test_a_row_says_who_did_what_to_what(alice):
@@ -40,9 +38,7 @@ def test_each_row_holds_the_hash_of_the_one_before(db):
 
 
 def test_an_untouched_chain_is_whole_whatever_the_details(alice):
-    audit.record(
-        "a", actor=alice, details={"uid": uuid.uuid4(), "took": timedelta(seconds=3), 7: [1, None, 0.5]}
-    )
+    audit.record("a", actor=alice, details={"uid": uuid.uuid4(), "took": timedelta(seconds=3), 7: [1, None, 0.5]})
     audit.record("b", details={"text": "naïve — “quoted”"})
     assert audit.verify() == []
 
