@@ -1,4 +1,4 @@
-"""The texts people accept: the terms of use at sign-up, the declaration for each collection. A new text, a new version."""
+"""The texts people accept: terms of use at sign-up, a declaration for each collection. A new text, a new version."""
 
 TERMS_VERSION = "2026-11"
 

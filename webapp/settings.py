@@ -1,6 +1,6 @@
 """All settings of Facet: the only file that reads the environment. `.env.example` explains each variable.
 
-There is no separate production file: `manage.py check --deploy` and `classifier.checks` say what is wrong with a deployment.
+There is no separate production file: `manage.py check --deploy` and `classifier.checks` say what is wrong.
 """
 
 import os
@@ -248,7 +248,10 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Facet",
     "VERSION": "1",
-    "DESCRIPTION": "Finds faces in photos and says which race group, gender and age each is perceived as. Estimates, not facts.",
+    "DESCRIPTION": (
+        "Finds the faces in photos and says which race group, gender and age each is perceived as. "
+        "The answers are a model's guesses, never facts about a person."
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of the work: every accepted photo finishes, each once. FACET_CHAOS=full runs the large sizes."""
+"""kill -9 in the middle of the work: every accepted photo finishes, once. FACET_CHAOS=full runs the large sizes."""
 
 import os
 import signal
