@@ -209,6 +209,7 @@ MAX_REQUEST_BYTES = env.int("FACET_MAX_REQUEST_MB", default=400) * 1024**2
 MAX_PIXELS = env.int("FACET_MAX_MEGAPIXELS", default=50) * 1_000_000
 USER_QUOTA_BYTES = env.int("FACET_USER_QUOTA_GB", default=20) * 1024**3
 MAX_PENDING_PHOTOS = env.int("FACET_MAX_PENDING_PHOTOS", default=100_000)  # beyond it the API answers 503
+UPLOAD_RATE = env("FACET_UPLOAD_RATE", default="3000/min")  # photos a person sends, by page or API
 DECODE_PROCESSES = env.int("FACET_DECODE_PROCESSES", default=min(2, os.cpu_count() or 1))
 DECODE_SECONDS = 20
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST
@@ -239,7 +240,10 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "classifier.api.pagination.NewestFirst",
     "DEFAULT_THROTTLE_CLASSES": ["classifier.api.throttles.SharedRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"api": env("FACET_API_RATE", default="600/min")},
+    "DEFAULT_THROTTLE_RATES": {
+        "api": env("FACET_API_RATE", default="600/min"),  # a token, or a browser's session
+        "user": env("FACET_API_USER_RATE", default="1200/min"),  # a person, over all of them
+    },
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "classifier.api.errors.answer_error",

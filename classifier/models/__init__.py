@@ -7,6 +7,7 @@ from classifier.models.faces import Face, Prediction
 from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
+from classifier.models.rates import RateBucket
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ModelVersion",
     "Photo",
     "Prediction",
+    "RateBucket",
     "State",
     "Upload",
     "UploadItem",

@@ -1,0 +1,113 @@
+import os
+from uuid import uuid4
+
+import pytest
+from django.db import OperationalError
+
+from classifier.models import RateBucket
+from classifier.services import rates
+from classifier.services.rates import Rate
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """Time that stands still until a test moves it."""
+
+    class Clock:
+        now = 1_800_000_000.0
+
+    monkeypatch.setattr(rates, "time", lambda: Clock.now)
+    return Clock
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("600/min", Rate(600, 60)), ("5/s", Rate(5, 1)), ("50/hour", Rate(50, 3600)), ("1/day", Rate(1, 86_400))],
+)
+def test_a_rate_is_a_number_and_a_unit(text, rate):
+    assert rates.parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "off", " OFF "])
+def test_a_rate_can_be_switched_off(text):
+    assert rates.parse_rate(text) is None
+    assert rates.take("nobody", rate=None) == 0.0
+
+
+@pytest.mark.parametrize("text", ["600", "600/fortnight", "0/min", "-1/min", "many/min", "600/"])
+def test_anything_else_is_no_rate(text):
+    with pytest.raises(ValueError):
+        rates.parse_rate(text)
+
+
+def test_a_full_bucket_gives_its_limit_at_once_and_then_says_how_long_to_wait(db):
+    rate = Rate(3, 60)
+    assert [rates.take("a", rate=rate) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert rates.take("a", rate=rate) == pytest.approx(20)
+    assert rates.take("a", rate=rate) == pytest.approx(20), "what is refused costs nothing"
+
+
+def test_a_bucket_fills_again_evenly_and_never_over_its_rim(db, clock):
+    rate = Rate(3, 60)
+    for _ in range(3):
+        rates.take("a", rate=rate)
+    clock.now += 20
+    assert rates.take("a", rate=rate) == 0.0
+    assert rates.take("a", rate=rate) == pytest.approx(20)
+    clock.now += 10_000
+    assert [rates.take("a", rate=rate) == 0.0 for _ in range(4)] == [True, True, True, False]
+
+
+def test_an_amount_is_taken_whole_or_not_at_all(db):
+    rate = Rate(100, 100)
+    assert rates.take("a", rate=rate, amount=60) == 0.0
+    assert rates.take("a", rate=rate, amount=60) == pytest.approx(20)
+    assert rates.take("a", rate=rate, amount=40) == 0.0
+    assert rates.take("b", rate=rate, amount=1000) == 0.0, "more than the bucket holds costs the whole bucket"
+
+
+def test_buckets_are_apart(db):
+    rate = Rate(1, 60)
+    assert rates.take("a", rate=rate) == 0.0
+    assert rates.take("b", rate=rate) == 0.0
+    assert rates.take("a", rate=rate) > 0
+
+
+def test_one_update_decides(db, django_assert_num_queries):
+    rates.take("a", rate=Rate(9, 60))
+    with django_assert_num_queries(1):
+        rates.take("a", rate=Rate(9, 60))
+
+
+def test_buckets_that_were_full_for_long_are_removed(db, clock):
+    rates.take("old", rate=Rate(9, 60))
+    clock.now += 2 * rates.KEEP_FULL_SECONDS
+    rates.take("new", rate=Rate(9, 60))
+    assert list(RateBucket.objects.values_list("key", flat=True)) == ["new"]
+
+
+def test_a_database_that_cannot_be_written_locks_nobody_out(db, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(rates, "_take_from_database", refuse)
+    assert rates.take("a", rate=Rate(1, 60)) == 0.0
+
+
+def test_without_redis_the_database_counts_on(db, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    rate = Rate(1, 60)
+    assert rates.take("a", rate=rate) == 0.0
+    assert rates.take("a", rate=rate) > 0
+
+
+@pytest.mark.redis
+def test_redis_counts_the_same_way(settings):
+    settings.REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
+    if not settings.REDIS_URL:
+        pytest.skip("needs a Redis at TEST_REDIS_URL")
+    key, rate = f"test:{uuid4()}", Rate(3, 60)
+    assert [rates.take(key, rate=rate) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert 19 < rates.take(key, rate=rate) <= 20
+    assert rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) == 0.0
+    assert 19 < rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) <= 20
