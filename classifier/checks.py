@@ -1,0 +1,224 @@
+"""System checks: a wrong deployment explains itself, with an id to look up and a hint what to do.
+
+Errors stop `manage.py` and the workers; what only matters in public is told by `manage.py check --deploy`.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
+from django.http.request import split_domain_port, validate_host
+
+from webapp.celery import broker_settings
+
+LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "::1"}
+SIGNUP_MODES = ("open", "invite", "closed")
+EMAIL_VERIFICATION_MODES = ("none", "optional", "mandatory")
+SECRET_KEY_CHARACTERS = 50  # what Django's own check asks for
+SECRET_KEY_DIFFERENT_CHARACTERS = 10
+MODEL_FILES = ("model.json", "model.safetensors")
+REDIS_SECONDS = 2
+
+
+@register()
+def check_data_folder(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    folder = settings.DATA_DIR
+    if not os.access(folder, os.W_OK | os.X_OK):
+        yield Error(
+            f"The data folder {folder} cannot be written.",
+            hint="Give it to the user that Facet runs as, or choose another with FACET_DATA.",
+            id="facet.E001",
+        )
+
+
+@register(Tags.security)
+def check_secret_key(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    key = settings.SECRET_KEY
+    is_weak = (
+        len(key) < SECRET_KEY_CHARACTERS
+        or len(set(key)) < SECRET_KEY_DIFFERENT_CHARACTERS
+        or key.startswith("django-insecure-")
+    )
+    if is_weak:
+        level = Warning if settings.DEBUG else Error
+        yield level(
+            "The secret key is short or easy to guess: sessions and password resets could be forged.",
+            hint="Leave FACET_SECRET_KEY empty, then a good one is made in the data folder; or set it to "
+            f"{SECRET_KEY_CHARACTERS} random characters or more.",
+            id="facet.E002",
+        )
+
+
+@register(Tags.security)
+def check_secret_key_file(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    path = settings.DATA_DIR / "secret_key"
+    if path.exists() and path.stat().st_mode & 0o077:
+        yield Warning(
+            f"Other users of this machine can read {path}.",
+            hint=f"chmod 600 {path}",
+            id="facet.W003",
+        )
+
+
+@register(Tags.security)
+def check_debug(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    public = [host for host in settings.ALLOWED_HOSTS if host not in LOCAL_HOSTS]
+    if settings.DEBUG and public:
+        yield Error(
+            f"Debug mode shows settings and code to everybody who can reach {', '.join(public)}.",
+            hint="Unset FACET_DEBUG, or leave only local names in FACET_HOSTS.",
+            id="facet.E004",
+        )
+
+
+@register()
+def check_choices(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    chosen = (
+        ("FACET_SIGNUP", settings.FACET_SIGNUP, SIGNUP_MODES, "facet.E005"),
+        (
+            "FACET_EMAIL_VERIFICATION",
+            settings.ACCOUNT_EMAIL_VERIFICATION,
+            EMAIL_VERIFICATION_MODES,
+            "facet.E006",
+        ),
+    )
+    for name, value, choices, id in chosen:
+        if value not in choices:
+            yield Error(f"{name} is {value!r}.", hint=f"It must be one of: {', '.join(choices)}.", id=id)
+
+
+@register()
+def check_model_folder(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    if not settings.MODEL_DIR:
+        return
+    folder = Path(settings.MODEL_DIR)
+    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
+    if missing:
+        yield Error(
+            f"FACET_MODEL_DIR names {folder}, where there is no {' and no '.join(missing)}.",
+            hint="Name the folder of a checkpoint, or leave it empty for the model that comes with Facet.",
+            id="facet.E007",
+        )
+
+
+@register()
+def check_queue_times(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    lease, sweep = settings.LEASE_SECONDS, settings.SWEEP_SECONDS
+    if lease <= 0 or sweep <= 0:
+        yield Error(
+            "FACET_LEASE_SECONDS and FACET_SWEEP_SECONDS must be more than 0.",
+            hint="Leave them empty for 60 and 5 seconds.",
+            id="facet.E008",
+        )
+        return
+    if sweep > lease:
+        yield Warning(
+            f"Overdue photos are looked for every {sweep} s, which is longer than a lease of {lease} s.",
+            hint="Make FACET_SWEEP_SECONDS smaller than FACET_LEASE_SECONDS.",
+            id="facet.W009",
+        )
+    if not settings.REDIS_URL:
+        return
+    visibility = broker_settings()["broker_transport_options"]["visibility_timeout"]
+    if visibility <= lease:
+        yield Error(
+            f"Redis gives a message to a second worker after {visibility} s, before the lease of {lease} s is over.",
+            hint="visibility_timeout in webapp/celery.py must be longer than FACET_LEASE_SECONDS.",
+            id="facet.E010",
+        )
+
+
+@register(Tags.security)
+def check_private_files(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Static files are served to everybody without asking; photos must never lie among them."""
+    private = {"data folder": settings.DATA_DIR, "folder of photos": Path(settings.MEDIA_ROOT)}
+    public = [Path(settings.STATIC_ROOT), *(Path(folder) for folder in settings.STATICFILES_DIRS)]
+    for name, folder in private.items():
+        for root in public:
+            if folder.resolve().is_relative_to(root.resolve()):
+                yield Error(
+                    f"The {name} {folder} lies in {root}, whose files are served to everybody.",
+                    hint="Choose another FACET_DATA or FACET_STATIC_ROOT.",
+                    id="facet.E011",
+                )
+
+
+@register()
+def check_upload_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    limits = {
+        "FACET_MAX_FILE_MB": settings.MAX_FILE_BYTES,
+        "FACET_MAX_FILES": settings.MAX_FILES_PER_REQUEST,
+        "FACET_MAX_REQUEST_MB": settings.MAX_REQUEST_BYTES,
+        "FACET_MAX_MEGAPIXELS": settings.MAX_PIXELS,
+        "FACET_USER_QUOTA_GB": settings.USER_QUOTA_BYTES,
+    }
+    nothing = [name for name, value in limits.items() if value <= 0]
+    if nothing:
+        yield Error(
+            f"With {', '.join(nothing)} at 0 or less no photo can be added.",
+            hint="Leave it empty for the default.",
+            id="facet.E012",
+        )
+    if settings.MAX_FILE_BYTES > settings.MAX_REQUEST_BYTES:
+        yield Warning(
+            "A file of the largest size allowed does not fit into a request.",
+            hint="Make FACET_MAX_REQUEST_MB at least as large as FACET_MAX_FILE_MB.",
+            id="facet.W013",
+        )
+
+
+@register(Tags.security, deploy=True)
+def check_site_address(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    host, _ = split_domain_port(urlsplit(settings.SITE_URL).netloc)
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        yield Warning(
+            f"FACET_URL names {host or 'no host'}, which FACET_HOSTS does not allow: requests would be refused.",
+            hint="Add the host to FACET_HOSTS.",
+            id="facet.W014",
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Warning(
+            "FACET_HOSTS allows every host name, so links in mails could be made to lead elsewhere.",
+            hint="Name the hosts under which the site is reached.",
+            id="facet.W015",
+        )
+
+
+@register(deploy=True)
+def check_mail(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.EMAIL_BACKEND.endswith("console.EmailBackend"):
+        yield Info(
+            "Mails are written to the log: nobody receives a link to reset a password.",
+            hint="Set EMAIL_URL, for example to smtp+tls://user:password@mail.example.org:587.",
+            id="facet.I016",
+        )
+
+
+@register(deploy=True)
+def check_redis(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """A Redis that evicts keys when memory is short throws messages and counted limits away."""
+    if not settings.REDIS_URL:
+        return
+    import redis  # here, since an instance without Redis need not load it
+
+    try:
+        client = redis.Redis.from_url(
+            settings.REDIS_URL,
+            socket_connect_timeout=REDIS_SECONDS,
+            socket_timeout=REDIS_SECONDS,
+            decode_responses=True,
+        )
+        with client:
+            policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
+    except redis.RedisError:
+        return  # not reachable from here, or it keeps its settings to itself
+    if policy != "noeviction":
+        yield Warning(
+            f"Redis may throw messages away when its memory is full (maxmemory-policy {policy}).",
+            hint="Set maxmemory-policy to noeviction.",
+            id="facet.W017",
+        )

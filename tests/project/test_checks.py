@@ -1,0 +1,169 @@
+"""Each wrong setting has a check that names it; a proper deployment passes all of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import redis
+
+from classifier import checks
+from ml import card
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def ids(check):
+    return [message.id for message in check(None)]
+
+
+def run_check(folder, **environment):
+    """`manage.py check --deploy` as an operator runs it, in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("FACET_", "DJANGO_"))}
+    return subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={**clean, "FACET_DATA": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+PRODUCTION = {
+    "FACET_URL": "https://facet.example.org",
+    "FACET_HOSTS": "facet.example.org",
+    "FACET_TLS": "1",
+    "FACET_TRUST_PROXY": "1",
+    "EMAIL_URL": "smtp+tls://facet:secret@mail.example.org:587",
+}
+
+
+def test_a_proper_deployment_passes_every_check(tmp_path):
+    result = run_check(tmp_path, **PRODUCTION)
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+
+
+def test_a_wrong_deployment_is_told_what_to_do(tmp_path):
+    result = run_check(tmp_path, **PRODUCTION | {"FACET_SIGNUP": "perhaps"})
+    assert result.returncode == 1
+    assert "facet.E005" in result.stderr
+    assert "open, invite, closed" in result.stderr
+
+
+def test_every_message_has_a_hint_and_an_id_of_its_own():
+    source = Path(checks.__file__).read_text()
+    found = [part.split('"')[0] for part in source.split('"facet.')[1:]]
+    assert len(found) == len(set(found))
+    assert source.count("hint=") == len(found) - 1  # sign-up and e-mail verification share one
+
+
+def test_a_data_folder_must_be_writable(settings, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != settings.DATA_DIR)
+    assert ids(checks.check_data_folder) == ["facet.E001"]
+
+
+@pytest.mark.parametrize("key", ["short", "a" * 80, "django-insecure-" + "0123456789abcdefghij" * 4])
+def test_a_weak_secret_key_is_an_error(settings, key):
+    settings.SECRET_KEY = key
+    assert ids(checks.check_secret_key) == ["facet.E002"]
+
+
+def test_the_key_that_facet_makes_is_strong(settings):
+    from webapp.settings import load_secret_key
+
+    settings.SECRET_KEY = load_secret_key()
+    assert ids(checks.check_secret_key) == []
+
+
+def test_a_key_file_that_others_can_read_is_told(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    path = tmp_path / "secret_key"
+    path.write_text("key")
+    path.chmod(0o644)
+    assert ids(checks.check_secret_key_file) == ["facet.W003"]
+    path.chmod(0o600)
+    assert ids(checks.check_secret_key_file) == []
+
+
+def test_debug_mode_is_for_this_machine_only(settings):
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, ["localhost", "facet.example.org"]
+    assert ids(checks.check_debug) == ["facet.E004"]
+    settings.ALLOWED_HOSTS = ["localhost", "[::1]"]
+    assert ids(checks.check_debug) == []
+
+
+def test_unknown_choices_are_errors(settings):
+    settings.FACET_SIGNUP, settings.ACCOUNT_EMAIL_VERIFICATION = "maybe", "always"
+    assert ids(checks.check_choices) == ["facet.E005", "facet.E006"]
+
+
+def test_a_model_folder_without_its_files_is_an_error(settings, tmp_path):
+    settings.MODEL_DIR = str(tmp_path)
+    (tmp_path / card.CARD_FILE).touch()
+    assert ids(checks.check_model_folder) == ["facet.E007"]
+    (tmp_path / card.WEIGHTS_FILE).touch()
+    assert ids(checks.check_model_folder) == []
+
+
+@pytest.mark.parametrize(
+    ("lease", "sweep", "found"), [(60, 5, []), (2, 0.5, []), (0, 5, ["facet.E008"]), (10, 30, ["facet.W009"])]
+)
+def test_lease_and_sweep_must_fit_together(settings, lease, sweep, found):
+    settings.LEASE_SECONDS, settings.SWEEP_SECONDS = lease, sweep
+    assert ids(checks.check_queue_times) == found
+
+
+def test_redis_must_not_hand_messages_on_before_the_lease_ends(settings, monkeypatch):
+    settings.REDIS_URL = "redis://127.0.0.1:6379/0"
+    assert ids(checks.check_queue_times) == []
+    short = {"broker_transport_options": {"visibility_timeout": settings.LEASE_SECONDS}}
+    monkeypatch.setattr(checks, "broker_settings", lambda: short)
+    assert ids(checks.check_queue_times) == ["facet.E010"]
+
+
+def test_photos_must_not_lie_among_static_files(settings, tmp_path):
+    settings.DATA_DIR = tmp_path / "data"
+    settings.STATIC_ROOT = str(tmp_path / "static")
+    settings.MEDIA_ROOT = tmp_path / "static" / "media"
+    assert ids(checks.check_private_files) == ["facet.E011"]
+
+
+def test_limits_that_let_nothing_through_are_errors(settings):
+    settings.MAX_FILES_PER_REQUEST = 0
+    settings.MAX_FILE_BYTES, settings.MAX_REQUEST_BYTES = 20, 10
+    assert ids(checks.check_upload_limits) == ["facet.E012", "facet.W013"]
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "found"),
+    [
+        ("https://facet.example.org", ["facet.example.org"], []),
+        ("https://facet.example.org:8443", [".example.org"], []),
+        ("http://[::1]:8000", ["[::1]"], []),
+        ("https://facet.example.org", ["localhost"], ["facet.W014"]),
+        ("https://facet.example.org", ["*"], ["facet.W015"]),
+    ],
+)
+def test_the_sites_address_must_be_allowed(settings, url, hosts, found):
+    settings.SITE_URL, settings.ALLOWED_HOSTS = url, hosts
+    assert ids(checks.check_site_address) == found
+
+
+def test_mails_that_go_nowhere_are_mentioned(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert ids(checks.check_mail) == ["facet.I016"]
+
+
+@pytest.mark.parametrize(("policy", "found"), [("noeviction", []), ("allkeys-lru", ["facet.W017"])])
+def test_a_redis_that_forgets_is_told(settings, monkeypatch, policy, found):
+    settings.REDIS_URL = "redis://127.0.0.1:6379/0"
+    monkeypatch.setattr(redis.Redis, "config_get", lambda self, name: {name: policy})
+    assert ids(checks.check_redis) == found
+
+
+def test_a_redis_out_of_reach_is_no_finding(settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert ids(checks.check_redis) == []
