@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 if TYPE_CHECKING:
-    from ml.pipeline import FacePipeline, PhotoRequest, PhotoResult
-
     from classifier.models import Face
+    from ml.pipeline import FacePipeline, PhotoRequest, PhotoResult
 
 
 @lru_cache(maxsize=1)
@@ -18,8 +18,18 @@ def get_pipeline() -> "FacePipeline":
     """The pipeline of this process, loaded once. Call it after any fork, never before."""
     pipeline_class = import_string(settings.PIPELINE)
     return pipeline_class.load(
-        settings.MODEL_DIR or None, device=settings.DEVICE or None, threads=settings.TORCH_THREADS or None
+        Path(settings.MODEL_DIR) if settings.MODEL_DIR else None,
+        device=settings.DEVICE or None,
+        threads=settings.TORCH_THREADS or None,
     )
+
+
+def describe_model() -> dict[str, Any]:
+    """Name, hash and card (as the values of its JSON) of the model that this process has loaded."""
+    from ml.card import card_values
+
+    card = get_pipeline().card
+    return {"name": card.name, "sha256": card.sha256, "card": card_values(card)}
 
 
 def analyze(batch: "Sequence[PhotoRequest]") -> "list[PhotoResult]":

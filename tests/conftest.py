@@ -1,11 +1,7 @@
 """Standing people and places: alice owns, bob is a stranger, rita reviews, adam administers."""
 
 import os
-import tempfile
 from pathlib import Path
-
-os.environ.setdefault("FACET_DATA", tempfile.mkdtemp(prefix="facet-test-"))
-os.environ.setdefault("FACET_PIPELINE", "tests.fakes.FakePipeline")
 
 import pytest
 from django.contrib.auth.models import Group
@@ -45,7 +41,8 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def media(tmp_path, settings) -> Path:
-    """Every test stores its files in a folder of its own and starts with a fresh pipeline and empty cache."""
+    """Every test stores its files in a folder of its own and starts with a fresh stand-in model and empty cache."""
+    settings.PIPELINE = "tests.fakes.FakePipeline"
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.STORAGES = {
         **settings.STORAGES,

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ml import labels
+from ml.card import ModelCard
 
 
 @dataclass(frozen=True)
@@ -40,28 +41,20 @@ class FakeResult:
     error: str = ""
 
 
-@dataclass(frozen=True)
-class FakeCard:
-    name: str = "facet-fake"
-    sha256: str = "f" * 64
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "licence": "test",
-            "metrics": {},
-            "thresholds": {
-                "race": dict.fromkeys(labels.TAXONOMIES, 0.5),
-                "gender": {"gender": 0.7},
-                "age": {"age": 0.4},
-            },
-        }
+CARD = ModelCard(
+    name="facet-fake",
+    arch="none",
+    labels=labels.ATTRIBUTES,
+    thresholds={"race": dict.fromkeys(labels.TAXONOMIES, 0.5), "gender": {"gender": 0.7}, "age": {"age": 0.4}},
+    licence="test",
+    sha256="f" * 64,
+)
 
 
 class FakePipeline:
     """Has the interface of `ml.pipeline.FacePipeline`; `seconds_per_photo` stands for the work."""
 
-    card = FakeCard()
+    card = CARD
     device = "cpu"
     detector_version = "fake-1"
     seconds_per_photo = 0.005

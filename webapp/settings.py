@@ -3,9 +3,11 @@
 There is no separate production file: `manage.py check --deploy` and `classifier.checks` say what is wrong.
 """
 
+import contextlib
 import os
 import secrets
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +19,10 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 
-DATA_DIR = Path(env("FACET_DATA", default=str(BASE_DIR / "data"))).resolve()
+TESTING = "pytest" in sys.modules
+# Tests never touch the data of the site that runs beside them.
+default_data = tempfile.mkdtemp(prefix="facet-test-") if TESTING else str(BASE_DIR / "data")
+DATA_DIR = Path(env("FACET_DATA", default=default_data)).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
@@ -26,11 +31,13 @@ def load_secret_key() -> str:
     if from_environment := env("FACET_SECRET_KEY", default=""):
         return str(from_environment)
     path = DATA_DIR / "secret_key"
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+    if not path.exists():
+        fresh = DATA_DIR / f"secret_key.{os.getpid()}"
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(64))
-    except FileExistsError:
-        pass
+        with contextlib.suppress(FileExistsError):  # another process was first: its key holds
+            os.link(fresh, path)
+        fresh.unlink()
     return path.read_text()
 
 
@@ -38,7 +45,6 @@ def load_secret_key() -> str:
 
 SECRET_KEY = load_secret_key()
 DEBUG = env.bool("FACET_DEBUG", default=False)
-TESTING = "pytest" in sys.modules
 WEB_THREADS = env.int("FACET_WEB_THREADS", default=8)
 PORT = env.int("FACET_PORT", default=8000)
 SITE_URL = env("FACET_URL", default=f"http://127.0.0.1:{PORT}")

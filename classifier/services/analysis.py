@@ -61,7 +61,7 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
         for photo in photos:
             _analyze_photos([photo], token=token)
         return
-    version = registry.register_version(inference.get_pipeline().card)
+    version = registry.register_version(**inference.describe_model())
     for photo, result in zip(photos, results, strict=True):
         if result.error:
             Photo.objects.fail_attempt(pk=photo.pk, token=token, code=Photo.Code.INTERNAL)

@@ -7,14 +7,12 @@ from django.db import transaction
 from classifier.models import ModelVersion
 
 
-def register_version(card: Any, *, promote: bool = False) -> ModelVersion:
-    """The row of a checkpoint (`card` has name, sha256 and to_json()); made on first sight.
+def register_version(*, name: str, sha256: str, card: dict[str, Any], promote: bool = False) -> ModelVersion:
+    """The row of a checkpoint, made on first sight.
 
     With `promote`, or where no version is production yet, it becomes the production version.
     """
-    version, _ = ModelVersion.objects.get_or_create(
-        sha256=card.sha256, defaults={"name": card.name, "card": card.to_json()}
-    )
+    version, _ = ModelVersion.objects.get_or_create(sha256=sha256, defaults={"name": name, "card": card})
     if version.status != ModelVersion.Status.PRODUCTION and (promote or production_version() is None):
         promote_version(version)
     return version

@@ -1,5 +1,6 @@
 """From a queued photo to its faces: once each, and a bad photo fails alone."""
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -124,7 +125,7 @@ def test_running_again_keeps_the_faces_and_asks_the_model_on_the_same_crops(coll
 def test_another_model_version_speaks_beside_the_old_one_and_becomes_current(collection, monkeypatch):
     (photo,) = queued(collection)
     run_all()
-    monkeypatch.setattr(fakes.FakePipeline, "card", fakes.FakeCard(name="facet-next", sha256="e" * 64))
+    monkeypatch.setattr(fakes.FakePipeline, "card", dataclasses.replace(fakes.CARD, name="facet-next", sha256="e" * 64))
     rerun.run_again(Photo.objects.filter(pk=photo.pk))
     run_all()
     face = photo.faces.get()
