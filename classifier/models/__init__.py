@@ -4,7 +4,7 @@ from classifier.models.accounts import AccessToken, Invitation, User
 from classifier.models.audit import AuditEvent
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.faces import Face, Prediction
-from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, Leased, LeasedQuerySet, State
+from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
@@ -13,6 +13,7 @@ from classifier.models.workers import WorkerHeartbeat
 __all__ = [
     "MAX_ATTEMPTS",
     "MAX_LOST",
+    "PENDING",
     "AccessToken",
     "AuditEvent",
     "Collection",
