@@ -1,0 +1,225 @@
+"""Looks an instance over: files without rows, rows without files, work that is stuck. Says what to do about each."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db.models import F, Q
+from django.utils import timezone
+
+from classifier import tasks
+from classifier.models import Collection, Photo, State, WorkerHeartbeat
+from classifier.models.photos import PhotoQuerySet
+from classifier.services import deletion, registry, workers
+
+FOLDERS = ("photos", "thumbnails")
+ORPHAN_AFTER = timedelta(hours=1)  # an upload that is under way has stored its files but not yet its rows
+DELETION_AFTER = timedelta(minutes=5)  # the sweeper completes deletions long before
+LEASES_TO_WAIT = 2  # a lease that ran out is taken over by the next worker; after two nobody does
+ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong: how often, where (names or uids), what to do, and the remedy if there is a safe one."""
+
+    what: str
+    subjects: tuple[str, ...]
+    advice: str
+    remedy: Callable[[], int] | None = None
+
+
+def examine() -> list[Finding]:
+    """Everything that is wrong with this instance, the urgent first."""
+    found = (look() for look in LOOKS)
+    return [finding for finding in found if finding]
+
+
+def find_missing_model() -> Finding | None:
+    if registry.production_version():
+        return None
+    return Finding(
+        "No model is in production.", (), "Start a worker: it registers the model it loads and puts it to work."
+    )
+
+
+def find_dead_workers() -> Finding | None:
+    if WorkerHeartbeat.objects.live().exists():
+        return None
+    silent = tuple(
+        f"{beat.name}, last seen {beat.seen_at:%Y-%m-%d %H:%M:%S} UTC" for beat in WorkerHeartbeat.objects.all()
+    )
+    return Finding(
+        "No worker is alive: photos wait.",
+        silent,
+        "Start one (`make run` starts the site with a worker) and read its log if it ends again.",
+    )
+
+
+def find_stopped_queue() -> Finding | None:
+    if workers.readiness().queue_moving:
+        return None
+    waiting = _uids(Photo.objects.filter(state=State.QUEUED, deleting_at=None))
+    return Finding(
+        f"{_count(waiting, 'photo')} waiting, and for {workers.STUCK_AFTER_SECONDS} s none was started.",
+        waiting,
+        "With --fix the workers are called again; without a live worker nothing can move.",
+        remedy=lambda: _call_workers(len(waiting)),
+    )
+
+
+def find_abandoned_photos() -> Finding | None:
+    abandoned = _uids(_abandoned_photos())
+    if not abandoned:
+        return None
+    return Finding(
+        f"{_count(abandoned, 'photo')} running, but the worker's lease ran out long ago.",
+        abandoned,
+        "With --fix they are queued again.",
+        remedy=queue_abandoned_again,
+    )
+
+
+def find_begun_deletions() -> Finding | None:
+    begun = Q(deleting_at__lt=timezone.now() - DELETION_AFTER)
+    subjects = (
+        *(f"collection {uid}" for uid in Collection.objects.filter(begun).values_list("uid", flat=True)),
+        *(f"photo {uid}" for uid in Photo.objects.filter(begun).values_list("uid", flat=True)),
+    )
+    if not subjects:
+        return None
+    return Finding(
+        f"{_count(subjects, 'deletion')} begun and not finished.",
+        subjects,
+        "With --fix they are finished. If they come back, the files cannot be removed: look at their permissions.",
+        remedy=deletion.finish_deletions,
+    )
+
+
+def find_missing_files() -> Finding | None:
+    return _find_photos_without(
+        "image",
+        what="without the stored file: an analysis fails with file_missing.",
+        advice="Restore the folder of photos from a backup, or delete these photos.",
+    )
+
+
+def find_missing_thumbnails() -> Finding | None:
+    return _find_photos_without(
+        "thumbnail",
+        what="without a thumbnail: galleries show a gap.",
+        advice="Restore the folder of thumbnails from a backup, or add these photos again.",
+    )
+
+
+def find_orphan_files() -> Finding | None:
+    orphans = tuple(name for folder in FOLDERS for name in _orphans_in(folder))
+    if not orphans:
+        return None
+    return Finding(
+        f"{_count(orphans, 'file')} left over by a process that died: no photo owns them.",
+        orphans,
+        "With --fix they are removed.",
+        remedy=lambda: _remove_files(orphans),
+    )
+
+
+def queue_abandoned_again() -> int:
+    """Queue photos whose worker is gone, counting the loss, so that each is next tried alone; the number of photos."""
+    count = _abandoned_photos().update(
+        state=State.QUEUED, token=None, lease_until=None, started_at=None, lost=F("lost") + 1
+    )
+    return _call_workers(count)
+
+
+LOOKS = (
+    find_missing_model,
+    find_dead_workers,
+    find_stopped_queue,
+    find_abandoned_photos,
+    find_begun_deletions,
+    find_missing_files,
+    find_missing_thumbnails,
+    find_orphan_files,
+)
+
+
+def _abandoned_photos() -> PhotoQuerySet:
+    long_ago = timezone.now() - timedelta(seconds=LEASES_TO_WAIT * settings.LEASE_SECONDS)
+    ran_out = Q(lease_until__lt=long_ago) | Q(lease_until=None)
+    return Photo.objects.filter(ran_out, state=State.RUNNING, deleting_at=None)
+
+
+def _call_workers(count: int) -> int:
+    tasks.wake_workers()
+    return count
+
+
+def _find_photos_without(field: str, *, what: str, advice: str) -> Finding | None:
+    kept = Photo.objects.filter(deleting_at=None)
+    rows = kept.values_list("uid", field).iterator(chunk_size=ROWS_AT_ONCE)
+    uids: list[str] = []
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        lacking = [uid for uid, name in batch if not name or not default_storage.exists(name)]
+        # A photo that was deleted while this looked has neither file nor row by now.
+        uids += _uids(kept.filter(uid__in=lacking)) if lacking else ()
+    return Finding(f"{_count(uids, 'photo')} {what}", tuple(uids), advice) if uids else None
+
+
+def _orphans_in(folder: str) -> Iterator[str]:
+    """Names of old enough files in a folder of the storage that no photo calls its own."""
+    names = _files_below(folder)
+    while batch := list(islice(names, ROWS_AT_ONCE)):
+        uids = {uid for name in batch if (uid := _uid_in(name))}
+        own = set()
+        for row in Photo.objects.filter(uid__in=uids).values_list("image", "thumbnail"):
+            own.update(row)
+        for name in batch:
+            if name not in own and _is_old(name):
+                yield name
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    try:
+        folders, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in files:
+        yield f"{folder}/{name}"
+    for name in folders:
+        yield from _files_below(f"{folder}/{name}")
+
+
+def _uid_in(name: str) -> uuid.UUID | None:
+    """The photo's uid that a stored file is named after, if it is."""
+    stem = name.rpartition("/")[2].partition(".")[0]
+    try:
+        return uuid.UUID(stem)
+    except ValueError:
+        return None
+
+
+def _is_old(name: str) -> bool:
+    try:
+        return default_storage.get_modified_time(name) < timezone.now() - ORPHAN_AFTER
+    except FileNotFoundError:
+        return False
+
+
+def _remove_files(names: tuple[str, ...]) -> int:
+    for name in names:
+        default_storage.delete(name)
+    return len(names)
+
+
+def _uids(photos: PhotoQuerySet) -> tuple[str, ...]:
+    return tuple(str(uid) for uid in photos.order_by("id").values_list("uid", flat=True))
+
+
+def _count(subjects: Sequence[str], noun: str) -> str:
+    """How a sentence about them begins: "1 photo is", "3 photos are"."""
+    return f"1 {noun} is" if len(subjects) == 1 else f"{len(subjects)} {noun}s are"
