@@ -1,0 +1,52 @@
+# syntax=docker/dockerfile:1
+# Two images from one file: `web` (pages, API, sweeper; no PyTorch) and `worker` (the model, on CPU or CUDA).
+
+FROM python:3.11-slim-bookworm AS base
+ENV PATH=/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    FACET_DATA=/data \
+    FACET_STATIC_ROOT=/app/staticfiles
+RUN groupadd --gid 10001 facet \
+    && useradd --uid 10001 --gid facet --home-dir /data --no-create-home --shell /usr/sbin/nologin facet \
+    && install --directory --owner facet --group facet --mode 700 /data
+WORKDIR /app
+
+# Packages have stages of their own, so that a change of the code does not install them again.
+FROM base AS web-packages
+COPY requirements/web.lock .
+RUN python -m venv /venv \
+    && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r web.lock
+
+FROM base AS worker-packages
+COPY requirements/worker.lock .
+RUN python -m venv /venv \
+    && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r worker.lock
+
+FROM base AS web
+COPY --from=web-packages /venv /venv
+COPY . .
+# The folder must be there first: settings.py then chooses the storage that writes names with hashes.
+RUN mkdir staticfiles \
+    && FACET_DATA=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
+    && rm -r /tmp/build
+USER facet
+VOLUME /data
+EXPOSE 8000
+# Any answer under 500 is a sign of life: with FACET_HOSTS or TLS set, a request to 127.0.0.1 is turned away politely.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-c", "import http.client, sys; \
+    site = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); site.request('GET', '/healthz'); \
+    sys.exit(site.getresponse().status >= 500)"]
+CMD ["sh", "-c", "exec gunicorn webapp.wsgi --bind 0.0.0.0:8000 --worker-class gthread --workers 1 \
+    --threads ${FACET_WEB_THREADS:-8} --timeout 60 --worker-tmp-dir /dev/shm --log-level warning"]
+
+FROM base AS worker
+COPY --from=worker-packages /venv /venv
+COPY . .
+USER facet
+VOLUME /data
+# The model is loaded before the first sign of life, hence the long start.
+HEALTHCHECK --interval=30s --timeout=15s --start-period=120s \
+    CMD ["sh", "-c", "python manage.py workers --named worker@$(hostname)"]
+CMD ["celery", "-A", "webapp", "worker", "--pool", "solo", "--concurrency", "1", "--hostname", "worker@%h", \
+    "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]
