@@ -1,0 +1,180 @@
+"""Counts over whole collections, as the pages show them; shares of groups are kept in the cache."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models.fields.json import KT
+from django.utils import timezone
+
+from classifier.models import PENDING, Collection, Photo, Prediction, State
+
+RATE_SECONDS = 20  # the speed is told over what was finished last, not over the whole run
+SHARES_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Share:
+    """One perceived group's part of the faces, 0 to 1; `start` is where its piece of the bar begins."""
+
+    label: str
+    count: int
+    fraction: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Photos by state: `photos` = queued + running + done + failed; `no_face` is part of done."""
+
+    photos: int = 0
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    no_face: int = 0
+    faces: int = 0
+    changed_at: datetime | None = None
+
+    @property
+    def pending(self) -> int:
+        return self.queued + self.running
+
+
+@dataclass(frozen=True)
+class Run:
+    """How far the worker is with what was queued since `since`; `per_second` and `seconds_left` where it moves."""
+
+    since: datetime | None
+    total: int
+    finished: int
+    per_second: float | None = None
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a card in the list of collections says."""
+
+    collection: Collection
+    counts: Counts
+    shares: list[Share] = field(default_factory=list)
+    unsure: Share | None = None
+
+    @property
+    def changed_at(self) -> datetime:
+        return max(filter(None, (self.counts.changed_at, self.collection.updated_at)))
+
+
+def count_photos(collections: Iterable[Collection]) -> dict[int, Counts]:
+    """The counts of each collection by its primary key; every collection has an entry."""
+    wanted = [collection.pk for collection in collections]
+    by_state: dict[str, Any] = {state: Count("pk", filter=Q(state=state)) for state in State.values}
+    rows = (
+        Photo.objects.filter(collection_id__in=wanted, deleting_at=None)
+        .order_by()
+        .values("collection_id")
+        .annotate(
+            photos=Count("pk"),
+            no_face=Count("pk", filter=Q(state=State.DONE, code=Photo.Code.NO_FACE)),
+            faces=Sum("face_count"),
+            received=Max("received_at"),
+            finished=Max("finished_at"),
+            **by_state,
+        )
+    )
+    counts = {pk: Counts() for pk in wanted}
+    for row in rows:
+        pk, received, finished = row.pop("collection_id"), row.pop("received"), row.pop("finished")
+        counts[pk] = Counts(**row, changed_at=max(filter(None, (received, finished))))
+    return counts
+
+
+def summarise(collections: Sequence[Collection]) -> list[Summary]:
+    """Counts and perceived shares of each collection, in the order given."""
+    counts = count_photos(collections)
+    keys = {collection.pk: _shares_key(collection, counts=counts[collection.pk]) for collection in collections}
+    known = cache.get_many(keys.values())
+    missing = [collection for collection in collections if keys[collection.pk] not in known]
+    if missing:
+        fresh = {keys[pk]: rows for pk, rows in _count_groups(missing).items()}
+        cache.set_many(fresh, SHARES_SECONDS)
+        known |= fresh
+    summaries = []
+    for collection in collections:
+        shares, unsure = _as_shares(known[keys[collection.pk]])
+        summaries.append(Summary(collection, counts[collection.pk], shares, unsure))
+    return summaries
+
+
+def measure_run(photos: QuerySet[Photo], *, since: datetime | None = None) -> Run:
+    """How far the photos queued since a moment are; None: since the first of those that wait now.
+
+    Hand the answer's `since` back in, and the total never shrinks while the queue empties.
+    """
+    if since is None:
+        since = photos.filter(state__in=PENDING).aggregate(first=Min("queued_at"))["first"]
+    if since is None:
+        return Run(since=None, total=0, finished=0)
+    now = timezone.now()
+    recent = now - timedelta(seconds=RATE_SECONDS)
+    row = photos.filter(queued_at__gte=since).aggregate(
+        total=Count("pk"),
+        pending=Count("pk", filter=Q(state__in=PENDING)),
+        recent=Count("pk", filter=Q(finished_at__gte=recent)),
+        started=Min("started_at"),
+    )
+    per_second = seconds_left = None
+    if row["recent"] and row["started"]:
+        watched = (now - max(recent, row["started"])).total_seconds()
+        per_second = row["recent"] / max(watched, 1.0)
+        seconds_left = row["pending"] / per_second
+    return Run(since, row["total"], row["total"] - row["pending"], per_second, seconds_left)
+
+
+def _shares_key(collection: Collection, *, counts: Counts) -> str:
+    """Changes whenever photos come, go or are analysed again."""
+    changed = counts.changed_at.isoformat() if counts.changed_at else ""
+    return f"shares:{collection.uid}:{collection.taxonomy}:{counts.done}:{counts.faces}:{changed}".replace(" ", "")
+
+
+def _count_groups(collections: Sequence[Collection]) -> dict[int, list[tuple[str, bool, int]]]:
+    """Faces by perceived group in each collection's own taxonomy: (label, unsure, faces)."""
+    rows: dict[int, list[tuple[str, bool, int]]] = {collection.pk: [] for collection in collections}
+    for taxonomy in {collection.taxonomy for collection in collections}:
+        counted = (
+            Prediction.objects.filter(
+                is_current=True,
+                face__retired_at=None,
+                face__photo__deleting_at=None,
+                face__photo__collection_id__in=[c.pk for c in collections if c.taxonomy == taxonomy],
+            )
+            .exclude(predicted_race="")
+            .order_by()
+            .values("face__photo__collection_id")
+            .annotate(
+                label=KT(f"race_groups__{taxonomy}__label"),
+                unsure=KT(f"race_groups__{taxonomy}__unsure"),
+                faces=Count("pk"),
+            )
+            .values_list("face__photo__collection_id", "label", "unsure", "faces")
+        )
+        for pk, label, unsure, faces in counted:
+            rows[pk].append((label, str(unsure).lower() in ("true", "1"), faces))
+    return rows
+
+
+def _as_shares(rows: list[tuple[str, bool, int]]) -> tuple[list[Share], Share | None]:
+    """Shares among all faces, the largest first, and the unsure ones by themselves, last."""
+    total = sum(faces for _, _, faces in rows)
+    if not total:
+        return [], None
+    shares, start = [], 0.0
+    for label, _, faces in sorted((row for row in rows if not row[1]), key=lambda row: -row[2]):
+        shares.append(Share(label, faces, faces / total, start))
+        start += faces / total
+    doubtful = sum(faces for _, unsure, faces in rows if unsure)
+    return shares, Share("unsure", doubtful, doubtful / total, start) if doubtful else None
