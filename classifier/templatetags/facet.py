@@ -1,0 +1,258 @@
+"""How numbers, names and states are written on the pages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from classifier.models import Face, Photo, State
+from classifier.terms import TERMS_OF_USE
+from ml.labels import FINEST
+
+register = template.Library()
+
+NBSP = "\N{NO-BREAK SPACE}"
+# Variance of the Laplacian of the chip, from which on a face is called so.
+SHARP_FROM, SOFT_FROM = 100.0, 30.0
+ATTRIBUTE_NAMES = {"race": "group", "gender": "gender", "age": "age"}
+TAXONOMY_NAMES = {
+    "fairface-7": "7 groups of FairFace",
+    "fairface-6": "6 groups of FairFace",
+    "utkface-5": "5 groups of UTKFace",
+    "utkface-4": "4 groups of UTKFace",
+    "list-5": "5 groups of list files",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row of a chart; `width` is 0 to 100."""
+
+    label: str
+    width: float
+    text: str
+    is_top: bool
+
+
+@register.filter
+def percent(fraction: float | None) -> str:
+    """0.634 -> 63 %; what is not quite none or all is not rounded to it."""
+    if fraction is None:
+        return "–"
+    if 0 < fraction < 0.005:
+        return f"<1{NBSP}%"
+    if 0.995 <= fraction < 1:
+        return f">99{NBSP}%"
+    return f"{fraction * 100:.0f}{NBSP}%"
+
+
+@register.filter
+def as_percent(fraction: float) -> str:
+    """A length for an SVG attribute: 0.634 -> 63.4%."""
+    return f"{fraction * 100:.2f}%"
+
+
+@register.filter
+def group_label(label: str) -> str:
+    """A label of the model in words for people."""
+    return {"more than 70": "70 and over", "Latino_Hispanic": "Latino / Hispanic"}.get(label, label.replace("_", " "))
+
+
+@register.filter
+def taxonomy_label(name: str) -> str:
+    return TAXONOMY_NAMES.get(name, name)
+
+
+@register.filter
+def attribute_label(name: str) -> str:
+    """Pages say group, not race: the seven are groups of a data set."""
+    return ATTRIBUTE_NAMES.get(name, name)
+
+
+@register.filter
+def metric_label(name: str) -> str:
+    return name.replace("_", " ").replace("race", "group")
+
+
+@register.filter
+def metric_value(value: float | None) -> str:
+    """Shares as per cent with one decimal; what is not between 0 and 1 (a count, an error in years) as it is."""
+    if value is None:
+        return "–"
+    return f"{value * 100:.1f}{NBSP}%" if 0 <= value <= 1 else f"{value:,.4g}"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """44 s, 3 min, 2 h 5 min."""
+    if seconds is None:
+        return ""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(round(seconds), 1)}{NBSP}s"
+    if minutes < 90:
+        return f"{minutes}{NBSP}min"
+    return f"{minutes // 60}{NBSP}h {minutes % 60}{NBSP}min"
+
+
+@register.filter
+def size_of_bytes(count: int | None) -> str:
+    """Bytes with three figures: 1.24 GB."""
+    size = float(count or 0)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g}{NBSP}{unit}"
+        size /= 1000
+    return f"{size:.3g}{NBSP}TB"
+
+
+@register.filter
+def sharpness_word(variance: float) -> str:
+    if variance >= SHARP_FROM:
+        return "sharp"
+    return "somewhat soft" if variance >= SOFT_FROM else "blurred"
+
+
+@register.filter
+def brightness_word(luma: float) -> str:
+    if luma < 0.2:
+        return "dark"
+    return "very bright" if luma > 0.85 else "well lit"
+
+
+@register.filter
+def device_label(device: str) -> str:
+    """cpu, cuda:0 as people say it."""
+    if device.startswith("cuda"):
+        return "a GPU"
+    return "the CPU" if device == "cpu" else device
+
+
+@register.filter
+def is_pending(photo: Photo) -> bool:
+    return photo.state in (State.QUEUED, State.RUNNING)
+
+
+@register.filter
+def state_name(photo: Photo) -> str:
+    """One of the five forms a photo's state is drawn in: queued, running, done, no_face, failed."""
+    return "no_face" if photo.state == State.DONE and photo.code == Photo.Code.NO_FACE else photo.state
+
+
+@register.filter
+def state_word(photo: Photo) -> str:
+    """The state in words, with what came of it."""
+    if photo.state == State.FAILED:
+        return f"failed: {photo.get_code_display() or 'no reason is known'}"
+    if photo.state == State.DONE:
+        if not photo.face_count:
+            return "no face"
+        return "1 face" if photo.face_count == 1 else f"{photo.face_count} faces"
+    return str(photo.get_state_display())
+
+
+STATE_FORMS = {
+    "queued": '<circle cx="8" cy="8" r="5"/>',
+    "running": '<circle cx="8" cy="8" r="5" class="track"/><path class="turning" d="M8 3a5 5 0 0 1 5 5"/>',
+    "done": '<circle cx="8" cy="8" r="4.5" class="full"/>',
+    "no_face": '<path d="M3 8h10"/>',
+    "failed": '<path d="M4 4l8 8M12 4l-8 8"/>',
+}
+
+
+@register.simple_tag
+def state_mark(name: str) -> SafeString:
+    """A state's form, beside its word: ring, turning ring, dot, dash, cross."""
+    drawing = SafeString(STATE_FORMS[name])
+    return format_html('<svg class="state state-{}" viewBox="0 0 16 16" aria-hidden="true">{}</svg>', name, drawing)
+
+
+@register.filter
+def bars(answer: Mapping[str, Any]) -> list[Bar]:
+    """The rows of one attribute's chart, the most probable first; no bar is the top one where the model is unsure."""
+    rows = sorted(answer["probabilities"].items(), key=lambda row: -row[1])
+    return [
+        Bar(
+            label=group_label(name),
+            width=round(value * 100, 2),
+            text=percent(value),
+            is_top=name == answer["label"] and not answer["unsure"],
+        )
+        for name, value in rows
+    ]
+
+
+@register.filter
+def largest(answer: Mapping[str, Any], count: int) -> list[Bar]:
+    """The `count` most probable rows of an attribute."""
+    return bars(answer)[:count]
+
+
+@register.filter
+def attr_number(value: float) -> str:
+    """A number for an SVG attribute: a point whatever the language, no more decimals than a screen shows."""
+    return f"{value:.1f}"
+
+
+@register.simple_tag(takes_context=True)
+def same_page(context: dict[str, Any], **changes: Any) -> str:
+    """The query of this address with some parameters changed; an empty value takes one away."""
+    query = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value in ("", None):
+            query.pop(name, None)
+        else:
+            query[name] = value
+    return f"?{query.urlencode()}" if query else "?"
+
+
+@register.simple_tag
+def terms_of_use() -> tuple[str, ...]:
+    return TERMS_OF_USE
+
+
+@register.simple_tag
+def face_words(face: Face) -> str:
+    """A face in one line, for those who cannot see its box: number and the model's guesses with their doubts."""
+    prediction = face.prediction
+    if prediction is None:
+        return f"Face {face.number}"
+    guesses = []
+    if prediction.race_vector is not None:
+        finest = prediction.race_groups.get(FINEST, {})
+        guesses.append(_guess(prediction.predicted_race, unsure=finest.get("unsure", False)))
+    if prediction.gender_vector is not None:
+        guesses.append(_guess(prediction.predicted_gender, unsure=prediction.gender_unsure))
+    if prediction.age_vector is not None:
+        guesses.append(_guess(prediction.predicted_age, unsure=prediction.age_unsure))
+    small = "; too small to say much" if face.is_small() else ""
+    return f"Face {face.number}, perceived as {', '.join(guesses) or 'nothing'}{small}"
+
+
+def _guess(label: str, *, unsure: bool) -> str:
+    return f"unsure ({group_label(label)})" if unsure else group_label(label)
+
+
+@register.simple_tag
+def face_box(face: Face) -> SafeString:
+    """Two rectangles over each other, dark and light, so that the box shows on any picture; dashed when small."""
+    box = format_html(
+        'x="{}" y="{}" width="{}" height="{}" rx="{}"',
+        *(f"{value:.1f}" for value in (face.x1, face.y1, face.x2 - face.x1, face.y2 - face.y1, face.size_px / 16)),
+    )
+    small = " is-small" if face.is_small() else ""
+    return format_html('<rect class="box-edge" {}/><rect class="box{}" {}/>', box, small, box)
+
+
+@register.simple_tag
+def face_number(face: Face, photo: Photo) -> SafeString:
+    """The face's number under its box, in a size that reads on a screen of usual width."""
+    size = max(photo.width, photo.height) / 55
+    below = face.y2 + size * 1.15
+    y = below if below < photo.height else face.y1 - size * 0.35
+    return format_html(
+        '<text x="{}" y="{}" font-size="{}">{}</text>', f"{face.x1:.1f}", f"{y:.1f}", f"{size:.1f}", face.number
+    )
