@@ -8,8 +8,13 @@ from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.utils import timezone
 
-from classifier.models import Invitation, User
+from classifier.models import AccessToken, Collection, Invitation, User
+from classifier.templatetags.facet import taxonomy_label
 from classifier.terms import TERMS_VERSION
+from ml.labels import ATTRIBUTES, TAXONOMIES
+
+ATTRIBUTE_CHOICES = {"race": "Perceived group", "gender": "Perceived gender", "age": "Perceived age"}
+TOKEN_DAYS = [(7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")]
 
 
 class SignupForm(AllauthSignupForm):
@@ -30,3 +35,73 @@ class SignupForm(AllauthSignupForm):
     def _use_invitation(self, user: User) -> None:
         if code := self.cleaned_data.get("invite"):
             Invitation.usable().filter(code=code).update(used_by=user, used_at=timezone.now())
+
+
+class CollectionForm(forms.ModelForm):
+    """What a collection is for and what is computed of it."""
+
+    attributes = forms.MultipleChoiceField(
+        label="What the model says of each face",
+        choices=[(name, ATTRIBUTE_CHOICES[name]) for name in ATTRIBUTES],
+        initial=list(ATTRIBUTES),
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What is switched off is neither computed nor stored.",
+        error_messages={"required": "Choose at least one: with none there is nothing to compute."},
+    )
+    taxonomy = forms.ChoiceField(
+        label="Grouping",
+        choices=[(name, taxonomy_label(name)) for name in TAXONOMIES],
+        initial="fairface-7",
+        help_text="How perceived groups are told. It can be switched at any time; nothing is computed anew.",
+    )
+
+    class Meta:
+        model = Collection
+        fields = ["name", "purpose", "attributes", "taxonomy", "retention_days", "is_opened_to_reviewers"]
+        labels = {"retention_days": "Days to keep", "is_opened_to_reviewers": "Opened to reviewers"}
+        help_texts = {
+            "purpose": "One or two sentences. It stays with the collection, for everybody who sees it.",
+            "is_opened_to_reviewers": "Reviewers of this site may look at the photos and results.",
+        }
+        widgets = {"purpose": forms.Textarea(attrs={"rows": 3})}
+
+
+class NewCollectionForm(CollectionForm):
+    """A new collection holds the declaration about its photos."""
+
+    declaration = forms.BooleanField(
+        label="I declare this for every photo I add",
+        error_messages={"required": "Photos can only be added under this declaration."},
+    )
+
+    def values(self) -> dict[str, Any]:
+        """What `create_collection` takes."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "declaration"}
+
+
+class ManyFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class ManyFilesField(forms.FileField):
+    """Several files in one field; each is looked at by the service, which has an outcome for every one of them."""
+
+    widget = ManyFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        files = [file for file in data or [] if file]
+        if not files:
+            raise forms.ValidationError("No photo was chosen.", code="no_files")
+        return files
+
+
+class UploadForm(forms.Form):
+    images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": "image/*,.heic,.heif,.avif"}))
+
+
+class TokenForm(forms.Form):
+    """A key to the API."""
+
+    name = forms.CharField(label="Name", max_length=80, help_text="Where it will be used, so that you know it again.")
+    scope = forms.ChoiceField(label="May", choices=AccessToken.Scope.choices, initial=AccessToken.Scope.UPLOAD)
+    days = forms.TypedChoiceField(label="Expires after", choices=TOKEN_DAYS, initial=90, coerce=int)

@@ -1,3 +1,29 @@
-from django.urls import URLPattern
+"""The pages' addresses."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from classifier.views import accounts, collections, pages, photos, uploads
+
+urlpatterns = [
+    path("", collections.collection_list, name="collection-list"),
+    path("collections/new/", collections.create, name="collection-create"),
+    path("collections/<uuid:uid>/", collections.detail, name="collection-detail"),
+    path("collections/<uuid:uid>/edit/", collections.edit, name="collection-edit"),
+    path("collections/<uuid:uid>/delete/", collections.delete, name="collection-delete"),
+    path("collections/<uuid:uid>/progress/", collections.progress, name="collection-progress"),
+    path("collections/<uuid:uid>/upload/", uploads.upload, name="photo-upload"),
+    path("collections/<uuid:uid>/run-again/", photos.run_again_failed, name="photo-run-again-failed"),
+    path("collections/<uuid:uid>/delete-photos/", photos.delete_selected, name="photo-delete-selected"),
+    path("photos/<uuid:uid>/", photos.detail, name="photo-detail"),
+    path("photos/<uuid:uid>/image/", photos.image, name="photo-image"),
+    path("photos/<uuid:uid>/thumbnail/", photos.thumbnail, name="photo-thumbnail"),
+    path("photos/<uuid:uid>/delete/", photos.delete, name="photo-delete"),
+    path("photos/<uuid:uid>/run-again/", photos.run_again, name="photo-run-again"),
+    path("photos/<uuid:uid>/detect-again/", photos.detect_again, name="photo-detect-again"),
+    path("uploads/<uuid:uid>/", uploads.detail, name="upload-detail"),
+    path("account/", accounts.account_detail, name="account-detail"),
+    path("account/tokens/", accounts.token_list, name="token-list"),
+    path("account/tokens/<uuid:uid>/revoke/", accounts.revoke, name="token-revoke"),
+    path("models/", pages.model_list, name="model-list"),
+    path("about/", pages.about, name="about"),
+]

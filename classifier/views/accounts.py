@@ -1,0 +1,61 @@
+"""A person's own page, and the keys to the API."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Sum
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from classifier.forms import TokenForm
+from classifier.models import AccessToken, Photo
+from classifier.services import tokens
+from classifier.terms import TERMS_OF_USE
+from classifier.views.access import UserRequest, login_required
+
+
+@login_required
+@require_GET
+def account_detail(request: UserRequest) -> HttpResponse:
+    user = request.user
+    stored = Photo.objects.owned_by(user).aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
+    context = {
+        "stored_bytes": stored,
+        "quota_bytes": user.quota_bytes or settings.USER_QUOTA_BYTES,
+        "terms": TERMS_OF_USE,
+        "token_count": AccessToken.objects.filter(user=user).count(),
+    }
+    return render(request, "accounts/detail.html", context)
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "POST"])
+def token_list(request: UserRequest) -> HttpResponse:
+    """The tokens; a new one is shown in the answer to the very request that made it, and never again."""
+    form = TokenForm(request.POST or None)
+    new_token = new_key = None
+    if request.method == "POST" and form.is_valid():
+        new_token, new_key = tokens.create_token(request.user, **form.cleaned_data)
+        form = TokenForm()
+    context = {
+        "tokens": AccessToken.objects.filter(user=request.user),
+        "form": form,
+        "new_token": new_token,
+        "new_key": new_key,
+        "photos_address": request.build_absolute_uri(reverse("api-photo-list")),
+    }
+    return render(request, "accounts/tokens.html", context)
+
+
+@login_required
+@require_POST
+def revoke(request: UserRequest, uid: UUID) -> HttpResponse:
+    token = get_object_or_404(AccessToken, user=request.user, uid=uid)
+    tokens.revoke_token(token)
+    messages.success(request, f"The token “{token.name}” no longer opens anything.")
+    return redirect("token-list")

@@ -1,0 +1,149 @@
+"""Collections: the list, one collection's gallery, its progress, and making, changing and deleting one."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_GET, require_http_methods
+
+from classifier.filters import SORTS, PhotoFilter
+from classifier.forms import CollectionForm, NewCollectionForm, UploadForm
+from classifier.models import Collection, Face, Photo
+from classifier.services import collections, deletion, summaries
+from classifier.terms import DECLARATION
+from classifier.views.access import UserRequest, login_required
+from classifier.views.paging import read_page
+from ml.labels import TAXONOMIES
+
+POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
+
+
+@login_required
+@require_GET
+def collection_list(request: UserRequest) -> HttpResponse:
+    visible = Collection.objects.visible_to(request.user).select_related("owner")
+    cards = summaries.summarise(list(visible))
+    cards.sort(key=lambda card: card.changed_at, reverse=True)
+    return render(request, "collections/list.html", {"cards": cards})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create(request: UserRequest) -> HttpResponse:
+    form = NewCollectionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        collection = collections.create_collection(request.user, **form.values())
+        return redirect("collection-detail", uid=collection.uid)
+    return render(request, "collections/form.html", {"form": form, "declaration": DECLARATION})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def edit(request: UserRequest, uid: UUID) -> HttpResponse:
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    form = CollectionForm(request.POST or None, instance=collection)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Saved.")
+        return redirect("collection-detail", uid=uid)
+    return render(request, "collections/form.html", {"form": form, "collection": collection})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def delete(request: UserRequest, uid: UUID) -> HttpResponse:
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    if request.method == "POST":
+        deletion.delete_collection(collection)
+        messages.success(request, f"“{collection.name}” and everything in it was deleted.")
+        return redirect("collection-list")
+    counts = summaries.count_photos([collection])[collection.pk]
+    return render(request, "collections/delete.html", {"collection": collection, "counts": counts})
+
+
+@login_required
+@require_GET
+def detail(request: UserRequest, uid: UUID) -> HttpResponse:
+    collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
+    taxonomy = choose_taxonomy(request, collection=collection)
+    photos = Photo.objects.visible_to(request.user).filter(collection=collection)
+    filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else "newest"
+    page = read_page(with_faces(filtered.qs), order=SORTS[sort], cursor=request.GET.get("page", ""))
+    is_narrowed = any(filtered.data.get(name) for name in filtered.filters)
+    return render(
+        request,
+        "collections/detail.html",
+        {
+            "collection": collection,
+            "counts": summaries.count_photos([collection])[collection.pk],
+            "run": summaries.measure_run(photos.filter(collection=collection)),
+            "filter": filtered,
+            "is_narrowed": is_narrowed,
+            "page": page,
+            "sort": sort,
+            "taxonomy": taxonomy,
+            "taxonomies": TAXONOMIES,
+            "is_mine": collection.owner_id == request.user.pk,
+            "takes_new_tiles": sort == "newest" and not is_narrowed and not page.previous,
+            "upload_form": UploadForm(),
+            "max_file_bytes": settings.MAX_FILE_BYTES,
+            "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
+        },
+    )
+
+
+@login_required
+@require_GET
+def progress(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The progress bar and sums as a fragment, and the tiles (`?tile=`) that the page still shows as unfinished."""
+    collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
+    photos = Photo.objects.filter(collection=collection, deleting_at=None)
+    return render(
+        request,
+        "collections/_progress_and_tiles.html",
+        {
+            "collection": collection,
+            "counts": summaries.count_photos([collection])[collection.pk],
+            "run": summaries.measure_run(photos, since=_read_moment(request.GET.get("since", ""))),
+            "tiles": with_faces(photos.filter(uid__in=_read_uids(request.GET.getlist("tile")))),
+            "is_mine": collection.owner_id == request.user.pk,
+        },
+    )
+
+
+def choose_taxonomy(request: UserRequest, *, collection: Collection) -> str:
+    """The grouping asked for in the address, else the collection's own."""
+    asked = request.GET.get("taxonomy", "")
+    return asked if asked in TAXONOMIES else collection.taxonomy
+
+
+def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
+    """Photos with `counted_faces`, and each face with its current prediction: three queries for any number."""
+    faces: QuerySet[Any] = Face.objects.counted().with_current_predictions()
+    return photos.prefetch_related(Prefetch("faces", queryset=faces, to_attr="counted_faces"))
+
+
+def _read_moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
+
+
+def _read_uids(texts: list[str]) -> list[UUID]:
+    uids = []
+    for text in texts[:POLLED_PHOTOS]:
+        try:
+            uids.append(UUID(text))
+        except ValueError:
+            continue
+    return uids

@@ -1,0 +1,158 @@
+"""One photo: its page, its files, and what its owner may do with it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.files.storage import Storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from classifier.models import Collection, Face, Photo, State
+from classifier.services import deletion, predictions, rerun
+from classifier.views.access import UserRequest, login_required
+from classifier.views.collections import choose_taxonomy, with_faces
+from classifier.views.paging import find_neighbours
+from ml.labels import TAXONOMIES
+
+# A photo never becomes a page of this site, whatever its bytes say.
+FILE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, max-age=86400",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@login_required
+@require_GET
+def detail(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The photo with one face chosen (`?face=`) and told in a grouping (`?taxonomy=`).
+
+    htmx gets the chosen face alone; `?card` makes it the small card that the gallery shows beside a face.
+    """
+    visible = Photo.objects.visible_to(request.user).select_related("collection__owner", "model_version")
+    photo = get_object_or_404(with_faces(visible), uid=uid)
+    taxonomy = choose_taxonomy(request, collection=photo.collection)
+    faces: list[Face] = photo.counted_faces
+    place = _chosen_place(request, faces=faces)
+    face = faces[place] if faces else None
+    context: dict[str, Any] = {
+        "photo": photo,
+        "faces": faces,
+        "face": face,
+        "place": place + 1,
+        "previous_face": faces[place - 1] if face else None,
+        "next_face": faces[(place + 1) % len(faces)] if face else None,
+        "answers": _describe(face, taxonomy=taxonomy),
+        "taxonomy": taxonomy,
+        "taxonomies": TAXONOMIES,
+        "is_mine": photo.collection.owner_id == request.user.pk,
+    }
+    if request.htmx:
+        return render(request, "photos/_card.html" if "card" in request.GET else "photos/_face.html", context)
+    siblings = Photo.objects.visible_to(request.user).filter(collection=photo.collection)
+    context["newer"], context["older"] = find_neighbours(siblings, row=photo)
+    return render(request, "photos/detail.html", context)
+
+
+@login_required
+@require_safe
+def image(request: UserRequest, uid: UUID) -> HttpResponseBase:
+    photo = get_object_or_404(Photo.objects.visible_to(request.user), uid=uid)
+    return send_file(request, storage=photo.image.storage, name=photo.image.name)
+
+
+@login_required
+@require_safe
+def thumbnail(request: UserRequest, uid: UUID) -> HttpResponseBase:
+    photo = get_object_or_404(Photo.objects.visible_to(request.user), uid=uid)
+    return send_file(request, storage=photo.thumbnail.storage, name=photo.thumbnail.name)
+
+
+@login_required
+@require_POST
+def delete(request: UserRequest, uid: UUID) -> HttpResponse:
+    photos = Photo.objects.owned_by(request.user).filter(uid=uid)
+    photo = get_object_or_404(photos.select_related("collection"))
+    deletion.delete_photos(photos)
+    messages.success(request, f"“{photo.name}” was deleted, with its files and results.")
+    return redirect("collection-detail", uid=photo.collection.uid)
+
+
+@login_required
+@require_POST
+def delete_selected(request: UserRequest, uid: UUID) -> HttpResponse:
+    """Delete the photos ticked in a gallery (`photos`: their uids)."""
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    chosen = [value for value in request.POST.getlist("photos") if _is_uid(value)]
+    count = deletion.delete_photos(Photo.objects.owned_by(request.user).filter(collection=collection, uid__in=chosen))
+    messages.success(request, "1 photo was deleted." if count == 1 else f"{count} photos were deleted.")
+    return redirect("collection-detail", uid=uid)
+
+
+@login_required
+@require_POST
+def run_again(request: UserRequest, uid: UUID) -> HttpResponse:
+    photos = Photo.objects.owned_by(request.user).filter(uid=uid)
+    get_object_or_404(photos)
+    rerun.run_again(photos)
+    return redirect("photo-detail", uid=uid)
+
+
+@login_required
+@require_POST
+def detect_again(request: UserRequest, uid: UUID) -> HttpResponse:
+    photos = Photo.objects.owned_by(request.user).filter(uid=uid)
+    get_object_or_404(photos)
+    rerun.detect_again(photos)
+    return redirect("photo-detail", uid=uid)
+
+
+@login_required
+@require_POST
+def run_again_failed(request: UserRequest, uid: UUID) -> HttpResponse:
+    """Queue every failed photo of a collection afresh."""
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    failed = Photo.objects.owned_by(request.user).filter(collection=collection, state=State.FAILED)
+    count = rerun.run_again(failed)
+    messages.success(request, "1 photo is queued again." if count == 1 else f"{count} photos are queued again.")
+    return redirect("collection-detail", uid=uid)
+
+
+def _chosen_place(request: HttpRequest, *, faces: list[Face]) -> int:
+    """Where in the list the face asked for stands; the first when there is no such face."""
+    asked = request.GET.get("face", "")
+    return next((place for place, face in enumerate(faces) if str(face.number) == asked), 0)
+
+
+def _describe(face: Face | None, *, taxonomy: str) -> dict[str, Any]:
+    prediction = face.prediction if face else None
+    return predictions.describe_prediction(prediction, taxonomy=taxonomy) if prediction else {}
+
+
+def _is_uid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def send_file(request: HttpRequest, *, storage: Storage, name: str) -> HttpResponseBase:
+    """A stored JPEG. Its name is its photo's and never gets other bytes, so the name is its ETag."""
+    etag = quote_etag(name)
+    headers = {**FILE_HEADERS, "ETag": etag}
+    if unchanged := get_conditional_response(request, etag=etag):
+        for header, value in headers.items():
+            unchanged[header] = value
+        return unchanged
+    try:
+        file = storage.open(name)
+    except (FileNotFoundError, ValueError) as error:
+        raise Http404("The stored file is missing.") from error
+    return FileResponse(file, content_type="image/jpeg", headers=headers)

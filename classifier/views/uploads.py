@@ -1,0 +1,79 @@
+"""Photos come in: the form of the page, with and without its script, and what became of each file."""
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from classifier.forms import UploadForm
+from classifier.models import Collection, Photo, Upload, UploadItem
+from classifier.services import uploads
+from classifier.views.access import UserRequest, login_required
+from classifier.views.collections import with_faces
+
+# What a refused request answers; the script tells the sentence and offers to try again.
+REFUSAL_STATUS = {
+    "no_files": 400,
+    "too_many_files": 413,
+    "request_too_large": 413,
+    "quota_exceeded": 413,
+    "terms_not_accepted": 409,
+    "collection_gone": 404,
+    "queue_full": 503,
+    "storage_full": 507,
+}
+
+
+@login_required
+@require_POST
+def upload(request: UserRequest, uid: UUID) -> HttpResponse:
+    """One request of photos into a collection: a fragment for the script, the upload's page for a plain form."""
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    form = UploadForm(request.POST, request.FILES)
+    if int(request.headers.get("Content-Length") or 0) > settings.MAX_REQUEST_BYTES:
+        message = f"One upload may hold {settings.MAX_REQUEST_BYTES // 1024**2} MB. Send the rest in another one."
+        return _refuse(request, collection=collection, code="request_too_large", message=message)
+    if not form.is_valid():
+        message = " ".join(form.errors["images"])
+        return _refuse(request, collection=collection, code="no_files", message=message)
+    try:
+        made = uploads.submit_photos(request.user, collection=collection, files=form.cleaned_data["images"])
+    except uploads.UploadRefused as refusal:
+        return _refuse(request, collection=collection, code=refusal.code, message=str(refusal))
+    if not request.headers.get("HX-Request"):
+        return redirect("upload-detail", uid=made.uid)
+    items = list(made.items.select_related("photo"))
+    accepted = [item.photo_id for item in items if item.outcome == UploadItem.Outcome.ACCEPTED]
+    tiles = with_faces(Photo.objects.filter(pk__in=accepted))
+    context = {**_outcome_context(made, items=items), "collection": collection, "tiles": tiles, "is_mine": True}
+    return render(request, "uploads/_outcomes.html", context)
+
+
+@login_required
+@require_GET
+def detail(request: UserRequest, uid: UUID) -> HttpResponse:
+    visible = Upload.objects.filter(collection__in=Collection.objects.visible_to(request.user))
+    photos = Prefetch("items", queryset=UploadItem.objects.select_related("photo"))
+    made = get_object_or_404(visible.select_related("collection").prefetch_related(photos), uid=uid)
+    return render(request, "uploads/detail.html", _outcome_context(made, items=list(made.items.all())))
+
+
+def _outcome_context(made: Upload, *, items: list[UploadItem]) -> dict[str, Any]:
+    """The files and their sums: items = accepted + duplicate + refused."""
+    outcomes = Counter(item.outcome for item in items)
+    refused = len(items) - outcomes["accepted"] - outcomes["duplicate"]
+    return {"upload": made, "items": items, "outcomes": outcomes, "refused_count": refused}
+
+
+def _refuse(request: UserRequest, *, collection: Collection, code: str, message: str) -> HttpResponse:
+    status = REFUSAL_STATUS.get(code, 400)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8", headers={"X-Code": code})
+    messages.error(request, message)
+    return redirect("collection-detail", uid=collection.uid)

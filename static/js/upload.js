@@ -1,0 +1,190 @@
+// Sends photos a few at a time, tells what became of each file, and loses nothing when a request fails.
+
+import { filesOfDrop, filesOfInput } from "./files.js";
+
+const form = document.getElementById("upload");
+const gallery = document.getElementById("gallery");
+const sending = document.getElementById("sending");
+const bar = document.getElementById("sending-bar");
+const text = document.getElementById("sending-text");
+const status = document.getElementById("sending-status");
+const error = document.getElementById("sending-error");
+const outcomes = document.getElementById("outcomes");
+
+const MAX_FILES = 20;
+const MAX_BYTES = 60 * 1024 ** 2;
+const MAX_FILE_BYTES = Number(sending?.dataset.fileBytes);
+const WORDS = { accepted: "added", duplicate: "already here", refused: "refused", unsent: "too large to send" };
+
+let queue = []; // files that are not with the server yet, in order
+let totalBytes = 0;
+let sentBytes = 0;
+let counts = { accepted: 0, duplicate: 0, refused: 0, unsent: 0 };
+let busy = false;
+
+function takeBatch() {
+  const batch = [];
+  let bytes = 0;
+  for (const file of queue) {
+    if (batch.length && (batch.length === MAX_FILES || bytes + file.size > MAX_BYTES)) break;
+    batch.push(file);
+    bytes += file.size;
+  }
+  return batch;
+}
+
+function send(batch, onProgress) {
+  return new Promise((resolve, reject) => {
+    const data = new FormData(form);
+    data.delete("images");
+    for (const file of batch) data.append("images", file);
+    const request = new XMLHttpRequest();
+    request.open("POST", form.action);
+    request.setRequestHeader("HX-Request", "true");
+    request.setRequestHeader("HX-Current-URL", location.href);
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded));
+    request.addEventListener("load", () => resolve(request));
+    request.addEventListener("error", () => reject(new Error("network")));
+    request.addEventListener("abort", () => reject(new Error("network")));
+    request.send(data);
+  });
+}
+
+function sentenceFor(request) {
+  const left = `${queue.length} ${queue.length === 1 ? "file is" : "files are"} still here and not sent.`;
+  if (!request) return `Facet cannot be reached. ${left} Look at your connection and try again.`;
+  const logIn = request.getResponseHeader("HX-Redirect");
+  if (logIn) return { words: `You were logged out. ${left} Log in in another tab, then try again.`, link: logIn };
+  const said = request.getResponseHeader("X-Code") ? request.responseText : "";
+  if (request.status === 413) return `${said || "The request was too large for this server."} ${left}`;
+  if (request.status === 403) return `This page is too old to send from. ${left} Open it again in another tab, then try again.`;
+  if (request.status === 503 || request.status === 507) return `${said || "Facet is too busy to take photos just now."} ${left} Try again later.`;
+  return `${said || `Facet answered with an error (${request.status}).`} ${left}`;
+}
+
+function fail(request) {
+  const told = sentenceFor(request);
+  const [words] = error.children;
+  words.textContent = told.words ?? told;
+  if (told.link) {
+    const link = document.createElement("a");
+    Object.assign(link, { href: told.link, target: "_blank", textContent: "Log in" });
+    words.append(" ", link);
+  }
+  error.hidden = false;
+  document.getElementById("sending-again").focus();
+}
+
+function receive(request) {
+  const holder = document.createElement("div");
+  holder.innerHTML = request.responseText;
+  const found = holder.querySelector("[data-outcomes]");
+  for (const name of ["accepted", "duplicate", "refused"]) counts[name] += Number(found.dataset[name]);
+  if (found.querySelector("li")) outcomes.append(...found.querySelectorAll(".outcome-list"));
+  addTiles(holder.querySelectorAll(".new-tiles > .tile"));
+  document.body.dispatchEvent(new Event("facet:uploaded"));
+}
+
+// New photos go before the old ones and after the new ones already there, so that nothing new moves again.
+function addTiles(tiles) {
+  document.getElementById("gallery-empty")?.remove();
+  if (!("takesNew" in gallery.dataset)) return;
+  const size = Number(gallery.dataset.size);
+  const firstOld = gallery.querySelector(".tile:not(.is-new)");
+  for (const tile of tiles) {
+    if (gallery.querySelectorAll(".is-new").length >= size) break;
+    tile.classList.add("is-new");
+    gallery.insertBefore(tile, firstOld);
+    htmx.process(tile);
+  }
+  while (gallery.children.length > size) gallery.lastElementChild.remove();
+}
+
+function tell(loaded = 0) {
+  const told = Object.entries(counts).filter(([, count]) => count).map(([name, count]) => `${count} ${WORDS[name]}`);
+  const here = queue.length ? `${queue.length} to send` : "all sent";
+  bar.max = Math.max(totalBytes, 1);
+  bar.value = queue.length ? Math.min(sentBytes + loaded, totalBytes) : bar.max;
+  text.textContent = [here, ...told].join(" · ");
+  return text.textContent;
+}
+
+async function run() {
+  if (busy) return;
+  busy = true;
+  error.hidden = true;
+  sending.hidden = false;
+  while (queue.length) {
+    const batch = takeBatch();
+    let request = null;
+    try {
+      request = await send(batch, tell);
+    } catch {
+      // Nothing came back: the files stay in the queue. What did arrive is told as a duplicate next time.
+    }
+    if (request?.status !== 200) {
+      fail(request);
+      break;
+    }
+    queue = queue.slice(batch.length);
+    for (const file of batch) sentBytes += file.size;
+    receive(request);
+    status.textContent = tell();
+  }
+  busy = false;
+  tell();
+}
+
+function add(files) {
+  if (!files.length) return;
+  if (!queue.length && !busy) {
+    totalBytes = sentBytes = 0;
+    counts = { accepted: 0, duplicate: 0, refused: 0, unsent: 0 };
+    outcomes.replaceChildren();
+  }
+  const fitting = files.filter((file) => file.size <= MAX_FILE_BYTES);
+  for (const file of files) {
+    if (file.size > MAX_FILE_BYTES) tellUnsent(file);
+  }
+  queue.push(...fitting);
+  for (const file of fitting) totalBytes += file.size;
+  sending.hidden = false;
+  tell();
+  run();
+}
+
+function tellUnsent(file) {
+  counts.unsent += 1;
+  const list = document.createElement("ul");
+  list.className = "outcome-list";
+  const item = list.appendChild(document.createElement("li"));
+  const name = item.appendChild(document.createElement("b"));
+  name.textContent = file.name;
+  const limit = Math.round(MAX_FILE_BYTES / 1024 ** 2);
+  item.append(` ${Math.round(file.size / 1024 ** 2)} MB: not sent, a photo may have ${limit} MB at most.`);
+  outcomes.append(list);
+}
+
+if (form) {
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", (event) => {
+    add(filesOfInput(event.target));
+    event.target.value = "";
+  });
+  document.getElementById("sending-again").addEventListener("click", run);
+  addEventListener("beforeunload", (event) => queue.length && event.preventDefault());
+
+  // The whole page takes a drop: nobody has to aim.
+  let depth = 0;
+  const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const over = (change) => form.classList.toggle("is-over", (depth = Math.max(depth + change, 0)) > 0);
+  document.addEventListener("dragenter", (event) => holdsFiles(event) && over(1));
+  document.addEventListener("dragleave", (event) => holdsFiles(event) && over(-1));
+  document.addEventListener("dragover", (event) => holdsFiles(event) && event.preventDefault());
+  document.addEventListener("drop", async (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    over(-depth);
+    add(await filesOfDrop(event.dataTransfer));
+  });
+}
