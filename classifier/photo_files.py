@@ -1,0 +1,65 @@
+"""Where a photo's files lie in the default storage: `photos/ab/UID.jpg` and `thumbnails/ab/UID.jpg`.
+
+`ab` is how the uid begins. A file whose uid has no row, and any `.part`, was left by a process that died.
+"""
+
+import tempfile
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+
+from classifier import decoding
+from classifier.durable_files import PART_SUFFIX
+
+
+def file_names(uid: uuid.UUID) -> tuple[str, str]:
+    """The storage names of a photo and of its thumbnail."""
+    folder = uid.hex[:2]
+    return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
+
+
+def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> decoding.StoredPicture:
+    """Decode an untrusted file and store it durably as the photo `uid`, with its thumbnail.
+
+    Raises BadImage when the file is refused, OSError when it cannot be stored (a full disk, say).
+    """
+    names = file_names(uid)
+    with ExitStack() as undo:
+        undo.callback(remove_files, *names)  # a child that was killed may leave a part of a file
+        try:
+            image, thumbnail = (Path(default_storage.path(name)) for name in names)
+        except NotImplementedError:
+            stored = _store_elsewhere(file, names=names)
+        else:
+            stored = _decode(file, image=image, thumbnail=thumbnail)
+        undo.pop_all()
+    return stored
+
+
+def remove_files(*names: str) -> None:
+    """Remove stored files and unfinished parts of them; those that are not there are fine."""
+    for name in filter(None, names):
+        default_storage.delete(name)
+        default_storage.delete(name + PART_SUFFIX)
+
+
+def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> decoding.StoredPicture:
+    """For storages without paths of their own: the child writes to a scratch folder, and the storage takes it there."""
+    with tempfile.TemporaryDirectory(prefix="facet-") as folder:
+        image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
+        stored = _decode(file, image=image, thumbnail=thumbnail)
+        for name, path in zip(names, (image, thumbnail), strict=True):
+            with path.open("rb") as content:
+                default_storage.save(name, File(content))
+    return stored
+
+
+def _decode(file: IO[bytes], *, image: Path, thumbnail: Path) -> decoding.StoredPicture:
+    return decoding.get_pool().store_picture(
+        file, image=image, thumbnail=thumbnail, max_pixels=settings.MAX_PIXELS, seconds=settings.DECODE_SECONDS
+    )
