@@ -1,0 +1,267 @@
+"""One submission of photos: every file ends in one row of the answer, and the accepted ones wait for the worker.
+
+Files are stored first and durably, then all rows appear in one transaction: a process that dies in between leaves
+files without rows, which `manage.py doctor` finds, and never a row without its file.
+"""
+
+import errno
+import hashlib
+import logging
+import uuid
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import DatabaseError, transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from classifier import photo_files, tasks
+from classifier.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier.models import Collection, Photo, Upload, UploadItem, User
+from classifier.services import deletion
+
+logger = logging.getLogger("facet.uploads")
+
+NAME_LENGTH = 255
+
+
+class UploadRefused(Exception):
+    """A submission that is turned away as a whole: `code` for programs, the text for people."""
+
+    code = "refused"
+    sentence = "This upload was refused."
+
+    def __init__(self) -> None:
+        super().__init__(self.sentence)
+
+
+class NoFiles(UploadRefused):
+    code = "no_files"
+    sentence = "There is no file in this upload. Choose at least one photo."
+
+
+class TooManyFiles(UploadRefused):
+    code = "too_many_files"
+
+    def __init__(self) -> None:
+        self.sentence = f"One upload may hold {settings.MAX_FILES_PER_REQUEST} files. Send the rest in another one."
+        super().__init__()
+
+
+class TermsNotAccepted(UploadRefused):
+    code = "terms_not_accepted"
+    sentence = "The declaration of this collection was not made yet. Accept it on the collection's page first."
+
+
+class QueueFull(UploadRefused):
+    code = "queue_full"
+    sentence = "Too many photos are waiting to be analysed. Nothing is lost: send these again in a while."
+
+
+class QuotaExceeded(UploadRefused):
+    code = "quota_exceeded"
+    sentence = "These photos do not fit into your storage space. Delete some you no longer need, or ask for more."
+
+
+class StorageFull(UploadRefused):
+    code = "storage_full"
+    sentence = "The disk of this site is full, so nothing was stored. Its administrator has to make room."
+
+
+class CollectionGone(UploadRefused):
+    code = "collection_gone"
+    sentence = "The collection was deleted while these photos came in."
+
+
+@dataclass
+class ReceivedFile:
+    """A file on its way to its item: refused, or stored as a photo; neither when that photo is there already."""
+
+    name: str
+    file: UploadedFile
+    sha256: str = ""
+    refused: BadImage | None = None
+    photo: Photo | None = None
+
+
+def submit_photos(user: User, *, collection: Collection, files: Sequence[UploadedFile]) -> Upload:
+    """Take in files for a collection of `user`: one item per file, in order, whose outcomes add up.
+
+    Raises a subclass of UploadRefused when the submission is turned away as a whole; then nothing of it is stored.
+    """
+    _check_submission(user, collection=collection, count=len(files))
+    received = [_look_at(file) for file in files]
+    with ExitStack() as undo:
+        undo.callback(_remove_files, received)
+        try:
+            upload = None
+            while upload is None:
+                _store_files(_choose_fresh(received, collection=collection), user=user, collection=collection)
+                upload = _create_rows(received, user=user, collection=collection)
+        except (OSError, DatabaseError) as error:
+            if _is_full_disk(error):
+                raise StorageFull from error
+            raise
+        undo.pop_all()
+    # A photo without a key has no row: the same one came in through another submission meanwhile.
+    _remove_files(file for file in received if file.photo and file.photo.pk is None)
+    return upload
+
+
+def clean_name(name: str | None) -> str:
+    """A file's name as it may be shown: no folders, no control or direction characters, at most 255 characters."""
+    base = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    shown = "".join(" " if char.isspace() else char for char in base if char.isspace() or char.isprintable())
+    return " ".join(shown.split())[:NAME_LENGTH] or "unnamed"
+
+
+def _check_submission(user: User, *, collection: Collection, count: int) -> None:
+    if not count:
+        raise NoFiles
+    if count > settings.MAX_FILES_PER_REQUEST:
+        raise TooManyFiles
+    if not collection.terms_accepted():
+        raise TermsNotAccepted
+    if Photo.objects.pending().filter(deleting_at=None).count() + count > settings.MAX_PENDING_PHOTOS:
+        raise QueueFull
+    _check_quota(user, added_bytes=1)
+
+
+def _look_at(file: UploadedFile) -> ReceivedFile:
+    """The checks that need no decoder, and the hash by which duplicates are told."""
+    received = ReceivedFile(name=clean_name(file.name), file=file)
+    size = file.size or 0
+    try:
+        if not size:
+            raise BadImage("empty")
+        if size > settings.MAX_FILE_BYTES:
+            raise BadImage("too_large", megabytes=settings.MAX_FILE_BYTES / 1024**2)
+        file.seek(0)
+        recognise_format(file.read(SIGNATURE_BYTES))
+    except BadImage as refused:
+        received.refused = refused
+        return received
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    received.sha256 = digest.hexdigest()
+    return received
+
+
+def _choose_fresh(received: Iterable[ReceivedFile], *, collection: Collection) -> list[ReceivedFile]:
+    """The first file of each hash that is not in the collection yet: those are worth decoding."""
+    first: dict[str, ReceivedFile] = {}
+    for file in received:
+        if file.sha256:
+            first.setdefault(file.sha256, file)
+    known = set(collection.photos.filter(sha256__in=first, deleting_at=None).values_list("sha256", flat=True))
+    return [file for file in first.values() if not (file.refused or file.photo or file.sha256 in known)]
+
+
+def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Collection) -> None:
+    """Decode and store, as many at once as there are decoding processes. These threads leave the database alone."""
+
+    def store(file: ReceivedFile) -> None:
+        uid = uuid.uuid4()
+        try:
+            stored = photo_files.store_photo(file.file, uid=uid)
+        except BadImage as refused:
+            file.refused = refused
+            return
+        image, thumbnail = photo_files.file_names(uid)
+        file.photo = Photo(
+            uid=uid,
+            owner=user,
+            collection=collection,
+            name=file.name,
+            sha256=file.sha256,
+            note=stored.note,
+            width=stored.width,
+            height=stored.height,
+            stored_bytes=stored.stored_bytes,
+            image=image,
+            thumbnail=thumbnail,
+        )
+
+    with ThreadPoolExecutor(settings.DECODE_PROCESSES, thread_name_prefix="decode") as threads:
+        for _ in threads.map(store, files):
+            pass  # an error of the disk is raised here, and what has not begun by then never does
+
+
+def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Collection) -> Upload | None:
+    """All rows of a submission in one transaction; None when a photo that one of the files doubled is gone by now.
+
+    The owner's row and the collection's are locked, so that of two submissions at once the second sees the photos of
+    the first: neither can double a photo, share a turn, or slip past the quota or a deletion.
+    """
+    hashes = {file.sha256 for file in received if file.sha256}
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        if not Collection.objects.filter(pk=collection.pk, deleting_at=None).update(updated_at=timezone.now()):
+            raise CollectionGone
+        in_collection = collection.photos.filter(sha256__in=hashes)
+        if in_collection.exclude(deleting_at=None).exists():
+            deletion.delete_photos(in_collection.exclude(deleting_at=None))
+        photos = {photo.sha256: photo for photo in in_collection}
+        fresh = [file.photo for file in received if file.photo and file.sha256 not in photos]
+        _check_quota(user, added_bytes=sum(photo.stored_bytes for photo in fresh))
+        for turn, photo in enumerate(fresh, start=Photo.objects.next_turn(user.pk)):
+            photo.turn = turn
+        refusals = {file.sha256: file.refused for file in received if file.sha256 and file.refused}
+        photos |= {photo.sha256: photo for photo in fresh}
+        if hashes - photos.keys() - refusals.keys():
+            return None
+        Photo.objects.bulk_create(fresh)
+        upload = Upload.objects.create(owner=user, collection=collection)
+        UploadItem.objects.bulk_create(
+            _build_item(file, number=number, upload=upload, photos=photos, refusals=refusals)
+            for number, file in enumerate(received, start=1)
+        )
+        if fresh:
+            transaction.on_commit(tasks.wake_workers)
+    logger.info("upload %s: %d of %d files accepted", upload.uid, len(fresh), len(received))
+    return upload
+
+
+def _build_item(
+    file: ReceivedFile, *, number: int, upload: Upload, photos: dict[str, Photo], refusals: dict[str, BadImage]
+) -> UploadItem:
+    """What became of one file. The same bytes twice in a submission are one photo, or refused for the same reason."""
+    item = UploadItem(upload=upload, number=number, name=file.name)
+    if refused := file.refused or refusals.get(file.sha256):
+        item.outcome, item.message = refused.code, refused.message
+        return item
+    item.photo = photos[file.sha256]
+    if item.photo is file.photo:
+        item.outcome, item.message = UploadItem.Outcome.ACCEPTED, item.photo.note
+    else:
+        item.outcome = UploadItem.Outcome.DUPLICATE
+        item.message = f"This photo is in the collection already, as “{item.photo.name[:200]}”."
+    return item
+
+
+def _remove_files(received: Iterable[ReceivedFile]) -> None:
+    for file in received:
+        if file.photo:
+            photo_files.remove_files(*photo_files.file_names(file.photo.uid))
+
+
+def _check_quota(user: User, *, added_bytes: int) -> None:
+    quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
+    kept = user.photos.filter(deleting_at=None).aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
+    if added_bytes and kept + added_bytes > quota:
+        raise QuotaExceeded
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """Whether the file system or the database said that there is no room."""
+    cause = error.__cause__
+    return (
+        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL"
+        or getattr(cause, "sqlstate", "") == "53100"  # PostgreSQL: disk_full
+    )
