@@ -1,3 +1,17 @@
-from django.urls import URLPattern
+"""The API's addresses under /api/v1/."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path, re_path
+
+from classifier.api import schema, views
+
+urlpatterns = [
+    path("photos/", views.PhotoList.as_view(), name="api-photo-list"),
+    path("photos/<uuid:uid>/", views.PhotoDetail.as_view(), name="api-photo-detail"),
+    path("faces/", views.FaceList.as_view(), name="api-face-list"),
+    path("collections/", views.CollectionList.as_view(), name="api-collection-list"),
+    path("collections/<uuid:uid>/", views.CollectionDetail.as_view(), name="api-collection-detail"),
+    path("models/", views.ModelList.as_view(), name="api-model-list"),
+    path("schema/", schema.SchemaView.as_view(), name="api-schema"),
+    path("docs/", schema.DocsView.as_view(), name="api-docs"),
+    re_path(r"", views.UnknownAddress.as_view(), name="api-unknown"),
+]

@@ -19,7 +19,7 @@ SMALL_FACE_PX = 40  # narrower faces are marked: published accuracies fall steep
 
 class FaceQuerySet(models.QuerySet["Face"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        return self.filter(photo__collection__in=Collection.objects.visible_to(user))
+        return self.filter(photo__collection__in=Collection.objects.visible_to(user), photo__deleting_at=None)
 
     def counted(self) -> Self:
         """Faces of the photo's latest detection; retired ones are kept with their reviews but no longer counted."""

@@ -1,8 +1,29 @@
-from django.http import HttpRequest, HttpResponse
+"""Signs of life for whoever runs the site: no log-in, and no names in the answers."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from classifier.services import workers
 
 
+@require_safe
+@never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok")
+    """The web process answers. Touches nothing else, so it says nothing of the database or the workers."""
+    return HttpResponse("ok", content_type="text/plain")
 
 
-readyz = healthz
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """200 when photos sent now will be analysed, else 503; the JSON says what is missing."""
+    found = workers.readiness()
+    body = {
+        "ready": found.ready,
+        "database": found.database,
+        "queue_moving": found.queue_moving,
+        "model_loaded": found.model_loaded,
+        "workers": [{"device": worker.device, "model": worker.model} for worker in found.workers],
+    }
+    return JsonResponse(body, status=200 if found.ready else 503)

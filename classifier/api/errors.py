@@ -1,0 +1,154 @@
+"""One shape for every error: `{"error": {"code", "message", "details"}, "request_id"}`."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, UnreadablePostError
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from classifier.services import rates, uploads
+
+logger = logging.getLogger("facet.api")
+
+RETRY_SECONDS = 5  # what a client is told to wait when the fault is ours and passes
+# A full quota is 413, since sending the same again cannot help; a full disk is the site's own fault, so 507.
+REFUSAL_STATUS = {
+    "no_files": status.HTTP_400_BAD_REQUEST,
+    "too_many_files": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    "quota_exceeded": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    "terms_not_accepted": status.HTTP_409_CONFLICT,
+    "collection_gone": status.HTTP_404_NOT_FOUND,
+    "queue_full": status.HTTP_503_SERVICE_UNAVAILABLE,
+    "storage_full": status.HTTP_507_INSUFFICIENT_STORAGE,
+}
+
+
+class ApiError(exceptions.APIException):
+    """An error with details of its own; `wait` seconds become Retry-After."""
+
+    details: dict[str, Any] = {}
+    wait: float | None = None
+
+    def __init__(self, message: str | None = None, *, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = details or {}
+
+
+class LengthMissing(ApiError):
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_code = "length_missing"
+    default_detail = "Send the body with a Content-Length, not in chunks."
+
+
+class BodyTooLarge(ApiError):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+    default_detail = "The body of this request is larger than this address takes."
+
+
+class NoFiles(ApiError):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "no_files"
+    default_detail = "Send at least one file, each in a field “images” (multipart/form-data)."
+
+
+class TermsNotAccepted(ApiError):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "terms_not_accepted"
+
+
+class UploadRefused(ApiError):
+    """A whole submission that `services.uploads` turned away; single files are told in the answer's items."""
+
+    def __init__(self, refusal: uploads.UploadRefused) -> None:
+        super().__init__(str(refusal))
+        self.detail = exceptions.ErrorDetail(str(refusal), code=refusal.code)
+        self.status_code = REFUSAL_STATUS.get(refusal.code, status.HTTP_400_BAD_REQUEST)
+        self.wait = RETRY_SECONDS if self.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else None
+
+
+class Unavailable(ApiError):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    default_detail = "The database cannot be reached right now."
+    wait = RETRY_SECONDS
+
+
+class Internal(ApiError):
+    default_code = "internal"
+    default_detail = "Something broke inside Facet. Its log names the cause beside this request's id."
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response:
+    """The answer to whatever a view raised; what nobody foresaw is logged and told to the client without details."""
+    request = context["request"]
+    request_id = getattr(request, "request_id", "")
+    known = recognise(error)
+    if isinstance(known, Internal):
+        logger.error("request %s broke", request_id, exc_info=error)
+        got_request_exception.send(sender=type(context["view"]), request=request._request)
+    elif isinstance(known, Unavailable):
+        logger.warning("request %s: the database cannot be reached (%s)", request_id, error)
+    headers = {}
+    if auth_header := getattr(known, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if wait := getattr(known, "wait", None):
+        headers["Retry-After"] = str(rates.whole_seconds(wait))
+    body = {"error": describe(known), "request_id": request_id}
+    return Response(body, status=known.status_code, headers=headers)
+
+
+def recognise(error: Exception) -> exceptions.APIException:
+    """What the API calls an error, whoever raised it."""
+    match error:
+        case exceptions.APIException():
+            return error
+        case Http404():
+            return exceptions.NotFound()
+        case PermissionDenied():
+            return exceptions.PermissionDenied()
+        case RequestDataTooBig():
+            return BodyTooLarge()
+        case TooManyFilesSent():
+            return UploadRefused(uploads.TooManyFiles())
+        case uploads.UploadRefused():
+            return UploadRefused(error)
+        case SuspiciousOperation() | UnreadablePostError():
+            return exceptions.ParseError("The request is malformed.")
+        case OperationalError() | InterfaceError():
+            return Unavailable()
+    return Internal()
+
+
+def describe(error: exceptions.APIException) -> dict[str, Any]:
+    """Code, message and details; where fields are wrong, `details` maps each to its messages."""
+    match error:
+        case exceptions.Throttled():
+            seconds = rates.whole_seconds(error.wait or 1)
+            message = f"Too many requests; ask again in {seconds} s."
+            return {"code": "throttled", "message": message, "details": {"retry_after": seconds}}
+        case exceptions.ValidationError():
+            details = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
+            return {"code": "invalid", "message": _first_message(details), "details": details}
+        case exceptions.NotAuthenticated():
+            message = "Send a token in the header “Authorization: Token …”, or log in."
+            return {"code": "not_authenticated", "message": message, "details": {}}
+    return {
+        "code": str(error.get_codes()),
+        "message": str(error.detail),
+        "details": getattr(error, "details", {}),
+    }
+
+
+def _first_message(details: Any, *, field: str = "") -> str:
+    """The first message of nested field errors, led by its field: "wait: A number from 0 to 30." """
+    if isinstance(details, dict):
+        name, inner = next(iter(details.items()))
+        return _first_message(inner, field=field or str(name))
+    if isinstance(details, list):
+        return _first_message(details[0], field=field)
+    return f"{field}: {details}" if field not in ("", "request", "non_field_errors") else str(details)

@@ -1,0 +1,158 @@
+"""What the OpenAPI document says of each address, and the page that shows it."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import serializers as fields
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from classifier.api import examples, parameters, serializers
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    target_class = "classifier.api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return build_bearer_security_scheme_object(header_name="Authorization", token_prefix="Token")  # noqa: S106
+
+
+class ErrorBodySerializer(fields.Serializer[Any]):
+    code = fields.CharField(help_text="For programs; it does not change.")
+    message = fields.CharField(help_text="For people.")
+    details = fields.DictField(help_text="Where fields are wrong, each with its messages; else what the code needs.")
+
+
+class ErrorSerializer(fields.Serializer[Any]):
+    """Every error has this shape."""
+
+    error = ErrorBodySerializer()
+    request_id = fields.CharField(help_text="Also in the header X-Request-ID and in Facet's log.")
+
+
+def errors(*statuses: int) -> dict[int, OpenApiResponse]:
+    """The answers an address gives when it cannot do what was asked; those that all give are added."""
+    return {
+        status: OpenApiResponse(ErrorSerializer, examples.ERRORS[status][0], examples=[_error_example(status)])
+        for status in sorted({*statuses, 401, 429, 503})
+    }
+
+
+def _error_example(status: int) -> OpenApiExample:
+    _, code, message, details = examples.ERRORS[status]
+    body = {"error": {"code": code, "message": message, "details": details}, "request_id": examples.REQUEST_ID}
+    return OpenApiExample(code, body, response_only=True, status_codes=[status])
+
+
+def example(name: str, value: Any, *, status: int = 200) -> OpenApiExample:
+    return OpenApiExample(name, value, response_only=True, status_codes=[status])
+
+
+photo_list = extend_schema(
+    operation_id="list_photos",
+    summary="List photos, newest first",
+    description="Your photos and those of collections shared with you, each with its faces.",
+    parameters=[parameters.TAXONOMY],
+    responses={200: serializers.PhotoSerializer(many=True), **errors(400, 404)},
+    examples=[example("a photo with one face", examples.PHOTO)],
+)
+photo_create = extend_schema(
+    operation_id="send_photos",
+    summary="Send photos",
+    description="Each file gets an item of its own in the answer, in the order sent: `accepted`, `duplicate`, or why "
+    "it was refused. 202 while any of the photos is pending, 200 when all are finished (`wait`) and also when every "
+    "file was refused. Needs the scope `upload`.",
+    parameters=[parameters.WAIT, parameters.TAXONOMY],
+    request={"multipart/form-data": serializers.SubmissionSerializer},
+    responses={
+        200: OpenApiResponse(serializers.UploadSerializer, "Nothing of this submission is pending any more."),
+        202: OpenApiResponse(serializers.UploadSerializer, "Some photos are pending: ask for them again."),
+        **errors(400, 403, 404, 409, 411, 413, 415, 507),
+    },
+    examples=[
+        example("one accepted, one refused", examples.UPLOAD),
+        example("not finished yet", examples.PENDING_UPLOAD, status=202),
+    ],
+)
+photo_detail = extend_schema(
+    operation_id="get_photo",
+    summary="Read one photo",
+    description="With `wait`, only answered when it is finished or the time is over; `state` tells.",
+    parameters=[parameters.WAIT, parameters.TAXONOMY],
+    responses={200: serializers.PhotoSerializer, **errors(400, 404)},
+    examples=[example("a photo with one face", examples.PHOTO)],
+)
+photo_delete = extend_schema(
+    operation_id="delete_photo",
+    summary="Delete one photo",
+    description="With its files, faces and predictions, at once and for good. Needs the scope `upload`.",
+    responses={204: None, **errors(400, 403, 404)},
+)
+face_list = extend_schema(
+    operation_id="list_faces",
+    summary="List faces, newest first",
+    description="Faces of the latest detection of each photo, with what the production model said of them.",
+    parameters=[parameters.TAXONOMY],
+    responses={200: serializers.ListedFaceSerializer(many=True), **errors(400, 404)},
+    examples=[example("a face", examples.LISTED_FACE)],
+)
+collection_list = extend_schema(
+    operation_id="list_collections",
+    summary="List collections, newest first",
+    description="Your own, those shared with you and, for reviewers, those opened to them; with counts by state.",
+    responses={200: serializers.CollectionSerializer(many=True), **errors(400)},
+    examples=[example("a collection", examples.COLLECTION)],
+)
+collection_create = extend_schema(
+    operation_id="create_collection",
+    summary="Make a collection",
+    description="With a stated purpose and the declaration accepted: who, when and which text are recorded. Without "
+    "it, 409 tells the text. Needs the scope `upload`.",
+    request=serializers.NewCollectionSerializer,
+    responses={201: serializers.CollectionSerializer, **errors(400, 403, 409, 411, 413, 415)},
+    examples=[
+        OpenApiExample("a new collection", examples.NEW_COLLECTION, request_only=True),
+        example("the collection", examples.COLLECTION, status=201),
+    ],
+)
+collection_detail = extend_schema(
+    operation_id="get_collection",
+    summary="Read one collection",
+    responses={200: serializers.CollectionSerializer, **errors(400, 404)},
+    examples=[example("a collection", examples.COLLECTION)],
+)
+model_list = extend_schema(
+    operation_id="list_models",
+    summary="List model versions, newest first",
+    description="Weights, calibration, metrics and licence under one hash; one version is production.",
+    responses={200: serializers.ModelVersionSerializer(many=True), **errors(400)},
+    examples=[example("the model in production", examples.MODEL)],
+)
+
+
+class JsonErrors:
+    """For views that answer in YAML or HTML: their errors are JSON like all others."""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        if getattr(response, "exception", False):
+            request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
+        return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+
+
+class SchemaView(JsonErrors, SpectacularAPIView):
+    """The OpenAPI document, open to everybody: YAML, or JSON with `?format=json`."""
+
+    throttle_classes = ()
+
+
+class DocsView(JsonErrors, SpectacularSwaggerSplitView):
+    """The same as a page, from files of this site alone: script and page apart, so that the site's CSP holds."""
+
+    url_name = "api-schema"
+    template_name = "api/docs.html"
+    throttle_classes = ()

@@ -1,0 +1,209 @@
+"""The API's JSON. The order of fields is the order in which answers are read."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
+from classifier.services import predictions
+from ml import labels
+
+
+class RoundedField(serializers.FloatField):
+    """A number to so many digits: further ones would be noise."""
+
+    def __init__(self, *, digits: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.digits = digits
+
+    def to_representation(self, value: float) -> float:
+        return round(float(value), self.digits)
+
+
+class PixelsField(serializers.IntegerField):
+    def to_representation(self, value: float) -> int:
+        return round(value)
+
+
+class BoxSerializer(serializers.Serializer[Any]):
+    x1 = RoundedField(digits=1)
+    y1 = RoundedField(digits=1)
+    x2 = RoundedField(digits=1)
+    y2 = RoundedField(digits=1)
+
+
+class BoxFractionSerializer(serializers.Serializer[Any]):
+    x1 = RoundedField(digits=4, min_value=0, max_value=1)
+    y1 = RoundedField(digits=4, min_value=0, max_value=1)
+    x2 = RoundedField(digits=4, min_value=0, max_value=1)
+    y2 = RoundedField(digits=4, min_value=0, max_value=1)
+
+
+class GuessSerializer(serializers.Serializer[Any]):
+    """What the model says of one attribute: its best guess, and the distribution that was taken from."""
+
+    label = serializers.CharField()
+    probability = serializers.FloatField(min_value=0, max_value=1, help_text="Calibrated.")
+    unsure = serializers.BooleanField(help_text="The probability is under the model version's threshold.")
+    probabilities = serializers.DictField(child=serializers.FloatField(), help_text="By label; they add up to 1.")
+
+
+class RaceGuessSerializer(GuessSerializer):
+    taxonomy = serializers.ChoiceField(choices=list(labels.TAXONOMIES), help_text="The grouping of these labels.")
+
+
+class AgeGuessSerializer(GuessSerializer):
+    years = serializers.FloatField(help_text="Expected age.")
+    low = serializers.IntegerField(help_text="10th percentile, in years.")
+    high = serializers.IntegerField(help_text="90th percentile, in years.")
+
+
+class PredictionsSerializer(serializers.Serializer[Face]):
+    """How the model perceives a face; an attribute that is switched off in its collection is absent."""
+
+    race = RaceGuessSerializer(required=False)
+    gender = GuessSerializer(required=False)
+    age = AgeGuessSerializer(required=False)
+
+    def to_representation(self, face: Face) -> dict[str, Any]:
+        prediction = face.prediction
+        if prediction is None:
+            return {}
+        return predictions.describe_prediction(prediction, taxonomy=self.context["taxonomy"])
+
+
+class FaceSerializer(serializers.ModelSerializer[Face]):
+    """A detected face. The context's `taxonomy` is the grouping to tell race in."""
+
+    number = serializers.IntegerField(help_text="From 1, largest face first; never used twice in a photo.")
+    box = BoxSerializer(source="*", help_text="Pixels of the upright photo.")
+    box_fraction = BoxFractionSerializer(help_text="Fractions of the photo's width and height.")
+    detection = RoundedField(digits=4, help_text="The detector's probability that this is a face.")
+    size_px = PixelsField(help_text="Width of the box; under 40 px guesses are poor.")
+    predictions = PredictionsSerializer(source="*")
+
+    class Meta:
+        model = Face
+        fields = ["uid", "number", "box", "box_fraction", "detection", "size_px", "predictions"]
+        read_only_fields = fields
+
+
+class ListedFaceSerializer(FaceSerializer):
+    """A face away from its photo."""
+
+    photo = serializers.UUIDField(source="photo.uid")
+    collection = serializers.UUIDField(source="photo.collection.uid")
+
+    class Meta(FaceSerializer.Meta):
+        fields = ["photo", "collection", *FaceSerializer.Meta.fields]
+        read_only_fields = fields
+
+
+class PhotoSerializer(serializers.ModelSerializer[Photo]):
+    """A photo with the faces of its latest detection; made of rows fetched by `views.with_faces`."""
+
+    code = serializers.CharField(help_text="Empty, `no_face` when done, or why it failed.")
+    model = serializers.CharField(
+        source="model_version.name", default="", read_only=True, help_text="Empty until done."
+    )
+    device = serializers.CharField(help_text="What the model ran on, `cpu` say; empty until it is done.")
+    timings_ms = serializers.DictField(child=serializers.FloatField(), help_text="Milliseconds for each stage.")
+    faces = FaceSerializer(many=True, source="counted_faces")
+
+    class Meta:
+        model = Photo
+        fields = [
+            *("uid", "name", "state", "code", "width", "height", "received_at", "finished_at"),
+            *("model", "device", "timings_ms", "faces"),
+        ]
+        read_only_fields = fields
+
+
+class UploadItemSerializer(serializers.ModelSerializer[UploadItem]):
+    """What became of one file of a submission."""
+
+    message = serializers.CharField(help_text="Why the file was refused, for people; or a remark, or empty.")
+    photo = PhotoSerializer(allow_null=True, help_text="For a duplicate the photo that was there already.")
+
+    class Meta:
+        model = UploadItem
+        fields = ["name", "outcome", "message", "photo"]
+        read_only_fields = fields
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    """A submission: one item a file, in the order sent."""
+
+    collection = serializers.UUIDField(source="collection.uid")
+    items = UploadItemSerializer(many=True)
+
+    class Meta:
+        model = Upload
+        fields = ["uid", "collection", "items"]
+        read_only_fields = fields
+
+
+class SubmissionSerializer(serializers.Serializer[Any]):
+    """The body of a POST of photos (multipart/form-data)."""
+
+    images = serializers.ListField(child=serializers.FileField(), help_text="One file or more, each a field `images`.")
+    collection = serializers.UUIDField(required=False, help_text="Its uid; without it your Inbox.")
+
+
+class PhotoCountsSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField(source="photo_count")
+    queued = serializers.IntegerField(source="queued_count")
+    running = serializers.IntegerField(source="running_count")
+    done = serializers.IntegerField(source="done_count")
+    failed = serializers.IntegerField(source="failed_count")
+
+
+class CollectionSerializer(serializers.ModelSerializer[Collection]):
+    """A collection; made of rows fetched with `with_counts`."""
+
+    owner = serializers.CharField(source="owner.username")
+    attributes = serializers.ListField(child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)))
+    terms_accepted = serializers.BooleanField(help_text="Photos may be added: its declaration was made.")
+    photos = PhotoCountsSerializer(source="*")
+
+    class Meta:
+        model = Collection
+        fields = [
+            *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
+            *("is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+        ]
+        read_only_fields = fields
+
+
+class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
+    """The body of a POST of a collection."""
+
+    attributes = serializers.MultipleChoiceField(
+        choices=list(labels.ATTRIBUTES), allow_empty=False, required=False, help_text="What to compute; all by default."
+    )
+    accept_declaration = serializers.BooleanField(
+        default=False, help_text="Must be true: you make the declaration that this page shows for the collection."
+    )
+
+    class Meta:
+        model = Collection
+        fields = [
+            *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "retention_days"),
+            "is_opened_to_reviewers",
+        ]
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    licence = serializers.CharField()
+    metrics = serializers.DictField(help_text="As measured when it was published.")
+    thresholds = serializers.DictField(
+        source="card.thresholds",
+        default=dict,
+        read_only=True,
+        help_text="Attribute, taxonomy, probability under which it is unsure.",
+    )
+
+    class Meta:
+        model = ModelVersion
+        fields = ["uid", "name", "sha256", "status", "licence", "metrics", "thresholds", "created_at"]
+        read_only_fields = fields

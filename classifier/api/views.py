@@ -1,0 +1,222 @@
+"""The API's addresses: they read the request, call one service, and tell rows."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
+from django.urls import Resolver404, resolve, reverse
+from rest_framework import exceptions, generics, status
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from classifier.api import errors, filters, parameters, schema, serializers, waiting
+from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
+from classifier.services import collections, deletion, rates, uploads
+from classifier.terms import DECLARATION, TERMS_VERSION
+from ml import labels
+
+
+def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
+    """What `PhotoSerializer` tells, in a fixed number of queries."""
+    faces = Face.objects.counted().with_current_predictions().order_by("number")
+    return photos.select_related("model_version").prefetch_related(
+        Prefetch("faces", queryset=faces, to_attr="counted_faces")
+    )
+
+
+class ApiView(generics.GenericAPIView[Any]):
+    """Every address: bodies are measured before they are read, and answers are kept by nobody on the way."""
+
+    parser_classes = [JSONParser]
+    taxonomy = labels.FINEST
+
+    def max_body_bytes(self) -> int:
+        return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self._measure_body(request)
+        super().initial(request, *args, **kwargs)
+        self.taxonomy = parameters.read_taxonomy(request)
+
+    def _measure_body(self, request: Request) -> None:
+        if request.headers.get("Transfer-Encoding") and not request.headers.get("Content-Length"):
+            raise errors.LengthMissing
+        length, most = int(request.headers.get("Content-Length") or 0), self.max_body_bytes()
+        if length > most:
+            details = {"bytes": length, "max_bytes": most}
+            raise errors.BodyTooLarge(f"This body has {length} bytes; {most} are allowed here.", details=details)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "taxonomy": self.taxonomy}
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+class PhotoList(ApiView, generics.ListAPIView[Photo]):
+    parser_classes = [MultiPartParser]
+    serializer_class = serializers.PhotoSerializer
+    filterset_class = filters.PhotoFilter
+    newest_by = ("received_at", "id")
+
+    def max_body_bytes(self) -> int:
+        return settings.MAX_REQUEST_BYTES
+
+    def get_queryset(self) -> QuerySet[Photo]:
+        return with_faces(Photo.objects.visible_to(self.request.user))
+
+    @schema.photo_list
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @schema.photo_create
+    def post(self, request: Request) -> Response:
+        """202 while any photo of the submission is pending, 200 when all are finished or every file was refused."""
+        seconds = parameters.read_wait(request)
+        files = self._read_files(request)
+        collection = self._find_collection(request)
+        if wait := rates.take_upload(request.user, files=len(files)):
+            raise exceptions.Throttled(wait)
+        try:
+            upload = uploads.submit_photos(request.user, collection=collection, files=files)
+        except uploads.TermsNotAccepted:
+            raise self._terms_not_accepted(collection) from None
+        photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
+        finished = waiting.wait_until_finished(photo_ids, seconds=seconds)
+        body = self._describe_upload(upload)
+        return Response(body, status=status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED)
+
+    def _read_files(self, request: Request) -> list[Any]:
+        request.data  # noqa: B018 - reads the body, or raises what is wrong with it
+        files = request.FILES.getlist("images")
+        if not files:
+            raise errors.NoFiles(details={"fields": sorted(request.data)})
+        return files
+
+    def _find_collection(self, request: Request) -> Collection:
+        text = request.data.get("collection", "")
+        if not text:
+            return collections.get_inbox(request.user)
+        try:
+            uid = UUID(text)
+        except ValueError:
+            raise exceptions.ValidationError(
+                {"collection": ["The uid of a collection, or nothing for your Inbox."]}
+            ) from None
+        found = Collection.objects.owned_by(request.user).filter(uid=uid).first()
+        if found is None:
+            raise exceptions.NotFound(f"There is no collection {uid} of yours.")
+        return found
+
+    def _terms_not_accepted(self, collection: Collection) -> errors.TermsNotAccepted:
+        if collection.is_inbox:
+            address = self.request.build_absolute_uri(reverse("account-detail"))
+            message = f"The terms of use, which cover your Inbox, are not accepted for this account: {address}"
+        else:
+            address = self.request.build_absolute_uri(reverse("collection-detail", args=[collection.uid]))
+            message = f"The declaration of this collection was not made yet: {address}"
+        return errors.TermsNotAccepted(message, details={"accept_at": address})
+
+    def _describe_upload(self, upload: Upload) -> dict[str, Any]:
+        photos = with_faces(Photo.objects.filter(deleting_at=None))
+        items = UploadItem.objects.prefetch_related(Prefetch("photo", queryset=photos)).order_by("number")
+        rows = Upload.objects.select_related("collection").prefetch_related(Prefetch("items", queryset=items))
+        return serializers.UploadSerializer(rows.get(pk=upload.pk), context=self.get_serializer_context()).data
+
+
+class PhotoDetail(ApiView):
+    serializer_class = serializers.PhotoSerializer
+
+    @schema.photo_detail
+    def get(self, request: Request, uid: UUID) -> Response:
+        seconds = parameters.read_wait(request)
+        visible = Photo.objects.visible_to(request.user).filter(uid=uid)
+        if seconds:
+            waiting.wait_until_finished(list(visible.values_list("pk", flat=True)), seconds=seconds)
+        return Response(self.get_serializer(get_object_or_404(with_faces(visible))).data)
+
+    @schema.photo_delete
+    def delete(self, request: Request, uid: UUID) -> Response:
+        if not deletion.delete_photos(Photo.objects.owned_by(request.user).filter(uid=uid)):
+            raise exceptions.NotFound
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class FaceList(ApiView, generics.ListAPIView[Face]):
+    serializer_class = serializers.ListedFaceSerializer
+    filterset_class = filters.FaceFilter
+    newest_by = ("id",)
+
+    def get_queryset(self) -> QuerySet[Face]:
+        faces = Face.objects.visible_to(self.request.user).counted().with_current_predictions()
+        return faces.select_related("photo__collection")
+
+    @schema.face_list
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class CollectionList(ApiView, generics.ListAPIView[Collection]):
+    serializer_class = serializers.CollectionSerializer
+    newest_by = ("created_at", "id")
+
+    def get_queryset(self) -> QuerySet[Collection]:
+        return Collection.objects.visible_to(self.request.user).with_counts().select_related("owner")
+
+    @schema.collection_list
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @schema.collection_create
+    def post(self, request: Request) -> Response:
+        asked = serializers.NewCollectionSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        if not values.pop("accept_declaration"):
+            raise errors.TermsNotAccepted(
+                "Send accept_declaration=true to make the declaration in `details`.",
+                details={"declaration": list(DECLARATION), "version": TERMS_VERSION},
+            )
+        made = collections.create_collection(request.user, **values)
+        body = self.get_serializer(self.get_queryset().get(pk=made.pk)).data
+        address = request.build_absolute_uri(reverse("api-collection-detail", args=[made.uid]))
+        return Response(body, status=status.HTTP_201_CREATED, headers={"Location": address})
+
+
+class CollectionDetail(ApiView):
+    serializer_class = serializers.CollectionSerializer
+
+    @schema.collection_detail
+    def get(self, request: Request, uid: UUID) -> Response:
+        visible = Collection.objects.visible_to(request.user).with_counts().select_related("owner")
+        return Response(self.get_serializer(get_object_or_404(visible, uid=uid)).data)
+
+
+class ModelList(ApiView, generics.ListAPIView[ModelVersion]):
+    serializer_class = serializers.ModelVersionSerializer
+    queryset = ModelVersion.objects.all()
+    newest_by = ("created_at", "id")
+
+    @schema.model_list
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class UnknownAddress(APIView):
+    """Whatever else is asked for under the API's path."""
+
+    authentication_classes = permission_classes = throttle_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        try:
+            known = resolve(f"{request.path_info}/").func.view_class is not UnknownAddress
+        except (Resolver404, AttributeError):
+            known = False
+        hint = f" Addresses end in a slash: {request.path_info}/" if known else ""
+        raise exceptions.NotFound(f"There is nothing at {request.path_info}.{hint}")
