@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
@@ -52,6 +53,8 @@ def media(tmp_path, settings) -> Path:
         },
     }
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one is slow on purpose
+    cache.clear()  # the memory of the process outlives a test
     inference.get_pipeline.cache_clear()
     return settings.MEDIA_ROOT
 

@@ -32,3 +32,6 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} on {self.device}"
+
+    def is_live(self) -> bool:
+        return self.seen_at >= timezone.now() - timedelta(seconds=LIVE_SECONDS)

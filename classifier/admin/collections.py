@@ -1,0 +1,163 @@
+"""Collections with their counts, and the uploads into them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, link_to, summarise
+from classifier.models import Collection, CollectionShare, Photo, Upload, UploadItem
+from classifier.services import deletion
+
+
+class ShareInline(admin.TabularInline):
+    model = CollectionShare
+    extra = 0
+    raw_id_fields = ("user",)
+
+
+@admin.register(Collection)
+class CollectionAdmin(AuditedAdmin):
+    list_display = (
+        *("name", "owner", "photo_count", "queued_count", "running_count", "done_count", "failed_count"),
+        *("is_opened_to_reviewers", "retention_days", "updated_at"),
+    )
+    list_filter = ("is_opened_to_reviewers", "is_inbox", "taxonomy")
+    list_select_related = ("owner",)
+    show_full_result_count = False
+    search_fields = ("name", "purpose", "uid", "owner__username", "owner__email")
+    inlines = (ShareInline,)
+    fields = (
+        *("name", "owner_link", "purpose", "attributes", "taxonomy", "retention_days", "is_opened_to_reviewers"),
+        *("photos", "uid", "is_inbox", "terms_version", "terms_accepted_at", "terms_accepted_by"),
+        *("created_at", "updated_at"),
+    )
+    # What was declared and what is computed is the owner's word; an administrator only keeps order.
+    readonly_fields = (
+        *("owner_link", "purpose", "attributes", "taxonomy", "photos", "uid", "is_inbox"),
+        *("terms_version", "terms_accepted_at", "terms_accepted_by", "created_at", "updated_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
+        return super().get_queryset(request).filter(deleting_at=None).with_counts()
+
+    @admin.display(description="owner")
+    def owner_link(self, collection: Collection) -> str:
+        return link_to(collection.owner)
+
+    @admin.display(description="photos", ordering="photo_count")
+    def photo_count(self, collection: Collection) -> SafeString:
+        return _link_to_photos(collection, text=str(collection.photo_count))
+
+    @admin.display(ordering="queued_count")
+    def queued_count(self, collection: Collection) -> int:
+        return collection.queued_count
+
+    @admin.display(ordering="running_count")
+    def running_count(self, collection: Collection) -> int:
+        return collection.running_count
+
+    @admin.display(ordering="done_count")
+    def done_count(self, collection: Collection) -> int:
+        return collection.done_count
+
+    @admin.display(ordering="failed_count")
+    def failed_count(self, collection: Collection) -> SafeString | int:
+        if not collection.failed_count:
+            return 0
+        return _link_to_photos(collection, text=str(collection.failed_count), state__exact="failed")
+
+    @admin.display(description="photos")
+    def photos(self, collection: Collection) -> SafeString:
+        count = collection.photo_count
+        return _link_to_photos(collection, text="1 photo" if count == 1 else f"{count} photos")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # only its owner can state a purpose and make the declaration
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        counts = {
+            "collections": len(objs),
+            "photos": Photo.objects.filter(collection__in=objs).count(),
+            "uploads": Upload.objects.filter(collection__in=objs).count(),
+        }
+        return summarise(objs), counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
+        # After the admin's own transaction: files must not go before the mark on their rows is kept.
+        transaction.on_commit(lambda: deletion.delete_collection(obj))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+        for collection in queryset:
+            self.delete_model(request, collection)
+
+
+@admin.register(Upload)
+class UploadAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "owner", "collection", "received_at", "file_count", "accepted", "refused")
+    list_select_related = ("owner", "collection")
+    show_full_result_count = False
+    search_fields = ("uid", "owner__username", "collection__name")
+    fields = ("uid", "owner", "collection", "received_at", "file_count", "accepted", "duplicates", "refused")
+    readonly_fields = ("file_count", "accepted", "duplicates", "refused")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
+        outcomes = UploadItem.Outcome
+        settled = (outcomes.ACCEPTED, outcomes.DUPLICATE)
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                items_total=Count("items"),
+                items_accepted=Count("items", filter=Q(items__outcome=outcomes.ACCEPTED)),
+                items_duplicate=Count("items", filter=Q(items__outcome=outcomes.DUPLICATE)),
+                items_refused=Count("items", filter=~Q(items__outcome__in=settled)),
+            )
+        )
+
+    @admin.display(description="files", ordering="items_total")
+    def file_count(self, upload: Upload) -> SafeString:
+        items = reverse("admin:classifier_uploaditem_changelist")
+        return format_html('<a href="{}?upload__id__exact={}">{}</a>', items, upload.pk, upload.items_total)
+
+    @admin.display(ordering="items_accepted")
+    def accepted(self, upload: Upload) -> int:
+        return upload.items_accepted
+
+    @admin.display(ordering="items_duplicate")
+    def duplicates(self, upload: Upload) -> int:
+        return upload.items_duplicate
+
+    @admin.display(ordering="items_refused")
+    def refused(self, upload: Upload) -> int:
+        return upload.items_refused
+
+
+@admin.register(UploadItem)
+class UploadItemAdmin(ReadOnlyAdmin):
+    list_display = ("name", "outcome", "message", "photo_link", "upload", "number")
+    list_filter = ("outcome",)
+    list_select_related = ("upload", "photo")
+    show_full_result_count = False
+    search_fields = ("name", "upload__uid", "upload__owner__username")
+    ordering = ("-upload__received_at", "number")
+    fields = ("name", "outcome", "message", "photo_link", "upload", "number")
+    readonly_fields = ("photo_link",)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup == "upload__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    @admin.display(description="photo")
+    def photo_link(self, item: UploadItem) -> str:
+        return link_to(item.photo)
+
+
+def _link_to_photos(collection: Collection, *, text: str, **filters: str) -> SafeString:
+    query = urlencode({"collection__id__exact": collection.pk, **filters})
+    return format_html('<a href="{}?{}">{}</a>', reverse("admin:classifier_photo_changelist"), query, text)

@@ -1,0 +1,42 @@
+"""Each look that an administrator takes at a photo is written down, and its files are served only here.
+
+A page that shows photos records them itself and seals its links to their files; a file that is asked for without the
+seal of such a page is a look of its own.
+"""
+
+from collections.abc import Iterable
+
+from django.core.signing import BadSignature, TimestampSigner
+from django.http import HttpRequest
+from django.urls import reverse
+
+from classifier.admin.base import record
+from classifier.models import Photo, User
+
+SEAL_SECONDS = 3600  # how long the pictures of an open page can be loaded as part of the look it recorded
+_signer = TimestampSigner(salt="facet.admin.look")
+
+
+def record_look(request: HttpRequest, photos: Iterable[Photo], *, what: str) -> None:
+    """Write down that somebody looked at photos; `what` is the kind of page or file."""
+    if photos := list(photos):
+        record(request, "photo viewed" if len(photos) == 1 else "photos viewed", rows=photos, what=what)
+
+
+def sealed_link(photo: Photo, *, file: str, viewer: User) -> str:
+    """The address of a photo's `image` or `thumbnail` on a page whose look was recorded."""
+    address = reverse(f"admin:classifier_photo_{file}", args=[photo.pk])
+    return f"{address}?seal={_signer.sign(_content(photo, viewer)).partition(':')[2]}"
+
+
+def is_recorded(request: HttpRequest, photo: Photo) -> bool:
+    """Whether the link that was followed is part of a page whose look was recorded."""
+    try:
+        _signer.unsign(f"{_content(photo, request.user)}:{request.GET.get('seal', '')}", max_age=SEAL_SECONDS)
+    except BadSignature:
+        return False
+    return True
+
+
+def _content(photo: Photo, viewer: User) -> str:
+    return f"{viewer.pk}-{photo.pk}"

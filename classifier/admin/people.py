@@ -1,0 +1,224 @@
+"""People: accounts with terms, quota and rights; their API tokens; invitations."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.forms.widgets import Script
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, record, summarise
+from classifier.models import AccessToken, Collection, Invitation, Photo, User
+from classifier.models.accounts import REVIEWERS
+from classifier.services import accounts, tokens
+from classifier.terms import TERMS_VERSION
+
+
+@admin.register(User)
+class UserAdmin(AuditedAdmin, DjangoUserAdmin):
+    list_display = (
+        *("username", "email", "is_active", "is_staff", "reviews", "photo_total", "stored"),
+        *("terms_version", "date_joined", "last_login"),
+    )
+    list_filter = ("is_active", "is_staff", "groups")
+    show_full_result_count = False
+    search_fields = ("username", "email", "first_name", "last_name", "uid")
+    actions = ("make_reviewers", "end_reviewing", "accept_terms")
+    fieldsets = (
+        (None, {"fields": ("username", "password", "uid")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Terms of use", {"fields": ("terms_version", "terms_accepted_at", "terms_accepted_by")}),
+        ("Storage", {"fields": ("quota_bytes", "stored")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("username", "email", "usable_password", "password1", "password2")}),)
+    readonly_fields = (
+        *("uid", "terms_version", "terms_accepted_at", "terms_accepted_by"),
+        *("stored", "last_login", "date_joined"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        photos = Photo.objects.filter(owner=OuterRef("pk"), deleting_at=None).order_by().values("owner")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                is_in_reviewers=Exists(Group.objects.filter(name=REVIEWERS, user=OuterRef("pk"))),
+                photo_total=Coalesce(Subquery(photos.annotate(n=Count("pk")).values("n")), 0),
+                stored_bytes=Coalesce(
+                    Subquery(photos.annotate(n=Sum("stored_bytes")).values("n"), output_field=IntegerField()), 0
+                ),
+            )
+        )
+
+    @admin.display(description="reviewer", boolean=True, ordering="is_in_reviewers")
+    def reviews(self, user: User) -> bool:
+        return user.is_in_reviewers
+
+    @admin.display(description="photos", ordering="photo_total")
+    def photo_total(self, user: User) -> int:
+        return user.photo_total
+
+    @admin.display(description="stored", ordering="stored_bytes")
+    def stored(self, user: User) -> str:
+        quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
+        return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(quota)}"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nobody gives rights, to himself or others, that go beyond his own."""
+        rights = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")
+        return (*super().get_readonly_fields(request, obj), *rights)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        out_of_reach = obj is not None and obj.is_superuser and not request.user.is_superuser
+        return not out_of_reach and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        out_of_reach = obj is not None and (obj == request.user or (obj.is_superuser and not request.user.is_superuser))
+        return not out_of_reach and super().has_delete_permission(request, obj)
+
+    def has_rights_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)  # one person at a time, with a page that says what goes
+        return actions
+
+    @admin.action(description="Make reviewers", permissions=["rights"])
+    def make_reviewers(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        group, _ = Group.objects.get_or_create(name=REVIEWERS)
+        with transaction.atomic():
+            record(request, "reviewer made", rows=queryset)
+            group.user_set.add(*queryset)
+
+    @admin.action(description="End reviewing", permissions=["rights"])
+    def end_reviewing(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        with transaction.atomic():
+            record(request, "reviewing ended", rows=queryset)
+            Group.objects.get(name=REVIEWERS).user_set.remove(*queryset)
+
+    @admin.action(description="Record that they accepted the terms of use", permissions=["change"])
+    def accept_terms(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = list(queryset.exclude(terms_version=TERMS_VERSION))
+        if not people:
+            self.message_user(request, "They have accepted these terms already.", messages.WARNING)
+            return
+        with transaction.atomic():
+            record(request, "terms accepted", rows=people, version=TERMS_VERSION)
+            for user in people:
+                user.accept_terms(version=TERMS_VERSION, by=request.user.get_username())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        counts = {
+            "users": len(objs),
+            "collections": Collection.objects.filter(owner__in=objs).count(),
+            "photos": Photo.objects.filter(owner__in=objs).count(),
+            "API tokens": AccessToken.objects.filter(user__in=objs).count(),
+        }
+        return summarise(objs), counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        # After the admin's own transaction: files must not go before the mark on their rows is kept.
+        transaction.on_commit(lambda: accounts.delete_account(obj))
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(ReadOnlyAdmin):
+    list_display = ("name", "user", "scope", "token_key", "created", "last_used_at", "expiry", "works")
+    list_display_links = None  # their addresses would hold the hash
+    list_filter = ("scope",)
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username", "token_key")
+    fields = ("name", "user", "scope", "token_key", "created", "last_used_at", "expiry", "works")
+    readonly_fields = ("works",)
+    actions = ("revoke",)
+
+    @admin.display(boolean=True)
+    def works(self, token: AccessToken) -> bool:
+        return not token.is_expired() and token.user.is_active
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("classifier.delete_accesstoken")
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
+        chosen = list(queryset)
+        with transaction.atomic():
+            record(request, "access token revoked", rows=chosen)
+            for token in chosen:
+                tokens.revoke_token(token)
+        self.message_user(request, "Revoked. Requests with it answer 401 from now on.", messages.SUCCESS)
+
+
+class InvitationStateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "can be used"), ("used", "used"), ("expired", "expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> QuerySet[Invitation]:
+        match self.value():
+            case "open":
+                return queryset.filter(pk__in=Invitation.usable())
+            case "used":
+                return queryset.exclude(used_at=None)
+            case "expired":
+                return queryset.filter(Q(expires_at__lte=timezone.now()), used_at=None)
+        return queryset
+
+
+@admin.register(Invitation)
+class InvitationAdmin(AuditedAdmin):
+    list_display = ("__str__", "link", "created_by", "created_at", "expires_at", "used_by", "used_at")
+    list_filter = (InvitationStateFilter,)
+    list_select_related = ("created_by", "used_by")
+    search_fields = ("note", "used_by__username", "created_by__username")
+    fields = ("note", "expires_at", "link", "created_by", "created_at", "used_by", "used_at")
+    readonly_fields = ("link", "created_by", "created_at", "used_by", "used_at")
+
+    class Media:
+        js = (Script("js/admin_copy.js", type="module"),)
+
+    @admin.display(description="link to sign up with")
+    def link(self, invitation: Invitation) -> SafeString | str:
+        if invitation.pk is None or invitation.used_at or _is_over(invitation):
+            return "–"
+        address = f"{settings.SITE_URL.rstrip('/')}{reverse('account_signup')}?{urlencode({'invite': invitation.code})}"
+        return format_html(
+            '<input type="text" readonly value="{}" size="40" aria-label="Link to sign up with">'
+            ' <button type="button" class="button" data-copy hidden>Copy</button>',
+            address,
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("note", "expires_at") if obj is None else super().get_fields(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by = request.user
+        super().save_model(request, obj, form, change)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return (obj is None or obj.used_at is None) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A used invitation stays: it says how somebody came here."""
+        return (obj is None or obj.used_at is None) and super().has_delete_permission(request, obj)
+
+
+def _is_over(invitation: Invitation) -> bool:
+    return invitation.expires_at is not None and invitation.expires_at <= timezone.now()
