@@ -128,7 +128,7 @@ def describe(error: exceptions.APIException) -> dict[str, Any]:
     """Code, message and details; where fields are wrong, `details` maps each to its messages."""
     match error:
         case exceptions.Throttled():
-            seconds = rates.whole_seconds(error.wait or 1)
+            seconds = rates.whole_seconds(getattr(error, "wait", None) or 1)
             message = f"Too many requests; ask again in {seconds} s."
             return {"code": "throttled", "message": message, "details": {"retry_after": seconds}}
         case exceptions.ValidationError():

@@ -20,6 +20,12 @@ def choices(names: Any) -> list[tuple[str, str]]:
 
 
 class ApiFilterSet(django_filters.FilterSet):
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows kept. An empty filter (a script's unset variable, say) is refused: it would keep everything."""
+        if empty := [name for name in self.filters if (self.data or {}).get(name) == ""]:
+            raise exceptions.ValidationError({name: ["Empty; leave it out to have no such filter."] for name in empty})
+        return super().filter_queryset(queryset)
+
     def find_one(self, rows: QuerySet[Any], uid: UUID, *, what: str) -> Any:
         found = rows.filter(uid=uid).first()
         if found is None:

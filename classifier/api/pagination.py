@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from rest_framework import exceptions
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -29,7 +29,7 @@ class NewestFirst(BasePagination):
     `newest_by` ends in a unique field, so that every row has a place of its own.
     """
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.url = request.build_absolute_uri()
         self.fields: Sequence[str] = view.newest_by
         self.salt = f"facet.api.cursor:{queryset.model._meta.label}:{','.join(self.fields)}"

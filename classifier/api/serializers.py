@@ -16,7 +16,7 @@ class RoundedField(serializers.FloatField):
         super().__init__(**kwargs)
         self.digits = digits
 
-    def to_representation(self, value: float) -> float:
+    def to_representation(self, value: float) -> float:  # type: ignore[override]
         return round(float(value), self.digits)
 
 
@@ -42,7 +42,7 @@ class BoxFractionSerializer(serializers.Serializer[Any]):
 class GuessSerializer(serializers.Serializer[Any]):
     """What the model says of one attribute: its best guess, and the distribution that was taken from."""
 
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     probability = serializers.FloatField(min_value=0, max_value=1, help_text="Calibrated.")
     unsure = serializers.BooleanField(help_text="The probability is under the model version's threshold.")
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="By label; they add up to 1.")
@@ -146,7 +146,9 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 class SubmissionSerializer(serializers.Serializer[Any]):
     """The body of a POST of photos (multipart/form-data)."""
 
-    images = serializers.ListField(child=serializers.FileField(), help_text="One file or more, each a field `images`.")
+    images = serializers.ListField(
+        child=serializers.FileField(), min_length=1, help_text="One file or more, each a field `images`."
+    )
     collection = serializers.UUIDField(required=False, help_text="Its uid; without it your Inbox.")
 
 
@@ -178,8 +180,11 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
 class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
     """The body of a POST of a collection."""
 
-    attributes = serializers.MultipleChoiceField(
-        choices=list(labels.ATTRIBUTES), allow_empty=False, required=False, help_text="What to compute; all by default."
+    attributes = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)),
+        min_length=1,
+        required=False,
+        help_text="What to compute and store; all by default.",
     )
     accept_declaration = serializers.BooleanField(
         default=False, help_text="Must be true: you make the declaration that this page shows for the collection."

@@ -23,7 +23,7 @@ class SharedRateThrottle(BaseThrottle):
             return True
         source = f"token:{request.auth.uid}" if isinstance(request.auth, AccessToken) else f"session:{request.user.pk}"
         for key, scope in ((source, "api"), (f"user:{request.user.pk}", "user")):
-            rate = rates.parse_rate(api_settings.DEFAULT_THROTTLE_RATES[scope])
+            rate = rates.parse_rate(str(api_settings.DEFAULT_THROTTLE_RATES[scope]))
             self.seconds_to_wait = rates.take(key, rate=rate)
             if self.seconds_to_wait:
                 return False

@@ -1,6 +1,6 @@
 """The API's addresses: they read the request, call one service, and tell rows."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, schema, serializers, waiting
-from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
+from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
 from classifier.services import collections, deletion, rates, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
@@ -33,6 +33,10 @@ class ApiView(generics.GenericAPIView[Any]):
 
     parser_classes = [JSONParser]
     taxonomy = labels.FINEST
+
+    @property
+    def user(self) -> User:
+        return cast(User, self.request.user)  # nobody else gets past the permission
 
     def max_body_bytes(self) -> int:
         return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -69,7 +73,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return settings.MAX_REQUEST_BYTES
 
     def get_queryset(self) -> QuerySet[Photo]:
-        return with_faces(Photo.objects.visible_to(self.request.user))
+        return with_faces(Photo.objects.visible_to(self.user))
 
     @schema.photo_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -81,10 +85,10 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         seconds = parameters.read_wait(request)
         files = self._read_files(request)
         collection = self._find_collection(request)
-        if wait := rates.take_upload(request.user, files=len(files)):
+        if wait := rates.take_upload(self.user, files=len(files)):
             raise exceptions.Throttled(wait)
         try:
-            upload = uploads.submit_photos(request.user, collection=collection, files=files)
+            upload = uploads.submit_photos(self.user, collection=collection, files=files)
         except uploads.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
         photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
@@ -100,16 +104,16 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return files
 
     def _find_collection(self, request: Request) -> Collection:
-        text = request.data.get("collection", "")
+        text = request.POST.get("collection", "")
         if not text:
-            return collections.get_inbox(request.user)
+            return collections.get_inbox(self.user)
         try:
             uid = UUID(text)
         except ValueError:
             raise exceptions.ValidationError(
                 {"collection": ["The uid of a collection, or nothing for your Inbox."]}
             ) from None
-        found = Collection.objects.owned_by(request.user).filter(uid=uid).first()
+        found = Collection.objects.owned_by(self.user).filter(uid=uid).first()
         if found is None:
             raise exceptions.NotFound(f"There is no collection {uid} of yours.")
         return found
@@ -136,14 +140,14 @@ class PhotoDetail(ApiView):
     @schema.photo_detail
     def get(self, request: Request, uid: UUID) -> Response:
         seconds = parameters.read_wait(request)
-        visible = Photo.objects.visible_to(request.user).filter(uid=uid)
+        visible = Photo.objects.visible_to(self.user).filter(uid=uid)
         if seconds:
             waiting.wait_until_finished(list(visible.values_list("pk", flat=True)), seconds=seconds)
         return Response(self.get_serializer(get_object_or_404(with_faces(visible))).data)
 
     @schema.photo_delete
     def delete(self, request: Request, uid: UUID) -> Response:
-        if not deletion.delete_photos(Photo.objects.owned_by(request.user).filter(uid=uid)):
+        if not deletion.delete_photos(Photo.objects.owned_by(self.user).filter(uid=uid)):
             raise exceptions.NotFound
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -154,7 +158,7 @@ class FaceList(ApiView, generics.ListAPIView[Face]):
     newest_by = ("id",)
 
     def get_queryset(self) -> QuerySet[Face]:
-        faces = Face.objects.visible_to(self.request.user).counted().with_current_predictions()
+        faces = Face.objects.visible_to(self.user).counted().with_current_predictions()
         return faces.select_related("photo__collection")
 
     @schema.face_list
@@ -167,7 +171,7 @@ class CollectionList(ApiView, generics.ListAPIView[Collection]):
     newest_by = ("created_at", "id")
 
     def get_queryset(self) -> QuerySet[Collection]:
-        return Collection.objects.visible_to(self.request.user).with_counts().select_related("owner")
+        return Collection.objects.visible_to(self.user).with_counts().select_related("owner")
 
     @schema.collection_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -183,7 +187,7 @@ class CollectionList(ApiView, generics.ListAPIView[Collection]):
                 "Send accept_declaration=true to make the declaration in `details`.",
                 details={"declaration": list(DECLARATION), "version": TERMS_VERSION},
             )
-        made = collections.create_collection(request.user, **values)
+        made = collections.create_collection(self.user, **values)
         body = self.get_serializer(self.get_queryset().get(pk=made.pk)).data
         address = request.build_absolute_uri(reverse("api-collection-detail", args=[made.uid]))
         return Response(body, status=status.HTTP_201_CREATED, headers={"Location": address})
@@ -194,7 +198,7 @@ class CollectionDetail(ApiView):
 
     @schema.collection_detail
     def get(self, request: Request, uid: UUID) -> Response:
-        visible = Collection.objects.visible_to(request.user).with_counts().select_related("owner")
+        visible = Collection.objects.visible_to(self.user).with_counts().select_related("owner")
         return Response(self.get_serializer(get_object_or_404(visible, uid=uid)).data)
 
 
@@ -215,8 +219,9 @@ class UnknownAddress(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         try:
-            known = resolve(f"{request.path_info}/").func.view_class is not UnknownAddress
-        except (Resolver404, AttributeError):
-            known = False
-        hint = f" Addresses end in a slash: {request.path_info}/" if known else ""
+            view = resolve(f"{request.path_info}/")
+        except Resolver404:
+            view = None
+        is_known = view is not None and view.url_name != "api-unknown"
+        hint = f" Addresses end in a slash: {request.path_info}/" if is_known else ""
         raise exceptions.NotFound(f"There is nothing at {request.path_info}.{hint}")

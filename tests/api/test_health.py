@@ -16,7 +16,10 @@ def test_readyz_is_503_while_no_worker_has_its_model(client, db):
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {
-        "ready": False, "database": True, "queue_moving": True, "model_loaded": False,
+        "ready": False,
+        "database": True,
+        "queue_moving": True,
+        "model_loaded": False,
         "workers": [],
     }
 
@@ -27,7 +30,10 @@ def test_readyz_is_200_with_a_live_worker_and_names_nobody(client, db):
     response = client.get("/readyz")
     assert response.status_code == 200
     assert response.json() == {
-        "ready": True, "database": True, "queue_moving": True, "model_loaded": True,
+        "ready": True,
+        "database": True,
+        "queue_moving": True,
+        "model_loaded": True,
         "workers": [{"device": "cpu", "model": "facet-test"}],
     }
     assert ModelVersion.objects.exists()

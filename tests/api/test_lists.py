@@ -121,6 +121,7 @@ def test_photos_are_narrowed_by_state_code_and_time(api, collection):
         ("photos/?code=tired", "code"),
         ("photos/?received_after=yesterday", "received_after"),
         ("photos/?collection=inbox", "collection"),
+        ("photos/?collection=", "collection"),
         ("photos/?taxonomy=mine", "taxonomy"),
         ("faces/?race=Martian", "race"),
         ("faces/?race=Asian", "race"),
