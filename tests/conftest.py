@@ -31,6 +31,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """knox's own table, empty where KNOX_TOKEN_MODEL is set, would keep PostgreSQL from emptying the users' one."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS knox_authtoken")
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of data sets and photos beside the checkout."""
     if not SHARED.is_dir():
