@@ -10,6 +10,12 @@ from classifier.services.rates import Rate
 
 
 @pytest.fixture(autouse=True)
+def database_counts(settings) -> None:
+    """Also where the other tests run with a Redis."""
+    settings.REDIS_URL = ""
+
+
+@pytest.fixture(autouse=True)
 def clock(monkeypatch):
     """Time that stands still until a test moves it."""
 
