@@ -55,19 +55,19 @@ class CollectionAdmin(AuditedAdmin):
     def photo_count(self, collection: Collection) -> SafeString:
         return _link_to_photos(collection, text=str(collection.photo_count))
 
-    @admin.display(ordering="queued_count")
+    @admin.display(description="queued", ordering="queued_count")
     def queued_count(self, collection: Collection) -> int:
         return collection.queued_count
 
-    @admin.display(ordering="running_count")
+    @admin.display(description="running", ordering="running_count")
     def running_count(self, collection: Collection) -> int:
         return collection.running_count
 
-    @admin.display(ordering="done_count")
+    @admin.display(description="done", ordering="done_count")
     def done_count(self, collection: Collection) -> int:
         return collection.done_count
 
-    @admin.display(ordering="failed_count")
+    @admin.display(description="failed", ordering="failed_count")
     def failed_count(self, collection: Collection) -> SafeString | int:
         if not collection.failed_count:
             return 0

@@ -1,6 +1,5 @@
 """The running of the instance: model versions, workers, and the audit log."""
 
-
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Count, QuerySet
@@ -82,10 +81,15 @@ class WorkerHeartbeatAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor_name", "action", "target")
+    list_display = ("at", "actor_name", "action", "subject")
     list_filter = ("action",)
     date_hierarchy = "at"
     show_full_result_count = False
     ordering = ("-id",)
     search_fields = ("actor_name", "action", "target")
     fields = ("at", "actor_name", "action", "target", "details", "previous_hash", "hash")
+
+    @admin.display(description="target", ordering="target")
+    def subject(self, event: AuditEvent) -> str:
+        several = event.details.get("targets", ())
+        return event.target or (f"{len(several)} rows" if several else "–")

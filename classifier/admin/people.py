@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -133,6 +136,20 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         # After the admin's own transaction: files must not go before the mark on their rows is kept.
         transaction.on_commit(lambda: accounts.delete_account(obj))
+
+
+admin.site.unregister(Group)
+admin.site.unregister(EmailAddress)
+
+
+@admin.register(Group)
+class GroupAdmin(AuditedAdmin, DjangoGroupAdmin):
+    """Django's own; what groups may do is a matter for the audit log."""
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(AuditedAdmin, AllauthEmailAddressAdmin):
+    """Allauth's own; an address is a way into an account."""
 
 
 @admin.register(AccessToken)

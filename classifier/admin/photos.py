@@ -43,10 +43,16 @@ class CollectionFilter(admin.SimpleListFilter):
         return queryset.filter(collection=chosen) if chosen and chosen.isdecimal() else queryset
 
 
+class ReasonFilter(admin.ChoicesFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "reason"
+
+
 @admin.register(Photo)
 class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
     change_form_template = "admin/facet/photo.html"
-    list_filter = ("state", "code", CollectionFilter)
+    list_filter = ("state", ("code", ReasonFilter), CollectionFilter)
     list_select_related = ("collection", "owner", "model_version")
     list_display_links = ("name",)
     list_per_page = 50

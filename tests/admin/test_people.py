@@ -164,6 +164,13 @@ def test_invitations_are_filtered_by_state(adam_client, instance, state):
     assert ("for carol" in html) == (state == "open")
 
 
+def test_what_a_group_may_do_is_written_down(adam_client, rita):
+    group = rita.groups.get()
+    change = reverse("admin:auth_group_change", args=[group.pk])
+    assert adam_client.post(change, {"name": "reviewers"}).status_code == 302
+    assert AuditEvent.objects.get().target == f"group {group.pk}"
+
+
 def test_the_log_of_all_this_is_whole(adam_client, alice):
     choose(adam_client, "user", "make_reviewers", alice)
     assert audit.verify() == []
