@@ -11,7 +11,7 @@ from typing import IO
 
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 
 from classifier import decoding
 from classifier.durable_files import PART_SUFFIX
@@ -31,12 +31,11 @@ def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> decoding.StoredPicture:
     names = file_names(uid)
     with ExitStack() as undo:
         undo.callback(remove_files, *names)  # a child that was killed may leave a part of a file
-        try:
+        if isinstance(default_storage, FileSystemStorage):
             image, thumbnail = (Path(default_storage.path(name)) for name in names)
-        except NotImplementedError:
-            stored = _store_elsewhere(file, names=names)
-        else:
             stored = _decode(file, image=image, thumbnail=thumbnail)
+        else:
+            stored = _store_elsewhere(file, names=names)
         undo.pop_all()
     return stored
 
@@ -44,12 +43,12 @@ def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> decoding.StoredPicture:
 def remove_files(*names: str) -> None:
     """Remove stored files and unfinished parts of them; those that are not there are fine."""
     for name in filter(None, names):
-        default_storage.delete(name)
-        default_storage.delete(name + PART_SUFFIX)
+        for path in (name, name + PART_SUFFIX):
+            default_storage.delete(path)
 
 
 def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> decoding.StoredPicture:
-    """For storages without paths of their own: the child writes to a scratch folder, and the storage takes it there."""
+    """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
     with tempfile.TemporaryDirectory(prefix="facet-") as folder:
         image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
         stored = _decode(file, image=image, thumbnail=thumbnail)
