@@ -1,10 +1,15 @@
 """Images for tests, made on the spot."""
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import Image
+
+pillow_heif.register_heif_opener()
 
 
 def picture(width: int, height: int, *, seed: int = 0) -> Image.Image:
@@ -21,6 +26,22 @@ def encode(image: Image.Image, format: str, **options: Any) -> bytes:
 
 def jpeg(width: int = 320, height: int = 240, *, seed: int = 0, **options: Any) -> bytes:
     return encode(picture(width, height, seed=seed), "JPEG", **options)
+
+
+def animation(format: str, *, frames: int = 3, size: tuple[int, int] = (40, 30)) -> bytes:
+    """Red, blue, green, and again."""
+    first, *others = (Image.new("RGB", size, ("red", "blue", "green")[n % 3]) for n in range(frames))
+    return encode(first, format, save_all=True, append_images=others, duration=100)
+
+
+def png_bytes(width: int, height: int, *, depth: int = 8, data: bytes = b"") -> bytes:
+    """A colour PNG made by hand, so that its header may claim what `data`, its packed rows, do not hold."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def astronaut() -> Image.Image:

@@ -1,0 +1,107 @@
+"""Submissions that are turned away as a whole: named, with a sentence, and nothing of them is left."""
+
+import pytest
+
+from classifier import photo_files
+from classifier.models import Photo, State, Upload, UploadItem
+from classifier.services import deletion, uploads
+from tests import factories
+from tests.services.submissions import during_decoding, outcomes, sent, stored_files
+
+pytestmark = pytest.mark.django_db
+
+
+def refuse(alice, collection, files, *, by: type[uploads.UploadRefused]) -> uploads.UploadRefused:
+    with pytest.raises(by) as caught:
+        uploads.submit_photos(alice, collection=collection, files=files)
+    assert caught.value.code
+    assert str(caught.value).endswith(".")
+    assert not Upload.objects.exists()
+    return caught.value
+
+
+def test_a_submission_without_files_is_refused(alice, collection):
+    refuse(alice, collection, [], by=uploads.NoFiles)
+
+
+def test_too_many_files_are_refused(alice, collection, settings):
+    settings.MAX_FILES_PER_REQUEST = 2
+    refusal = refuse(alice, collection, [sent(), sent(), sent()], by=uploads.TooManyFiles)
+    assert "2 files" in str(refusal)
+
+
+def test_a_collection_without_a_declaration_takes_no_photos(alice):
+    collection = factories.CollectionFactory(owner=alice, terms_accepted_at=None)
+    refuse(alice, collection, [sent()], by=uploads.TermsNotAccepted)
+
+
+def test_a_full_queue_takes_no_more(alice, collection, settings):
+    settings.MAX_PENDING_PHOTOS = 2
+    factories.make_photo(collection, state=State.QUEUED)
+    factories.make_photo(collection, state=State.DONE)
+    refuse(alice, collection, [sent(), sent(seed=1)], by=uploads.QueueFull)
+    assert outcomes(uploads.submit_photos(alice, collection=collection, files=[sent()])) == ["accepted"]
+
+
+def test_a_full_quota_takes_no_more_and_leaves_no_file(alice, collection, media):
+    alice.quota_bytes = 30_000
+    refuse(alice, collection, [sent(seed=n) for n in range(12)], by=uploads.QuotaExceeded)
+    assert stored_files(media) == set()
+    assert outcomes(uploads.submit_photos(alice, collection=collection, files=[sent()])) == ["accepted"]
+    alice.quota_bytes = 10
+    with pytest.raises(uploads.QuotaExceeded):
+        uploads.submit_photos(alice, collection=collection, files=[sent(seed=1)])
+
+
+def test_the_instance_s_quota_holds_for_those_without_one_of_their_own(alice, collection, settings):
+    settings.USER_QUOTA_BYTES = 10
+    refuse(alice, collection, [sent()], by=uploads.QuotaExceeded)
+
+
+def test_duplicates_cost_no_quota(alice, collection):
+    uploads.submit_photos(alice, collection=collection, files=[sent()])
+    alice.quota_bytes = Photo.objects.get().stored_bytes + 1
+    assert outcomes(uploads.submit_photos(alice, collection=collection, files=[sent()])) == ["duplicate"]
+
+
+def test_a_collection_deleted_meanwhile_takes_no_photo(alice, collection, media, monkeypatch):
+    during_decoding(monkeypatch, lambda: deletion.delete_collection(collection))
+    refuse(alice, collection, [sent()], by=uploads.CollectionGone)
+    assert stored_files(media) == set()
+
+
+def test_a_full_disk_is_named_and_leaves_neither_rows_nor_files(alice, collection, media, monkeypatch):
+    store = photo_files.store_photo
+
+    def run_full(file, *, uid):
+        if "b.jpg" in file.name:
+            raise OSError(28, "No space left on device")
+        return store(file, uid=uid)
+
+    monkeypatch.setattr(photo_files, "store_photo", run_full)
+    refuse(alice, collection, [sent("a.jpg"), sent("b.jpg", seed=1), sent("c.jpg", seed=2)], by=uploads.StorageFull)
+    assert not Photo.objects.exists()
+    assert stored_files(media) == set()
+
+
+def test_another_error_of_the_disk_is_not_called_a_full_one(alice, collection, media, monkeypatch):
+    def break_down(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(photo_files, "store_photo", break_down)
+    with pytest.raises(OSError, match="Input/output error"):
+        uploads.submit_photos(alice, collection=collection, files=[sent()])
+    assert stored_files(media) == set()
+
+
+@pytest.mark.parametrize("table", [Photo, Upload, UploadItem])
+def test_an_error_of_the_database_leaves_neither_rows_nor_files(alice, collection, media, monkeypatch, table):
+    def break_down(*_, **__):
+        raise RuntimeError("the database went away")
+
+    monkeypatch.setattr(table.objects, "create" if table is Upload else "bulk_create", break_down)
+    with pytest.raises(RuntimeError):
+        uploads.submit_photos(alice, collection=collection, files=[sent(), sent("b.txt", b"text")])
+    for model in (Photo, Upload, UploadItem):
+        assert not model.objects.exists()
+    assert stored_files(media) == set()
