@@ -136,7 +136,7 @@ def check_queue_times(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]
 def check_private_files(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     """Static files are served to everybody without asking; photos must never lie among them."""
     private = {"data folder": settings.DATA_DIR, "folder of photos": Path(settings.MEDIA_ROOT)}
-    public = [Path(settings.STATIC_ROOT), *(Path(folder) for folder in settings.STATICFILES_DIRS)]
+    public = [Path(folder) for folder in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS) if folder]
     for name, folder in private.items():
         for root in public:
             if folder.resolve().is_relative_to(root.resolve()):

@@ -61,6 +61,8 @@ class FakePipeline:
 
     @classmethod
     def load(cls, model_dir: Any = None, *, device: Any = None, threads: Any = None) -> "FakePipeline":
+        import ml.pipeline  # noqa: F401 - takes its seconds now, as the real one does, and not under the first lease
+
         return cls()
 
     def analyze(self, requests: Sequence[Any]) -> list[FakeResult]:

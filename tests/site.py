@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
 
@@ -74,7 +76,12 @@ class Site:
         with self.log.open("ab") as log:
             command = [sys.executable, "manage.py", "run"]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        wait_for(self.is_ready, seconds=START_SECONDS, what=f"not ready\n{self.log.read_text()[-3000:]}")
+        wait_for(self._is_ready_or_dead, seconds=START_SECONDS, what="the site is not ready")
+        if self.process.poll() is not None:
+            raise AssertionError(f"the site ended:\n{self.log.read_text()[-3000:]}")
+
+    def _is_ready_or_dead(self) -> bool:
+        return self.is_ready() or (self.process is not None and self.process.poll() is not None)
 
     def stop(self) -> int:
         assert self.process is not None
@@ -120,7 +127,10 @@ class Site:
         return photos
 
     def worker_pids(self) -> list[int]:
-        return [worker["pid"] for worker in self.get("/readyz")["workers"]]
+        """The worker processes that are alive, whether their model is loaded or not."""
+        assert self.process is not None
+        living = [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
+        return [child.pid for child in living if "celery" in child.cmdline()]
 
 
 @contextmanager

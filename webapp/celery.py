@@ -30,7 +30,7 @@ def broker_settings() -> dict[str, Any]:
     for name in ("messages", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     return {
-        "broker_url": "facetfiles://",
+        "broker_url": "facetfiles://localhost//",
         "broker_transport_options": {
             "data_folder_in": str(folder / "messages"),
             "data_folder_out": str(folder / "messages"),

@@ -136,9 +136,9 @@ CACHES = {
 
 MEDIA_ROOT = DATA_DIR / "media"
 STATIC_URL = "static/"
-STATIC_ROOT = env("FACET_STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+STATIC_ROOT = env("FACET_STATIC_ROOT", default="") or None  # with it, what `collectstatic` put there is served
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = not Path(STATIC_ROOT).is_dir()
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -264,6 +264,13 @@ SPECTACULAR_SETTINGS = {
     ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "TAGS": [
+        {"name": "photos", "description": "Send photos, read what was found, delete them."},
+        {"name": "faces", "description": "Faces over all photos, narrowed by what the model said."},
+        {"name": "collections", "description": "Named sets of photos with a stated purpose."},
+        {"name": "models", "description": "Which networks speak, and how far they can be trusted."},
+    ],
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": -1},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
     def _worker_command(self, number: int) -> list[str]:
         return [
-            *(sys.executable, "-m", "celery", "-A", "webapp", "worker"),
+            *(sys.executable, "-m", "celery", "--quiet", "-A", "webapp", "worker"),
             *("--pool", "solo", "--hostname", f"facet{number}@%h", "--loglevel", "WARNING"),
             *("--without-gossip", "--without-mingle"),
         ]
