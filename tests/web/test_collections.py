@@ -1,0 +1,150 @@
+"""Collections: the list, making, changing and deleting one, and the progress of the worker."""
+
+from django.urls import reverse
+from django.utils import timezone
+
+from classifier.models import Collection, Photo, State
+from classifier.services import analysis, summaries
+from classifier.terms import TERMS_VERSION
+from tests import factories
+
+NEW = {
+    "name": "Front pages",
+    "purpose": "a study",
+    "attributes": ["race", "age"],
+    "taxonomy": "utkface-5",
+    "retention_days": "30",
+}
+
+
+def test_without_a_collection_the_list_teaches(alice_client):
+    page = alice_client.get(reverse("collection-list")).content.decode()
+    assert "A collection is a set of photos" in page
+    assert "Make your first collection" in page
+
+
+def test_the_list_tells_counts_and_shares(alice_client, gallery):
+    page = alice_client.get(reverse("collection-list")).content.decode()
+    for words in (
+        "5 photos",
+        "2 faces",
+        "1 failed",
+        "2 to do",
+        "Black 50\N{NO-BREAK SPACE}%",
+        "unsure 50\N{NO-BREAK SPACE}%",
+    ):
+        assert words in page
+
+
+def test_the_list_needs_the_same_queries_for_many_collections(alice, alice_client, django_assert_num_queries):
+    for _ in range(2):
+        factories.make_face(factories.make_photo(factories.CollectionFactory(owner=alice)))
+    with django_assert_num_queries(8):
+        alice_client.get(reverse("collection-list"))
+    for _ in range(6):
+        factories.make_face(factories.make_photo(factories.CollectionFactory(owner=alice)))
+    with django_assert_num_queries(8):
+        alice_client.get(reverse("collection-list"))
+
+
+def test_shares_follow_the_grouping_of_the_collection(alice):
+    collection = factories.CollectionFactory(owner=alice, taxonomy="utkface-4")
+    for race in ("East Asian", "Southeast Asian", "White"):
+        factories.make_face(factories.make_photo(collection), race=race)
+    (summary,) = summaries.summarise([collection])
+    assert [(share.label, share.count) for share in summary.shares] == [("Asian", 2), ("White", 1)]
+    assert summary.unsure is None
+
+
+def test_shares_are_counted_anew_when_photos_change(alice, collection):
+    factories.make_face(factories.make_photo(collection), race="White")
+    (before,) = summaries.summarise([collection])
+    factories.make_face(factories.make_photo(collection), race="Indian")
+    (after,) = summaries.summarise([collection])
+    assert [share.label for share in before.shares] == ["White"]
+    assert {share.label for share in after.shares} == {"White", "Indian"}
+
+
+def test_making_a_collection_holds_the_declaration(alice, alice_client):
+    response = alice_client.post(reverse("collection-create"), NEW)
+    assert "Photos can only be added under this declaration." in response.content.decode()
+    assert not Collection.objects.exists()
+    response = alice_client.post(reverse("collection-create"), NEW | {"declaration": "on"})
+    collection = Collection.objects.get()
+    assert response.url == reverse("collection-detail", args=[collection.uid])
+    assert collection.attributes == ["race", "age"]
+    assert (collection.terms_version, collection.terms_accepted_by) == (TERMS_VERSION, alice)
+
+
+def test_a_collection_without_purpose_or_attributes_is_told_why(alice_client):
+    response = alice_client.post(reverse("collection-create"), {"name": "x", "declaration": "on"})
+    errors = response.context["form"].errors
+    assert {"purpose", "attributes", "taxonomy"} <= errors.keys()
+    assert "Choose at least one" in response.content.decode()
+
+
+def test_editing_keeps_the_declaration(alice_client, collection):
+    before = collection.terms_accepted_at
+    response = alice_client.post(reverse("collection-edit", args=[collection.uid]), NEW | {"name": "Back pages"})
+    assert response.status_code == 302
+    collection.refresh_from_db()
+    assert (collection.name, collection.terms_accepted_at) == ("Back pages", before)
+
+
+def test_deleting_asks_first_and_then_leaves_nothing(alice_client, gallery, media):
+    address = reverse("collection-delete", args=[gallery.uid])
+    assert "5 photos" in alice_client.get(address).content.decode()
+    assert alice_client.post(address).url == reverse("collection-list")
+    assert not Photo.objects.filter(collection_id=gallery.pk).exists()
+    assert not list(media.rglob("*.jpg"))
+
+
+def test_the_sums_add_up(alice_client, gallery):
+    response = alice_client.get(reverse("collection-detail", args=[gallery.uid]))
+    counts = response.context["counts"]
+    assert counts.photos == counts.queued + counts.running + counts.done + counts.failed == 5
+    assert (counts.no_face, counts.faces) == (1, 2)
+
+
+def test_progress_is_asked_for_until_all_is_finished(
+    alice_client, collection, django_capture_on_commit_callbacks, settings
+):
+    settings.PIPELINE = "tests.fakes.FakePipeline"
+    for _ in range(3):
+        factories.make_photo(collection, state=State.QUEUED)
+    address = reverse("collection-progress", args=[collection.uid])
+    fragment = alice_client.get(address).content.decode()
+    assert "every 2s" in fragment
+    assert "0 of 3" in fragment
+    while analysis.run_once():
+        pass
+    tiles = {"tile": [str(photo.uid) for photo in collection.photos.all()] + ["nonsense"]}
+    fragment = alice_client.get(address, tiles).content.decode()
+    assert "every 2s" not in fragment
+    assert fragment.count('hx-swap-oob="true"') == 3
+    assert fragment.count('class="face"') == 3
+
+
+def test_the_total_of_a_run_never_shrinks_while_the_queue_empties(collection):
+    early, late = timezone.now() - timezone.timedelta(minutes=2), timezone.now()
+    factories.make_photo(collection, state=State.QUEUED, queued_at=early)
+    factories.make_photo(collection, state=State.QUEUED, queued_at=late)
+    run = summaries.measure_run(Photo.objects.all())
+    assert (run.total, run.finished, run.since) == (2, 0, early)
+    Photo.objects.filter(queued_at=early).update(state=State.DONE, started_at=early, finished_at=timezone.now())
+    run = summaries.measure_run(Photo.objects.all(), since=run.since)
+    assert (run.total, run.finished) == (2, 1)
+    assert run.per_second
+    assert run.seconds_left
+
+
+def test_a_progress_address_with_nonsense_is_answered(alice_client, gallery):
+    for since in ("yesterday", "2026-99-99T00:00:00+00:00", "2026-01-01T00:00:00"):
+        response = alice_client.get(reverse("collection-progress", args=[gallery.uid]), {"since": since})
+        assert response.status_code == 200
+
+
+def test_running_failed_photos_again(alice_client, gallery):
+    response = alice_client.post(reverse("photo-run-again-failed", args=[gallery.uid]), follow=True)
+    assert "1 photo is queued again." in response.content.decode()
+    assert gallery.photos.get(name="broken.jpg").state == State.QUEUED

@@ -1,0 +1,132 @@
+"""A photo's page and its files."""
+
+import pytest
+from django.core.files.storage import default_storage
+from django.urls import reverse
+
+from classifier.models import Photo, State
+from tests import factories
+from tests.conftest import logged_in
+
+
+@pytest.mark.parametrize("name", ["photo-image", "photo-thumbnail"])
+def test_files_are_sent_so_that_they_can_only_be_looked_at(alice_client, photo, name):
+    response = alice_client.get(reverse(name, args=[photo.uid]))
+    assert b"".join(response.streaming_content).startswith(b"\xff\xd8")
+    assert response["Content-Type"] == "image/jpeg"
+    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "private" in response["Cache-Control"]
+
+
+def test_a_file_that_did_not_change_is_not_sent_again(alice_client, photo):
+    address = reverse("photo-thumbnail", args=[photo.uid])
+    response = alice_client.get(address)
+    again = alice_client.get(address, headers={"If-None-Match": response["ETag"]})
+    assert again.status_code == 304
+    assert again["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
+def test_a_file_that_is_missing_is_404_and_the_page_still_opens(alice_client, photo):
+    default_storage.delete(photo.image.name)
+    assert alice_client.get(reverse("photo-image", args=[photo.uid])).status_code == 404
+    assert alice_client.get(reverse("photo-detail", args=[photo.uid])).status_code == 200
+
+
+def test_a_photo_that_is_being_deleted_is_seen_by_nobody(alice_client, photo):
+    Photo.objects.filter(pk=photo.pk).update(deleting_at=photo.received_at)
+    for name in ("photo-detail", "photo-image", "photo-thumbnail"):
+        assert alice_client.get(reverse(name, args=[photo.uid])).status_code == 404
+
+
+def test_the_page_tells_one_face_with_bars_and_numbers(alice_client, photo):
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
+    assert "Face 1" in page
+    assert "of 2" in page
+    assert "90\N{NO-BREAK SPACE}%" in page
+    assert "0.9000" in page
+    assert 'width="90.0%"' in page
+    assert "0.998" in page
+    assert "facet-test" in page
+    assert "detect 31" in page
+
+
+def test_a_doubtful_face_is_unsure_and_nothing_is_bold(alice_client, photo):
+    response = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"face": 2}, headers={"HX-Request": "true"})
+    page = response.content.decode()
+    assert page.count('<span class="unsure">unsure</span>') == 3
+    assert "is-top" not in page
+    assert "too small to say much" in page
+
+
+def test_the_grouping_is_switched_by_the_address(alice_client, photo):
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"taxonomy": "utkface-5"})
+    assert list(page.context["answers"]["race"]["probabilities"]) == ["White", "Black", "Asian", "Indian", "Others"]
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"taxonomy": "nonsense"})
+    assert len(page.context["answers"]["race"]["probabilities"]) == 7
+
+
+def test_a_switched_off_attribute_has_no_chart(alice_client, collection):
+    from classifier.services import predictions
+
+    photo = factories.make_photo(collection)
+    face = factories.make_face(photo)
+    vectors = {"age": factories.even("age", top="3-9", probability=0.8)}
+    predictions.store_predictions({face: vectors}, model_version=factories.ModelVersionFactory())
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
+    assert "Perceived age" in page
+    assert "Perceived group" not in page
+    assert "Perceived gender" not in page
+
+
+def test_htmx_gets_the_face_alone_and_the_gallery_its_card(alice_client, photo):
+    address = reverse("photo-detail", args=[photo.uid])
+    face = alice_client.get(address, {"face": 2}, headers={"HX-Request": "true"}).content.decode()
+    card = alice_client.get(address, {"face": 1, "card": ""}, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in face
+    assert "Face 2" in face
+    assert "<html" not in card
+    assert "perceived group" in card
+
+
+def test_faces_can_be_gone_through_in_a_ring(alice_client, photo):
+    response = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"face": 2})
+    assert response.context["next_face"].number == 1
+    assert response.context["previous_face"].number == 1
+
+
+def test_neighbouring_photos_stay_within_the_collection(alice, alice_client, collection):
+    first = factories.make_photo(collection, name="first.jpg")
+    factories.make_photo(factories.CollectionFactory(owner=alice), name="elsewhere.jpg")
+    second = factories.make_photo(collection, name="second.jpg")
+    context = alice_client.get(reverse("photo-detail", args=[first.uid])).context
+    assert (context["newer"], context["older"]) == (second, None)
+
+
+def test_deleting_a_photo_takes_its_files_along(alice_client, photo, media):
+    response = alice_client.post(reverse("photo-delete", args=[photo.uid]))
+    assert response.url == reverse("collection-detail", args=[photo.collection.uid])
+    assert not Photo.objects.exists()
+    assert not list(media.rglob("*.jpg"))
+
+
+def test_running_and_detecting_again_queue_the_photo(alice_client, photo):
+    alice_client.post(reverse("photo-run-again", args=[photo.uid]))
+    photo.refresh_from_db()
+    assert photo.state == State.QUEUED
+    assert photo.faces.counted().count() == 2
+    Photo.objects.update(state=State.DONE)
+    alice_client.post(reverse("photo-detect-again", args=[photo.uid]))
+    photo.refresh_from_db()
+    assert photo.state == State.QUEUED
+    assert photo.faces.counted().count() == 0
+
+
+def test_somebody_who_may_only_read_cannot_delete(photo, rita):
+    photo.collection.is_opened_to_reviewers = True
+    photo.collection.save()
+    client = logged_in(rita)
+    assert client.get(reverse("photo-image", args=[photo.uid])).status_code == 200
+    assert client.post(reverse("photo-delete", args=[photo.uid])).status_code == 404
+    assert Photo.objects.filter(pk=photo.pk, deleting_at=None).exists()
