@@ -16,7 +16,7 @@ register = template.Library()
 
 NBSP = "\N{NO-BREAK SPACE}"
 # Variance of the Laplacian of the chip, from which on a face is called so.
-SHARP_FROM, SOFT_FROM = 100.0, 30.0
+SHARP_FROM, SOFT_FROM = 60.0, 20.0
 ATTRIBUTE_NAMES = {"race": "group", "gender": "gender", "age": "age"}
 TAXONOMY_NAMES = {
     "fairface-7": "7 groups of FairFace",
@@ -215,11 +215,11 @@ def terms_of_use() -> tuple[str, ...]:
 
 
 @register.simple_tag
-def face_words(face: Face) -> str:
-    """A face in one line, for those who cannot see its box: number and the model's guesses with their doubts."""
+def face_words(face: Face, place: int) -> str:
+    """A face in one line, for those who cannot see its box: which one, and the model's guesses with their doubts."""
     prediction = face.prediction
     if prediction is None:
-        return f"Face {face.number}"
+        return f"Face {place}"
     guesses = []
     if prediction.race_vector is not None:
         finest = prediction.race_groups.get(FINEST, {})
@@ -229,7 +229,7 @@ def face_words(face: Face) -> str:
     if prediction.age_vector is not None:
         guesses.append(_guess(prediction.predicted_age, unsure=prediction.age_unsure))
     small = "; too small to say much" if face.is_small() else ""
-    return f"Face {face.number}, perceived as {', '.join(guesses) or 'nothing'}{small}"
+    return f"Face {place}, perceived as {', '.join(guesses) or 'nothing'}{small}"
 
 
 def _guess(label: str, *, unsure: bool) -> str:
@@ -248,11 +248,14 @@ def face_box(face: Face) -> SafeString:
 
 
 @register.simple_tag
-def face_number(face: Face, photo: Photo) -> SafeString:
-    """The face's number under its box, in a size that reads on a screen of usual width."""
+def face_number(face: Face, photo: Photo, place: int) -> SafeString:
+    """Which face of the photo it is, under its box where there is room, in a size that reads on a usual screen.
+
+    Small faces have theirs above too: they stand in the background, close over the larger ones.
+    """
     size = max(photo.width, photo.height) / 55
-    below = face.y2 + size * 1.15
-    y = below if below < photo.height else face.y1 - size * 0.35
+    is_above = face.is_small() or face.y2 + size * 1.2 > photo.height
+    y, dy = (face.y1, "-0.35em") if is_above else (face.y2, "1.15em")
     return format_html(
-        '<text x="{}" y="{}" font-size="{}">{}</text>', f"{face.x1:.1f}", f"{y:.1f}", f"{size:.1f}", face.number
+        '<text x="{}" y="{}" dy="{}" font-size="{}">{}</text>', f"{face.x1:.1f}", f"{y:.1f}", dy, f"{size:.1f}", place
     )
