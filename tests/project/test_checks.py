@@ -27,7 +27,7 @@ def run_check(folder, **environment):
         env={**clean, "FACET_DATA": str(folder), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 

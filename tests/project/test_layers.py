@@ -1,0 +1,47 @@
+"""Who may import whom, as pyproject.toml says it, and what the web process loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LOAD_THE_SITE = """
+import sys
+
+import webapp.wsgi
+from django.contrib import admin
+from django.urls import get_resolver
+
+
+def load(patterns):
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            load(pattern.url_patterns)
+        else:
+            pattern.callback  # what a view's module imports is loaded by now
+
+
+load(get_resolver().url_patterns)
+admin.autodiscover()
+assert admin.site.is_registered(__import__("classifier.models").models.Photo)
+heavy = {"torch", "torchvision", "facenet_pytorch", "numpy", "timm", "lightning", "ml.pipeline"}
+print(" ".join(sorted(heavy & set(sys.modules))))
+"""
+
+
+def run(*command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_nobody_imports_upwards():
+    linter = Path(sys.executable).with_name("lint-imports")
+    result = run(linter, "--no-cache")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0 broken" in result.stdout
+
+
+def test_the_web_process_never_loads_the_model():
+    result = run(sys.executable, "-c", LOAD_THE_SITE)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
