@@ -1,9 +1,11 @@
 """What the OpenAPI document says of each address, and the page that shows it."""
 
+from functools import cache
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.plumbing import build_bearer_security_scheme_object
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers as fields
@@ -19,7 +21,12 @@ class TokenScheme(OpenApiAuthenticationExtension):
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
-        return build_bearer_security_scheme_object(header_name="Authorization", token_prefix="Token")  # noqa: S106
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "The word `Token`, a space, and the token: `Token facet_…`.",
+        }
 
 
 class ErrorBodySerializer(fields.Serializer[Any]):
@@ -53,6 +60,27 @@ def example(name: str, value: Any, *, status: int = 200) -> OpenApiExample:
     return OpenApiExample(name, value, response_only=True, status_codes=[status])
 
 
+# By hand: a serializer would tell the files as addresses.
+SUBMISSION = {
+    "type": "object",
+    "required": ["images"],
+    "properties": {
+        "images": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "format": "binary"},
+            "description": "One file or more, each in a field `images`.",
+        },
+        # The empty example keeps the page's form from filling in a uid of its own making.
+        "collection": {
+            "type": "string",
+            "format": "uuid",
+            "example": "",
+            "description": "Its uid; empty or left out: your Inbox.",
+        },
+    },
+}
+
 photo_list = extend_schema(
     operation_id="list_photos",
     summary="List photos, newest first",
@@ -68,7 +96,7 @@ photo_create = extend_schema(
     "it was refused. 202 while any of the photos is pending, 200 when all are finished (`wait`) and also when every "
     "file was refused. Needs the scope `upload`.",
     parameters=[parameters.WAIT, parameters.TAXONOMY],
-    request={"multipart/form-data": serializers.SubmissionSerializer},
+    request={"multipart/form-data": SUBMISSION},
     responses={
         200: OpenApiResponse(serializers.UploadSerializer, "Nothing of this submission is pending any more."),
         202: OpenApiResponse(serializers.UploadSerializer, "Some photos are pending: ask for them again."),
@@ -144,10 +172,20 @@ class JsonErrors:
         return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
 
 
+@cache
+def build_document() -> dict[str, Any]:
+    """The OpenAPI document, which is the same for everybody and takes half a second to make."""
+    return SchemaGenerator().get_schema(public=True)
+
+
 class SchemaView(JsonErrors, SpectacularAPIView):
     """The OpenAPI document, open to everybody: YAML, or JSON with `?format=json`."""
 
     throttle_classes = ()
+
+    def _get_schema_response(self, request: Request) -> Response:
+        filename = f"facet.{request.accepted_renderer.format}"
+        return Response(build_document(), headers={"Content-Disposition": f'inline; filename="{filename}"'})
 
 
 class DocsView(JsonErrors, SpectacularSwaggerSplitView):
@@ -156,3 +194,9 @@ class DocsView(JsonErrors, SpectacularSwaggerSplitView):
     url_name = "api-schema"
     template_name = "api/docs.html"
     throttle_classes = ()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().get(request, *args, **kwargs)
+        response.data["photos_address"] = request.build_absolute_uri(reverse("api-photo-list"))
+        return response

@@ -143,15 +143,6 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
         read_only_fields = fields
 
 
-class SubmissionSerializer(serializers.Serializer[Any]):
-    """The body of a POST of photos (multipart/form-data)."""
-
-    images = serializers.ListField(
-        child=serializers.FileField(), min_length=1, help_text="One file or more, each a field `images`."
-    )
-    collection = serializers.UUIDField(required=False, help_text="Its uid; without it your Inbox.")
-
-
 class PhotoCountsSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(source="photo_count")
     queued = serializers.IntegerField(source="queued_count")
