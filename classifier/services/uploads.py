@@ -203,10 +203,7 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
         User.objects.select_for_update().get(pk=user.pk)
         if not Collection.objects.filter(pk=collection.pk, deleting_at=None).update(updated_at=timezone.now()):
             raise CollectionGone
-        in_collection = collection.photos.filter(sha256__in=hashes)
-        if in_collection.exclude(deleting_at=None).exists():
-            deletion.delete_photos(in_collection.exclude(deleting_at=None))
-        photos = {photo.sha256: photo for photo in in_collection}
+        photos = _find_photos(collection, hashes=hashes)
         fresh = [file.photo for file in received if file.photo and file.sha256 not in photos]
         _check_quota(user, added_bytes=sum(photo.stored_bytes for photo in fresh))
         for turn, photo in enumerate(fresh, start=Photo.objects.next_turn(user.pk)):
@@ -225,6 +222,18 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
             transaction.on_commit(tasks.wake_workers)
     logger.info("upload %s: %d of %d files accepted", upload.uid, len(fresh), len(received))
     return upload
+
+
+def _find_photos(collection: Collection, *, hashes: Iterable[str]) -> dict[str, Photo]:
+    """The photos a collection has already, by hash, kept from being deleted until the transaction ends.
+
+    A deletion that had begun is finished first: what is sent again after it is a new photo.
+    """
+    present = list(collection.photos.filter(sha256__in=hashes).order_by("pk").select_for_update())
+    begun = [photo.pk for photo in present if photo.deleting_at]
+    if begun:
+        deletion.delete_photos(collection.photos.filter(pk__in=begun))
+    return {photo.sha256: photo for photo in present if not photo.deleting_at}
 
 
 def _build_item(

@@ -1,13 +1,10 @@
 """The same bytes twice in a collection are one photo, however they come in."""
 
-import threading
-
 import pytest
-from django.db import connection
 
-from classifier import photo_files, tasks
+from classifier import photo_files
 from classifier.models import Photo, Upload
-from classifier.services import collections, deletion, uploads
+from classifier.services import deletion, uploads
 from tests import factories, pictures
 from tests.services.submissions import during_decoding, files_of, outcomes, sent, stored_files
 
@@ -87,30 +84,3 @@ def test_a_duplicate_whose_photo_goes_meanwhile_is_accepted_after_all(alice, col
     upload = uploads.submit_photos(alice, collection=collection, files=[sent("new.jpg"), sent("b.jpg", seed=1)])
     assert outcomes(upload) == ["accepted", "accepted"]
     assert stored_files(media) == files_of(collection.photos.all())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_threads_that_send_the_same_photos_store_each_once(media, monkeypatch):
-    monkeypatch.setattr(tasks.analyze, "apply_async", lambda **_: None)
-    user = factories.UserFactory()
-    inbox = collections.get_inbox(user)
-    start = threading.Barrier(4)
-    made: list[Upload] = []
-
-    def submit() -> None:
-        try:
-            start.wait(10)
-            made.append(uploads.submit_photos(user, collection=inbox, files=[sent(seed=n) for n in range(4)]))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=submit) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert len(made) == 4
-    counts = [outcome for upload in made for outcome in outcomes(upload)]
-    assert (counts.count("accepted"), counts.count("duplicate")) == (4, 12)
-    assert sorted(inbox.photos.values_list("turn", flat=True)) == [0, 1, 2, 3]
-    assert stored_files(media) == files_of(inbox.photos.all())
