@@ -5,8 +5,7 @@ FROM python:3.11-slim-bookworm AS base
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    FACET_DATA=/data \
-    FACET_STATIC_ROOT=/app/staticfiles
+    FACET_DATA=/data
 RUN groupadd --gid 10001 facet \
     && useradd --uid 10001 --gid facet --home-dir /data --no-create-home --shell /usr/sbin/nologin facet \
     && install --directory --owner facet --group facet --mode 700 /data
@@ -24,11 +23,10 @@ RUN python -m venv /venv \
     && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r worker.lock
 
 FROM base AS web
+ENV FACET_STATIC_ROOT=/app/staticfiles
 COPY --from=web-packages /venv /venv
 COPY . .
-# The folder must be there first: settings.py then chooses the storage that writes names with hashes.
-RUN mkdir staticfiles \
-    && FACET_DATA=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
+RUN FACET_DATA=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
     && rm -r /tmp/build
 USER facet
 VOLUME /data
