@@ -150,8 +150,7 @@ class DecodingPool:
 
     def close(self) -> None:
         """End the children that are idle; they start again when needed."""
-        while self._idle:
-            child = self._idle.pop()
+        while child := self._pop_idle():
             self._children.discard(child)
             child.stop()
 
@@ -177,8 +176,7 @@ class DecodingPool:
                     child.kill()
 
     def _take_child(self) -> Child:
-        while self._idle:
-            child = self._idle.pop()
+        while child := self._pop_idle():
             if child.is_alive():
                 return child
             self._children.discard(child)
@@ -186,6 +184,12 @@ class DecodingPool:
         child = Child(memory_bytes=self._memory_bytes)
         self._children.add(child)
         return child
+
+    def _pop_idle(self) -> Child | None:
+        try:
+            return self._idle.pop()
+        except IndexError:  # asking first whether there is one would leave room for another thread in between
+            return None
 
 
 def read_answer(answer: dict[str, Any]) -> StoredPicture:
