@@ -25,11 +25,11 @@ def all_attributes() -> list[str]:
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """Own collections, those shared with the user, and, for reviewers, those opened to reviewers."""
+        """Own collections, those shared with the user, and, for reviewers and staff, those opened to reviewers."""
         if not user.is_authenticated:
             return self.none()
         visible = Q(owner=user) | Q(shares__user=user)
-        if user.is_reviewer():
+        if user.is_staff or user.is_reviewer():
             visible |= Q(is_opened_to_reviewers=True)
         return self.filter(id__in=self.model._default_manager.filter(visible, deleting_at=None).values("id"))
 

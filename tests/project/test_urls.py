@@ -1,0 +1,229 @@
+"""Who gets what at every address of the site: a URL without a row in the table fails."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+
+from classifier.models import Collection, CollectionShare, Upload, User
+from classifier.services import tokens
+from tests import factories, pictures
+from tests.conftest import logged_in
+
+PEOPLE = ("anonymous", "stranger", "owner", "reviewer", "admin")
+
+# What an address names is the owner's, in a collection that is opened to reviewers. 302: to the log-in page, or done.
+ACCESS = """
+#      URL                                    anon.  str. owner  rev. admin
+# Health
+GET    healthz                                  200   200   200   200   200
+GET    readyz                                   503   503   503   503   503
+# Accounts
+GET    account_login                            200   302   302   302   302
+POST   account_login                            200   302   302   302   302
+GET    account_logout                           302   200   200   200   200
+POST   account_logout                           302   302   302   302   302
+GET    account_inactive                         200   200   200   200   200
+GET    account_signup                           200   302   302   302   302
+POST   account_signup                           200   302   302   302   302
+GET    account_reauthenticate                   302   200   200   200   200
+GET    account_email                            302   200   200   200   200
+POST   account_email                            302   302   302   302   302
+GET    account_email_verification_sent          200   200   200   200   200
+GET    account_change_password                  302   200   200   200   200
+POST   account_change_password                  302   200   200   200   200
+GET    account_set_password                     302   302   302   302   302
+GET    account_reset_password                   200   200   200   200   200
+GET    account_confirm_login_code               302   302   302   302   302
+GET    account_confirm_email                    200   200   200   200   200
+GET    account_reset_password_from_key_done     200   200   200   200   200
+GET    account_reset_password_from_key          200   200   200   200   200
+GET    account_reset_password_done              200   200   200   200   200
+# API
+GET    api-photo-list                           401   200   200   200   200
+POST   api-photo-list                           401   202   202   202   202
+GET    api-photo-detail                         401   404   200   200   200
+DELETE api-photo-detail                         401   404   204   404   404
+GET    api-face-list                            401   200   200   200   200
+GET    api-collection-list                      401   200   200   200   200
+POST   api-collection-list                      401   400   400   400   400
+GET    api-collection-detail                    401   404   200   200   200
+GET    api-model-list                           401   200   200   200   200
+GET    api-schema                               200   200   200   200   200
+GET    api-docs                                 200   200   200   200   200
+GET    api-unknown                              404   404   404   404   404
+POST   api-unknown                              404   404   404   404   404
+# Pages
+GET    collection-list                          302   200   200   200   200
+GET    collection-create                        302   200   200   200   200
+POST   collection-create                        302   200   200   200   200
+GET    collection-detail                        302   404   200   200   200
+GET    collection-edit                          302   404   200   404   404
+POST   collection-edit                          302   404   200   404   404
+GET    collection-delete                        302   404   200   404   404
+POST   collection-delete                        302   404   302   404   404
+GET    collection-progress                      302   404   200   200   200
+POST   photo-upload                             302   404   302   404   404
+POST   photo-run-again-failed                   302   404   302   404   404
+POST   photo-delete-selected                    302   404   302   404   404
+GET    photo-detail                             302   404   200   200   200
+GET    photo-image                              302   404   200   200   200
+GET    photo-thumbnail                          302   404   200   200   200
+POST   photo-delete                             302   404   302   404   404
+POST   photo-run-again                          302   404   302   404   404
+POST   photo-detect-again                       302   404   302   404   404
+GET    upload-detail                            302   404   200   200   200
+GET    account-detail                           302   200   200   200   200
+GET    token-list                               302   200   200   200   200
+POST   token-list                               302   200   200   200   200
+POST   token-revoke                             302   404   302   404   404
+GET    model-list                               302   200   200   200   200
+GET    about                                    200   200   200   200   200
+"""
+
+
+def parse(table: str) -> dict[tuple[str, str], dict[str, int]]:
+    """(method, URL name) -> person -> status."""
+    lines = [line.split() for line in table.splitlines() if line and not line.startswith("#")]
+    return {(method, name): dict(zip(PEOPLE, map(int, found), strict=True)) for method, name, *found in lines}
+
+
+TABLE = parse(ACCESS)
+NAMES = sorted({name for _, name in TABLE})
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+IN_A_COLLECTION = ("photo-upload", "photo-run-again-failed", "photo-delete-selected")
+
+
+def all_urls(resolver: URLResolver | None = None, *, namespace: str = "") -> Iterator[tuple[str, str]]:
+    """Name and own route of every address; names of the admin begin with `admin:`."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else ""
+            yield from all_urls(pattern, namespace=namespace + inner)
+        else:
+            yield namespace + (pattern.name or ""), str(pattern.pattern)
+
+
+ROUTES = dict(all_urls())
+
+
+@pytest.fixture
+def people(alice, bob, rita, adam) -> dict[str, User | None]:
+    return {"anonymous": None, "stranger": bob, "owner": alice, "reviewer": rita, "admin": adam}
+
+
+@pytest.fixture
+def rows(alice) -> SimpleNamespace:
+    """What the addresses name."""
+    collection = factories.CollectionFactory(owner=alice, is_opened_to_reviewers=True)
+    photo = factories.make_photo(collection)
+    factories.make_face(photo)
+    upload = Upload.objects.create(owner=alice, collection=collection)
+    token, _ = tokens.create_token(alice, name="laptop")
+    return SimpleNamespace(collection=collection, photo=photo, upload=upload, token=token)
+
+
+def address(name: str, rows: SimpleNamespace) -> str:
+    if name == "account_confirm_email":
+        return reverse(name, args=["a-key"])
+    if name == "account_reset_password_from_key":
+        return reverse(name, args=["1", "a-key"])
+    if name == "api-unknown":
+        return "/api/v1/nowhere/"
+    if "<uuid:uid>" not in ROUTES[name]:
+        return reverse(name)
+    kind = "collection" if name in IN_A_COLLECTION else name.removeprefix("api-").partition("-")[0]
+    return reverse(name, args=[getattr(rows, kind).uid])
+
+
+def form(name: str) -> dict[str, Any]:
+    """What is posted; most forms are sent empty, which is far enough to see who may."""
+    if name in ("photo-upload", "api-photo-list"):
+        return {"images": SimpleUploadedFile("a.jpg", pictures.jpeg(), "image/jpeg")}
+    return {}
+
+
+def ask(user: User | None, method: str, name: str, rows: SimpleNamespace) -> int:
+    """The status of one request, whose traces in the database are taken back."""
+    with transaction.atomic():
+        client = logged_in(user) if user else Client()
+        if method == "POST" and name != "api-collection-list":
+            status = client.post(address(name, rows), form(name)).status_code
+        else:
+            status = client.generic(method, address(name, rows), content_type="application/json").status_code
+        transaction.set_rollback(True)
+    return status
+
+
+def test_every_address_has_a_row():
+    names = {name for name in ROUTES if not name.startswith("admin:")}
+    assert names == set(NAMES)
+
+
+@pytest.mark.parametrize(("method", "name"), TABLE)
+def test_everybody_gets_what_the_table_says(method, name, people, rows):
+    last = ["owner"]  # may delete files, which no roll-back brings back
+    order = [who for who in PEOPLE if who not in last] + last
+    assert {who: ask(people[who], method, name, rows) for who in order} == TABLE[method, name]
+
+
+@pytest.mark.parametrize(("method", "name"), [key for key in TABLE if "uuid" in ROUTES[key[1]]])
+def test_what_is_not_opened_is_a_strangers_to_reviewers_and_administrators(method, name, people, rows):
+    Collection.objects.update(is_opened_to_reviewers=False)
+    expected = TABLE[method, name]["stranger"]
+    assert [ask(people[who], method, name, rows) for who in ("reviewer", "admin")] == [expected, expected]
+
+
+@pytest.mark.parametrize(("method", "name"), [key for key in TABLE if "uuid" in ROUTES[key[1]]])
+def test_whom_a_collection_is_shared_with_reads_as_a_reviewer_does(method, name, people, rows):
+    CollectionShare.objects.create(collection=rows.collection, user=people["stranger"])
+    assert ask(people["stranger"], method, name, rows) == TABLE[method, name]["reviewer"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("account_") and name != "api-unknown"])
+def test_a_method_without_a_row_is_refused(name, people, rows):
+    others = [method for method in METHODS if (method, name) not in TABLE]
+    assert {ask(people["owner"], method, name, rows) for method in others} == {405}
+
+
+def admin_addresses(rows: SimpleNamespace) -> Iterator[str]:
+    """Every address of the admin that can be made, for a row that is there."""
+    keys = {"photo": rows.photo.pk, "collection": rows.collection.pk, "upload": rows.upload.pk}
+    for name, route in all_urls():
+        if not name.startswith("admin:") or name in ("admin:", "admin:logout"):
+            continue
+        model = name.removeprefix("admin:").split("_")[1:2]
+        key = keys.get(model[0] if model else "", 1)
+        if name == "admin:app_list":
+            yield reverse(name, args=["classifier"])
+        elif name == "admin:view_on_site":
+            yield reverse(name, args=[1, 1])
+        else:
+            yield reverse(name, args=[key] if "<" in route else [])
+    yield "/admin/nowhere/"
+
+
+def test_the_admin_is_for_administrators(people, rows):
+    door = reverse("admin:login")
+    found = list(admin_addresses(rows))
+    assert len(found) > 70
+    for who in ("anonymous", "stranger", "owner", "reviewer"):
+        client = logged_in(people[who]) if people[who] else Client()
+        for place in found:
+            if place == door:
+                assert client.get(place).status_code == (302 if who == "anonymous" else 403)
+            else:
+                answer = client.get(place)
+                assert answer.status_code == 302, (who, place)
+                assert answer.url.startswith(door), (who, place)
+
+
+def test_no_page_of_the_admin_breaks_for_an_administrator(people, rows):
+    client = logged_in(people["admin"])
+    for place in admin_addresses(rows):
+        assert client.get(place).status_code in (200, 302, 403, 404, 405), place
