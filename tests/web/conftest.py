@@ -16,7 +16,16 @@ def photo(collection) -> Photo:
     photo = factories.make_photo(collection, name="team.jpg", timings_ms={"decode": 8.0, "detect": 31.0})
     factories.make_face(photo, number=1, race="Black", gender="Female", age="30-39")
     factories.make_face(
-        photo, number=2, race="Indian", gender="Male", age="20-29", probability=0.3, x1=150.0, x2=180.0, size_px=30.0
+        photo,
+        number=2,
+        race="Indian",
+        gender="Male",
+        age="20-29",
+        probability=0.3,
+        x1=150.0,
+        x2=180.0,
+        y2=66.0,
+        size_px=30.0,
     )
     photo.refresh_from_db()
     return photo
