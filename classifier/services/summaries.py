@@ -73,14 +73,14 @@ def count_photos(collections: Iterable[Collection]) -> dict[int, Counts]:
     """The counts of each collection by its primary key; every collection has an entry."""
     wanted = [collection.pk for collection in collections]
     by_state: dict[str, Any] = {state: Count("pk", filter=Q(state=state)) for state in State.values}
-    rows = (
+    rows: Any = (
         Photo.objects.filter(collection_id__in=wanted, deleting_at=None)
         .order_by()
         .values("collection_id")
         .annotate(
             photos=Count("pk"),
             no_face=Count("pk", filter=Q(state=State.DONE, code=Photo.Code.NO_FACE)),
-            faces=Sum("face_count"),
+            face_total=Sum("face_count"),
             received=Max("received_at"),
             finished=Max("finished_at"),
             **by_state,
@@ -88,8 +88,13 @@ def count_photos(collections: Iterable[Collection]) -> dict[int, Counts]:
     )
     counts = {pk: Counts() for pk in wanted}
     for row in rows:
-        pk, received, finished = row.pop("collection_id"), row.pop("received"), row.pop("finished")
-        counts[pk] = Counts(**row, changed_at=max(filter(None, (received, finished))))
+        counts[row["collection_id"]] = Counts(
+            photos=row["photos"],
+            no_face=row["no_face"],
+            faces=row["face_total"],
+            changed_at=max(filter(None, (row["received"], row["finished"]))),
+            **{state: row[state] for state in State.values},
+        )
     return counts
 
 

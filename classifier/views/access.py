@@ -33,7 +33,8 @@ def login_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
             return view(request, *args, **kwargs)
         if not request.headers.get("HX-Request"):
             return redirect_to_login(request.get_full_path())
-        came_from = getattr(request, "htmx", None) and request.htmx.current_url_abs_path
+        htmx: Any = getattr(request, "htmx", None)
+        came_from = htmx.current_url_abs_path if htmx else None
         log_in = f"{resolve_url('account_login')}?{urlencode({'next': came_from or '/'})}"
         return HttpResponse("You are logged out.", status=401, headers={"HX-Redirect": log_in})
 

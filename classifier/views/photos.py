@@ -38,7 +38,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     visible = Photo.objects.visible_to(request.user).select_related("collection__owner", "model_version")
     photo = get_object_or_404(with_faces(visible), uid=uid)
     taxonomy = choose_taxonomy(request, collection=photo.collection)
-    faces: list[Face] = photo.counted_faces
+    faces: list[Face] = photo.counted_faces  # type: ignore[attr-defined]  # with_faces adds it
     place = _chosen_place(request, faces=faces)
     face = faces[place] if faces else None
     context: dict[str, Any] = {
@@ -143,8 +143,10 @@ def _is_uid(text: str) -> bool:
     return True
 
 
-def send_file(request: HttpRequest, *, storage: Storage, name: str) -> HttpResponseBase:
+def send_file(request: HttpRequest, *, storage: Storage, name: str | None) -> HttpResponseBase:
     """A stored JPEG. Its name is its photo's and never gets other bytes, so the name is its ETag."""
+    if not name:
+        raise Http404("No file was stored.")
     etag = quote_etag(name)
     headers = {**FILE_HEADERS, "ETag": etag}
     if unchanged := get_conditional_response(request, etag=etag):
@@ -153,6 +155,6 @@ def send_file(request: HttpRequest, *, storage: Storage, name: str) -> HttpRespo
         return unchanged
     try:
         file = storage.open(name)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError as error:
         raise Http404("The stored file is missing.") from error
     return FileResponse(file, content_type="image/jpeg", headers=headers)

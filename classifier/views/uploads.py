@@ -40,7 +40,7 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
         message = f"One upload may hold {settings.MAX_REQUEST_BYTES // 1024**2} MB. Send the rest in another one."
         return _refuse(request, collection=collection, code="request_too_large", message=message)
     if not form.is_valid():
-        message = " ".join(form.errors["images"])
+        message = " ".join(map(str, form.errors["images"]))
         return _refuse(request, collection=collection, code="no_files", message=message)
     try:
         made = uploads.submit_photos(request.user, collection=collection, files=form.cleaned_data["images"])
@@ -49,8 +49,8 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return redirect("upload-detail", uid=made.uid)
     items = list(made.items.select_related("photo"))
-    accepted = [item.photo_id for item in items if item.outcome == UploadItem.Outcome.ACCEPTED]
-    tiles = with_faces(Photo.objects.filter(pk__in=accepted))
+    accepted = made.items.filter(outcome=UploadItem.Outcome.ACCEPTED)
+    tiles = with_faces(Photo.objects.filter(upload_items__in=accepted).order_by("upload_items__number"))
     context = {**_outcome_context(made, items=items), "collection": collection, "tiles": tiles, "is_mine": True}
     return render(request, "uploads/_outcomes.html", context)
 
