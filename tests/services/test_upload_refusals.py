@@ -1,6 +1,7 @@
 """Submissions that are turned away as a whole: named, with a sentence, and nothing of them is left."""
 
 import pytest
+from django.db import OperationalError
 
 from classifier import photo_files
 from classifier.models import Photo, State, Upload, UploadItem
@@ -81,6 +82,18 @@ def test_a_full_disk_is_named_and_leaves_neither_rows_nor_files(alice, collectio
     monkeypatch.setattr(photo_files, "store_photo", run_full)
     refuse(alice, collection, [sent("a.jpg"), sent("b.jpg", seed=1), sent("c.jpg", seed=2)], by=uploads.StorageFull)
     assert not Photo.objects.exists()
+    assert stored_files(media) == set()
+
+
+@pytest.mark.parametrize(("sign", "value"), [("sqlite_errorname", "SQLITE_FULL"), ("sqlstate", "53100")])
+def test_a_database_without_room_is_a_full_disk_too(alice, collection, media, monkeypatch, sign, value):
+    def run_full(*_, **__):
+        cause = Exception("disk full")
+        setattr(cause, sign, value)
+        raise OperationalError("disk full") from cause
+
+    monkeypatch.setattr(UploadItem.objects, "bulk_create", run_full)
+    refuse(alice, collection, [sent()], by=uploads.StorageFull)
     assert stored_files(media) == set()
 
 
