@@ -1,4 +1,7 @@
 import os
+import sqlite3
+import subprocess
+import sys
 from uuid import uuid4
 
 import pytest
@@ -117,3 +120,30 @@ def test_redis_counts_the_same_way(settings):
     assert 19 < rates.take(key, rate=rate) <= 20
     assert rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) == 0.0
     assert 19 < rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) <= 20
+
+
+TAKE_MANY = """
+import django
+django.setup()
+from classifier.services import rates
+print(sum(rates.take("shared", rate=rates.Rate(40, 86_400)) == 0.0 for _ in range(30)))
+"""
+
+
+def test_processes_that_take_at_once_share_one_bucket(tmp_path):
+    database = tmp_path / "facet.sqlite3"
+    environment = {
+        **{key: value for key, value in os.environ.items() if key not in ("REDIS_URL", "DATABASE_URL")},
+        "FACET_DATA": str(tmp_path),
+        "DATABASE_URL": f"sqlite:///{database}",
+        "DJANGO_SETTINGS_MODULE": "webapp.settings",
+    }
+    with sqlite3.connect(database) as created:
+        created.execute(
+            "CREATE TABLE classifier_ratebucket"
+            " (id integer PRIMARY KEY, key varchar(100) UNIQUE NOT NULL, full_at real NOT NULL)"
+        )
+    takers = [
+        subprocess.Popen([sys.executable, "-c", TAKE_MANY], env=environment, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    assert sum(int(taker.communicate(timeout=60)[0]) for taker in takers) == 40
