@@ -1,6 +1,6 @@
 """Collections with their counts, and the uploads into them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db import transaction
@@ -14,6 +14,25 @@ from django.utils.safestring import SafeString
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, link_to, summarise
 from classifier.models import Collection, CollectionShare, Photo, Upload, UploadItem
 from classifier.services import deletion
+
+if TYPE_CHECKING:
+
+    class CountedCollection(Collection):
+        """With what `with_counts` adds."""
+
+        photo_count: int
+        queued_count: int
+        running_count: int
+        done_count: int
+        failed_count: int
+
+    class CountedUpload(Upload):
+        """With what the admin's query adds."""
+
+        items_total: int
+        items_accepted: int
+        items_duplicate: int
+        items_refused: int
 
 
 class ShareInline(admin.TabularInline):
@@ -45,36 +64,36 @@ class CollectionAdmin(AuditedAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Collection]:
-        return super().get_queryset(request).filter(deleting_at=None).with_counts()
+        return Collection.objects.filter(deleting_at=None).with_counts()
 
     @admin.display(description="owner")
     def owner_link(self, collection: Collection) -> str:
         return link_to(collection.owner)
 
     @admin.display(description="photos", ordering="photo_count")
-    def photo_count(self, collection: Collection) -> SafeString:
+    def photo_count(self, collection: "CountedCollection") -> SafeString:
         return _link_to_photos(collection, text=str(collection.photo_count))
 
     @admin.display(description="queued", ordering="queued_count")
-    def queued_count(self, collection: Collection) -> int:
+    def queued_count(self, collection: "CountedCollection") -> int:
         return collection.queued_count
 
     @admin.display(description="running", ordering="running_count")
-    def running_count(self, collection: Collection) -> int:
+    def running_count(self, collection: "CountedCollection") -> int:
         return collection.running_count
 
     @admin.display(description="done", ordering="done_count")
-    def done_count(self, collection: Collection) -> int:
+    def done_count(self, collection: "CountedCollection") -> int:
         return collection.done_count
 
     @admin.display(description="failed", ordering="failed_count")
-    def failed_count(self, collection: Collection) -> SafeString | int:
+    def failed_count(self, collection: "CountedCollection") -> SafeString | int:
         if not collection.failed_count:
             return 0
         return _link_to_photos(collection, text=str(collection.failed_count), state__exact="failed")
 
     @admin.display(description="photos")
-    def photos(self, collection: Collection) -> SafeString:
+    def photos(self, collection: "CountedCollection") -> SafeString:
         count = collection.photo_count
         return _link_to_photos(collection, text="1 photo" if count == 1 else f"{count} photos")
 
@@ -122,20 +141,20 @@ class UploadAdmin(ReadOnlyAdmin):
         )
 
     @admin.display(description="files", ordering="items_total")
-    def file_count(self, upload: Upload) -> SafeString:
+    def file_count(self, upload: "CountedUpload") -> SafeString:
         items = reverse("admin:classifier_uploaditem_changelist")
         return format_html('<a href="{}?upload__id__exact={}">{}</a>', items, upload.pk, upload.items_total)
 
     @admin.display(ordering="items_accepted")
-    def accepted(self, upload: Upload) -> int:
+    def accepted(self, upload: "CountedUpload") -> int:
         return upload.items_accepted
 
     @admin.display(ordering="items_duplicate")
-    def duplicates(self, upload: Upload) -> int:
+    def duplicates(self, upload: "CountedUpload") -> int:
         return upload.items_duplicate
 
     @admin.display(ordering="items_refused")
-    def refused(self, upload: Upload) -> int:
+    def refused(self, upload: "CountedUpload") -> int:
         return upload.items_refused
 
 
@@ -150,7 +169,7 @@ class UploadItemAdmin(ReadOnlyAdmin):
     fields = ("name", "outcome", "message", "photo_link", "upload", "number")
     readonly_fields = ("photo_link",)
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "upload__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="photo")
@@ -159,5 +178,5 @@ class UploadItemAdmin(ReadOnlyAdmin):
 
 
 def _link_to_photos(collection: Collection, *, text: str, **filters: str) -> SafeString:
-    query = urlencode({"collection__id__exact": collection.pk, **filters})
+    query = urlencode({"collection__id__exact": str(collection.pk), **filters})
     return format_html('<a href="{}?{}">{}</a>', reverse("admin:classifier_photo_changelist"), query, text)

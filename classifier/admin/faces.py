@@ -5,11 +5,10 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 
 from classifier.admin import looks
-from classifier.admin.base import ReadOnlyAdmin, link_to
+from classifier.admin.base import ReadOnlyAdmin, administrator, link_to
 from classifier.models import Face, Prediction
 from classifier.services import predictions
 
@@ -33,8 +32,7 @@ class FaceAdmin(ReadOnlyAdmin):
     readonly_fields = ("photo_link", "perceived")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Face]:
-        faces = super().get_queryset(request).filter(photo__deleting_at=None)
-        return faces.with_current_predictions()
+        return Face.objects.filter(photo__deleting_at=None).with_current_predictions()
 
     @admin.display(description="photo")
     def photo_link(self, face: Face) -> str:
@@ -56,17 +54,17 @@ class FaceAdmin(ReadOnlyAdmin):
     def is_counted(self, face: Face) -> bool:
         return face.retired_at is None
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "subtitle": CAVEAT})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         face = self.get_object(request, unquote(object_id))
         context = {**(extra_context or {}), "subtitle": CAVEAT}
         if face and self.has_view_permission(request, face):
             looks.record_look(request, [face.photo], what="face")
-            context["picture"] = looks.sealed_link(face.photo, file="image", viewer=request.user)
+            context["picture"] = looks.sealed_link(face.photo, file="image", viewer=administrator(request))
         return super().change_view(request, object_id, form_url, context)
 
 
@@ -98,12 +96,12 @@ class PredictionAdmin(ReadOnlyAdmin):
     def perceived(self, prediction: Prediction) -> str:
         return describe_guess(prediction)
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "subtitle": CAVEAT})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "subtitle": CAVEAT})
 
 

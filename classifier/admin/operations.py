@@ -1,5 +1,7 @@
 """The running of the instance: model versions, workers, and the audit log."""
 
+from typing import TYPE_CHECKING
+
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Count, QuerySet
@@ -10,6 +12,13 @@ from classifier.models import AuditEvent, ModelVersion, WorkerHeartbeat
 from classifier.services import registry
 
 Status = ModelVersion.Status
+
+if TYPE_CHECKING:
+
+    class CountedVersion(ModelVersion):
+        """With what the admin's query adds."""
+
+        prediction_total: int
 
 
 @admin.register(ModelVersion)
@@ -31,7 +40,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return f"{version.sha256[:12]}…"
 
     @admin.display(description="predictions", ordering="prediction_total")
-    def prediction_count(self, version: ModelVersion) -> int:
+    def prediction_count(self, version: "CountedVersion") -> int:
         return version.prediction_total
 
     def has_status_permission(self, request: HttpRequest) -> bool:

@@ -1,6 +1,6 @@
 """People: accounts with terms, quota and rights; their API tokens; invitations."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
@@ -21,11 +21,20 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, record, summarise
+from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, record, summarise
 from classifier.models import AccessToken, Collection, Invitation, Photo, User
 from classifier.models.accounts import REVIEWERS
 from classifier.services import accounts, tokens
 from classifier.terms import TERMS_VERSION
+
+if TYPE_CHECKING:
+
+    class ListedUser(User):
+        """With what the admin's query adds."""
+
+        is_in_reviewers: bool
+        photo_total: int
+        stored_bytes: int
 
 
 @admin.register(User)
@@ -67,15 +76,15 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         )
 
     @admin.display(description="reviewer", boolean=True, ordering="is_in_reviewers")
-    def reviews(self, user: User) -> bool:
+    def reviews(self, user: "ListedUser") -> bool:
         return user.is_in_reviewers
 
     @admin.display(description="photos", ordering="photo_total")
-    def photo_total(self, user: User) -> int:
+    def photo_total(self, user: "ListedUser") -> int:
         return user.photo_total
 
     @admin.display(description="stored", ordering="stored_bytes")
-    def stored(self, user: User) -> str:
+    def stored(self, user: "ListedUser") -> str:
         quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
         return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(quota)}"
 
@@ -226,7 +235,7 @@ class InvitationAdmin(AuditedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
         if not change:
-            obj.created_by = request.user
+            obj.created_by = administrator(request)
         super().save_model(request, obj, form, change)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -7,14 +7,14 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.admin import looks
-from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, link_to, record, summarise
+from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, link_to, record, summarise
 from classifier.admin.faces import describe_guess
 from classifier.models import Collection, Face, Photo, Prediction, State, User
 from classifier.models.photos import PhotoQuerySet
@@ -31,16 +31,16 @@ class CollectionFilter(admin.SimpleListFilter):
     title = "collection"
     parameter_name = "collection__id__exact"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[int, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         collections = Collection.objects.filter(deleting_at=None).select_related("owner")
         listed = list(collections[:COLLECTIONS_LISTED])
         if (chosen := self.value()) and chosen.isdecimal() and int(chosen) not in {row.pk for row in listed}:
             listed += collections.filter(pk=chosen)
-        return [(row.pk, f"{row.name} ({row.owner})") for row in listed]
+        return [(str(row.pk), f"{row.name} ({row.owner})") for row in listed]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
         chosen = self.value()
-        return queryset.filter(collection=chosen) if chosen and chosen.isdecimal() else queryset
+        return queryset.filter(collection=int(chosen)) if chosen and chosen.isdecimal() else queryset
 
 
 class ReasonFilter(admin.ChoicesFieldListFilter):
@@ -72,7 +72,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         @admin.display(description="photo")
         def thumbnail(photo: Photo) -> SafeString:
-            return draw_thumbnail(photo, viewer=request.user)
+            return draw_thumbnail(photo, viewer=administrator(request))
 
         return (thumbnail, "name", "state_in_words", "face_count", "collection_link", "owner", "received_at")
 
@@ -89,7 +89,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
     def owner_link(self, photo: Photo) -> str:
         return link_to(photo.owner)
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)
         if shown := getattr(response, "context_data", {}).get("cl"):
             looks.record_look(request, shown.result_list, what="list")
@@ -97,7 +97,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         photo = self.get_object(request, unquote(object_id))
         context = dict(extra_context or {})
         if photo and self.has_view_permission(request, photo):
@@ -105,7 +105,10 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
             faces = list(photo.faces.counted().with_current_predictions())
             for face in faces:
                 face.guess = describe_guess(face.prediction)
-            context |= {"faces": faces, "picture": looks.sealed_link(photo, file="image", viewer=request.user)}
+            context |= {
+                "faces": faces,
+                "picture": looks.sealed_link(photo, file="image", viewer=administrator(request)),
+            }
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
@@ -174,7 +177,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
     def delete_model(self, request: HttpRequest, obj: Photo) -> None:
         self.delete_queryset(request, Photo.objects.filter(pk=obj.pk))
 
-    def delete_queryset(self, request: HttpRequest, queryset: PhotoQuerySet) -> None:
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
         # After the admin's own transaction: files must not go before the mark on their rows is kept.
         keys = list(queryset.values_list("pk", flat=True))
         transaction.on_commit(lambda: deletion.delete_photos(Photo.objects.filter(pk__in=keys)))

@@ -175,7 +175,7 @@ def _orphans_in(folder: str) -> Iterator[str]:
     names = _files_below(folder)
     while batch := list(islice(names, ROWS_AT_ONCE)):
         uids = {uid for name in batch if (uid := _uid_in(name))}
-        own = set()
+        own: set[str] = set()
         for row in Photo.objects.filter(uid__in=uids).values_list("image", "thumbnail"):
             own.update(row)
         for name in batch:

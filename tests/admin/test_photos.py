@@ -276,3 +276,12 @@ def test_a_collections_declaration_is_its_owners_word(adam_client, instance):
     event = AuditEvent.objects.get(action="collection changed")
     assert event.details["fields"] == ["Name", "Retention days"]
     assert instance.collection.updated_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_an_uploads_files_are_one_click_away(adam_client, instance):
+    html = adam_client.get(reverse("admin:classifier_upload_changelist")).content.decode()
+    items = f"{reverse('admin:classifier_uploaditem_changelist')}?upload__id__exact={instance.upload.pk}"
+    assert f'<a href="{items}">2</a>' in html
+    listed = adam_client.get(items).content.decode()
+    assert "notes.txt" in listed
+    assert "not a format Facet reads" in listed
