@@ -1,5 +1,6 @@
 """The one door from the site to the model. Importing this module is light; the first call loads torch."""
 
+import io
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from PIL import Image
 
 if TYPE_CHECKING:
     from classifier.models import Face
     from ml.pipeline import FacePipeline, PhotoRequest, PhotoResult
+
+WARM_UP_SIZE = (640, 480)
 
 
 @lru_cache(maxsize=1)
@@ -30,6 +34,16 @@ def describe_model() -> dict[str, Any]:
 
     card = get_pipeline().card
     return {"name": card.name, "sha256": card.sha256, "card": card_values(card)}
+
+
+def warm_up() -> None:
+    """Run the pipeline once on a grey picture, so that the first photo does not wait for what torch prepares."""
+    from ml.pipeline import Chip, PhotoRequest
+
+    picture = io.BytesIO()
+    Image.new("RGB", WARM_UP_SIZE, "grey").save(picture, "JPEG")
+    chip = Chip(WARM_UP_SIZE[0] / 2, WARM_UP_SIZE[1] / 2, WARM_UP_SIZE[1] / 2, 0.0)
+    analyze([PhotoRequest(picture.getvalue()), PhotoRequest(picture.getvalue(), chips=(chip,))])
 
 
 def analyze(batch: "Sequence[PhotoRequest]") -> "list[PhotoResult]":

@@ -53,6 +53,7 @@ def sweep() -> None:
 def start_worker(sender: Any, **_: Any) -> None:
     """Load the model once, before the first message, and show signs of life from then on."""
     pipeline = inference.get_pipeline()
+    inference.warm_up()
     version = registry.register_version(**inference.describe_model(), promote=True)
     logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)
     connection.close()
