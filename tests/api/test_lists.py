@@ -1,13 +1,16 @@
 """Lists: newest first, page by page, narrowed, and in a fixed number of queries."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from classifier.api import waiting
 from classifier.models import Face, Photo
+from classifier.services import analysis
 from tests import factories
 from tests.api.test_access import error_of
 
@@ -234,9 +237,6 @@ def test_a_longer_list_takes_no_more_queries(api, collection, alice, path):
 
 
 def test_one_photo_is_read_and_waited_for(api, collection, monkeypatch):
-    from classifier.api import waiting
-    from classifier.services import analysis
-
     monkeypatch.setattr(waiting, "sleep", lambda seconds: analysis.run_once())
     photo = photo_at(collection, 0, state="queued")
     assert api.get(f"/api/v1/photos/{photo.uid}/").json()["state"] == "queued"
@@ -251,8 +251,6 @@ def test_a_photo_is_deleted_with_its_files(api, collection):
     image, thumbnail = photo.image.path, photo.thumbnail.path
     response = api.delete(f"/api/v1/photos/{photo.uid}/")
     assert (response.status_code, response.content) == (204, b"")
-    from pathlib import Path
-
     assert not Path(image).exists()
     assert not Path(thumbnail).exists()
     assert api.get(f"/api/v1/photos/{photo.uid}/").status_code == 404

@@ -3,13 +3,17 @@
 from uuid import UUID
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
+from PIL import Image
 
 from classifier.api import waiting
 from classifier.models import Collection, Photo, Upload
 from classifier.services import analysis, predictions
 from ml import labels
-from tests import factories
+from tests import factories, pictures
 from tests.api.conftest import photo, text_file
 
 PHOTO_KEYS = [
@@ -136,12 +140,7 @@ def test_a_duplicate_of_a_photo_that_waits_is_pending_too(send):
     assert response.status_code == 202
 
 
-def test_a_photo_without_a_face_is_done_with_a_code(send, worker, settings):
-    from django.core.files.uploadedfile import SimpleUploadedFile
-    from PIL import Image
-
-    from tests import pictures
-
+def test_a_photo_without_a_face_is_done_with_a_code(send, worker):
     black = SimpleUploadedFile("night.png", pictures.encode(Image.new("RGB", (64, 64)), "PNG"))
     told = send(black, query="?wait=5").json()["items"][0]["photo"]
     assert (told["state"], told["code"], told["faces"]) == ("done", "no_face", [])
@@ -297,6 +296,23 @@ def test_places_are_given_back_when_waiting_breaks(send, api, monkeypatch):
             send(number, query="?wait=1")
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_long_keeps_no_connection_of_the_server(send, nobody_works, monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("needs DATABASE_URL to name a PostgreSQL server")
+    kept = []
+
+    def sleep(seconds):
+        nobody_works.append(seconds)
+        kept.append(connection.connection is not None)
+
+    monkeypatch.setattr(waiting, "sleep", sleep)
+    assert send(1, query="?wait=10").status_code == 202
+    assert kept[0], "a short sleep is not worth a new connection"
+    assert not kept[-1]
+
+
 @pytest.mark.parametrize("wait", ["-1", "31", "soon", "nan", "inf", "", "1e9"])
 def test_an_odd_wait_is_400_before_anything_is_stored(send, wait):
     response = send(1, query=f"?wait={wait}")
@@ -312,14 +328,9 @@ def test_an_unknown_grouping_is_400_before_anything_is_stored(send):
     assert not Photo.objects.exists()
 
 
-def test_the_number_of_queries_does_not_grow_with_the_photos(send, worker, django_assert_max_num_queries):
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
+def test_the_number_of_queries_does_not_grow_with_the_photos(send, worker):
     def selects(*seeds):
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             assert send(*seeds).status_code == 202
         return len([query for query in captured if query["sql"].startswith("SELECT")])
 
