@@ -54,7 +54,7 @@ def start_worker(sender: Any, **_: Any) -> None:
     """Load the model once, before the first message, and show signs of life from then on."""
     pipeline = inference.get_pipeline()
     inference.warm_up()
-    version = registry.register_version(**inference.describe_model(), promote=True)
+    version = registry.register_version(**inference.describe_model())
     logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)
     connection.close()
     sign = {"name": sender.hostname, "device": pipeline.device, "model_version": version}

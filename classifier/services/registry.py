@@ -7,13 +7,13 @@ from django.db import transaction
 from classifier.models import ModelVersion
 
 
-def register_version(*, name: str, sha256: str, card: dict[str, Any], promote: bool = False) -> ModelVersion:
-    """The row of a checkpoint, made on first sight.
+def register_version(*, name: str, sha256: str, card: dict[str, Any]) -> ModelVersion:
+    """The row of a checkpoint that a worker has loaded. On first sight it becomes the production version.
 
-    With `promote`, or where no version is production yet, it becomes the production version.
+    Later starts leave the choice alone that an administrator made since.
     """
-    version, _ = ModelVersion.objects.get_or_create(sha256=sha256, defaults={"name": name, "card": card})
-    if version.status != ModelVersion.Status.PRODUCTION and (promote or production_version() is None):
+    version, created = ModelVersion.objects.get_or_create(sha256=sha256, defaults={"name": name, "card": card})
+    if created or production_version() is None:
         promote_version(version)
     return version
 
