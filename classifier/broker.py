@@ -11,7 +11,7 @@ from kombu.utils.json import dumps, loads
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override] # kombu disagrees with itself
         """Write under another name and rename, so that a reader never meets half a message."""
         final_name = f"{uuid4()}.{queue}.msg"
         unfinished = os.path.join(self.data_folder_out, f"{uuid4()}.writing")

@@ -12,7 +12,7 @@ from knox.models import AbstractAuthToken
 REVIEWERS = "reviewers"  # the group whose members read and review what is opened to them
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing] # knox's mixin makes it known too late
     """Somebody with an account; `is_staff` makes an administrator, membership in the group `reviewers` a reviewer."""
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

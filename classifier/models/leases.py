@@ -115,7 +115,7 @@ class LeasedQuerySet(models.QuerySet):
         """Queue finished rows afresh, behind what is already waiting of their owners; the number of rows."""
         count = 0
         finished = self.filter(state__in=(State.DONE, State.FAILED))
-        everything = self.model._default_manager.all()
+        everything: Any = self.model._default_manager.all()
         for owner_id in finished.order_by().values_list("owner_id", flat=True).distinct():
             with transaction.atomic(using=self.db):
                 turn = everything.next_turn(owner_id)

@@ -136,5 +136,5 @@ def _new_faces(photo: Photo, result: "PhotoResult", *, detector: str) -> list[Fa
             detector_version=detector,
         )
         for number, found in enumerate(result.faces, start=first)
-        if found.box is not None
+        if found.box is not None and found.detection is not None
     ]

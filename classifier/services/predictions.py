@@ -1,6 +1,6 @@
 """A model's vectors for one face: stored with the columns that filters need, and described for pages and API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -8,8 +8,10 @@ from django.db import transaction
 from classifier.models import Face, ModelVersion, Prediction
 from ml import labels
 
+Vector = tuple[float, ...] | list[float]
 
-def store_predictions(vectors_of: Mapping[Face, Mapping[str, Sequence[float]]], *, model_version: ModelVersion) -> None:
+
+def store_predictions(vectors_of: Mapping[Face, Mapping[str, Vector]], *, model_version: ModelVersion) -> None:
     """Keep what a model version said of some faces and make it their current prediction.
 
     For each face, `vectors_of` maps an attribute to its calibrated probabilities in `ml.labels` order; an attribute
@@ -39,7 +41,7 @@ def store_predictions(vectors_of: Mapping[Face, Mapping[str, Sequence[float]]], 
 _COLUMNS = [field.name for field in Prediction._meta.concrete_fields]
 
 
-def _race_columns(model_version: ModelVersion, vector: Sequence[float] | None) -> dict[str, Any]:
+def _race_columns(model_version: ModelVersion, vector: Vector | None) -> dict[str, Any]:
     if vector is None:
         return {"race_vector": None, "predicted_race": "", "race_probability": None, "race_groups": {}}
     groups = {}
@@ -56,7 +58,7 @@ def _race_columns(model_version: ModelVersion, vector: Sequence[float] | None) -
     }
 
 
-def _gender_columns(model_version: ModelVersion, vector: Sequence[float] | None) -> dict[str, Any]:
+def _gender_columns(model_version: ModelVersion, vector: Vector | None) -> dict[str, Any]:
     if vector is None:
         return {
             "gender_vector": None,
@@ -73,7 +75,7 @@ def _gender_columns(model_version: ModelVersion, vector: Sequence[float] | None)
     }
 
 
-def _age_columns(model_version: ModelVersion, vector: Sequence[float] | None) -> dict[str, Any]:
+def _age_columns(model_version: ModelVersion, vector: Vector | None) -> dict[str, Any]:
     if vector is None:
         years = {"predicted_years": None, "predicted_years_low": None, "predicted_years_high": None}
         return {
@@ -104,9 +106,9 @@ def describe_prediction(prediction: Prediction, *, taxonomy: str = labels.FINEST
     described: dict[str, Any] = {}
     if prediction.race_vector is not None:
         names = labels.groups_of("race", taxonomy=taxonomy)
-        vector = labels.aggregate(prediction.race_vector, taxonomy=taxonomy)
+        shares = labels.aggregate(prediction.race_vector, taxonomy=taxonomy)
         threshold = prediction.model_version.threshold("race", taxonomy=taxonomy)
-        described["race"] = {"taxonomy": taxonomy, **_describe(names, vector, threshold=threshold)}
+        described["race"] = {"taxonomy": taxonomy, **_describe(names, shares, threshold=threshold)}
     for attribute, vector in (("gender", prediction.gender_vector), ("age", prediction.age_vector)):
         if vector is not None:
             threshold = prediction.model_version.threshold(attribute, taxonomy=attribute)
@@ -120,7 +122,7 @@ def describe_prediction(prediction: Prediction, *, taxonomy: str = labels.FINEST
     return described
 
 
-def _describe(names: Sequence[str], vector: Sequence[float], *, threshold: float) -> dict[str, Any]:
+def _describe(names: tuple[str, ...], vector: Vector, *, threshold: float) -> dict[str, Any]:
     label, probability = labels.top(vector, labels=names)
     return {
         "label": label,
