@@ -35,10 +35,11 @@ def main() -> None:
         channel.settimeout(IDLE_SECONDS)
         while request := receive_request(channel):
             wishes, file = request
+            limit_time(seconds=wishes["seconds"])
             with file:
-                limit_time(seconds=wishes["seconds"])
-                answer(channel, store_picture(file, wishes=wishes))
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                outcome = store_picture(file, wishes=wishes)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            answer(channel, outcome)
 
 
 def limit_resources(*, memory_bytes: int) -> None:

@@ -4,6 +4,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -69,10 +71,7 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
     """
     formats = recognise_format(file.read(SIGNATURE_BYTES))
     file.seek(0)
-    Image.MAX_IMAGE_PIXELS = max_pixels  # Pillow's own check, made while it opens the file, keeps to it too
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with _pixel_limit(max_pixels):
         try:
             image: Image.Image = Image.open(file, formats=formats)
             frames = _count_frames(image, max_pixels=max_pixels)
@@ -105,6 +104,20 @@ def make_thumbnail(image: Image.Image) -> Image.Image:
         return image
     width, height = (max(1, round(side * scale)) for side in image.size)
     return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+
+
+@contextmanager
+def _pixel_limit(max_pixels: int) -> Iterator[None]:
+    """Have Pillow keep to the limit as well, with an error where it only warns, and be as before afterwards."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _count_frames(image: Image.Image, *, max_pixels: int) -> int:
