@@ -74,7 +74,7 @@ def attribute_label(name: str) -> str:
 
 @register.filter
 def metric_label(name: str) -> str:
-    return name.replace("_", " ").replace("race", "group")
+    return {"age_within_one": "age, within one bin"}.get(name, name.replace("_", " ").replace("race", "group"))
 
 
 @register.filter

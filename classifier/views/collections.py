@@ -18,7 +18,7 @@ from classifier.models import Collection, Face, Photo
 from classifier.services import collections, deletion, summaries
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
-from classifier.views.paging import read_page
+from classifier.views.paging import PAGE_SIZE, read_page
 from ml.labels import TAXONOMIES
 
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
@@ -88,6 +88,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "filter": filtered,
             "is_narrowed": is_narrowed,
             "page": page,
+            "page_size": PAGE_SIZE,
             "sort": sort,
             "taxonomy": taxonomy,
             "taxonomies": TAXONOMIES,

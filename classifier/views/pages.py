@@ -46,28 +46,24 @@ def about(request: HttpRequest) -> HttpResponse:
 
 
 def read_metrics(metrics: dict[str, Any]) -> Measured:
-    """Sort a checkpoint's metrics: `race of White` and `{"race": {"White": 0.7}}` are cells, numbers are figures."""
+    """Sort a checkpoint's metrics for the page.
+
+    What was measured on held-out faces stands under `held_out` or at the top; `race of White` is a cell of the table,
+    another number a figure. Of the calibration the error that is left counts.
+    """
     figures: list[tuple[str, float]] = []
     cells: dict[str, dict[str, float]] = {}
-    for name, value in _flatten(metrics):
+    for name, value in metrics.get("held_out", metrics).items():
+        if not isinstance(value, int | float):
+            continue
         measure, _, group = name.rpartition(" of ")
         if measure and group in RACE:
             cells.setdefault(measure, {})[group] = value
         else:
             figures.append((name, value))
+    for attribute, calibration in metrics.get("calibration", {}).items():
+        if isinstance(calibration, dict) and "ece_after" in calibration:
+            figures.append((f"calibration error, {attribute}", calibration["ece_after"]))
     columns = list(cells)
     rows = [(group, [cells[column].get(group) for column in columns]) for group in RACE] if cells else []
     return Measured(figures=figures, columns=columns, rows=rows)
-
-
-def _flatten(metrics: dict[str, Any], *, prefix: str = "") -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
-    for name, value in metrics.items():
-        if isinstance(value, dict):
-            inner = f"{prefix} {name}".strip()
-            found += [
-                (f"{inner} of {key}" if key in RACE else f"{inner} {key}", number) for key, number in _flatten(value)
-            ]
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found.append((f"{prefix} {name}".strip() if prefix else name, float(value)))
-    return found

@@ -11,8 +11,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.views.decorators.http import require_GET, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
-from classifier.models import Collection, Face, Photo, State
+from classifier.models import PENDING, Collection, Face, Photo, State
 from classifier.services import deletion, predictions, rerun
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy, with_faces
@@ -33,10 +34,13 @@ FILE_HEADERS = {
 def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     """The photo with one face chosen (`?face=`) and told in a grouping (`?taxonomy=`).
 
-    htmx gets the chosen face alone; `?card` makes it the small card that the gallery shows beside a face.
+    htmx gets the chosen face alone; `?card` makes it the small card that the gallery shows beside a face. `?watch`
+    waits for a worker: nothing while the photo is pending, then word to load the page anew.
     """
     visible = Photo.objects.visible_to(request.user).select_related("collection__owner", "model_version")
     photo = get_object_or_404(with_faces(visible), uid=uid)
+    if request.htmx and "watch" in request.GET:
+        return HttpResponse(status=204) if photo.state in PENDING else HttpResponseClientRefresh()
     taxonomy = choose_taxonomy(request, collection=photo.collection)
     faces: list[Face] = photo.counted_faces  # type: ignore[attr-defined]  # with_faces adds it
     place = _chosen_place(request, faces=faces)

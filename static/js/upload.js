@@ -87,7 +87,10 @@ function receive(request) {
 
 // New photos go before the old ones and after the new ones already there, so that nothing new moves again.
 function addTiles(tiles) {
-  document.getElementById("gallery-empty")?.remove();
+  if (tiles.length) {
+    document.getElementById("gallery-empty")?.remove();
+    document.getElementById("filters").hidden = false;
+  }
   if (!("takesNew" in gallery.dataset)) return;
   const size = Number(gallery.dataset.size);
   const firstOld = gallery.querySelector(".tile:not(.is-new)");
@@ -105,6 +108,7 @@ function tell(loaded = 0) {
   const here = queue.length ? `${queue.length} to send` : "all sent";
   bar.max = Math.max(totalBytes, 1);
   bar.value = queue.length ? Math.min(sentBytes + loaded, totalBytes) : bar.max;
+  bar.hidden = !queue.length;
   text.textContent = [here, ...told].join(" · ");
   return text.textContent;
 }

@@ -114,7 +114,10 @@ def test_the_models_page_tells_accuracy_per_group(alice_client):
         name="facet-1",
         card={
             "licence": "MIT",
-            "metrics": {"race": 0.686, "gender": 0.92, "race of White": 0.71, "race of Black": 0.85},
+            "metrics": {
+                "held_out": {"race": 0.686, "gender": 0.92, "race of White": 0.71, "race of Black": 0.85},
+                "calibration": {"images": 2500, "race": {"ece_before": 0.0671, "ece_after": 0.0242}},
+            },
         },
     )
     page = alice_client.get(reverse("model-list")).content.decode()
@@ -122,6 +125,8 @@ def test_the_models_page_tells_accuracy_per_group(alice_client):
     assert "68.6\N{NO-BREAK SPACE}%" in page
     assert "85.0\N{NO-BREAK SPACE}%" in page
     assert "Middle Eastern" in page
+    assert "2.4\N{NO-BREAK SPACE}%" in page
+    assert "2,500" not in page
 
 
 def test_production_stands_first_among_the_models(alice_client):

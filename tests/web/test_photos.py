@@ -90,6 +90,16 @@ def test_htmx_gets_the_face_alone_and_the_gallery_its_card(alice_client, photo):
     assert "perceived group" in card
 
 
+def test_a_pending_photo_is_watched_until_a_worker_is_through(alice_client, photo):
+    address = reverse("photo-detail", args=[photo.uid])
+    Photo.objects.update(state=State.RUNNING)
+    assert "?watch" in alice_client.get(address).content.decode()
+    assert alice_client.get(address, {"watch": ""}, headers={"HX-Request": "true"}).status_code == 204
+    Photo.objects.update(state=State.DONE)
+    assert "?watch" not in alice_client.get(address).content.decode()
+    assert alice_client.get(address, {"watch": ""}, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
+
+
 def test_faces_can_be_gone_through_in_a_ring(alice_client, photo):
     response = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"face": 2})
     assert response.context["next_face"].number == 1
