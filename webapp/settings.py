@@ -3,9 +3,11 @@
 There is no separate production file: `manage.py check --deploy` and `classifier.checks` say what is wrong.
 """
 
+import atexit
 import contextlib
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 from datetime import timedelta
@@ -20,9 +22,20 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
 
 TESTING = "pytest" in sys.modules
-# Tests never touch the data of the site that runs beside them.
-default_data = tempfile.mkdtemp(prefix="facet-test-") if TESTING else str(BASE_DIR / "data")
-DATA_DIR = Path(env("FACET_DATA", default=default_data)).resolve()
+
+
+def choose_data_dir() -> Path:
+    """FACET_DATA, else `data` beside the code; tests get a folder that goes with them."""
+    if from_environment := env("FACET_DATA", default=""):
+        return Path(from_environment).resolve()
+    if TESTING:
+        folder = tempfile.mkdtemp(prefix="facet-test-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+    return BASE_DIR / "data"
+
+
+DATA_DIR = choose_data_dir()
 DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
