@@ -121,7 +121,10 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     def _terms_not_accepted(self, collection: Collection) -> errors.TermsNotAccepted:
         if collection.is_inbox:
             address = self.request.build_absolute_uri(reverse("account-detail"))
-            message = f"The terms of use, which cover your Inbox, are not accepted for this account: {address}"
+            message = (
+                f"The terms of use, which cover the Inbox, are not accepted for this account ({address}). "
+                "Photos can go to a collection whose declaration you make."
+            )
         else:
             address = self.request.build_absolute_uri(reverse("collection-detail", args=[collection.uid]))
             message = f"The declaration of this collection was not made yet: {address}"

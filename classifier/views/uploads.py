@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from classifier.forms import UploadForm
 from classifier.models import Collection, Photo, Upload, UploadItem
-from classifier.services import uploads
+from classifier.services import rates, uploads
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import with_faces
 
@@ -25,6 +25,7 @@ REFUSAL_STATUS = {
     "quota_exceeded": 413,
     "terms_not_accepted": 409,
     "collection_gone": 404,
+    "throttled": 429,
     "queue_full": 503,
     "storage_full": 507,
 }
@@ -42,8 +43,12 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     if not form.is_valid():
         message = " ".join(map(str, form.errors["images"]))
         return _refuse(request, collection=collection, code="no_files", message=message)
+    files = form.cleaned_data["images"]
+    if wait := rates.take_upload(request.user, files=len(files)):
+        message = f"That is more photos than one person may send at once. Go on in {rates.whole_seconds(wait)} s."
+        return _refuse(request, collection=collection, code="throttled", message=message)
     try:
-        made = uploads.submit_photos(request.user, collection=collection, files=form.cleaned_data["images"])
+        made = uploads.submit_photos(request.user, collection=collection, files=files)
     except uploads.UploadRefused as refusal:
         return _refuse(request, collection=collection, code=refusal.code, message=str(refusal))
     if not request.headers.get("HX-Request"):

@@ -5,7 +5,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from classifier.models import AccessToken
+from classifier.models import AccessToken, AuditEvent
 from classifier.services import tokens
 from classifier.terms import TERMS_VERSION
 from tests import factories
@@ -72,6 +72,7 @@ def test_createtoken_records_that_the_operator_accepted_the_terms(db):
     assert (user.terms_version, user.terms_accepted_by) == (TERMS_VERSION, "operator")
     assert user.terms_accepted_at is not None
     assert "operator accepts" in err
+    assert list(AuditEvent.objects.values_list("action", flat=True)) == ["terms accepted", "token made"]
 
 
 def test_createtoken_leaves_terms_that_were_accepted_alone(alice):

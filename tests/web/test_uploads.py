@@ -5,6 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from classifier.models import Photo, Upload
+from classifier.services import rates
 from tests import factories, pictures
 
 
@@ -88,3 +89,12 @@ def test_a_reviewer_cannot_add_photos(rita, collection, address):
     collection.is_opened_to_reviewers = True
     collection.save()
     assert logged_in(rita).post(address, {"images": [file()]}).status_code == 404
+
+
+def test_photos_by_page_and_api_come_out_of_one_allowance(alice, alice_client, address, settings):
+    settings.UPLOAD_RATE = "2/hour"
+    assert rates.take_upload(alice, files=1) == 0
+    files = [file(), file("b.jpg", seed=2)]
+    response = alice_client.post(address, {"images": files}, headers={"HX-Request": "true"})
+    assert (response.status_code, response["X-Code"]) == (429, "throttled")
+    assert not Photo.objects.exists()

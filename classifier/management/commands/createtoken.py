@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from classifier.models import AccessToken, User
-from classifier.services import tokens
+from classifier.services import audit, tokens
 from classifier.terms import TERMS_VERSION
 
 OPERATOR = "operator"
@@ -34,6 +34,13 @@ class Command(BaseCommand):
             raise CommandError(f"The account of {user.username} is switched off; a token would not work.")
         if user.terms_accepted_at is None:
             user.accept_terms(version=TERMS_VERSION, by=OPERATOR)
+            audit.record(
+                "terms accepted", target=f"user {user.uid}", details={"by": OPERATOR, "version": TERMS_VERSION}
+            )
             self.stderr.write(f"Recorded: the operator accepts the terms of use for {user.username}.")
-        _, secret = tokens.create_token(user, name=options["name"][:80], scope=options["scope"], days=options["days"])
+        token, secret = tokens.create_token(
+            user, name=options["name"][:80], scope=options["scope"], days=options["days"]
+        )
+        details = {"by": OPERATOR, "user": user.uid, "scope": token.scope}
+        audit.record("token made", target=f"token {token.uid}", details=details)
         self.stdout.write(secret)
