@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from classifier.models import ModelVersion, Photo, State, WorkerHeartbeat
@@ -40,7 +40,7 @@ def readiness() -> Readiness:
     try:
         live = list(WorkerHeartbeat.objects.live().select_related("model_version"))
         moving = _queue_is_moving()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         return Readiness(database=False, queue_moving=False, model_loaded=False)
     workers = [
         Worker(beat.name, beat.pid, beat.device, beat.model_version.name if beat.model_version else "") for beat in live
