@@ -6,19 +6,33 @@ export function filesOfInput(input) {
   return [...input.files].filter((file) => !isHidden(file.name));
 }
 
-export async function filesOfDrop(transfer) {
+// What cannot be read (it was moved meanwhile, say) goes to `unreadable` by name.
+export async function filesOfDrop(transfer, unreadable) {
   // Entries must be taken before the first wait: the browser empties the list afterwards.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files].filter((file) => !isHidden(file.name));
   const files = [];
-  for (const entry of entries) await walk(entry, files);
+  for (const entry of entries) await walk(entry, files, unreadable);
   return files;
 }
 
-async function walk(entry, files) {
+export async function isReadable(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function walk(entry, files, unreadable) {
   if (isHidden(entry.name)) return;
   if (entry.isFile) {
-    files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    try {
+      files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    } catch {
+      unreadable.push(entry.name);
+    }
     return;
   }
   const reader = entry.createReader();
@@ -26,6 +40,6 @@ async function walk(entry, files) {
   for (;;) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) return;
-    for (const inner of some) await walk(inner, files);
+    for (const inner of some) await walk(inner, files, unreadable);
   }
 }

@@ -81,5 +81,16 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// htmx leaves the browser's own way with links inside SVG alone, so it is stopped here; a new tab stays possible.
+svg.addEventListener(
+  "click",
+  (event) => {
+    if (!event.target.closest("a.face")) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey) event.stopPropagation();
+    else event.preventDefault();
+  },
+  { capture: true },
+);
+
 zoomButton?.addEventListener("click", toggleZoom);
 new ResizeObserver(measure).observe(svg);

@@ -1,6 +1,6 @@
 // Sends photos a few at a time, tells what became of each file, and loses nothing when a request fails.
 
-import { filesOfDrop, filesOfInput } from "./files.js";
+import { filesOfDrop, filesOfInput, isReadable } from "./files.js";
 
 const form = document.getElementById("upload");
 const gallery = document.getElementById("gallery");
@@ -14,7 +14,7 @@ const outcomes = document.getElementById("outcomes");
 const MAX_FILES = 20;
 const MAX_BYTES = 60 * 1024 ** 2;
 const MAX_FILE_BYTES = Number(sending?.dataset.fileBytes);
-const WORDS = { accepted: "added", duplicate: "already here", refused: "refused", unsent: "too large to send" };
+const WORDS = { accepted: "added", duplicate: "already here", refused: "refused", unsent: "not sent" };
 
 let queue = []; // files that are not with the server yet, in order
 let totalBytes = 0;
@@ -125,6 +125,7 @@ async function run() {
       request = await send(batch, tell);
     } catch {
       // Nothing came back: the files stay in the queue. What did arrive is told as a duplicate next time.
+      if (await dropUnreadable(batch)) continue;
     }
     if (request?.status !== 200) {
       fail(request);
@@ -148,7 +149,8 @@ function add(files) {
   }
   const fitting = files.filter((file) => file.size <= MAX_FILE_BYTES);
   for (const file of files) {
-    if (file.size > MAX_FILE_BYTES) tellUnsent(file);
+    if (fitting.includes(file)) continue;
+    tellUnsent(file.name, `${megabytes(file.size)} MB, and a photo may have ${megabytes(MAX_FILE_BYTES)} MB at most.`);
   }
   queue.push(...fitting);
   for (const file of fitting) totalBytes += file.size;
@@ -157,15 +159,29 @@ function add(files) {
   run();
 }
 
-function tellUnsent(file) {
+const megabytes = (bytes) => Math.round(bytes / 1024 ** 2);
+
+// A file that was moved or changed after it was chosen breaks its request off: without it the rest goes on.
+async function dropUnreadable(batch) {
+  const lost = [];
+  for (const file of batch) {
+    if (!(await isReadable(file))) lost.push(file);
+  }
+  for (const file of lost) {
+    totalBytes -= file.size;
+    tellUnsent(file.name, "it was moved or changed since it was chosen. Choose it again.");
+  }
+  queue = queue.filter((file) => !lost.includes(file));
+  return lost.length > 0;
+}
+
+function tellUnsent(fileName, reason) {
   counts.unsent += 1;
   const list = document.createElement("ul");
   list.className = "outcome-list";
-  const item = list.appendChild(document.createElement("li"));
-  const name = item.appendChild(document.createElement("b"));
-  name.textContent = file.name;
-  const limit = Math.round(MAX_FILE_BYTES / 1024 ** 2);
-  item.append(` ${Math.round(file.size / 1024 ** 2)} MB: not sent, a photo may have ${limit} MB at most.`);
+  const words = list.appendChild(document.createElement("li")).appendChild(document.createElement("span"));
+  words.appendChild(document.createElement("b")).textContent = fileName;
+  words.append(` was not sent: ${reason}`);
   outcomes.append(list);
 }
 
@@ -189,6 +205,8 @@ if (form) {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     over(-depth);
-    add(await filesOfDrop(event.dataTransfer));
+    const unreadable = [];
+    add(await filesOfDrop(event.dataTransfer, unreadable));
+    for (const name of unreadable) tellUnsent(name, "it cannot be read.");
   });
 }

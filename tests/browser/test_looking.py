@@ -77,8 +77,10 @@ def test_arrows_go_from_face_to_face_and_z_zooms(photo_page):
 
 
 def test_a_click_on_a_box_chooses_its_face(photo_page):
+    photo_page.evaluate("window.isSamePage = true")
     photo_page.locator("#face-2 .box").click()
     photo_page.get_by_role("heading", name="Face 2 of 2").wait_for()
+    assert photo_page.evaluate("window.isSamePage")
     assert photo_page.get_by_text("too small to say much").count() == 1
 
 
