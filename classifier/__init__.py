@@ -1,1 +1,1 @@
-"""The product: accounts, collections, photos, faces, what the model said of them, and the pages, API and admin for it."""
+"""The product: accounts, collections, photos, faces and what the model said of them; pages, API and admin for it."""
