@@ -1,0 +1,137 @@
+"""What is known of a checkpoint without loading it: its JSON, read without torch."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml import labels
+from ml.preprocess import Preset
+
+FORMAT_VERSION = 1
+CARD_FILE, WEIGHTS_FILE = "model.json", "model.safetensors"
+DEFAULT_DIR = Path(__file__).parent / "weights"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; `code` says why in one word."""
+
+    code = "unusable"
+
+
+class MissingCheckpoint(CheckpointError):
+    code = "missing"
+
+
+class DamagedCheckpoint(CheckpointError):
+    code = "damaged"
+
+
+class OtherFormat(CheckpointError):
+    """Written by another version of Facet, in a format that this one does not read."""
+
+    code = "format"
+
+
+class OtherLabels(CheckpointError):
+    """Its labels are not those of `ml.labels`, so its vectors would be read wrongly."""
+
+    code = "labels"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that travels with the weights.
+
+    `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds` are per
+    attribute and taxonomy: a top probability under it is "unsure". `sha256` covers weights and JSON; empty until saved.
+    """
+
+    name: str
+    arch: str
+    labels: dict[str, tuple[str, ...]]
+    preset: Preset = field(default_factory=Preset)
+    temperatures: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    trained_on: str = ""
+    sha256: str = ""
+
+    def threshold(self, attribute: str, *, taxonomy: str | None = None) -> float:
+        """The top probability under which an attribute is "unsure" (None: the finest taxonomy); 0 if never set."""
+        default = labels.FINEST if attribute == "race" else attribute
+        return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
+
+
+def read_card(folder: Path = DEFAULT_DIR) -> ModelCard:
+    """Read a checkpoint's JSON. Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels."""
+    try:
+        found = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingCheckpoint(f"no {CARD_FILE} in {folder}") from error
+    except (OSError, ValueError) as error:
+        raise DamagedCheckpoint(f"{folder / CARD_FILE} cannot be read: {error}") from error
+    return parse_card(found, source=str(folder / CARD_FILE))
+
+
+def parse_card(found: Any, *, source: str) -> ModelCard:
+    """A card from the values of its JSON; `source` names it in errors. Raises like `read_card`."""
+    if not isinstance(found, dict):
+        raise DamagedCheckpoint(f"{source} is not a checkpoint's card")
+    if found.get("format") != FORMAT_VERSION:
+        raise OtherFormat(f"{source} has format {found.get('format')!r}; this Facet reads {FORMAT_VERSION}")
+    try:
+        red, green, blue = map(float, found["preset"]["mean"])
+        card = ModelCard(
+            name=str(found["name"]),
+            arch=str(found["arch"]),
+            labels={name: tuple(values) for name, values in found["labels"].items()},
+            preset=Preset(
+                size=int(found["preset"]["size"]),
+                mean=(red, green, blue),
+                scale=float(found["preset"]["scale"]),
+            ),
+            temperatures={name: float(value) for name, value in found["temperatures"].items()},
+            thresholds={
+                name: {taxonomy: float(value) for taxonomy, value in values.items()}
+                for name, values in found["thresholds"].items()
+            },
+            metrics=dict(found["metrics"]),
+            recipe=dict(found["recipe"]),
+            licence=str(found["licence"]),
+            trained_on=str(found["trained_on"]),
+            sha256=str(found["sha256"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
+    for attribute, values in card.labels.items():
+        if labels.ATTRIBUTES.get(attribute) != values:
+            raise OtherLabels(f"{source}: the labels of {attribute!r} are not those of this Facet")
+    return card
+
+
+def card_values(card: ModelCard) -> dict[str, Any]:
+    """A card as the values of its JSON, without the hash."""
+    return {
+        "format": FORMAT_VERSION,
+        "name": card.name,
+        "arch": card.arch,
+        "preset": {"size": card.preset.size, "mean": list(card.preset.mean), "scale": card.preset.scale},
+        "labels": {name: list(values) for name, values in card.labels.items()},
+        "temperatures": card.temperatures,
+        "thresholds": card.thresholds,
+        "metrics": card.metrics,
+        "recipe": card.recipe,
+        "licence": card.licence,
+        "trained_on": card.trained_on,
+    }
+
+
+def hash_checkpoint(card: ModelCard, *, weights: bytes) -> str:
+    """SHA-256 in hex over the weights file's bytes, then the card's JSON in canonical form without the hash."""
+    digest = hashlib.sha256(weights)
+    digest.update(json.dumps(card_values(card), sort_keys=True, separators=(",", ":")).encode())
+    return digest.hexdigest()

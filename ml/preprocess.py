@@ -1,0 +1,82 @@
+"""From photos to what a network eats: the same chips and the same numbers in training and inference."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How a network wants its chips: side in pixels, then (x - mean) * scale with x in 0..255, RGB."""
+
+    size: int = 150
+    mean: tuple[float, float, float] = (122.782, 117.001, 104.298)
+    scale: float = 1 / 255
+
+
+@dataclass(frozen=True)
+class Chip:
+    """Where an aligned square crop lies: centre and side in pixels of the upright photo, angle in degrees.
+
+    A pixel's centre lies at half coordinates, so a whole image of width w and height h has its centre at (w/2, h/2).
+    The angle is how far the face is turned clockwise as seen on the photo; cutting turns it back.
+    """
+
+    cx: float
+    cy: float
+    side: float
+    angle: float
+
+
+def whole_image(image: Image.Image) -> Chip:
+    """The chip that takes a square image as it is (a longer side is cut off evenly)."""
+    return Chip(cx=image.width / 2, cy=image.height / 2, side=float(min(image.size)), angle=0.0)
+
+
+def cut_chip(image: Image.Image, chip: Chip, *, size: int) -> Image.Image:
+    """Cut a chip out of an upright RGB photo and bring it to (size, size); black outside the photo.
+
+    Shrinking averages over the source pixels (Pillow's antialiased bilinear); turning is bicubic at the final scale.
+    """
+    half = chip.side / 2
+    left, top, right, bottom = chip.cx - half, chip.cy - half, chip.cx + half, chip.cy + half
+    inside = left >= 0 and top >= 0 and right <= image.width and bottom <= image.height
+    if chip.angle == 0.0 and inside:
+        return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+
+    cos, sin = math.cos(math.radians(chip.angle)), math.sin(math.radians(chip.angle))
+    # The part of the photo under the turned square, with a margin for the resampling filters.
+    reach = half * (abs(cos) + abs(sin)) + 2 * max(1.0, chip.side / size)
+    x0, y0 = max(0, math.floor(chip.cx - reach)), max(0, math.floor(chip.cy - reach))
+    x1, y1 = min(image.width, math.ceil(chip.cx + reach)), min(image.height, math.ceil(chip.cy + reach))
+    if x1 <= x0 or y1 <= y0:
+        return Image.new("RGB", (size, size))
+    part = image.crop((x0, y0, x1, y1))
+    step_x = step_y = chip.side / size  # source pixels per chip pixel
+    if step_x > 1.0:
+        small = (max(1, round(part.width / step_x)), max(1, round(part.height / step_y)))
+        fx, fy = part.width / small[0], part.height / small[1]
+        part = part.resize(small, Image.Resampling.BILINEAR)
+    else:
+        fx = fy = 1.0
+    # Pillow maps output pixel centres (u, v) to source (a u + b v + c, d u + e v + f).
+    matrix = (
+        cos * step_x / fx,
+        -sin * step_x / fx,
+        (chip.cx - x0 - (cos - sin) * half) / fx,
+        sin * step_y / fy,
+        cos * step_y / fy,
+        (chip.cy - y0 - (sin + cos) * half) / fy,
+    )
+    return part.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+
+
+def to_input(chips: "Tensor", *, preset: Preset) -> "Tensor":
+    """Normalise RGB chips (B, 3, H, W), uint8 or float in 0..255, to the network's float input."""
+    chips = chips.float()
+    return (chips - chips.new_tensor(preset.mean).view(1, 3, 1, 1)) * preset.scale

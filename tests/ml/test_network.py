@@ -1,0 +1,83 @@
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from ml import labels, network
+from ml.preprocess import Preset, to_input
+
+DOWN = (3, 7, 10, 13)
+
+
+def reference_features(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+    """The original network as its description tells it, with scale layers."""
+
+    def layer(x: Tensor, name: str, *, stride: int, padding: int) -> Tensor:
+        y = functional.conv2d(x, weights[f"{name}.conv.weight"], stride=stride, padding=padding)
+        return y * weights[f"{name}.scale.weight"].view(-1, 1, 1) + weights[f"{name}.scale.bias"].view(-1, 1, 1)
+
+    x = functional.max_pool2d(functional.relu(layer(x, "stem", stride=2, padding=0)), 3, 2)
+    for block in range(14):
+        down = block in DOWN
+        y = functional.relu(layer(x, f"blocks.{block}.conv1", stride=2 if down else 1, padding=0 if down else 1))
+        y = layer(y, f"blocks.{block}.conv2", stride=1, padding=1)
+        if down:
+            x = functional.avg_pool2d(x, 2)
+            x = torch.cat([x, x.new_zeros(len(x), y.shape[1] - x.shape[1], *x.shape[2:])], dim=1)
+            y = functional.pad(y, (0, x.shape[3] - y.shape[3], 0, x.shape[2] - y.shape[2]))
+        x = functional.relu(x + y)
+    return x.mean(dim=(2, 3))
+
+
+def test_the_trunk_computes_the_original_features_before_and_after_it_is_made_trainable(shared):
+    path = shared / "pretrained" / "face_resnet29.safetensors"
+    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+    chips = torch.randint(0, 256, (8, 3, 150, 150), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    x = to_input(chips, preset=Preset())
+    with torch.inference_mode():
+        expected = reference_features(weights, x)
+    trunk = network.load_face_trunk(path)
+    with torch.inference_mode():
+        loaded = trunk(x)
+    network.calibrate_norms(trunk, x)
+    with torch.inference_mode():
+        calibrated = trunk(x)
+    assert expected.abs().max() > 0.5
+    assert torch.allclose(loaded, expected, atol=1e-4)
+    assert torch.allclose(calibrated, expected, atol=1e-3)
+
+
+def test_calibrated_normalisations_meet_what_they_expect():
+    torch.manual_seed(0)
+    trunk = network.FaceResNet29()
+    x = torch.randn(16, 3, 150, 150)
+    network.calibrate_norms(trunk, x)
+    with torch.inference_mode():
+        y = trunk.stem.conv(x)
+    assert torch.allclose(y.var(dim=(0, 2, 3)), torch.ones(32), atol=1e-2)
+    assert torch.allclose(y.mean(dim=(0, 2, 3)), trunk.stem.norm.running_mean, atol=1e-3)
+
+
+def test_folding_the_normalisations_changes_nothing(tiny):
+    net, _ = tiny
+    norm = net.trunk.conv.norm
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    x = torch.randn(4, 3, 32, 32)
+    with torch.inference_mode():
+        expected, folded = net(x), network.fold_norms(net)(x)
+    for name in labels.ATTRIBUTES:
+        assert torch.allclose(expected[name], folded[name], atol=1e-5)
+
+
+def test_a_head_that_is_not_asked_for_does_not_run(tiny):
+    net, _ = tiny
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the race head ran")
+
+    net.heads["race"].register_forward_pre_hook(refuse)
+    found = net(torch.zeros(2, 3, 32, 32), attributes=frozenset({"gender", "age"}))
+    assert set(found) == {"gender", "age"}
+    assert np.isfinite(found["age"].detach().numpy()).all()
