@@ -1,0 +1,60 @@
+"""A summed-area table: means over rectangles of a photo in constant time, however large they are."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_GREY = 127
+
+
+class AreaTable:
+    """Area resampling of one photo (H, W, 3) uint8, whole or in crops, exactly as adaptive average pooling does it.
+
+    Sums run in 32-bit integers that may wrap around: differences stay right as long as one rectangle's sum fits,
+    which is the case up to 8 million pixels a rectangle.
+    """
+
+    def __init__(self, pixels: np.ndarray, *, border: int = 0, device: str | torch.device = "cpu") -> None:
+        if border:
+            pixels = np.pad(pixels, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
+        self.height, self.width = pixels.shape[:2]
+        sums = np.zeros((self.height + 1, self.width + 1, 3), dtype=np.int32)
+        np.cumsum(pixels, axis=1, dtype=np.int32, out=sums[1:, 1:])
+        for above, row in pairwise(sums):  # row by row: several times faster than a cumulated sum down the columns
+            row += above
+        self._sums = torch.from_numpy(sums).to(device)
+
+    def resize(self, *, height: int, width: int) -> Tensor:
+        """The whole photo as (1, 3, height, width) float32 in 0..255, in channels-last memory."""
+        device = self._sums.device
+        top, bottom = _bins(torch.zeros(1, device=device).long(), torch.tensor([self.height], device=device), height)
+        left, right = _bins(torch.zeros(1, device=device).long(), torch.tensor([self.width], device=device), width)
+        bands = self._sums.index_select(0, bottom[0]) - self._sums.index_select(0, top[0])  # (height, W + 1, 3)
+        sums = bands.index_select(1, right[0]) - bands.index_select(1, left[0])  # (height, width, 3)
+        areas = (bottom - top)[0, :, None] * (right - left)[0, None, :]
+        return (sums.float() / areas[:, :, None])[None].permute(0, 3, 1, 2)
+
+    def crops(self, low: Tensor, high: Tensor, *, size: int) -> Tensor:
+        """Rectangles low <= (x, y) < high, integers (N, 2) inside the photo, as (N, 3, size, size) float32."""
+        left, right = _bins(low[:, 0], high[:, 0], size)
+        top, bottom = _bins(low[:, 1], high[:, 1], size)
+        flat, stride = self._sums.view(-1, 3), self.width + 1
+
+        def corner(y: Tensor, x: Tensor) -> Tensor:
+            at = (y[:, :, None] * stride + x[:, None, :]).flatten()
+            return flat.index_select(0, at).view(len(low), size, size, 3)
+
+        sums = corner(bottom, right) - corner(top, right) - corner(bottom, left) + corner(top, left)
+        areas = (bottom - top)[:, :, None] * (right - left)[:, None, :]
+        return (sums.float() / areas[..., None]).permute(0, 3, 1, 2)
+
+
+def _bins(start: Tensor, stop: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Where each of `count` bins of [start, stop) begins and ends; neighbours share a pixel when it does not divide."""
+    steps = torch.arange(count, device=start.device)
+    length = (stop - start)[:, None]
+    first = steps * length // count
+    last = -((-(steps + 1) * length) // count)
+    return start[:, None] + first, start[:, None] + last

@@ -1,0 +1,65 @@
+"""Photos from files, bytes and arrays as upright RGB, under limits; the web application has its own, stricter gate."""
+
+import io
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "WEBP", "MPO", "GIF", "BMP", "AVIF", "HEIF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".gif", ".bmp", ".avif", ".heic", ".heif"})
+MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
+
+PhotoSource = Path | bytes | Image.Image | np.ndarray
+
+with suppress(ImportError):
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
+class UnreadablePhoto(Exception):
+    """The source is not a photo that Facet reads: another format, damaged, truncated, or with too many pixels."""
+
+
+def read_photo(source: PhotoSource) -> Image.Image:
+    """An upright RGB image: EXIF orientation obeyed, transparency laid on white, the first frame of an animation.
+
+    Arrays are uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Raises UnreadablePhoto.
+    """
+    if isinstance(source, np.ndarray):
+        return _flatten(_from_array(source))
+    if isinstance(source, Image.Image):
+        return _flatten(ImageOps.exif_transpose(source))
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise UnreadablePhoto(f"{opened.width} x {opened.height} pixels are over the limit of {MAX_PIXELS}")
+            return _flatten(ImageOps.exif_transpose(opened))
+    except UnreadablePhoto:
+        raise
+    except Exception as error:  # decoders raise whatever they like over hostile bytes
+        raise UnreadablePhoto(str(error)) from error
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
+        raise UnreadablePhoto(f"not an image: {array.dtype} array of shape {array.shape}")
+    if array.ndim == 3 and array.shape[2] not in (3, 4):
+        raise UnreadablePhoto(f"not an image: {array.shape[2]} channels")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """RGB from any mode; always a loaded image of its own, free of the file it came from."""
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
+        deep = np.asarray(image).astype(np.float64)
+        image = Image.fromarray(np.clip(deep / 257.0, 0, 255).round().astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(ground, image).convert("RGB")
+    return image.convert("RGB") if image.mode != "RGB" else image.copy()
