@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from ml import calibration, labels, metrics
+
+
+def test_accuracies_of_a_handful():
+    predicted, actual = np.array([0, 1, 2, 2, 4]), np.array([0, 2, 2, 0, 3])
+    assert metrics.accuracy(predicted, actual) == 0.4
+    assert metrics.within_one(predicted, actual) == 0.8
+    assert metrics.by_group(predicted, actual, groups=np.array([0, 0, 1, 1, 1]), count=2) == [0.5, pytest.approx(1 / 3)]
+
+
+def test_a_confusion_has_labels_in_rows():
+    counts = metrics.confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), count=2)
+    assert counts.tolist() == [[1, 1], [0, 1]]
+
+
+def test_calibration_error_by_hand():
+    # Two at 0.9 of which one is right, two at 0.6 of which one is right: (0.4 + 0.1) / 2.
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
+    assert metrics.calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(0.25)
+
+
+def test_the_surest_are_those_with_the_largest_top():
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    assert metrics.accuracy_of_surest(probabilities, np.array([0, 1, 1]), share=2 / 3) == 1.0
+
+
+def test_a_temperature_is_found_again():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(20_000, 4)) * 2
+    vectors = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    actual = (vectors.cumsum(axis=1) < rng.random((len(logits), 1))).sum(axis=1)
+    assert calibration.fit_temperature(logits * 3, actual) == pytest.approx(3, rel=0.05)
+
+
+def test_a_threshold_is_the_lowest_that_keeps_the_promise():
+    confidence = np.array([0.2, 0.4, 0.6, 0.8])
+    right = np.array([False, False, True, True])
+    assert calibration.fit_threshold(confidence, right, target=0.5) == 0.0
+    assert calibration.fit_threshold(confidence, right, target=0.6) == pytest.approx(0.21)
+    assert calibration.fit_threshold(confidence, right, target=1.0) == pytest.approx(0.41)
+    assert calibration.fit_threshold(confidence, ~right, target=1.0) == 0.99
+
+
+def test_every_attribute_and_taxonomy_has_a_target():
+    assert {name: tuple(found) for name, found in calibration.TARGETS.items()} == {
+        name: labels.taxonomies_of(name) for name in labels.ATTRIBUTES
+    }
+
+
+def test_regrouping_drops_what_a_taxonomy_leaves_out():
+    vectors = np.full((7, 7), 1 / 7)
+    grouped, actual = calibration.regroup(vectors, np.arange(7), attribute="race", taxonomy="utkface-4")
+    assert actual.tolist() == [0, 1, 2, 2, 3]
+    assert grouped[0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.2])
