@@ -1,0 +1,263 @@
+"""FacePipeline: photos in, faces and what the model perceives in them out; the web application's only door."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ml import photos, quality
+from ml.card import DEFAULT_DIR, ModelCard
+from ml.faces import DETECTOR_VERSION, DetectedFace, FaceDetector
+from ml.preprocess import Chip, cut_chip, whole_image
+from ml.runtime import TorchRuntime
+
+__all__ = ["AnalyzedFace", "Chip", "FacePipeline", "PhotoRequest", "PhotoResult"]
+
+ALL_ATTRIBUTES = frozenset({"race", "gender", "age"})
+PHOTOS_AT_ONCE = 16
+# Decoded photos held at a time, by their pixels: 64 million are 192 MB.
+PIXELS_AT_ONCE = 64_000_000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PhotoRequest:
+    """A photo (RGB uint8 (H, W, 3) if an array) and what to look for.
+
+    With `chips` there is no detection: these crops are classified, in this order.
+    Attributes that are not asked for are neither computed nor returned.
+    """
+
+    image: photos.PhotoSource
+    chips: tuple[Chip, ...] | None = None
+    attributes: frozenset[str] = ALL_ATTRIBUTES
+
+
+@dataclass(frozen=True)
+class AnalyzedFace:
+    """A face: boxes and chip in pixels of the upright photo; box and detection are None when chips were given.
+
+    `size_px` is the box's width, estimated from the chip's side where there is no box; `sharpness` the variance of the
+    Laplacian on the chip's luma (0..255) at network size; `brightness` the chip's mean luma (0..1).
+    `probabilities` holds a calibrated vector per attribute, in the order of `ml.labels`.
+    """
+
+    box: tuple[float, float, float, float] | None
+    detection: float | None
+    chip: Chip
+    size_px: float
+    sharpness: float
+    brightness: float
+    probabilities: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """What became of a photo: its faces, largest first, or `error`, "unreadable" or "internal".
+
+    `timings_ms` has decode, detect and classify: this photo's share of its batch.
+    """
+
+    width: int
+    height: int
+    faces: tuple[AnalyzedFace, ...]
+    timings_ms: dict[str, float]
+    error: str = ""
+
+
+@dataclass
+class _Work:
+    """One request on its way; `cut` holds a uint8 chip (S, S, 3) for each of `spots`."""
+
+    request: PhotoRequest
+    image: Image.Image | None = None
+    width: int = 0
+    height: int = 0
+    spots: list[tuple[DetectedFace | None, Chip]] = field(default_factory=list)
+    cut: list[np.ndarray] = field(default_factory=list)
+    vectors: list[dict[str, tuple[float, ...]]] = field(default_factory=list)
+    timings_ms: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0, "classify": 0.0})
+    error: str = ""
+
+
+class FacePipeline:
+    """A detector and a network, loaded once and used for many batches by one thread at a time."""
+
+    def __init__(self, *, detector: FaceDetector, runtime: TorchRuntime, threads: int = 2) -> None:
+        self._detector, self._runtime = detector, runtime
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode")
+
+    @classmethod
+    def load(
+        cls, model_dir: Path | None = None, *, device: str | None = None, threads: int | None = None
+    ) -> "FacePipeline":
+        """Load a checkpoint (None: the default model in ml/weights); device None is cuda if there is one.
+
+        `threads` caps torch's threads of the whole process and the decoding threads.
+        Raises what `ml.checkpoint.load` raises.
+        """
+        if threads is not None:
+            torch.set_num_threads(threads)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(
+            detector=FaceDetector(device=device),
+            runtime=TorchRuntime.load(model_dir or DEFAULT_DIR, device=device),
+            threads=threads or torch.get_num_threads(),
+        )
+
+    @property
+    def card(self) -> ModelCard:
+        return self._runtime.card
+
+    @property
+    def device(self) -> str:
+        """Where the model runs: cpu or cuda."""
+        return self._runtime.device.type
+
+    @property
+    def detector_version(self) -> str:
+        return DETECTOR_VERSION
+
+    def analyze(self, requests: Sequence[PhotoRequest]) -> list[PhotoResult]:
+        """One result a request, in their order; a photo that fails never spoils the others."""
+        work = [_Work(request) for request in requests]
+        for group in self._decoded_groups(work):
+            self._locate(group)
+            for item in group:
+                self._cut(item)
+        self._classify(work)
+        return [_result(item) for item in work]
+
+    def classify_aligned(
+        self, images: Sequence[photos.PhotoSource], *, attributes: frozenset[str] = ALL_ATTRIBUTES
+    ) -> list[PhotoResult]:
+        """Results of ready FairFace chips: each whole image is one face, without detection."""
+        work = [_Work(PhotoRequest(image, attributes=attributes)) for image in images]
+        for group in self._decoded_groups(work):
+            for item in group:
+                if item.image is not None:
+                    item.spots = [(None, whole_image(item.image))]
+                    self._cut(item)
+        self._classify(work)
+        return [_result(item) for item in work]
+
+    def _decoded_groups(self, work: list[_Work]) -> Iterator[list[_Work]]:
+        """Decode in threads and hand out groups; a group's pixels are let go before more is decoded."""
+        group: list[_Work] = []
+        pixels = 0
+        width = self._threads
+        for start in range(0, len(work), width):
+            part = work[start : start + width]
+            list(self._pool.map(_decode, part))
+            group += part
+            pixels += sum(item.width * item.height for item in part)
+            if len(group) >= PHOTOS_AT_ONCE or pixels >= PIXELS_AT_ONCE:
+                yield group
+                _release(group)
+                group, pixels = [], 0
+        if group:
+            yield group
+            _release(group)
+
+    def _locate(self, group: list[_Work]) -> None:
+        """Fill the spots of the decoded photos: the chips that were given, or the faces found."""
+        searched: list[tuple[_Work, Image.Image]] = []
+        for item in group:
+            if item.image is None:
+                continue
+            if item.request.chips is None:
+                searched.append((item, item.image))
+            else:
+                item.spots = [(None, chip) for chip in item.request.chips]
+        if not searched:
+            return
+        began = time.perf_counter()
+        try:
+            found = self._detector.detect([image for _, image in searched])
+        except Exception:
+            logger.exception("detection of a batch failed; its photos are tried one by one")
+            found = [self._detect_alone(item, image) for item, image in searched]
+        share = (time.perf_counter() - began) * 1000 / len(searched)
+        for (item, _), faces in zip(searched, found, strict=True):
+            item.spots = [(face, face.chip) for face in faces]
+            item.timings_ms["detect"] = share
+
+    def _detect_alone(self, item: _Work, image: Image.Image) -> list[DetectedFace]:
+        try:
+            return self._detector.detect([image])[0]
+        except Exception:
+            logger.exception("detection failed")
+            item.error = "internal"
+            return []
+
+    def _cut(self, item: _Work) -> None:
+        size = self.card.preset.size
+        if item.image is None:
+            return
+        try:
+            item.cut = [np.asarray(cut_chip(item.image, chip, size=size)) for _, chip in item.spots]
+        except Exception:
+            logger.exception("cutting chips failed")
+            item.spots, item.error = [], "internal"
+
+    def _classify(self, work: list[_Work]) -> None:
+        """Classify all faces together: one batch for each set of attributes asked for."""
+        sets: dict[frozenset[str], list[_Work]] = {}
+        for item in work:
+            if item.cut:
+                sets.setdefault(item.request.attributes, []).append(item)
+        for attributes, items in sets.items():
+            chips = np.stack([chip for item in items for chip in item.cut])
+            began = time.perf_counter()
+            vectors = self._runtime.probabilities(chips, attributes=attributes)
+            share = (time.perf_counter() - began) * 1000 / len(chips)
+            rows = iter(range(len(chips)))
+            for item in items:
+                item.timings_ms["classify"] = share * len(item.cut)
+                item.vectors = [
+                    {name: tuple(values[row].tolist()) for name, values in vectors.items()}
+                    for row in (next(rows) for _ in item.cut)
+                ]
+
+
+def _decode(item: _Work) -> None:
+    began = time.perf_counter()
+    try:
+        item.image = photos.read_photo(item.request.image)
+        item.width, item.height = item.image.size
+    except photos.UnreadablePhoto:
+        item.error = "unreadable"
+    except Exception:
+        logger.exception("decoding failed")
+        item.error = "internal"
+    item.timings_ms["decode"] = (time.perf_counter() - began) * 1000
+
+
+def _release(group: list[_Work]) -> None:
+    for item in group:
+        item.image = None
+
+
+def _result(item: _Work) -> PhotoResult:
+    faces = []
+    for (face, chip), pixels, vectors in zip(item.spots, item.cut, item.vectors, strict=True):
+        faces.append(
+            AnalyzedFace(
+                box=face.box if face else None,
+                detection=face.probability if face else None,
+                chip=chip,
+                size_px=face.box[2] - face.box[0] if face else chip.side / quality.CHIP_PER_BOX,
+                sharpness=quality.measure_sharpness(pixels),
+                brightness=quality.measure_brightness(pixels),
+                probabilities=vectors,
+            )
+        )
+    return PhotoResult(item.width, item.height, tuple(faces), item.timings_ms, item.error)

@@ -1,0 +1,88 @@
+"""Tiny data, a tiny network and the default model, for the tests of `ml`."""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ml import labels, network
+from ml.card import ModelCard
+from ml.pipeline import FacePipeline
+from ml.preprocess import Preset
+from tests import pictures
+
+torch.set_num_threads(1)
+
+
+class TinyTrunk(network.Trunk):
+    """Twelve features of a chip of any size, in no time."""
+
+    features = 12
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = network.ConvNorm(3, self.features, kernel=3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv(x)).mean(dim=(2, 3))
+
+
+@pytest.fixture
+def tiny(monkeypatch) -> tuple[network.AttributeNet, ModelCard]:
+    """A network of a few hundred weights whose arch `create_trunk` knows during this test, and its card."""
+    create = network.create_trunk
+    monkeypatch.setattr(network, "create_trunk", lambda arch: TinyTrunk() if arch == "tiny" else create(arch))
+    torch.manual_seed(7)
+    net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
+    card = ModelCard(
+        name="tiny-1",
+        arch="tiny",
+        labels=labels.ATTRIBUTES,
+        preset=Preset(size=32),
+        temperatures={"race": 1.5, "gender": 0.8, "age": 1.0},
+        thresholds={"race": {"fairface-7": 0.6, "utkface-4": 0.5}, "gender": {"gender": 0.7}, "age": {"age": 0.3}},
+        metrics={"race": 0.5},
+        licence="none",
+        trained_on="nothing",
+    )
+    return net, card
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> FacePipeline:
+    """The default model, on the CPU."""
+    return FacePipeline.load(device="cpu", threads=1)
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image.Image:
+    return pictures.astronaut()
+
+
+@pytest.fixture(scope="session")
+def small_fairface(tmp_path_factory) -> Path:
+    """64 generated images in FairFace's layout: brightness tells the gender, so that there is something to learn."""
+    folder = tmp_path_factory.mktemp("fairface")
+    rng = np.random.default_rng(3)
+    rows = []
+    with zipfile.ZipFile(folder / "train-0.zip", "w") as archive:
+        for number in range(1, 65):
+            gender = number % 2
+            pixels = rng.integers(0, 100, (60, 60, 3), dtype=np.uint8) + np.uint8(120 * gender)
+            content = io.BytesIO()
+            Image.fromarray(pixels).save(content, "WEBP")
+            name = f"train/{number}.webp"
+            archive.writestr(name, content.getvalue())
+            race, age = labels.RACE[number % 7], labels.AGE[number % 9]
+            rows.append([name, age, labels.GENDER[gender], race, "True"])
+    with open(folder / "fairface_label_train.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "age", "gender", "race", "service_test"])
+        writer.writerows(rows)
+    return folder

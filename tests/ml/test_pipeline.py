@@ -1,0 +1,146 @@
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml import labels
+from ml.faces import FaceDetector
+from ml.pipeline import Chip, FacePipeline, PhotoRequest
+from ml.runtime import TorchRuntime
+from tests import pictures
+
+
+@pytest.fixture
+def tiny_pipeline(tiny) -> FacePipeline:
+    net, card = tiny
+    return FacePipeline(detector=FaceDetector(), runtime=TorchRuntime(net, card), threads=2)
+
+
+def test_the_default_model_finds_the_astronaut(pipeline, astronaut):
+    result = pipeline.analyze([PhotoRequest(astronaut)])[0]
+    (face,) = result.faces
+    x1, y1, x2, y2 = face.box
+    assert (result.width, result.height, result.error) == (512, 512, "")
+    assert 160 < x1 < 200
+    assert 250 < x2 < 290
+    assert 50 < y1 < 90
+    assert 160 < y2 < 210
+    assert face.size_px == pytest.approx(x2 - x1)
+    assert face.detection > 0.99
+    assert abs(face.chip.angle) < 20
+    assert set(face.probabilities) == set(labels.ATTRIBUTES)
+    for name, vector in face.probabilities.items():
+        assert len(vector) == len(labels.ATTRIBUTES[name])
+        assert sum(vector) == pytest.approx(1)
+    assert labels.top_group("race", face.probabilities["race"])[0] == "White"
+    assert labels.top_group("gender", face.probabilities["gender"])[0] == "Female"
+    assert 25 < labels.age_years(face.probabilities["age"]) < 50
+    assert set(result.timings_ms) == {"decode", "detect", "classify"}
+    assert all(value > 0 for value in result.timings_ms.values())
+
+
+def test_the_default_model_says_what_it_is(pipeline):
+    assert pipeline.device == "cpu"
+    assert pipeline.card.name
+    assert len(pipeline.card.sha256) == 64
+    for attribute in labels.ATTRIBUTES:
+        for taxonomy in labels.taxonomies_of(attribute):
+            assert 0 < pipeline.card.threshold(attribute, taxonomy=taxonomy) < 1
+
+
+def test_given_chips_are_classified_without_detection(pipeline, astronaut):
+    found = pipeline.analyze([PhotoRequest(astronaut)])[0].faces[0]
+    elsewhere = Chip(400, 400, 80, 0)
+    result = pipeline.analyze([PhotoRequest(astronaut, chips=(elsewhere, found.chip))])[0]
+    assert [face.chip for face in result.faces] == [elsewhere, found.chip]
+    again = result.faces[1]
+    assert again.box is None
+    assert again.detection is None
+    assert again.probabilities["race"] == pytest.approx(found.probabilities["race"], abs=0.02)
+    assert again.size_px == pytest.approx(found.size_px, rel=0.25)
+    assert result.timings_ms["detect"] == 0
+
+
+def test_what_is_switched_off_is_neither_returned_nor_computed(tiny_pipeline, astronaut):
+    def refuse(*_: object) -> None:
+        raise AssertionError("the race head ran")
+
+    tiny_pipeline._runtime._net.heads["race"].register_forward_pre_hook(refuse)
+    off = frozenset({"gender", "age"})
+    results = tiny_pipeline.analyze([PhotoRequest(astronaut, attributes=off), PhotoRequest(astronaut, attributes=off)])
+    assert [set(face.probabilities) for result in results for face in result.faces] == [off, off]
+
+
+def test_requests_with_other_attributes_share_a_batch(tiny_pipeline, astronaut):
+    sets = [frozenset({"gender"}), frozenset({"race", "gender", "age"}), frozenset({"age"}), frozenset()]
+    results = tiny_pipeline.analyze([PhotoRequest(astronaut, attributes=wanted) for wanted in sets])
+    assert [set(result.faces[0].probabilities) for result in results] == sets
+
+
+def test_a_bad_photo_does_not_spoil_the_others(tiny_pipeline, astronaut, tmp_path):
+    path = tmp_path / "astronaut.png"
+    astronaut.save(path)
+    photos = [
+        b"no photo",
+        path,
+        Image.new("RGB", (50, 50)),
+        np.zeros((1, 1, 3), np.uint8),
+        tmp_path / "gone.jpg",
+        astronaut,
+    ]
+    results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
+    assert [result.error for result in results] == ["unreadable", "", "", "", "unreadable", ""]
+    assert [len(result.faces) for result in results] == [0, 1, 0, 0, 0, 1]
+
+
+def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronaut, monkeypatch, caplog):
+    detect = tiny_pipeline._detector.detect
+
+    def fail_on_small(photos):
+        if any(photo.width == 50 for photo in photos):
+            raise RuntimeError("broken")
+        return detect(photos)
+
+    monkeypatch.setattr(tiny_pipeline._detector, "detect", fail_on_small)
+    with caplog.at_level(logging.CRITICAL):
+        results = tiny_pipeline.analyze([PhotoRequest(astronaut), PhotoRequest(Image.new("RGB", (50, 50)))])
+    assert [result.error for result in results] == ["", "internal"]
+    assert len(results[0].faces) == 1
+
+
+def test_faces_come_largest_first(tiny_pipeline, astronaut):
+    canvas = Image.new("RGB", (1100, 700), (90, 120, 90))
+    canvas.paste(astronaut.resize((300, 300)), (20, 20))
+    canvas.paste(astronaut, (500, 100))
+    faces = tiny_pipeline.analyze([PhotoRequest(canvas)])[0].faces
+    assert len(faces) == 2
+    assert faces[0].size_px > faces[1].size_px
+    assert faces[0].box[0] > 500
+
+
+def test_ready_chips_are_taken_whole(tiny_pipeline):
+    results = tiny_pipeline.classify_aligned([pictures.picture(224, 224), b"no photo"], attributes=frozenset({"age"}))
+    (face,) = results[0].faces
+    assert face.chip == Chip(112, 112, 224, 0)
+    assert face.box is None
+    assert set(face.probabilities) == {"age"}
+    assert results[1].error == "unreadable"
+
+
+def test_many_photos_come_back_in_order(tiny_pipeline, monkeypatch):
+    monkeypatch.setattr("ml.pipeline.PHOTOS_AT_ONCE", 3)
+    photos = [pictures.picture(30 + number, 40) for number in range(11)]
+    results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
+    assert [result.width for result in results] == [photo.width for photo in photos]
+    assert tiny_pipeline.analyze([]) == []
+
+
+def test_sharpness_and_brightness_tell_a_good_crop(tiny_pipeline):
+    rng = np.random.default_rng(0)
+    sharp = Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8))
+    blurred = sharp.resize((8, 8)).resize((64, 64))
+    dark = Image.new("RGB", (64, 64), (10, 10, 10))
+    one, two, three = (result.faces[0] for result in tiny_pipeline.classify_aligned([sharp, blurred, dark]))
+    assert one.sharpness > 10 * two.sharpness > three.sharpness == 0
+    assert three.brightness == pytest.approx(10 / 255, abs=1e-3)
