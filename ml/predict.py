@@ -1,0 +1,187 @@
+"""Classify faces in photos: python -m ml.predict PATH... [--csv FILE] [--json] [--aligned] [--model DIR]"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ml import labels
+from ml.card import DEFAULT_DIR, CheckpointError, read_card
+
+if TYPE_CHECKING:
+    from ml.pipeline import FacePipeline, PhotoResult
+
+PHOTOS_AT_ONCE = 32
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Options:
+    paths: tuple[Path, ...]
+    csv_file: Path | None
+    as_json: bool
+    aligned: bool
+    model_dir: Path
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = parse_options(argv)
+    files = list(find_photos(options.paths))
+    if not files:
+        print("no photos found", file=sys.stderr)
+    rows = []
+    if files:
+        from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
+
+        pipeline = FacePipeline.load(options.model_dir)
+        for file, result in analyze(files, pipeline=pipeline, aligned=options.aligned):
+            rows += rows_of(file, result)
+    if options.csv_file:
+        write_whole(options.csv_file, to_csv(rows))
+        print(f"{len(rows)} rows written to {options.csv_file}", file=sys.stderr)
+    if options.as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif not options.csv_file:
+        print(to_table(rows))
+    return 0
+
+
+def parse_options(argv: list[str] | None) -> Options:
+    """The arguments, checked; exits with 2 and a sentence when they cannot work."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.predict",
+        description="Find the faces in photos and say as what race group, gender and age each is perceived. "
+        "The answers are a model's guesses about impressions, not facts about people.",
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, or folders searched for photos")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to a CSV file")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--aligned", action="store_true", help="take each image as a ready FairFace chip: no detection")
+    parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
+    args = parser.parse_args(argv)
+    for path in args.paths:
+        if not path.exists():
+            parser.error(f"{path} does not exist")
+    if args.csv:
+        if args.csv.exists() and not args.csv.is_file():
+            parser.error(f"--csv {args.csv} is not a file")
+        if not os.access(args.csv.parent, os.W_OK):
+            parser.error(f"--csv {args.csv}: cannot write in {args.csv.parent}")
+    try:
+        read_card(args.model)
+    except CheckpointError as error:
+        parser.error(f"--model: {error}")
+    return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model)
+
+
+def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files as given, and those under the folders whose name ends like a photo's, in order of name."""
+    from ml.photos import SUFFIXES
+
+    for path in paths:
+        if path.is_dir():
+            for folder, folders, names in os.walk(path):
+                folders.sort()
+                yield from (Path(folder, name) for name in sorted(names) if Path(name).suffix.lower() in SUFFIXES)
+        else:
+            yield path
+
+
+def analyze(files: list[Path], *, pipeline: "FacePipeline", aligned: bool) -> Iterator[tuple[Path, "PhotoResult"]]:
+    """Each file with its result, some files at a time; progress goes to standard error."""
+    from ml.pipeline import PhotoRequest
+
+    with tqdm(total=len(files), unit="photo", disable=None) as bar:
+        for start in range(0, len(files), PHOTOS_AT_ONCE):
+            part = files[start : start + PHOTOS_AT_ONCE]
+            if aligned:
+                results = pipeline.classify_aligned(part)
+            else:
+                results = pipeline.analyze([PhotoRequest(file) for file in part])
+            yield from zip(part, results, strict=True)
+            bar.update(len(part))
+
+
+def columns() -> list[str]:
+    """The columns of every output, in their order."""
+    names = ["file", "status", "face", "x1", "y1", "x2", "y2", "detection"]
+    for attribute, values in labels.ATTRIBUTES.items():
+        names += [f"predicted_{attribute}", *(f"{attribute}_{value}" for value in values)]
+    return [*names, "age_years"]
+
+
+def rows_of(file: Path, result: "PhotoResult") -> list[dict[str, Cell]]:
+    """One row a face, or one row that says why there is none."""
+    empty: dict[str, Cell] = dict.fromkeys(columns())
+    if result.error or not result.faces:
+        return [{**empty, "file": str(file), "status": "unreadable" if result.error else "no_face"}]
+    rows = []
+    for number, face in enumerate(result.faces, start=1):
+        row = {**empty, "file": str(file), "status": "ok", "face": number}
+        if face.box is not None and face.detection is not None:
+            row |= {name: round(value, 2) for name, value in zip(("x1", "y1", "x2", "y2"), face.box, strict=True)}
+            row["detection"] = round(face.detection, 4)
+        for attribute, vector in face.probabilities.items():
+            names = labels.ATTRIBUTES[attribute]
+            row[f"predicted_{attribute}"] = labels.top(vector, labels=names)[0]
+            row |= {f"{attribute}_{name}": round(p, 5) for name, p in zip(names, vector, strict=True)}
+        if "age" in face.probabilities:
+            row["age_years"] = round(labels.age_years(face.probabilities["age"]), 1)
+        rows.append(row)
+    return rows
+
+
+def to_csv(rows: list[dict[str, Cell]]) -> str:
+    """The rows as CSV with a header; empty cells where there is nothing."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=columns(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_table(rows: list[dict[str, Cell]]) -> str:
+    """The rows for people: file, face, box and the three guesses with their probabilities."""
+    heads = ["file", "face", "box", "perceived race", "perceived gender", "perceived age", "years"]
+    lines = [heads]
+    for row in rows:
+        if row["status"] != "ok":
+            lines.append([str(row["file"]), "-", str(row["status"]), "", "", "", ""])
+            continue
+        box = "whole image"
+        if row["x1"] is not None:
+            box = "{:.0f},{:.0f} {:.0f},{:.0f}".format(*(row[name] for name in ("x1", "y1", "x2", "y2")))
+        guesses = []
+        for attribute in labels.ATTRIBUTES:
+            label = row[f"predicted_{attribute}"]
+            guesses.append(f"{label} {row[f'{attribute}_{label}']:.0%}")
+        lines.append([str(row["file"]), str(row["face"]), box, *guesses, f"{row['age_years']:.0f}"])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it: whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,131 @@
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ml import labels, predict
+from ml.pipeline import FacePipeline
+from tests import pictures
+
+
+@pytest.fixture
+def folder(tmp_path, astronaut):
+    """One photo with a face, one without, one that is none, a note, and a subfolder."""
+    astronaut.save(tmp_path / "astronaut.png")
+    (tmp_path / "deeper").mkdir()
+    pictures.picture(80, 60).save(tmp_path / "deeper" / "nobody.JPG", "JPEG")
+    (tmp_path / "broken.jpg").write_text("not a photo")
+    (tmp_path / "notes.txt").write_text("not looked at")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def loaded(monkeypatch, pipeline):
+    """The default model is loaded once for all of these tests."""
+    monkeypatch.setattr(FacePipeline, "load", lambda *args, **kwargs: pipeline)
+
+
+def test_the_columns_are_those_that_were_promised():
+    names = predict.columns()
+    assert names[:8] == ["file", "status", "face", "x1", "y1", "x2", "y2", "detection"]
+    assert names[8:11] == ["predicted_race", "race_White", "race_Black"]
+    assert "race_Latino_Hispanic" in names
+    assert "race_Southeast Asian" in names
+    assert names[16:19] == ["predicted_gender", "gender_Male", "gender_Female"]
+    assert names[-2:] == ["age_more than 70", "age_years"]
+    assert len(names) == 8 + 8 + 3 + 10 + 1
+
+
+def test_a_folder_becomes_csv_rows(folder, capsys):
+    out = folder / "out.csv"
+    assert predict.main([str(folder), "--csv", str(out)]) == 0
+    with open(out, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert capsys.readouterr().out == ""
+    assert [(row["file"], row["status"], row["face"]) for row in rows] == [
+        (str(folder / "astronaut.png"), "ok", "1"),
+        (str(folder / "broken.jpg"), "unreadable", ""),
+        (str(folder / "deeper" / "nobody.JPG"), "no_face", ""),
+    ]
+    first, second = rows[0], rows[1]
+    for attribute, names in labels.ATTRIBUTES.items():
+        shares = {name: float(first[f"{attribute}_{name}"]) for name in names}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
+        assert first[f"predicted_{attribute}"] == max(shares, key=shares.__getitem__)
+    assert float(first["x1"]) < float(first["x2"])
+    assert set(second.values()) == {str(folder / "broken.jpg"), "unreadable", ""}
+
+
+def test_json_goes_to_standard_output_alone(folder, capsys):
+    assert predict.main([str(folder / "astronaut.png"), str(folder / "broken.jpg"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["status"] for row in rows] == ["ok", "unreadable"]
+    assert list(rows[0]) == predict.columns()
+    assert rows[0]["face"] == 1
+    assert rows[1]["x1"] is None
+
+
+def test_people_get_a_table(folder, capsys):
+    assert predict.main([str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert "perceived race" in lines[0]
+    assert "%" in lines[1]
+    assert "unreadable" in lines[2]
+    assert "no_face" in lines[3]
+
+
+def test_aligned_images_are_faces_without_a_box(folder, capsys):
+    assert predict.main([str(folder / "deeper" / "nobody.JPG"), "--aligned", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["status"], row["face"], row["x1"], row["detection"]) == ("ok", 1, None, None)
+    assert row["predicted_race"] in labels.RACE
+    assert row["age_years"] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nowhere.jpg"],
+        ["{folder}", "--csv", "{folder}"],
+        ["{folder}", "--csv", "{folder}/no/such/folder.csv"],
+        ["{folder}", "--model", "{folder}"],
+        ["{folder}", "--unknown"],
+    ],
+)
+def test_bad_arguments_end_with_2(folder, arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        predict.main([argument.format(folder=folder) for argument in arguments])
+    assert end.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_a_failure_leaves_no_half_written_file(folder, monkeypatch):
+    out = folder / "out.csv"
+    out.write_text("before")
+
+    def fail(*_: object) -> str:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(predict.os, "replace", fail)
+    with pytest.raises(RuntimeError):
+        predict.main([str(folder / "broken.jpg"), "--csv", str(out)])
+    assert out.read_text() == "before"
+    assert not list(folder.glob(".*part"))
+
+
+def test_an_empty_folder_is_an_empty_answer(tmp_path, capsys):
+    assert predict.main([str(tmp_path), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == []
+    assert "no photos" in told.err
+
+
+def test_it_runs_as_a_command(folder):
+    command = [sys.executable, "-m", "ml.predict", str(folder / "broken.jpg"), "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)[0]["status"] == "unreadable"
