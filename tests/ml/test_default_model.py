@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from ml import card as cards
+from ml import checkpoint, data, labels, metrics, utkface
+from ml.runtime import TorchRuntime
+
+
+def test_the_default_model_has_a_complete_card_and_a_true_hash():
+    _, card = checkpoint.load()
+    assert card.labels == labels.ATTRIBUTES
+    assert set(card.temperatures) == set(labels.ATTRIBUTES)
+    assert "CC BY 4.0" in card.licence
+    assert card.metrics["fairface_val"]["images"] == 2500
+    assert (cards.DEFAULT_DIR / "MODEL_CARD.md").is_file()
+    assert (cards.DEFAULT_DIR / cards.WEIGHTS_FILE).stat().st_size < 12_000_000
+
+
+@pytest.mark.slow
+def test_the_default_model_reaches_its_recorded_numbers(shared):
+    net, card = checkpoint.load()
+    faces = data.read_fairface(
+        shared / "data" / "fairface", shards=["val.zip"], label_file=data.VAL_CSV, size=card.preset.size, limit=500
+    )
+    vectors = TorchRuntime(net, card).probabilities(faces.images)
+    recorded = card.metrics["fairface_val"]
+    for name, values in vectors.items():
+        found = metrics.accuracy(values.argmax(axis=1), faces.targets[name])
+        share = recorded[name]["accuracy"]
+        # Three standard errors of a sample of 500.
+        assert found > share - 3 * np.sqrt(share * (1 - share) / 500), name
+
+
+def test_names_of_utkface_tell_age_gender_and_race():
+    assert utkface.parse_name("UTKFace/26_1_4_20170117.chip.webp") == (26, 1, 4)
+    assert utkface.parse_name("UTKFace/61_1_20170109.chip.webp") is None
+    assert [utkface.age_bin(years) for years in (0, 2, 3, 9, 10, 69, 70, 116)] == [0, 0, 1, 1, 2, 7, 8, 8]
