@@ -19,5 +19,5 @@ class Command(BaseCommand):
         for worker in live:
             self.stdout.write(f"{worker.name}: {worker.model} on {worker.device}")
         if not live:
-            self.stderr.write(f"{named or 'No worker'} shows no sign of life.")
+            self.stderr.write(f"{named} shows no sign of life." if named else "No worker shows a sign of life.")
             sys.exit(1)
