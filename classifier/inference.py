@@ -12,7 +12,8 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from classifier.models import Face
-    from ml.pipeline import FacePipeline, PhotoRequest, PhotoResult
+    from ml.pipeline import FacePipeline
+    from ml.requests import PhotoRequest, PhotoResult
 
 WARM_UP_SIZE = (640, 480)
 
@@ -38,7 +39,7 @@ def describe_model() -> dict[str, Any]:
 
 def warm_up() -> None:
     """Run the pipeline once on a grey picture, so that the first photo does not wait for what torch prepares."""
-    from ml.pipeline import Chip, PhotoRequest
+    from ml.requests import Chip, PhotoRequest
 
     picture = io.BytesIO()
     Image.new("RGB", WARM_UP_SIZE, "grey").save(picture, "JPEG")
@@ -53,7 +54,7 @@ def analyze(batch: "Sequence[PhotoRequest]") -> "list[PhotoResult]":
 
 def build_request(content: bytes, *, faces: "Sequence[Face]", attributes: Iterable[str]) -> "PhotoRequest":
     """Ask for the faces in an encoded photo, or, where faces are known, for new words on the same crops."""
-    from ml.pipeline import Chip, PhotoRequest
+    from ml.requests import Chip, PhotoRequest
 
     chips = tuple(Chip(face.chip_cx, face.chip_cy, face.chip_side, face.chip_angle) for face in faces)
     return PhotoRequest(image=content, chips=chips or None, attributes=frozenset(attributes))

@@ -15,61 +15,14 @@ from ml import photos, quality
 from ml.card import DEFAULT_DIR, ModelCard
 from ml.faces import DETECTOR_VERSION, DetectedFace, FaceDetector
 from ml.preprocess import Chip, cut_chip, whole_image
+from ml.requests import ALL_ATTRIBUTES, AnalyzedFace, PhotoRequest, PhotoResult
 from ml.runtime import TorchRuntime
 
-__all__ = ["AnalyzedFace", "Chip", "FacePipeline", "PhotoRequest", "PhotoResult"]
-
-ALL_ATTRIBUTES = frozenset({"race", "gender", "age"})
 PHOTOS_AT_ONCE = 16
 # Decoded photos held at a time, by their pixels: 64 million are 192 MB.
 PIXELS_AT_ONCE = 64_000_000
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PhotoRequest:
-    """A photo (RGB uint8 (H, W, 3) if an array) and what to look for.
-
-    With `chips` there is no detection: these crops are classified, in this order.
-    Attributes that are not asked for are neither computed nor returned.
-    """
-
-    image: photos.PhotoSource
-    chips: tuple[Chip, ...] | None = None
-    attributes: frozenset[str] = ALL_ATTRIBUTES
-
-
-@dataclass(frozen=True)
-class AnalyzedFace:
-    """A face: boxes and chip in pixels of the upright photo; box and detection are None when chips were given.
-
-    `size_px` is the box's width, estimated from the chip's side where there is no box; `sharpness` the variance of the
-    Laplacian on the chip's luma (0..255) at network size; `brightness` the chip's mean luma (0..1).
-    `probabilities` holds a calibrated vector per attribute, in the order of `ml.labels`.
-    """
-
-    box: tuple[float, float, float, float] | None
-    detection: float | None
-    chip: Chip
-    size_px: float
-    sharpness: float
-    brightness: float
-    probabilities: dict[str, tuple[float, ...]]
-
-
-@dataclass(frozen=True)
-class PhotoResult:
-    """What became of a photo: its faces, largest first, or `error`, "unreadable" or "internal".
-
-    `timings_ms` has decode, detect and classify: this photo's share of its batch.
-    """
-
-    width: int
-    height: int
-    faces: tuple[AnalyzedFace, ...]
-    timings_ms: dict[str, float]
-    error: str = ""
 
 
 @dataclass

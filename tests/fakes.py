@@ -3,7 +3,6 @@
 import io
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,35 +10,7 @@ from PIL import Image
 
 from ml import labels
 from ml.card import ModelCard
-
-
-@dataclass(frozen=True)
-class FakeChip:
-    cx: float
-    cy: float
-    side: float
-    angle: float
-
-
-@dataclass(frozen=True)
-class FakeFace:
-    box: tuple[float, float, float, float] | None
-    detection: float | None
-    chip: Any
-    size_px: float
-    sharpness: float
-    brightness: float
-    probabilities: dict[str, tuple[float, ...]]
-
-
-@dataclass(frozen=True)
-class FakeResult:
-    width: int
-    height: int
-    faces: tuple[FakeFace, ...]
-    timings_ms: dict[str, float]
-    error: str = ""
-
+from ml.requests import AnalyzedFace, Chip, PhotoRequest, PhotoResult
 
 CARD = ModelCard(
     name="facet-fake",
@@ -61,25 +32,23 @@ class FakePipeline:
 
     @classmethod
     def load(cls, model_dir: Any = None, *, device: Any = None, threads: Any = None) -> "FakePipeline":
-        import ml.pipeline  # noqa: F401 - takes its seconds now, as the real one does, and not under the first lease
-
         return cls()
 
-    def analyze(self, requests: Sequence[Any]) -> list[FakeResult]:
+    def analyze(self, requests: Sequence[PhotoRequest]) -> list[PhotoResult]:
         return [self._analyze_one(request) for request in requests]
 
-    def _analyze_one(self, request: Any) -> FakeResult:
+    def _analyze_one(self, request: PhotoRequest) -> PhotoResult:
         time.sleep(self.seconds_per_photo)
         with Image.open(io.BytesIO(request.image)) as image:
             pixels = np.asarray(image.convert("RGB").resize((8, 8)))
             width, height = image.size
         chips = request.chips
         if chips is None:
-            chips = () if pixels.max() < 8 else (FakeChip(width / 2, height / 2, min(width, height) / 2, 0.0),)
+            chips = () if pixels.max() < 8 else (Chip(width / 2, height / 2, min(width, height) / 2, 0.0),)
         faces = tuple(self._face(chip, pixels, request) for chip in chips)
-        return FakeResult(width, height, faces, {"decode": 1.0, "detect": 2.0, "classify": 1.0})
+        return PhotoResult(width, height, faces, {"decode": 1.0, "detect": 2.0, "classify": 1.0})
 
-    def _face(self, chip: Any, pixels: np.ndarray, request: Any) -> FakeFace:
+    def _face(self, chip: Chip, pixels: np.ndarray, request: PhotoRequest) -> AnalyzedFace:
         detected = request.chips is None
         half = chip.side / 2
         box = (chip.cx - half, chip.cy - half, chip.cx + half, chip.cy + half) if detected else None
@@ -89,7 +58,7 @@ class FakePipeline:
             for name, names in labels.ATTRIBUTES.items()
             if name in request.attributes
         }
-        return FakeFace(box, 0.99 if detected else None, chip, chip.side, 100.0, 0.5, vectors)
+        return AnalyzedFace(box, 0.99 if detected else None, chip, chip.side, 100.0, 0.5, vectors)
 
 
 class SlowPipeline(FakePipeline):

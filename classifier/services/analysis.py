@@ -14,7 +14,7 @@ from classifier.models import Collection, Face, ModelVersion, Photo
 from classifier.services import leases, predictions, registry
 
 if TYPE_CHECKING:
-    from ml.pipeline import PhotoRequest, PhotoResult
+    from ml.requests import PhotoRequest, PhotoResult
 
 logger = logging.getLogger("facet.analysis")
 

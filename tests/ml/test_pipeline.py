@@ -6,7 +6,8 @@ from PIL import Image
 
 from ml import labels
 from ml.faces import FaceDetector
-from ml.pipeline import Chip, FacePipeline, PhotoRequest
+from ml.pipeline import FacePipeline
+from ml.requests import Chip, PhotoRequest
 from ml.runtime import TorchRuntime
 from tests import pictures
 

@@ -10,6 +10,7 @@ from classifier import inference
 from classifier.models import Face, ModelVersion, Photo, Prediction, State
 from classifier.services import analysis, predictions, rerun
 from ml import labels
+from ml.requests import PhotoResult
 from tests import factories, fakes
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +40,7 @@ def test_photos_are_analysed_in_batches_and_each_gets_its_faces(collection, sett
 
 def test_a_photo_without_a_face_is_done_with_a_code(collection, monkeypatch):
     (photo,) = queued(collection)
-    result = fakes.FakeResult(320, 240, (), {"decode": 1.0, "detect": 1.0, "classify": 0.0})
+    result = PhotoResult(320, 240, (), {"decode": 1.0, "detect": 1.0, "classify": 0.0})
     monkeypatch.setattr(fakes.FakePipeline, "analyze", lambda self, requests: [result])
     run_all()
     photo.refresh_from_db()
@@ -83,7 +84,7 @@ def test_a_missing_file_fails_its_photo_and_no_other(collection):
 
 def test_a_photo_the_pipeline_cannot_read_fails_as_internal(collection, monkeypatch):
     (photo,) = queued(collection)
-    result = fakes.FakeResult(0, 0, (), {}, error="unreadable")
+    result = PhotoResult(0, 0, (), {}, error="unreadable")
     monkeypatch.setattr(fakes.FakePipeline, "analyze", lambda self, requests: [result])
     run_all()
     photo.refresh_from_db()

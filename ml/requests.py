@@ -1,0 +1,56 @@
+"""What the pipeline is asked and what it answers; importable without torch."""
+
+from dataclasses import dataclass
+
+from ml import labels
+from ml.photos import PhotoSource
+from ml.preprocess import Chip
+
+__all__ = ["ALL_ATTRIBUTES", "AnalyzedFace", "Chip", "PhotoRequest", "PhotoResult"]
+
+ALL_ATTRIBUTES = frozenset(labels.ATTRIBUTES)
+
+
+@dataclass(frozen=True)
+class PhotoRequest:
+    """A photo (RGB uint8 (H, W, 3) if an array) and what to look for.
+
+    With `chips` there is no detection: these crops are classified, in this order.
+    Attributes that are not asked for are neither computed nor returned.
+    """
+
+    image: PhotoSource
+    chips: tuple[Chip, ...] | None = None
+    attributes: frozenset[str] = ALL_ATTRIBUTES
+
+
+@dataclass(frozen=True)
+class AnalyzedFace:
+    """A face: boxes and chip in pixels of the upright photo; box and detection are None when chips were given.
+
+    `size_px` is the box's width, estimated from the chip's side where there is no box; `sharpness` the variance of the
+    Laplacian on the chip's luma (0..255) at network size; `brightness` the chip's mean luma (0..1).
+    `probabilities` holds a calibrated vector per attribute, in the order of `ml.labels`.
+    """
+
+    box: tuple[float, float, float, float] | None
+    detection: float | None
+    chip: Chip
+    size_px: float
+    sharpness: float
+    brightness: float
+    probabilities: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class PhotoResult:
+    """What became of a photo: its faces, largest first, or `error`, "unreadable" or "internal".
+
+    `timings_ms` has decode, detect and classify: this photo's share of its batch.
+    """
+
+    width: int
+    height: int
+    faces: tuple[AnalyzedFace, ...]
+    timings_ms: dict[str, float]
+    error: str = ""
