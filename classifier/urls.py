@@ -22,6 +22,7 @@ urlpatterns = [
     path("photos/<uuid:uid>/detect-again/", photos.detect_again, name="photo-detect-again"),
     path("uploads/<uuid:uid>/", uploads.detail, name="upload-detail"),
     path("account/", accounts.account_detail, name="account-detail"),
+    path("account/terms/", accounts.accept_terms, name="terms-accept"),
     path("account/tokens/", accounts.token_list, name="token-list"),
     path("account/tokens/<uuid:uid>/revoke/", accounts.revoke, name="token-revoke"),
     path("models/", pages.model_list, name="model-list"),

@@ -153,8 +153,8 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
     409: (
         "The terms of the collection are not accepted; for the Inbox, the terms of use.",
         "terms_not_accepted",
-        "The terms of use, which cover the Inbox, are not accepted for this account "
-        "(https://facet.example.org/account/). Photos can go to a collection whose declaration you make.",
+        "The terms of use, which cover the Inbox, are not accepted for this account. Accept them at "
+        "https://facet.example.org/account/, or send photos to a collection whose declaration you make.",
         {"accept_at": "https://facet.example.org/account/"},
     ),
     411: ("The body came in chunks.", "length_missing", "Send the body with a Content-Length, not in chunks.", {}),

@@ -122,8 +122,8 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         if collection.is_inbox:
             address = self.request.build_absolute_uri(reverse("account-detail"))
             message = (
-                f"The terms of use, which cover the Inbox, are not accepted for this account ({address}). "
-                "Photos can go to a collection whose declaration you make."
+                "The terms of use, which cover the Inbox, are not accepted for this account. "
+                f"Accept them at {address}, or send photos to a collection whose declaration you make."
             )
         else:
             address = self.request.build_absolute_uri(reverse("collection-detail", args=[collection.uid]))

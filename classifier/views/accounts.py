@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from classifier.forms import TokenForm
 from classifier.models import AccessToken, Photo
 from classifier.services import tokens
-from classifier.terms import TERMS_OF_USE
+from classifier.terms import TERMS_OF_USE, TERMS_VERSION
 from classifier.views.access import UserRequest, login_required
 
 
@@ -30,6 +30,16 @@ def account_detail(request: UserRequest) -> HttpResponse:
         "token_count": AccessToken.objects.filter(user=user).count(),
     }
     return render(request, "accounts/detail.html", context)
+
+
+@login_required
+@require_POST
+def accept_terms(request: UserRequest) -> HttpResponse:
+    """For those whose account somebody else made: the terms that sign-up asks for."""
+    if request.user.terms_accepted_at is None:
+        request.user.accept_terms(version=TERMS_VERSION, by=request.user.username)
+        messages.success(request, "You have accepted the terms of use.")
+    return redirect("account-detail")
 
 
 @login_required

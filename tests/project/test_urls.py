@@ -79,6 +79,7 @@ POST   photo-run-again                          302   404   302   404   404
 POST   photo-detect-again                       302   404   302   404   404
 GET    upload-detail                            302   404   200   200   200
 GET    account-detail                           302   200   200   200   200
+POST   terms-accept                             302   302   302   302   302
 GET    token-list                               302   200   200   200   200
 POST   token-list                               302   200   200   200   200
 POST   token-revoke                             302   404   302   404   404

@@ -107,3 +107,13 @@ def test_revoking_a_token(alice_client, token):
     response = alice_client.post(reverse("token-revoke", args=[token.uid]), follow=True)
     assert "no longer opens anything" in response.content.decode()
     assert not AccessToken.objects.exists()
+
+
+def test_somebody_whose_account_was_made_for_them_accepts_the_terms_themselves(client, alice):
+    User.objects.filter(pk=alice.pk).update(terms_version="", terms_accepted_at=None, terms_accepted_by="")
+    client.force_login(alice)
+    assert "Accept the terms of use" in client.get(reverse("account-detail")).content.decode()
+    page = client.post(reverse("terms-accept"), follow=True).content.decode()
+    assert "Accept the terms of use" not in page
+    alice.refresh_from_db()
+    assert (alice.terms_version, alice.terms_accepted_by) == (TERMS_VERSION, "alice")
