@@ -36,7 +36,9 @@ def read_photo(source: PhotoSource) -> Image.Image:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise UnreadablePhoto(f"{opened.width} x {opened.height} pixels are over the limit of {MAX_PIXELS}")
-            return _flatten(ImageOps.exif_transpose(opened))
+            ImageOps.exif_transpose(opened, in_place=True)  # no second copy of what may be 200 MB
+            opened.load()
+            return _flatten(opened)
     except UnreadablePhoto:
         raise
     except Exception as error:  # decoders raise whatever they like over hostile bytes
@@ -54,7 +56,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """RGB from any mode; always a loaded image of its own, free of the file it came from."""
+    """RGB from any mode; an RGB image is returned as it is."""
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
         deep = np.asarray(image).astype(np.float64)
         image = Image.fromarray(np.clip(deep / 257.0, 0, 255).round().astype(np.uint8))
@@ -62,4 +64,4 @@ def _flatten(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(ground, image).convert("RGB")
-    return image.convert("RGB") if image.mode != "RGB" else image.copy()
+    return image.convert("RGB") if image.mode != "RGB" else image

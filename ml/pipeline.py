@@ -18,9 +18,9 @@ from ml.preprocess import Chip, cut_chip, whole_image
 from ml.requests import ALL_ATTRIBUTES, AnalyzedFace, PhotoRequest, PhotoResult
 from ml.runtime import TorchRuntime
 
-PHOTOS_AT_ONCE = 16
-# Decoded photos held at a time, by their pixels: 64 million are 192 MB.
-PIXELS_AT_ONCE = 64_000_000
+PHOTOS_AT_ONCE = 8
+# Decoded photos held at a time, by their pixels, of which Pillow stores four bytes each.
+PIXELS_AT_ONCE = 32_000_000
 
 logger = logging.getLogger(__name__)
 
