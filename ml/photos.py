@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "MPO", "GIF", "BMP", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")  # JPEG takes MPO with it: Pillow has no other door
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".gif", ".bmp", ".avif", ".heic", ".heif"})
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
 

@@ -17,6 +17,17 @@ def test_a_photo_is_turned_upright():
     assert not found.getexif()
 
 
+@pytest.mark.parametrize("format", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF"])
+def test_every_format_of_the_site_is_read(format):
+    assert photos.read_photo(pictures.encode(pictures.picture(48, 32), format)).size == (48, 32)
+
+
+@pytest.mark.parametrize("format", ["TIFF", "PPM", "ICO"])
+def test_other_formats_are_unreadable(format):
+    with pytest.raises(photos.UnreadablePhoto, match="cannot identify"):
+        photos.read_photo(pictures.encode(pictures.picture(48, 32), format))
+
+
 def test_transparency_is_laid_on_white():
     found = photos.read_photo(pictures.encode(Image.new("RGBA", (4, 4), (255, 0, 0, 0)), "PNG"))
     assert (found.mode, found.getpixel((1, 1))) == ("RGB", (255, 255, 255))
