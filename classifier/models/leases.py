@@ -78,12 +78,6 @@ class LeasedQuerySet(models.QuerySet):
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
         return self.filter(token=token, state=State.RUNNING).update(lease_until=until)
 
-    def release(self, *, token: uuid.UUID) -> int:
-        """Give unfinished rows of one claim back untouched (the worker is stopping, say)."""
-        return self.filter(token=token, state=State.RUNNING).update(
-            state=State.QUEUED, token=None, lease_until=None, started_at=None
-        )
-
     def finish(self, *, pk: int, token: uuid.UUID, **values: Any) -> bool:
         """Mark one row done if it is still the caller's. Call it inside the transaction that stores the result."""
         changed = self.filter(pk=pk, token=token, state=State.RUNNING).update(

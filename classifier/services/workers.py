@@ -1,8 +1,7 @@
 """Who is working, and whether the instance is ready to take photos."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
@@ -30,9 +29,6 @@ class Readiness:
     @property
     def ready(self) -> bool:
         return self.database and self.queue_moving and self.model_loaded
-
-    def to_json(self) -> dict[str, Any]:
-        return {"ready": self.ready, **asdict(self)}
 
 
 def readiness() -> Readiness:
