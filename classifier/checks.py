@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.http.request import split_domain_port, validate_host
 
+from classifier.services import rates
 from webapp.celery import broker_settings
 
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "::1"}
@@ -22,6 +23,7 @@ SECRET_KEY_CHARACTERS = 50  # what Django's own check asks for
 SECRET_KEY_DIFFERENT_CHARACTERS = 10
 MODEL_FILES = ("model.json", "model.safetensors")
 REDIS_SECONDS = 2
+LAST_PORT = 65_535
 
 
 @register()
@@ -169,6 +171,44 @@ def check_upload_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessag
             hint="Make FACET_MAX_REQUEST_MB at least as large as FACET_MAX_FILE_MB.",
             id="facet.W013",
         )
+
+
+@register()
+def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    counts = {
+        "FACET_WEB_THREADS": settings.WEB_THREADS,
+        "FACET_DECODE_PROCESSES": settings.DECODE_PROCESSES,
+        "FACET_BATCH_PHOTOS": settings.BATCH_PHOTOS,
+        "FACET_MAX_PENDING_PHOTOS": settings.MAX_PENDING_PHOTOS,
+    }
+    nothing = [name for name, value in counts.items() if value < 1]
+    if nothing:
+        yield Error(
+            f"With {', '.join(nothing)} under 1 nothing would ever be done.",
+            hint="Leave it empty for the default.",
+            id="facet.E018",
+        )
+    if not 1 <= settings.PORT <= LAST_PORT:
+        yield Error(
+            f"FACET_PORT is {settings.PORT}: there is no such port.",
+            hint=f"Choose one from 1 to {LAST_PORT}.",
+            id="facet.E019",
+        )
+
+
+@register()
+def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    calls = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    chosen = {
+        "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
+        "FACET_API_RATE": calls["api"],
+        "FACET_API_USER_RATE": calls["user"],
+    }
+    for name, text in chosen.items():
+        try:
+            rates.parse_rate(text)
+        except ValueError as error:
+            yield Error(f"{name} cannot be read: {error}.", hint="Write 600/min, 50/hour or off.", id="facet.E020")
 
 
 @register(Tags.security, deploy=True)

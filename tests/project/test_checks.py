@@ -137,6 +137,24 @@ def test_limits_that_let_nothing_through_are_errors(settings):
     assert ids(checks.check_upload_limits) == ["facet.E012", "facet.W013"]
 
 
+def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
+    settings.BATCH_PHOTOS, settings.PORT = 0, 99_999
+    assert ids(checks.check_counts) == ["facet.E018", "facet.E019"]
+
+
+def test_rates_that_cannot_be_read_are_errors(settings):
+    settings.UPLOAD_RATE = "plenty"
+    assert ids(checks.check_rates) == ["facet.E020"]
+    settings.UPLOAD_RATE = "off"
+    assert ids(checks.check_rates) == []
+
+
+def test_a_number_that_cannot_be_read_is_named(tmp_path):
+    result = run_check(tmp_path, FACET_MAX_FILE_MB="many")
+    assert result.returncode != 0
+    assert "FACET_MAX_FILE_MB cannot be read" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("url", "hosts", "found"),
     [
