@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.http.request import split_domain_port, validate_host
+from rest_framework.settings import api_settings
 
 from classifier.services import rates
 from webapp.celery import broker_settings
@@ -198,7 +199,7 @@ def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 
 @register()
 def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
-    calls = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    calls = api_settings.DEFAULT_THROTTLE_RATES
     chosen = {
         "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
         "FACET_API_RATE": calls["api"],
