@@ -24,6 +24,7 @@ SECRET_KEY_CHARACTERS = 50  # what Django's own check asks for
 SECRET_KEY_DIFFERENT_CHARACTERS = 10
 MODEL_FILES = ("model.json", "model.safetensors")
 REDIS_SECONDS = 2
+DECODABLE_PIXELS = 50_000_000  # what the decoding child's memory limit and the worker's reader are made for
 LAST_PORT = 65_535
 
 
@@ -194,6 +195,12 @@ def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             f"FACET_PORT is {settings.PORT}: there is no such port.",
             hint=f"Choose one from 1 to {LAST_PORT}.",
             id="facet.E019",
+        )
+    if settings.MAX_PIXELS > DECODABLE_PIXELS:
+        yield Error(
+            f"FACET_MAX_MEGAPIXELS is over {DECODABLE_PIXELS // 1_000_000}: larger photos would be taken in, then fail.",
+            hint="The memory of the processes that decode photos is measured for that size. Choose less.",
+            id="facet.E021",
         )
 
 

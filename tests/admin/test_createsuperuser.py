@@ -47,3 +47,8 @@ def test_the_terms_are_shown_and_accepted_at_the_terminal(db, monkeypatch):
     call_command("createsuperuser", username="ada", email="ada@example.org", stdin=Terminal(), stdout=shown)
     assert User.objects.get(username="ada").terms_version == TERMS_VERSION
     assert TERMS_VERSION in shown.getvalue()
+
+
+def test_without_a_terminal_it_says_that_nobody_was_made(db):
+    with pytest.raises(CommandError, match="no administrator was made"):
+        call_command("createsuperuser", stdin=StringIO(), stdout=StringIO())

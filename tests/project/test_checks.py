@@ -142,6 +142,11 @@ def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
     assert ids(checks.check_counts) == ["facet.E018", "facet.E019"]
 
 
+def test_photos_larger_than_the_decoders_can_take_are_not_promised(settings):
+    settings.MAX_PIXELS = 60_000_000
+    assert ids(checks.check_counts) == ["facet.E021"]
+
+
 def test_rates_that_cannot_be_read_are_errors(settings):
     settings.UPLOAD_RATE = "plenty"
     assert ids(checks.check_rates) == ["facet.E020"]

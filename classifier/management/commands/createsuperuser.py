@@ -17,7 +17,12 @@ class Command(createsuperuser.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = set(User.objects.values_list("pk", flat=True))
-        if options["interactive"] and self.stdin.isatty():
+        if options["interactive"]:
+            if not self.stdin.isatty():
+                raise CommandError(
+                    "There is no terminal to ask for a name and a password, so no administrator was made. Use --noinput "
+                    "with --username, --email and DJANGO_SUPERUSER_PASSWORD."
+                )
             self._ask_for_terms()
         super().handle(*args, **options)
         for user in User.objects.filter(is_superuser=True).exclude(pk__in=known):
