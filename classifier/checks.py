@@ -198,7 +198,7 @@ def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         )
     if settings.MAX_PIXELS > DECODABLE_PIXELS:
         yield Error(
-            f"FACET_MAX_MEGAPIXELS is over {DECODABLE_PIXELS // 1_000_000}: larger photos would be taken in, then fail.",
+            f"FACET_MAX_MEGAPIXELS is over {DECODABLE_PIXELS // 1_000_000}: larger photos would fail later.",
             hint="The memory of the processes that decode photos is measured for that size. Choose less.",
             id="facet.E021",
         )

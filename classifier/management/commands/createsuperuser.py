@@ -20,8 +20,8 @@ class Command(createsuperuser.Command):
         if options["interactive"]:
             if not self.stdin.isatty():
                 raise CommandError(
-                    "There is no terminal to ask for a name and a password, so no administrator was made. Use --noinput "
-                    "with --username, --email and DJANGO_SUPERUSER_PASSWORD."
+                    "There is no terminal to ask for a name and a password, so no administrator was made. "
+                    "Use --noinput with --username, --email and DJANGO_SUPERUSER_PASSWORD."
                 )
             self._ask_for_terms()
         super().handle(*args, **options)
