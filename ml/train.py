@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ml import checkpoint, data, labels, metrics, network
 from ml.augment import augment
 from ml.card import ModelCard
+from ml.datasets import fairface
 from ml.preprocess import Preset, to_input
 from ml.recipe import DEFAULT, Recipe, read_recipe
 
@@ -209,8 +210,8 @@ def main(argv: list[str] | None = None) -> int:
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     preset = Preset()
     torch.manual_seed(recipe.seed)
-    faces = data.read_fairface(
-        args.data, shards=recipe.data.shards, label_file=data.TRAIN_CSV, size=preset.size, limit=args.limit
+    faces = fairface.read_fairface(
+        args.data, shards=recipe.data.shards, label_file=fairface.TRAIN_CSV, size=preset.size, limit=args.limit
     )
     split = len(faces) - min(recipe.data.held_out, len(faces) // 2)
     training, held_out = faces.slice(0, split), faces.slice(split)
