@@ -106,8 +106,9 @@ def fine_classes() -> dict[str, Classes]:
 class FaceSet:
     """Chips (N, S, S, 3) uint8 RGB, per attribute an array (N,) of class positions or -1, and the files' names.
 
-    `classes` tells what the positions mean, `digests` are the SHA-256 of each file as read, `identities` who is seen
-    (empty: not told), `years` (N,) exact ages where known, `left_out` counts by reason what the reader did not take.
+    `classes` tells what the positions mean; `digests` are the SHA-256 of each file as read, with the chip if there is
+    one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `years` (N,) are
+    exact ages, nan where unknown; `left_out` counts by reason what the reader did not take.
     """
 
     images: np.ndarray

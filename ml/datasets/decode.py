@@ -121,9 +121,10 @@ def read_faces(
             image = photos.read_photo(content)
         except photos.UnreadablePhoto:
             return None
-        chip = chosen[index].chip or preprocess.whole_image(image)
-        images[index] = np.asarray(preprocess.cut_chip(image, chip, size=size))
-        return hashlib.sha256(content).hexdigest()
+        chip = chosen[index].chip
+        images[index] = np.asarray(preprocess.cut_chip(image, chip or preprocess.whole_image(image), size=size))
+        # The faces of one photo are different images.
+        return hashlib.sha256(content + (repr(chip).encode() if chip else b"")).hexdigest()
 
     with ThreadPoolExecutor(max_workers=DECODING_THREADS) as pool:
         steps = pool.map(decode, range(len(chosen)))
