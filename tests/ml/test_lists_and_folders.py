@@ -64,7 +64,7 @@ def test_what_a_list_gets_wrong_is_told(tmp_path):
     with pytest.raises(data.MissingFiles, match=r"1 of 2 images are not there: b\.jpg"):
         lists.read_list(listed, classes=LIST_5, size=24)
     listed.write_text("a.jpg White\na.jpg Martian\n")
-    with pytest.raises(data.UnknownLabels, match="1 unknown labels: a.jpg Martian"):
+    with pytest.raises(data.UnknownLabels, match=r"1 unknown labels: a\.jpg Martian"):
         lists.read_list(listed, classes=LIST_5, size=24)
     with pytest.warns(data.DataWarning):
         assert len(lists.read_list(listed, classes=LIST_5, size=24, skip_unknown=True)) == 1
