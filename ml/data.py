@@ -65,8 +65,11 @@ class Classes:
     def loss_targets(self, head: tuple[str, ...]) -> np.ndarray:
         """The coarse loss's target matrix (classes, head) bool: which of a network's labels each class covers.
 
-        Raises UnknownLabels where the network lacks a label that a class covers.
+        A network whose labels are these very classes is trained on them as they are. Raises UnknownLabels where the
+        network lacks a label that a class covers.
         """
+        if head == self.names:
+            return np.eye(len(head), dtype=bool)
         fine = self.head
         covers = np.eye(len(self.names), dtype=bool) if self.covers is None else self.covers
         missing = [name for name, used in zip(fine, covers.sum(axis=0), strict=True) if used and name not in head]
@@ -156,6 +159,15 @@ class FaceSet:
             total.update("\0".join((attribute, *self.classes[attribute].names)).encode() + b"\n")
             total.update(np.ascontiguousarray(self.targets[attribute], dtype="<i8").tobytes())
         return total.hexdigest()
+
+    def coarse_targets(self, heads: Mapping[str, tuple[str, ...]]) -> dict[str, np.ndarray]:
+        """The `covers` of `ml.train.mean_loss` for a network with these labels, for the attributes that need it.
+
+        One (classes, labels) bool matrix for each attribute whose classes are not the head's own labels. Raises
+        UnknownLabels where a head lacks a label that a class covers.
+        """
+        classes = {name: of for name, of in self.classes.items() if name in heads and of.names != heads[name]}
+        return {name: of.loss_targets(heads[name]) for name, of in classes.items()}
 
     def count_classes(self, attribute: str) -> dict[str, int]:
         """How many examples each class has."""

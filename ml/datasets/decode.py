@@ -134,8 +134,10 @@ def read_faces(
     if unreadable:
         _warn(f"{len(unreadable)} images left out, they cannot be read", unreadable)
         counts["unreadable"] = len(unreadable)
-        kept = np.array([digest is not None for digest in digests])
-        images, chosen = images[kept], [chosen[i] for i in np.flatnonzero(kept)]
+        kept = [index for index, digest in enumerate(digests) if digest is not None]
+        for place, index in enumerate(kept):  # in place: a second array of all images may not fit into memory
+            images[place] = images[index]
+        images, chosen = images[: len(kept)], [chosen[index] for index in kept]
     if not chosen:
         raise data.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
     return data.FaceSet(

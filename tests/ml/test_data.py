@@ -43,6 +43,19 @@ def test_own_classes_need_a_head_of_their_own():
         data.own_classes("gender", ["non_binary", "Non binary"])
 
 
+def test_a_set_tells_the_matrices_a_network_needs_for_it():
+    faces = face_set()
+    assert list(faces.coarse_targets(labels.ATTRIBUTES)) == ["race"]
+    assert np.flatnonzero(faces.coarse_targets(labels.ATTRIBUTES)["race"][2]).tolist() == [3, 4]
+    with pytest.raises(data.UnknownLabels, match="Latino_Hispanic"):
+        faces.coarse_targets({"race": ("White", "Black")})
+    five = faces.classes["race"].names  # a network with just these groups
+    assert faces.coarse_targets({"race": five}) == {}
+    assert np.array_equal(faces.classes["race"].loss_targets(five), np.eye(5, dtype=bool))
+    fine = data.FaceSet(faces.images, {"race": faces.targets["race"]}, faces.files)
+    assert fine.coarse_targets(labels.ATTRIBUTES) == {}
+
+
 def test_classes_are_found_however_people_write_them():
     race = data.classes_in("race")
     assert (race.find("east_asian"), race.find(" Latino Hispanic "), race.find("Martian")) == (3, 2, None)

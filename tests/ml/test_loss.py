@@ -64,3 +64,21 @@ def test_the_gradient_of_a_coarse_label_is_finite_and_leaves_the_split_inside_it
     expected = P.clone()
     expected[[3, 4]] -= P[[3, 4]] / 0.25
     assert torch.allclose(logits.grad, expected[None], atol=1e-6)
+
+
+def test_a_fine_head_learns_from_coarse_labels_alone(tiny):
+    net, _ = tiny
+    generator = torch.Generator().manual_seed(2)
+    targets = {"race": torch.arange(32) % 5}
+    x = torch.randn(32, 3, 16, 16, generator=generator) * 0.1 + targets["race"].view(-1, 1, 1, 1) - 2.0
+    x[:, 1] *= -1  # the sign survives the ReLUs
+    net.train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
+    for _ in range(120):
+        loss = train.mean_loss(net(x), targets, recipe=PLAIN, covers=utkface_covers())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    p = torch.softmax(net.eval()(x)["race"], dim=1)  # (32, 7)
+    sums = p @ utkface_covers()["race"].float().T
+    assert (sums.argmax(dim=1) == targets["race"]).float().mean() > 0.9
