@@ -48,8 +48,8 @@ def list_utkface(place: Path, *, limit: int | None = None, skip_unknown: bool = 
             if example is None:
                 unknown.names.append(name)
                 continue
-            content = store.read(name)
             try:
+                content = store.read(name)
                 fingerprints.append(splits.fingerprint(photos.read_photo(content)))
             except photos.UnreadablePhoto:
                 unreadable.append(name)

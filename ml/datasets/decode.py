@@ -3,6 +3,7 @@
 import hashlib
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -39,8 +40,13 @@ class ImageStore:
         return name in self._members if self._folder is None else (self._folder / name).is_file()
 
     def read(self, name: str) -> bytes:
-        """The bytes of one image; may be called from several threads."""
-        return self._members[name].read(name) if self._folder is None else (self._folder / name).read_bytes()
+        """The bytes of one image; may be called from several threads. Raises UnreadablePhoto for a damaged member."""
+        if self._folder is not None:
+            return (self._folder / name).read_bytes()
+        try:
+            return self._members[name].read(name)
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise photos.UnreadablePhoto(str(error)) from error
 
 
 def is_image(name: str) -> bool:
@@ -52,7 +58,7 @@ def is_image(name: str) -> bool:
 def open_store(place: Path, *, shards: Sequence[str] | None = None) -> Iterator[ImageStore]:
     """The images at a place: the zips named by `shards`, else the zip itself, a folder's zips, or a folder of images.
 
-    Raises MissingFiles.
+    Raises MissingFiles, and BadData for what is no zip.
     """
     if shards is not None:
         paths = [place / shard for shard in shards]
@@ -64,7 +70,10 @@ def open_store(place: Path, *, shards: Sequence[str] | None = None) -> Iterator[
     if missing:
         raise data.MissingFiles("Not there", names=missing)
     with ExitStack() as stack:
-        archives = [stack.enter_context(zipfile.ZipFile(path)) for path in paths]
+        try:
+            archives = [stack.enter_context(zipfile.ZipFile(path)) for path in paths]
+        except zipfile.BadZipFile as error:
+            raise data.BadData(f"A zip is damaged ({error})", names=[str(path) for path in paths]) from error
         yield ImageStore(archives=archives) if archives else ImageStore(folder=place)
 
 
@@ -116,8 +125,8 @@ def read_faces(
     images = np.empty((len(chosen), size, size, 3), dtype=np.uint8)
 
     def decode(index: int) -> str | None:
-        content = store.read(chosen[index].file)
         try:
+            content = store.read(chosen[index].file)
             image = photos.read_photo(content)
         except photos.UnreadablePhoto:
             return None

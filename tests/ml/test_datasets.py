@@ -80,6 +80,21 @@ def test_a_name_in_two_zips_is_an_error(tmp_path):
         utkface.read_utkface(tmp_path, size=24)
 
 
+def test_a_damaged_zip_is_told_and_a_damaged_member_left_out(tmp_path):
+    path = tmp_path / "utkface-0.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for seed in range(2):
+            archive.writestr(f"26_1_4_{seed}.chip.jpg", pictures.jpeg(32, 32, seed=seed))
+    content = bytearray(path.read_bytes())
+    content[300] ^= 0xFF  # inside the first image: its checksum is wrong
+    path.write_bytes(content)
+    with pytest.warns(data.DataWarning, match=r"1 images left out, they cannot be read: 26_1_4_0\.chip\.jpg"):
+        assert len(utkface.read_utkface(path, size=24)) == 1
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(data.BadData, match="A zip is damaged"):
+        utkface.read_utkface(path, size=24)
+
+
 def test_names_of_utkface_tell_age_gender_and_race():
     assert utkface.parse_name("UTKFace/26_1_4_20170117.chip.webp") == (26, 1, 4)
     assert utkface.parse_name("UTKFace/61_1_20170109.chip.webp") is None

@@ -51,6 +51,7 @@ def test_groups_stay_whole():
     assert np.bincount(parts).tolist() == [60, 20]
 
 
+@pytest.mark.filterwarnings("ignore::ml.data.DataWarning")
 def test_identities_and_identical_files_stay_on_one_side():
     faces = face_set("abcdefghiijjkkll", race=[0] * 8 + [1] * 8, identities="AABBCCDDEFGHIJKL")
     training, validation = splits.split_faces(faces, share=0.25, seed=1)
