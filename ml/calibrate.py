@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ml import calibration, checkpoint, data, metrics
 from ml.card import ModelCard
+from ml.datasets import fairface
 from ml.recipe import DEFAULT, DataRecipe, read_recipe
 from ml.runtime import TorchRuntime
 
@@ -34,7 +35,7 @@ def calibrate(card: ModelCard, *, runtime: TorchRuntime, faces: data.FaceSet) ->
 
 def held_out_faces(folder: Path, *, recipe: DataRecipe, size: int) -> data.FaceSet:
     """The images that the recipe holds out: the last ones of its last shard."""
-    faces = data.read_fairface(folder, shards=recipe.shards[-1:], label_file=data.TRAIN_CSV, size=size)
+    faces = fairface.read_fairface(folder, shards=recipe.shards[-1:], label_file=fairface.TRAIN_CSV, size=size)
     return faces.slice(len(faces) - recipe.held_out)
 
 

@@ -1,30 +1,127 @@
-"""FairFace as arrays: every image decoded once into one uint8 array, labels as positions in `ml.labels`."""
+"""Data sets of faces as arrays: every image decoded once into one uint8 array, labels as positions in their classes."""
 
-import csv
-import io
-import zipfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
-from ml import labels, preprocess
+from ml import labels
 
-FAIRFACE_SIDE = 224  # pixels of its ready chips
-TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
+UNKNOWN = -1  # the target of an example that has no label of an attribute
+_NAMES_TOLD = 5  # of the files an error is about; the count covers all of them
+
+
+class BadData(Exception):
+    """A data set that would falsify a result; `count` says how many files or labels are meant."""
+
+    def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
+        told = ", ".join(names[:_NAMES_TOLD]) + (", …" if len(names) > _NAMES_TOLD else "")
+        super().__init__(f"{message}: {told}" if told else message)
+        self.count = len(names)
+
+
+class UnknownLabels(BadData):
+    """Labels that are none of the set's classes."""
+
+
+class MissingFiles(BadData):
+    """Files that a list or a label file names and that are not there."""
+
+
+class SharedImages(BadData):
+    """Images, or identities, that are both in the training and in the validation set."""
+
+
+class EmptySet(BadData):
+    """Not one usable image."""
+
+
+class DataWarning(UserWarning):
+    """Something about a data set that a reader of its results must know, told with its count."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes a set's labels of one attribute are in.
+
+    `covers` (classes, fine labels) tells which of the attribute's labels in `ml.labels` each class stands for.
+    None: they stand for themselves, as the fine labels do and as classes of somebody's own (a non-binary gender).
+    """
+
+    attribute: str
+    names: tuple[str, ...]
+    covers: np.ndarray | None = None
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """The labels a network needs to be trained on the set: the fine ones under coarse classes."""
+        return self.names if self.covers is None else labels.ATTRIBUTES[self.attribute]
+
+    def find(self, word: str) -> int | None:
+        """The position of a class as people write it (case, `_` and surrounding space are free); None if unknown."""
+        return {_plain(name): position for position, name in enumerate(self.names)}.get(_plain(word))
+
+    def loss_targets(self, head: tuple[str, ...]) -> np.ndarray:
+        """The coarse loss's target matrix (classes, head) bool: which of a network's labels each class covers.
+
+        A network whose labels are these very classes is trained on them as they are. Raises UnknownLabels where the
+        network lacks a label that a class covers.
+        """
+        if head == self.names:
+            return np.eye(len(head), dtype=bool)
+        fine = self.head
+        covers = np.eye(len(self.names), dtype=bool) if self.covers is None else self.covers
+        missing = [name for name, used in zip(fine, covers.sum(axis=0), strict=True) if used and name not in head]
+        if missing:
+            raise UnknownLabels(f"The network's {self.attribute} has no such labels", names=missing)
+        matrix = np.zeros((len(self.names), len(head)), dtype=bool)
+        for column, name in enumerate(fine):
+            if name in head:
+                matrix[:, head.index(name)] = covers[:, column]
+        return matrix
+
+
+def classes_in(attribute: str, *, taxonomy: str | None = None) -> Classes:
+    """The classes of an attribute in a taxonomy (None: the finest). Raises KeyError for a name not known."""
+    names = labels.groups_of(attribute, taxonomy=taxonomy)
+    if names == labels.ATTRIBUTES[attribute]:
+        return Classes(attribute, names)
+    covers = np.zeros((len(names), len(labels.RACE)), dtype=bool)
+    for position, members in enumerate(labels.group_indices(str(taxonomy))):
+        covers[position, list(members)] = True
+    return Classes(attribute, names, covers)
+
+
+def own_classes(attribute: str, names: Sequence[str]) -> Classes:
+    """Classes that a recipe or a data set defines itself; raises ValueError for two that read the same."""
+    if len({_plain(name) for name in names}) < len(names):
+        raise ValueError(f"Classes of {attribute} that read the same: {', '.join(names)}")
+    return Classes(attribute, tuple(names))
+
+
+def fine_classes() -> dict[str, Classes]:
+    """All three attributes in the labels of `ml.labels`."""
+    return {attribute: classes_in(attribute) for attribute in labels.ATTRIBUTES}
 
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Chips (N, S, S, 3) uint8 RGB, one array (N,) of label positions per attribute, and the files' names."""
+    """Chips (N, S, S, 3) uint8 RGB, per attribute an array (N,) of class positions or -1, and the files' names.
+
+    `classes` tells what the positions mean; `digests` are the SHA-256 of each file as read, with the chip if there is
+    one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `years` (N,) are
+    exact ages, nan where unknown; `left_out` counts by reason what the reader did not take.
+    """
 
     images: np.ndarray
     targets: dict[str, np.ndarray]
     files: tuple[str, ...]
+    classes: dict[str, Classes] = field(default_factory=fine_classes)
+    digests: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
+    years: np.ndarray | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -32,43 +129,52 @@ class FaceSet:
     def slice(self, start: int, stop: int | None = None) -> "FaceSet":
         """A part of the set, sharing its memory."""
         part = slice(start, stop)
-        return FaceSet(self.images[part], {name: t[part] for name, t in self.targets.items()}, self.files[part])
+        return self._part(lambda array: array[part], lambda row: row[part])
+
+    def take(self, picks: np.ndarray) -> "FaceSet":
+        """The examples at these positions (M,), copied."""
+        return self._part(lambda array: array[picks], lambda row: tuple(row[i] for i in picks.tolist()) if row else row)
+
+    def _part(
+        self,
+        of_array: Callable[[np.ndarray], np.ndarray],
+        of_row: Callable[[tuple[str, ...]], tuple[str, ...]],
+    ) -> "FaceSet":
+        return replace(
+            self,
+            images=of_array(self.images),
+            targets={name: of_array(values) for name, values in self.targets.items()},
+            files=of_row(self.files),
+            digests=of_row(self.digests),
+            identities=of_row(self.identities),
+            years=None if self.years is None else of_array(self.years),
+        )
+
+    def data_hash(self) -> str:
+        """SHA-256 over the files' names, their bytes' digests and their labels, in order; 64 hexadecimal digits."""
+        total = hashlib.sha256()
+        for part in (self.files, self.digests):
+            total.update("\0".join(part).encode() + b"\n")
+        for attribute in sorted(self.targets):
+            total.update("\0".join((attribute, *self.classes[attribute].names)).encode() + b"\n")
+            total.update(np.ascontiguousarray(self.targets[attribute], dtype="<i8").tobytes())
+        return total.hexdigest()
+
+    def coarse_targets(self, heads: Mapping[str, tuple[str, ...]]) -> dict[str, np.ndarray]:
+        """The `covers` of `ml.train.mean_loss` for a network with these labels, for the attributes that need it.
+
+        One (classes, labels) bool matrix for each attribute whose classes are not the head's own labels. Raises
+        UnknownLabels where a head lacks a label that a class covers.
+        """
+        classes = {name: of for name, of in self.classes.items() if name in heads and of.names != heads[name]}
+        return {name: of.loss_targets(heads[name]) for name, of in classes.items()}
+
+    def count_classes(self, attribute: str) -> dict[str, int]:
+        """How many examples each class has."""
+        known = self.targets[attribute][self.targets[attribute] != UNKNOWN]
+        names = self.classes[attribute].names
+        return dict(zip(names, np.bincount(known, minlength=len(names)).tolist(), strict=True))
 
 
-def read_fairface(
-    folder: Path, *, shards: Sequence[str], label_file: str, size: int, limit: int | None = None
-) -> FaceSet:
-    """Read zips of ready chips in FairFace's layout; the label file's `file` column names the members.
-
-    Images come in the order of the shards and of the members in them. `limit` stops after so many.
-    Raises FileNotFoundError for a missing file and KeyError for an image or a label that is not known.
-    """
-    with open(folder / label_file, newline="") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file)}
-    members = [(shard, name) for shard in shards for name in _image_names(folder / shard)][:limit]
-    targets = {
-        attribute: np.array([names.index(rows[file][attribute]) for _, file in members], dtype=np.int64)
-        for attribute, names in labels.ATTRIBUTES.items()
-    }
-    images = np.empty((len(members), size, size, 3), dtype=np.uint8)
-    archives = {shard: zipfile.ZipFile(folder / shard) for shard in shards}
-
-    def decode(index: int) -> None:
-        shard, name = members[index]
-        with Image.open(io.BytesIO(archives[shard].read(name)), formats=("JPEG", "PNG", "WEBP")) as opened:
-            image = opened.convert("RGB")
-        images[index] = np.asarray(preprocess.cut_chip(image, preprocess.whole_image(image), size=size))
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for _ in tqdm(
-            pool.map(decode, range(len(members))), total=len(members), desc="decode", unit="img", disable=None
-        ):
-            pass
-    for archive in archives.values():
-        archive.close()
-    return FaceSet(images, targets, tuple(name for _, name in members))
-
-
-def _image_names(archive: Path) -> list[str]:
-    with zipfile.ZipFile(archive) as opened:
-        return [name for name in opened.namelist() if not name.endswith("/")]
+def _plain(word: str) -> str:
+    return " ".join(word.replace("_", " ").split()).casefold()

@@ -5,14 +5,15 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ml import calibration, checkpoint, data, labels, metrics, utkface
+from ml import calibration, checkpoint, data, labels, metrics
 from ml.card import DEFAULT_DIR, ModelCard
+from ml.datasets import fairface, utkface
 from ml.faces import FaceDetector
 from ml.preprocess import cut_chip
 from ml.runtime import TorchRuntime
@@ -50,25 +51,26 @@ def describe(vectors: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> 
     return report
 
 
-def describe_utkface(vectors: dict[str, np.ndarray], faces: utkface.UtkFaces) -> dict[str, Any]:
+def describe_utkface(vectors: dict[str, np.ndarray], faces: data.FaceSet) -> dict[str, Any]:
     """Measures of calibrated fine vectors against UTKFace's labels; "Others" counts in utkface-5 only."""
     report: dict[str, Any] = {"images": len(faces)}
-    report["utkface-5"] = _share(metrics.accuracy(_grouped(vectors["race"], "utkface-5").argmax(axis=1), faces.race))
-    four = faces.race < len(labels.TAXONOMIES["utkface-4"])
-    predicted, actual = _grouped(vectors["race"][four], "utkface-4").argmax(axis=1), faces.race[four]
+    race, years = faces.targets["race"], cast(np.ndarray, faces.years)
+    report["utkface-5"] = _share(metrics.accuracy(_grouped(vectors["race"], "utkface-5").argmax(axis=1), race))
+    four = race < len(labels.TAXONOMIES["utkface-4"])
+    predicted, actual = _grouped(vectors["race"][four], "utkface-4").argmax(axis=1), race[four]
     recall = metrics.by_group(predicted, actual, groups=actual, count=4)
     report["utkface-4"] = {
         "images": int(four.sum()),
         "accuracy": _share(metrics.accuracy(predicted, actual)),
         "by_race": {name: _share(value) for name, value in zip(labels.TAXONOMIES["utkface-4"], recall, strict=True)},
     }
-    report["gender"] = _share(metrics.accuracy(vectors["gender"].argmax(axis=1), faces.gender))
-    bins = np.array([utkface.age_bin(int(years)) for years in faces.age_years])
+    report["gender"] = _share(metrics.accuracy(vectors["gender"].argmax(axis=1), faces.targets["gender"]))
+    bins = faces.targets["age"]
     report["age"] = {
         "accuracy": _share(metrics.accuracy(vectors["age"].argmax(axis=1), bins)),
         "within_one_bin": _share(metrics.within_one(vectors["age"].argmax(axis=1), bins)),
         "mean_absolute_error_years": round(
-            float(np.mean(np.abs(vectors["age"] @ np.array(labels.AGE_CENTRES) - faces.age_years))), 2
+            float(np.mean(np.abs(vectors["age"] @ np.array(labels.AGE_CENTRES) - years))), 2
         ),
     }
     return report
@@ -163,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of FairFace's zips and label files")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, help="folder of the checkpoint")
     parser.add_argument("--shard", default="val.zip", help="zip to measure on")
-    parser.add_argument("--labels", default=data.VAL_CSV, help="its label file")
+    parser.add_argument("--labels", default=fairface.VAL_CSV, help="its label file")
     parser.add_argument("--limit", type=int, help="use only so many images")
     parser.add_argument(
         "--whole-way", action="store_true", help="also through the detector, on turned chips on a canvas"
@@ -176,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
     runtime = TorchRuntime.load(args.model, device=args.device)
     size = runtime.card.preset.size
     read = {"shards": [args.shard], "label_file": args.labels, "limit": args.limit}
-    faces = data.read_fairface(args.data, size=size, **read)
+    faces = fairface.read_fairface(args.data, size=size, **read)
     vectors = runtime.probabilities(faces.images)
     measures: dict[str, Any] = describe(vectors, faces.targets)
     measures["sure"] = describe_sure(vectors, faces.targets, thresholds=runtime.card.thresholds)
@@ -184,12 +186,12 @@ def main(argv: list[str] | None = None) -> int:
     print(summarise(measures))
     if args.whole_way:
         report["whole_way"] = measure_whole_way(
-            data.read_fairface(args.data, size=data.FAIRFACE_SIDE, **read), vectors=vectors, runtime=runtime
+            fairface.read_fairface(args.data, size=fairface.SIDE, **read), vectors=vectors, runtime=runtime
         )
         print("whole way:", summarise(report["whole_way"]["found_again"]), sep="\n")
     if args.utkface:
         shards = sorted(path.name for path in args.utkface.glob("utkface-*.zip"))
-        foreign = utkface.read_utkface(args.utkface, shards=shards, size=size)
+        foreign = utkface.read_utkface(args.utkface, shards=shards, size=size, skip_unknown=True)
         report["utkface"] = describe_utkface(runtime.probabilities(foreign.images), foreign)
         print("UTKFace:", json.dumps(report["utkface"]))
     if args.json:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from ml import checkpoint, data, labels, metrics, network
 from ml.augment import augment
 from ml.card import ModelCard
+from ml.datasets import fairface
 from ml.preprocess import Preset, to_input
 from ml.recipe import DEFAULT, Recipe, read_recipe
 
@@ -116,9 +117,8 @@ def train_epoch(run: Run, faces: data.FaceSet, *, preset: Preset) -> float:
         x = to_input(chips, preset=preset).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             logits = run.net(x)
-        loss = mean_loss(
-            logits, {name: torch.from_numpy(t[picks]).to(device) for name, t in faces.targets.items()}, recipe=recipe
-        )
+        targets = {name: torch.from_numpy(t[picks]).to(device) for name, t in faces.targets.items()}
+        loss = mean_loss(logits, targets, recipe=recipe)
         run.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(run.net.parameters(), 5.0)
@@ -131,14 +131,44 @@ def train_epoch(run: Run, faces: data.FaceSet, *, preset: Preset) -> float:
     return float(np.mean(losses))
 
 
-def mean_loss(logits: dict[str, Tensor], targets: dict[str, Tensor], *, recipe: Recipe) -> Tensor:
-    """Cross-entropy with label smoothing, the mean over the attributes."""
-    return torch.stack(
-        [
-            functional.cross_entropy(values.float(), targets[name], label_smoothing=recipe.label_smoothing)
-            for name, values in logits.items()
-        ]
-    ).mean()
+def mean_loss(
+    logits: dict[str, Tensor], targets: dict[str, Tensor], *, recipe: Recipe, covers: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """Cross-entropy with label smoothing over the examples whose label is known, the mean over the attributes.
+
+    `targets` (B,) are positions of classes, -1 where unknown; an attribute that nobody in the batch has is left out.
+    `covers` (classes, K) bool says which of the K labels of a head each class covers (`data.Classes.loss_targets`);
+    without it the classes are the head's labels.
+    """
+    covers, losses = covers or {}, []
+    for name, values in logits.items():
+        if name not in targets or not (targets[name] != data.UNKNOWN).any():
+            continue
+        if name in covers:
+            losses.append(
+                coarse_loss(values, targets[name], covers=covers[name], label_smoothing=recipe.label_smoothing)
+            )
+        else:
+            losses.append(
+                functional.cross_entropy(
+                    values.float(), targets[name], ignore_index=data.UNKNOWN, label_smoothing=recipe.label_smoothing
+                )
+            )
+    if not losses:
+        return torch.stack([values.float().sum() * 0.0 for values in logits.values()]).sum()
+    return torch.stack(losses).mean()
+
+
+def coarse_loss(logits: Tensor, targets: Tensor, *, covers: Tensor, label_smoothing: float) -> Tensor:
+    """The mean over the known examples of -(1 - e) log(sum of p_k over k in S) - e/K (sum of log p_k over all k).
+
+    p = softmax(logits) over the K labels, S the labels that the example's class covers, e the smoothing. For classes
+    that cover one label each this is torch's cross-entropy with label smoothing.
+    """
+    known = targets != data.UNKNOWN
+    log_p = functional.log_softmax(logits.float()[known], dim=1)  # (M, K)
+    inside = log_p.masked_fill(~covers[targets[known]], -torch.inf).logsumexp(dim=1)
+    return -((1 - label_smoothing) * inside + label_smoothing * log_p.mean(dim=1)).mean()
 
 
 @torch.inference_mode()
@@ -209,8 +239,8 @@ def main(argv: list[str] | None = None) -> int:
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     preset = Preset()
     torch.manual_seed(recipe.seed)
-    faces = data.read_fairface(
-        args.data, shards=recipe.data.shards, label_file=data.TRAIN_CSV, size=preset.size, limit=args.limit
+    faces = fairface.read_fairface(
+        args.data, shards=recipe.data.shards, label_file=fairface.TRAIN_CSV, size=preset.size, limit=args.limit
     )
     split = len(faces) - min(recipe.data.held_out, len(faces) // 2)
     training, held_out = faces.slice(0, split), faces.slice(split)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from ml import card as cards
-from ml import checkpoint, data, labels, metrics, utkface
+from ml import checkpoint, labels, metrics
+from ml.datasets import fairface
 from ml.runtime import TorchRuntime
 
 
@@ -19,8 +20,8 @@ def test_the_default_model_has_a_complete_card_and_a_true_hash():
 @pytest.mark.slow
 def test_the_default_model_reaches_its_recorded_numbers(shared):
     net, card = checkpoint.load()
-    faces = data.read_fairface(
-        shared / "data" / "fairface", shards=["val.zip"], label_file=data.VAL_CSV, size=card.preset.size, limit=500
+    faces = fairface.read_fairface(
+        shared / "data" / "fairface", shards=["val.zip"], label_file=fairface.VAL_CSV, size=card.preset.size, limit=500
     )
     vectors = TorchRuntime(net, card).probabilities(faces.images)
     recorded = card.metrics["fairface_val"]
@@ -29,9 +30,3 @@ def test_the_default_model_reaches_its_recorded_numbers(shared):
         share = recorded[name]["accuracy"]
         # Three standard errors of a sample of 500.
         assert found > share - 3 * np.sqrt(share * (1 - share) / 500), name
-
-
-def test_names_of_utkface_tell_age_gender_and_race():
-    assert utkface.parse_name("UTKFace/26_1_4_20170117.chip.webp") == (26, 1, 4)
-    assert utkface.parse_name("UTKFace/61_1_20170109.chip.webp") is None
-    assert [utkface.age_bin(years) for years in (0, 2, 3, 9, 10, 69, 70, 116)] == [0, 0, 1, 1, 2, 7, 8, 8]

@@ -6,6 +6,7 @@ import torch
 
 from ml import augment, checkpoint, data, recipe, train
 from ml.card import read_card
+from ml.datasets import fairface
 
 RECIPE = """
 name = "trial"
@@ -121,7 +122,7 @@ def test_no_augmentation_changes_nothing():
 
 
 def test_fairface_is_read_in_the_order_of_its_zips(small_fairface):
-    faces = data.read_fairface(small_fairface, shards=["train-0.zip"], label_file=data.TRAIN_CSV, size=32)
+    faces = fairface.read_fairface(small_fairface, shards=["train-0.zip"], label_file=fairface.TRAIN_CSV, size=32)
     assert faces.images.shape == (64, 32, 32, 3)
     assert faces.files[:2] == ("train/1.webp", "train/2.webp")
     assert faces.targets["race"][:3].tolist() == [1, 2, 3]

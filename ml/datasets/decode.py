@@ -1,0 +1,174 @@
+"""From files in folders or zips to a FaceSet: what the readers share."""
+
+import hashlib
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from tqdm import tqdm
+
+from ml import data, photos, preprocess
+
+DECODING_THREADS = 2
+
+
+class ImageStore:
+    """Images by name: the files under a folder, or the members of zips."""
+
+    def __init__(self, *, folder: Path | None = None, archives: Sequence[zipfile.ZipFile] = ()) -> None:
+        self._folder = folder
+        self._members = {name: archive for archive in archives for name in archive.namelist() if is_image(name)}
+        count = sum(is_image(name) for archive in archives for name in archive.namelist())
+        if count > len(self._members):
+            raise data.BadData(f"{count - len(self._members)} names occur more than once in the zips")
+
+    def names(self) -> list[str]:
+        """All images: zips in their own order, folders sorted; names with `/`, relative to the folder."""
+        if self._folder is None:
+            return list(self._members)
+        found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
+        return sorted(name for name in found if is_image(name))
+
+    def has(self, name: str) -> bool:
+        """Whether an image of this name is there."""
+        return name in self._members if self._folder is None else (self._folder / name).is_file()
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one image; may be called from several threads. Raises UnreadablePhoto for a damaged member."""
+        if self._folder is not None:
+            return (self._folder / name).read_bytes()
+        try:
+            return self._members[name].read(name)
+        except (zipfile.BadZipFile, zlib.error) as error:
+            raise photos.UnreadablePhoto(str(error)) from error
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name ends as an image's does."""
+    return PurePosixPath(name).suffix.lower() in photos.SUFFIXES
+
+
+@contextmanager
+def open_store(place: Path, *, shards: Sequence[str] | None = None) -> Iterator[ImageStore]:
+    """The images at a place: the zips named by `shards`, else the zip itself, a folder's zips, or a folder of images.
+
+    Raises MissingFiles, and BadData for what is no zip.
+    """
+    if shards is not None:
+        paths = [place / shard for shard in shards]
+    elif place.is_file():
+        paths = [place]
+    else:
+        paths = sorted(place.glob("*.zip"))
+    missing = [str(path) for path in paths or [place] if not path.exists()]
+    if missing:
+        raise data.MissingFiles("Not there", names=missing)
+    with ExitStack() as stack:
+        try:
+            archives = [stack.enter_context(zipfile.ZipFile(path)) for path in paths]
+        except zipfile.BadZipFile as error:
+            raise data.BadData(f"A zip is damaged ({error})", names=[str(path) for path in paths]) from error
+        yield ImageStore(archives=archives) if archives else ImageStore(folder=place)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image to read: class positions of the attributes that are known, and where on it the face is.
+
+    `chip` None takes the whole image.
+    """
+
+    file: str
+    targets: Mapping[str, int]
+    chip: preprocess.Chip | None = None
+    identity: str = ""
+    years: float | None = None
+
+
+@dataclass
+class Unknown:
+    """Labels that no class has, collected on the way so that they are told together."""
+
+    names: list[str] = field(default_factory=list)
+
+    def tell(self, *, skip: bool) -> int:
+        """Raise UnknownLabels, or with `skip` warn; how many there are."""
+        if self.names and not skip:
+            raise data.UnknownLabels(f"{len(self.names)} unknown labels", names=self.names)
+        if self.names:
+            _warn(f"{len(self.names)} files left out, their labels are unknown", self.names)
+        return len(self.names)
+
+
+def read_faces(
+    store: ImageStore,
+    examples: Iterable[Example],
+    *,
+    classes: Mapping[str, data.Classes],
+    size: int,
+    left_out: Mapping[str, int] | None = None,
+) -> data.FaceSet:
+    """Decode the examples' chips at (size, size) into one array, in order.
+
+    Unreadable images are left out with a warning and counted. Raises MissingFiles and EmptySet.
+    """
+    chosen = list(examples)
+    missing = [example.file for example in chosen if not store.has(example.file)]
+    if missing:
+        raise data.MissingFiles(f"{len(missing)} of {len(chosen)} images are not there", names=missing)
+    images = np.empty((len(chosen), size, size, 3), dtype=np.uint8)
+
+    def decode(index: int) -> str | None:
+        try:
+            content = store.read(chosen[index].file)
+            image = photos.read_photo(content)
+        except photos.UnreadablePhoto:
+            return None
+        chip = chosen[index].chip
+        images[index] = np.asarray(preprocess.cut_chip(image, chip or preprocess.whole_image(image), size=size))
+        # The faces of one photo are different images.
+        return hashlib.sha256(content + (repr(chip).encode() if chip else b"")).hexdigest()
+
+    with ThreadPoolExecutor(max_workers=DECODING_THREADS) as pool:
+        steps = pool.map(decode, range(len(chosen)))
+        digests = list(tqdm(steps, total=len(chosen), desc="decode", unit="img", disable=None))
+    counts = {reason: count for reason, count in (left_out or {}).items() if count}
+    unreadable = [example.file for example, digest in zip(chosen, digests, strict=True) if digest is None]
+    if unreadable:
+        _warn(f"{len(unreadable)} images left out, they cannot be read", unreadable)
+        counts["unreadable"] = len(unreadable)
+        kept = [index for index, digest in enumerate(digests) if digest is not None]
+        for place, index in enumerate(kept):  # in place: a second array of all images may not fit into memory
+            images[place] = images[index]
+        images, chosen = images[: len(kept)], [chosen[index] for index in kept]
+    if not chosen:
+        raise data.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
+    return data.FaceSet(
+        images=images,
+        targets={
+            name: np.array([example.targets.get(name, data.UNKNOWN) for example in chosen], dtype=np.int64)
+            for name in classes
+        },
+        files=tuple(example.file for example in chosen),
+        classes=dict(classes),
+        digests=tuple(digest for digest in digests if digest is not None),
+        identities=tuple(e.identity for e in chosen) if any(e.identity for e in chosen) else (),
+        years=_years(chosen),
+        left_out=counts,
+    )
+
+
+def _years(examples: Sequence[Example]) -> np.ndarray | None:
+    if all(example.years is None for example in examples):
+        return None
+    return np.array([np.nan if e.years is None else e.years for e in examples], dtype=np.float64)
+
+
+def _warn(message: str, names: Sequence[str]) -> None:
+    warnings.warn(f"{message}: {', '.join(names[:5])}", data.DataWarning, stacklevel=3)

@@ -1,0 +1,52 @@
+"""FairFace: zips of ready chips, or the unpacked folder, with its label file (file, age, gender, race)."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ml import data, labels
+from ml.datasets import decode
+
+SIDE = 224  # pixels of its ready chips
+TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
+
+
+def read_fairface(
+    folder: Path,
+    *,
+    label_file: str,
+    size: int,
+    shards: Sequence[str] | None = None,
+    limit: int | None = None,
+    skip_unknown: bool = False,
+) -> data.FaceSet:
+    """Read images whose names are the label file's `file` column; `shards` names the zips (None: what is there).
+
+    Zips come in the order of the shards and of the members in them. `limit` stops after so many. Without `shards`
+    every image that the label file names must be there. Images of a part that the label file does not speak of
+    (`train/` beside `val/`) are passed over. Raises MissingFiles and UnknownLabels.
+    """
+    table = folder / label_file
+    if not table.is_file():
+        raise data.MissingFiles("Not there", names=[str(table)])
+    with open(table, newline="", encoding="utf-8") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    parts = {PurePosixPath(name).parent for name in rows}
+    classes, unknown = data.fine_classes(), decode.Unknown()
+    examples = []
+    with decode.open_store(folder, shards=shards) as store:
+        names = [name for name in store.names() if PurePosixPath(name).parent in parts]
+        if shards is None:
+            missing = sorted(set(rows) - set(names))
+            if missing:
+                raise data.MissingFiles(f"{len(missing)} of {len(rows)} images are not there", names=missing)
+        for name in names[:limit]:
+            row = rows.get(name, {})
+            found = {attribute: classes[attribute].find(row.get(attribute, "")) for attribute in labels.ATTRIBUTES}
+            known = {attribute: position for attribute, position in found.items() if position is not None}
+            if len(known) < len(found):
+                unknown.names.append(name)
+            else:
+                examples.append(decode.Example(name, known))
+        left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
+        return decode.read_faces(store, examples, classes=classes, size=size, left_out=left_out)

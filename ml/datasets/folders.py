@@ -1,0 +1,40 @@
+"""Folders by class: `asian/image.jpg`, or with identities `asian/identity_1/image.jpg`."""
+
+from pathlib import Path, PurePosixPath
+
+from ml import data
+from ml.datasets import decode
+
+
+def read_folders(
+    root: Path,
+    *,
+    size: int,
+    attribute: str = "race",
+    classes: data.Classes | None = None,
+    skip_unknown: bool = False,
+) -> data.FaceSet:
+    """Read all images under `root` (a folder, or zips), the name of the first folder being the class.
+
+    `classes` None makes the folders themselves the classes of `attribute`, sorted. A second folder is the identity,
+    told as `class/identity`; an image without one is an identity of its own where others have one. Raises EmptySet and
+    UnknownLabels, the latter also for images that lie in no folder.
+    """
+    with decode.open_store(root) as store:
+        parts = {name: PurePosixPath(name).parts for name in store.names()}
+        if classes is None:
+            classes = data.own_classes(
+                attribute, sorted({folders[0] for folders in parts.values() if len(folders) > 1})
+            )
+        unknown = decode.Unknown()
+        examples = []
+        with_identities = any(len(folders) > 2 for folders in parts.values())
+        for name, folders in parts.items():
+            position = classes.find(folders[0]) if len(folders) > 1 else None
+            if position is None:
+                unknown.names.append(name)
+                continue
+            identity = "/".join(folders[:2]) if with_identities else ""
+            examples.append(decode.Example(name, {classes.attribute: position}, identity=identity))
+        left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
+        return decode.read_faces(store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out)

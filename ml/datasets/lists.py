@@ -1,0 +1,58 @@
+"""List files (train.txt, val.txt): `path label` a line, the label in words or as a number."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml import data
+from ml.datasets import decode
+
+
+def read_list(
+    path: Path,
+    *,
+    classes: data.Classes,
+    size: int,
+    root: Path | None = None,
+    order: Sequence[str] | None = None,
+    limit: int | None = None,
+    skip_unknown: bool = False,
+) -> data.FaceSet:
+    """Read the images that a list names, with labels of one attribute, at (size, size).
+
+    `classes` says which attribute and taxonomy the labels are in. Paths are relative to `root` (None: the list's
+    folder), which may also hold zips with members of these names. Paths may contain spaces, so may labels; a tab
+    between the two always parts them. `order` gives the meaning of numbers: 0 is its first name. Raises MissingFiles,
+    UnknownLabels (a number without an order is one) and EmptySet.
+    """
+    if not path.is_file():
+        raise data.MissingFiles("Not there", names=[str(path)])
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    unknown = decode.Unknown()
+    examples = []
+    for line in lines[:limit]:
+        found = parse_line(line, classes=classes, order=order)
+        if found is None:
+            unknown.names.append(line)
+        else:
+            name, position = found
+            examples.append(decode.Example(name, {classes.attribute: position}))
+    left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
+    with decode.open_store(path.parent if root is None else root) as store:
+        return decode.read_faces(store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out)
+
+
+def parse_line(line: str, *, classes: data.Classes, order: Sequence[str] | None = None) -> tuple[str, int] | None:
+    """The path and the position of the label in the classes; None for a label that is not known.
+
+    Of several readings (`a b/1.jpg East Asian`) the longest label wins.
+    """
+    words = line.split("\t") if "\t" in line else line.split(" ")
+    separator = "\t" if "\t" in line else " "
+    for start in range(1, len(words)):
+        name, label = separator.join(words[:start]).strip(), separator.join(words[start:]).strip()
+        if order is not None and label.isdecimal():
+            label = order[int(label)] if int(label) < len(order) else ""
+        position = classes.find(label)
+        if name and position is not None:
+            return name, position
+    return None

@@ -1,0 +1,129 @@
+"""The reviews CSV: what people said of faces, one answer a row; how reviews come back as training data.
+
+Columns: `file`; where the face is, as `chip_cx`, `chip_cy`, `chip_side`, `chip_angle` (pixels of the upright photo,
+degrees clockwise) or else as a box `x1`, `y1`, `x2`, `y2`, or neither for a file that is a chip already;
+`reviewed_race`, `reviewed_gender`, `reviewed_age`: a label, empty where nothing was said, `cannot tell` or
+`not a face`; `reviewer`: who said it, by any name, empty where that is not told. Other columns are passed over.
+"""
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from ml import data, labels
+from ml.datasets import decode
+from ml.preprocess import Chip
+
+CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
+CHIP_COLUMNS = ("chip_cx", "chip_cy", "chip_side", "chip_angle")
+BOX_COLUMNS = ("x1", "y1", "x2", "y2")
+# Where FairFace's chips lie about MTCNN's boxes, in longer sides of the box: the median over 119 training images.
+CHIP_SIDES_PER_BOX, CHIP_BELOW_BOX = 0.96, 0.066
+
+Row = Mapping[str, str]
+
+
+def read_reviews(
+    path: Path,
+    *,
+    size: int,
+    root: Path | None = None,
+    classes: Mapping[str, data.Classes] | None = None,
+    skip_unknown: bool = False,
+) -> data.FaceSet:
+    """Read the reviewed faces at (size, size), each once, with the answer that most of its reviewers gave.
+
+    Files are relative to `root` (None: the CSV's folder). `classes` None takes the labels of `ml.labels`. A reviewer's
+    later row replaces the earlier one. Where answers are tied, or the answer is "cannot tell", the attribute is
+    unknown; a face that at least half of its reviewers call none, or of which nothing is known, is left out.
+    `left_out` counts faces under "not a face", "nothing known" and "unknown label", answers under "cannot tell" and
+    "disagreement". The faces of one photo share an identity. Raises BadData for a missing column or a bad number,
+    MissingFiles, UnknownLabels and EmptySet.
+    """
+    classes = classes or data.fine_classes()
+    counts, unknown, examples = Counter[str](), decode.Unknown(), []
+    for (file, chip), answers in _read_answers(path).items():
+        if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
+            counts[NOT_A_FACE] += 1
+            continue
+        bad = [word for answer in answers for name, word in answer.items() if not _is_answer(word, classes.get(name))]
+        if bad:
+            unknown.names += [f"{file} ({word})" for word in bad]
+            counts["unknown label"] += 1
+            continue
+        targets = {}
+        for name, attribute in classes.items():
+            winner = _vote([answer.get(name, "") for answer in answers], attribute=attribute)
+            if isinstance(winner, int):
+                targets[name] = winner
+            elif winner:
+                counts[winner] += 1
+        if targets:
+            examples.append(decode.Example(file, targets, chip=chip, identity=file))
+        else:
+            counts["nothing known"] += 1
+    unknown.tell(skip=skip_unknown)
+    with decode.open_store(path.parent if root is None else root) as store:
+        return decode.read_faces(store, examples, classes=classes, size=size, left_out=counts)
+
+
+def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:
+    """The upright chip of a face of which only a detector's box is known; one from landmarks is better."""
+    longer = max(x2 - x1, y2 - y1)
+    return Chip((x1 + x2) / 2, (y1 + y2) / 2 + CHIP_BELOW_BOX * longer, CHIP_SIDES_PER_BOX * longer, 0.0)
+
+
+def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, str]]]:
+    """Per face the answers, one a reviewer: attribute -> word."""
+    if not path.is_file():
+        raise data.MissingFiles("Not there", names=[str(path)])
+    found: dict[tuple[str, Chip | None], dict[str, dict[str, str]]] = {}
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, restval="")
+        columns = ["file", *(f"reviewed_{name}" for name in labels.ATTRIBUTES), "reviewer"]
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise data.BadData(f"{path} lacks columns", names=missing)
+        for row in reader:
+            try:
+                face = (row["file"], _chip_of_row(row))
+            except ValueError as error:
+                raise data.BadData(f"{path}, line {reader.line_num}: {error}") from error
+            words = {name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES}
+            answers = found.setdefault(face, {})
+            answers[row["reviewer"] or f"line {reader.line_num}"] = {
+                name: word.casefold() if word.casefold() in (CANNOT_TELL, NOT_A_FACE) else word
+                for name, word in words.items()
+            }
+    return {face: list(answers.values()) for face, answers in found.items()}
+
+
+def _chip_of_row(row: Row) -> Chip | None:
+    for columns in (CHIP_COLUMNS, BOX_COLUMNS):
+        given = [row.get(name, "").strip() for name in columns]
+        if any(given):
+            numbers = [float(value) for value in given]
+            chip = Chip(*numbers) if columns == CHIP_COLUMNS else chip_of_box(*numbers)
+            if not (all(map(math.isfinite, numbers)) and chip.side > 0):
+                raise ValueError(f"no face has {', '.join(columns)} = {', '.join(given)}")
+            return chip
+    return None
+
+
+def _is_answer(word: str, classes: data.Classes | None) -> bool:
+    return classes is None or word in ("", CANNOT_TELL, NOT_A_FACE) or classes.find(word) is not None
+
+
+def _vote(words: list[str], *, attribute: data.Classes) -> int | str:
+    """The class of most answers, or why there is none: "cannot tell", "disagreement", or "" where nothing was said."""
+    votes = Counter(
+        CANNOT_TELL if word == CANNOT_TELL else attribute.find(word) for word in words if word not in ("", NOT_A_FACE)
+    )
+    if not votes:
+        return ""
+    (winner, most), *others = votes.most_common()
+    if others and others[0][1] == most:
+        return "disagreement"
+    return CANNOT_TELL if winner is None else winner

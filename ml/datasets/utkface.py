@@ -1,0 +1,66 @@
+"""UTKFace: faces whose file names tell age, gender and race; for research only, no default model is trained on it."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ml import data, labels
+from ml.datasets import decode
+
+TAXONOMY = "utkface-5"
+
+
+def age_bin(years: int) -> int:
+    """The position in AGE of a whole number of years."""
+    return max(i for i, edge in enumerate(labels.AGE_EDGES[:-1]) if years >= edge)
+
+
+def parse_name(name: str) -> tuple[int, int, int] | None:
+    """(years, gender, race) from [age]_[gender]_[race]_[date].chip.ext; None where a part is missing, as in a few."""
+    parts = PurePosixPath(name).name.split("_")
+    if len(parts) < 4 or not all(part.isdigit() for part in parts[:3]):
+        return None
+    years, gender, race = (int(part) for part in parts[:3])
+    return (years, gender, race) if gender < 2 and race < 5 else None
+
+
+def utkface_classes() -> dict[str, data.Classes]:
+    """Race in UTKFace's five groups, gender and age bins in FairFace's labels."""
+    return {
+        "race": data.classes_in("race", taxonomy=TAXONOMY),
+        "gender": data.classes_in("gender"),
+        "age": data.classes_in("age"),
+    }
+
+
+def read_example(name: str) -> decode.Example | None:
+    """What a file's name tells; None where it does not tell all three labels."""
+    told = parse_name(name)
+    if told is None:
+        return None
+    years, gender, race = told
+    return decode.Example(name, {"race": race, "gender": gender, "age": age_bin(years)}, years=float(years))
+
+
+def read_utkface(
+    place: Path,
+    *,
+    size: int,
+    shards: Sequence[str] | None = None,
+    limit: int | None = None,
+    skip_unknown: bool = False,
+) -> data.FaceSet:
+    """Read the images of zips, or of a folder, at (size, size), with `years` exact; `limit` stops after so many.
+
+    Raises MissingFiles, and UnknownLabels where a name does not tell all three labels (UTKFace has a few).
+    """
+    unknown = decode.Unknown()
+    examples = []
+    with decode.open_store(place, shards=shards) as store:
+        for name in store.names()[:limit]:
+            example = read_example(name)
+            if example is None:
+                unknown.names.append(name)
+            else:
+                examples.append(example)
+        left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
+        return decode.read_faces(store, examples, classes=utkface_classes(), size=size, left_out=left_out)
