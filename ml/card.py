@@ -28,6 +28,12 @@ class DamagedCheckpoint(CheckpointError):
     code = "damaged"
 
 
+class UnsafeCheckpoint(CheckpointError):
+    """A pickle that asks for code to be run; nothing of it was executed."""
+
+    code = "unsafe"
+
+
 class OtherFormat(CheckpointError):
     """Written by another version of Facet, in a format that this one does not read."""
 
@@ -92,7 +98,7 @@ def parse_card(found: Any, *, source: str) -> ModelCard:
             preset=Preset(
                 size=int(found["preset"]["size"]),
                 mean=(red, green, blue),
-                scale=float(found["preset"]["scale"]),
+                scale=_parse_scale(found["preset"]["scale"]),
             ),
             temperatures={name: float(value) for name, value in found["temperatures"].items()},
             thresholds={
@@ -113,13 +119,25 @@ def parse_card(found: Any, *, source: str) -> ModelCard:
     return card
 
 
+def _parse_scale(found: Any) -> float | tuple[float, float, float]:
+    if isinstance(found, list):
+        red, green, blue = map(float, found)
+        return red, green, blue
+    return float(found)
+
+
 def card_values(card: ModelCard) -> dict[str, Any]:
     """A card as the values of its JSON, without the hash."""
+    scale = card.preset.scale
     return {
         "format": FORMAT_VERSION,
         "name": card.name,
         "arch": card.arch,
-        "preset": {"size": card.preset.size, "mean": list(card.preset.mean), "scale": card.preset.scale},
+        "preset": {
+            "size": card.preset.size,
+            "mean": list(card.preset.mean),
+            "scale": scale if isinstance(scale, float) else list(scale),
+        },
         "labels": {name: list(values) for name, values in card.labels.items()},
         "temperatures": card.temperatures,
         "thresholds": card.thresholds,

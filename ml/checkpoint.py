@@ -61,7 +61,7 @@ def load(folder: Path = DEFAULT_DIR) -> tuple[network.AttributeNet, ModelCard]:
     if hash_checkpoint(card, weights=weights) != card.sha256:
         raise DamagedCheckpoint(f"the files in {folder} are damaged or do not belong together: their hash differs")
     try:
-        trunk = network.create_trunk(card.arch)
+        trunk = network.create_trunk(card.arch, size=card.preset.size)
     except ValueError as error:
         raise OtherFormat(str(error)) from error
     net = network.AttributeNet(trunk, attributes=card.labels)
@@ -70,7 +70,8 @@ def load(folder: Path = DEFAULT_DIR) -> tuple[network.AttributeNet, ModelCard]:
         missing, unexpected = net.load_state_dict(tensors, strict=False)
     except (SafetensorError, RuntimeError) as error:
         raise DamagedCheckpoint(f"{folder / WEIGHTS_FILE}: {error}") from error
-    missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+    own = net.state_dict()
+    missing = [name for name in missing if own[name].is_floating_point()]  # counters and indices are not saved
     if missing or unexpected:
         raise DamagedCheckpoint(f"{folder / WEIGHTS_FILE}: tensors missing {missing} or unknown {unexpected}")
     return net.eval(), card
