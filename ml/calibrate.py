@@ -8,10 +8,10 @@ from ml import calibration, checkpoint, data, metrics
 from ml.card import ModelCard
 from ml.datasets import fairface
 from ml.recipe import DEFAULT, DataRecipe, read_recipe
-from ml.runtime import TorchRuntime
+from ml.runtime import Runtime, TorchRuntime
 
 
-def calibrate(card: ModelCard, *, runtime: TorchRuntime, faces: data.FaceSet) -> ModelCard:
+def calibrate(card: ModelCard, *, runtime: Runtime, faces: data.FaceSet) -> ModelCard:
     """The card with temperatures and thresholds fitted on images that no training touched."""
     logits = runtime.logits(faces.images)
     temperatures = {name: calibration.fit_temperature(values, faces.targets[name]) for name, values in logits.items()}

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from ml import labels
 from ml.preprocess import Preset
 
 FORMAT_VERSION = 1
-CARD_FILE, WEIGHTS_FILE = "model.json", "model.safetensors"
+CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
 DEFAULT_DIR = Path(__file__).parent / "weights"
 
 
@@ -26,6 +28,18 @@ class MissingCheckpoint(CheckpointError):
 
 class DamagedCheckpoint(CheckpointError):
     code = "damaged"
+
+
+class UnsafeCheckpoint(CheckpointError):
+    """A pickle that asks for code to be run; nothing of it was executed."""
+
+    code = "unsafe"
+
+
+class MissingRuntime(CheckpointError):
+    """What would run it is not installed."""
+
+    code = "runtime"
 
 
 class OtherFormat(CheckpointError):
@@ -92,7 +106,7 @@ def parse_card(found: Any, *, source: str) -> ModelCard:
             preset=Preset(
                 size=int(found["preset"]["size"]),
                 mean=(red, green, blue),
-                scale=float(found["preset"]["scale"]),
+                scale=_parse_scale(found["preset"]["scale"]),
             ),
             temperatures={name: float(value) for name, value in found["temperatures"].items()},
             thresholds={
@@ -113,13 +127,25 @@ def parse_card(found: Any, *, source: str) -> ModelCard:
     return card
 
 
+def _parse_scale(found: Any) -> float | tuple[float, float, float]:
+    if isinstance(found, list):
+        red, green, blue = map(float, found)
+        return red, green, blue
+    return float(found)
+
+
 def card_values(card: ModelCard) -> dict[str, Any]:
     """A card as the values of its JSON, without the hash."""
+    scale = card.preset.scale
     return {
         "format": FORMAT_VERSION,
         "name": card.name,
         "arch": card.arch,
-        "preset": {"size": card.preset.size, "mean": list(card.preset.mean), "scale": card.preset.scale},
+        "preset": {
+            "size": card.preset.size,
+            "mean": list(card.preset.mean),
+            "scale": scale if isinstance(scale, float) else list(scale),
+        },
         "labels": {name: list(values) for name, values in card.labels.items()},
         "temperatures": card.temperatures,
         "thresholds": card.thresholds,
@@ -135,3 +161,42 @@ def hash_checkpoint(card: ModelCard, *, weights: bytes) -> str:
     digest = hashlib.sha256(weights)
     digest.update(json.dumps(card_values(card), sort_keys=True, separators=(",", ":")).encode())
     return digest.hexdigest()
+
+
+def write_pair(folder: Path, *, card: ModelCard, weights: bytes, weights_file: str) -> ModelCard:
+    """Write weights and their card into a folder and return the card with its hash.
+
+    Both files are written beside their places and renamed; the hash tells a pair that does not belong together.
+    """
+    card = replace(card, sha256=hash_checkpoint(card, weights=weights))
+    text = json.dumps({**card_values(card), "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
+    contents = {weights_file: weights, CARD_FILE: text.encode()}
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {name: folder / f"{name}.part" for name in contents}
+    try:
+        for name, content in contents.items():
+            parts[name].write_bytes(content)
+        for name, part in parts.items():
+            os.replace(part, folder / name)
+    finally:
+        for part in parts.values():
+            with suppress(FileNotFoundError):
+                part.unlink()
+    return card
+
+
+def read_pair(folder: Path, *, weights_file: str) -> tuple[ModelCard, bytes]:
+    """A card and the bytes of its weights, which belong together.
+
+    Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
+    """
+    card = read_card(folder)
+    try:
+        weights = (folder / weights_file).read_bytes()
+    except FileNotFoundError as error:
+        raise MissingCheckpoint(f"no {weights_file} in {folder}") from error
+    except OSError as error:
+        raise DamagedCheckpoint(f"{folder / weights_file} cannot be read: {error}") from error
+    if hash_checkpoint(card, weights=weights) != card.sha256:
+        raise DamagedCheckpoint(f"the files in {folder} are damaged or do not belong together: their hash differs")
+    return card, weights

@@ -1,17 +1,24 @@
 """AttributeNet: a trunk that turns a face chip into features, and one linear head per attribute."""
 
 import copy
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision import models
+
+from ml import foreign
+from ml.card import DamagedCheckpoint, MissingCheckpoint
 
 FACE_RESNET29 = "face_resnet29"
+TORCHVISION_ARCHS = ("resnet18", "resnet34", "resnet50")
 # (channels, down) of the 14 residual blocks of the face ResNet-29.
 _FACE_BLOCKS = (
     *((32, False),) * 3,
@@ -20,6 +27,9 @@ _FACE_BLOCKS = (
     *((256, True), (256, False), (256, False)),
     (256, True),
 )
+
+# Heads of classifiers, and the decoder of a masked autoencoder.
+_NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask_token")
 
 
 class Trunk(nn.Module):
@@ -83,6 +93,45 @@ class FaceResNet29(Trunk):
         return self.blocks(x).mean(dim=(2, 3))
 
 
+class TorchvisionTrunk(Trunk):
+    """A torchvision ResNet without its classifier: (B, 3, H, W) -> (B, 512), or (B, 2048) for ResNet-50."""
+
+    def __init__(self, arch: str) -> None:
+        super().__init__()
+        self.net = models.get_model(arch, weights=None)
+        self.features = self.net.fc.in_features
+        self.net.fc = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class TimmTrunk(Trunk):
+    """Any timm network without its classifier; one with a fixed input (a ViT) is built for chips of `size` pixels."""
+
+    def __init__(self, arch: str, *, size: int | None) -> None:
+        super().__init__()
+        try:
+            import timm  # optional: only those who train with its networks install it
+        except ImportError as error:
+            raise ValueError(f"{arch!r} needs timm, which is not installed: pip install timm") from error
+        if not timm.is_model(arch):
+            known = ", ".join((FACE_RESNET29, *TORCHVISION_ARCHS))
+            raise ValueError(f"no trunk called {arch!r}; known: {known}, and timm's names")
+        config = timm.get_pretrained_cfg(arch)
+        fixed = size is not None and config is not None and config.fixed_input_size
+        options: dict[str, Any] = {"img_size": size} if fixed else {}
+        try:
+            self.net = timm.create_model(arch, pretrained=False, num_classes=0, **options)
+        except (AssertionError, TypeError, RuntimeError) as error:
+            raise ValueError(f"{arch!r} cannot be built for chips of {size} pixels: {error}") from error
+        # Some put a layer between pooling and classifier, and have another width behind it.
+        self.features = cast(int, getattr(self.net, "head_hidden_size", None) or self.net.num_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
 class AttributeNet(nn.Module):
     """Logits per attribute from normalised chips (B, 3, H, W)."""
 
@@ -102,11 +151,47 @@ class AttributeNet(nn.Module):
         return {name: head(features) for name, head in self.heads.items() if attributes is None or name in attributes}
 
 
-def create_trunk(arch: str) -> Trunk:
-    """A trunk by name: a module from (B, 3, H, W) to (B, trunk.features). Raises ValueError for a name not known."""
+def create_trunk(arch: str, *, size: int | None = None) -> Trunk:
+    """A trunk by name with random weights: a module from (B, 3, H, W) to (B, trunk.features).
+
+    `size` is the chips' side in pixels, which a network with a fixed input must know. Nothing is ever downloaded.
+    Raises ValueError for a name that is not known, or timm's without timm installed.
+    """
     if arch == FACE_RESNET29:
         return FaceResNet29()
-    raise ValueError(f"no trunk called {arch!r}; known: {FACE_RESNET29}")
+    if arch in TORCHVISION_ARCHS:
+        return TorchvisionTrunk(arch)
+    return TimmTrunk(arch, size=size)
+
+
+def cached_imagenet_weights(arch: str) -> Path:
+    """Where torchvision keeps the ImageNet weights of one of its ResNets once somebody has downloaded them.
+
+    Raises ValueError for an arch that is not torchvision's and MissingCheckpoint if they are not there.
+    """
+    if arch not in TORCHVISION_ARCHS:
+        raise ValueError(f"{arch!r} has no ImageNet weights in torchvision; give a file")
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(models.get_model_weights(arch).DEFAULT.url).name)
+    if not path.is_file():
+        raise MissingCheckpoint(f"no ImageNet weights of {arch} at {path}; download them there, or give a file")
+    return path
+
+
+def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk, *, path: Path) -> None:
+    """Fill a trunk with weights from a local file: torchvision's, timm's, or a masked autoencoder's encoder.
+
+    A classifier, and what an autoencoder needs only to paint, are left out. Raises what `foreign.read_tensors` raises,
+    and DamagedCheckpoint where the rest does not fit the trunk.
+    """
+    tensors = {
+        name: tensor
+        for name, tensor in foreign.read_tensors(path).items()
+        if not name.startswith(_NOT_OF_THE_TRUNK) or name in trunk.net.state_dict()
+    }
+    try:
+        trunk.net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DamagedCheckpoint(f"{path} does not fit: {error}") from error
 
 
 def load_face_trunk(path: Path) -> FaceResNet29:
@@ -161,10 +246,25 @@ def calibrate_norms(trunk: nn.Module, batch: Tensor) -> None:
 
 
 def fold_norms(net: nn.Module) -> nn.Module:
-    """A copy for inference in which each ConvNorm's normalisation is part of its convolution; the same function."""
+    """A copy for inference in which normalisations are part of the convolutions before them; the same function.
+
+    It knows ConvNorm and torchvision's ResNets; other networks come back as they are.
+    """
     net = copy.deepcopy(net).eval()
     for module in net.modules():
         if isinstance(module, ConvNorm):
             module.conv = fuse_conv_bn_eval(module.conv, module.norm)
             module.norm = nn.Identity()  # type: ignore[assignment] # the convolution holds it now
+        elif isinstance(module, TorchvisionTrunk):
+            _fold_followers(module.net)
     return net
+
+
+def _fold_followers(net: nn.Module) -> None:
+    """Fold each normalisation that is declared right after a convolution, as in torchvision's ResNets it also runs."""
+    for parent in net.modules():
+        children = list(parent.named_children())
+        for (first, conv), (second, norm) in itertools.pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, first, fuse_conv_bn_eval(conv, norm))
+                setattr(parent, second, nn.Identity())

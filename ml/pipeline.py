@@ -16,7 +16,7 @@ from ml.card import DEFAULT_DIR, ModelCard
 from ml.faces import DETECTOR_VERSION, DetectedFace, FaceDetector
 from ml.preprocess import Chip, cut_chip, whole_image
 from ml.requests import ALL_ATTRIBUTES, AnalyzedFace, PhotoRequest, PhotoResult
-from ml.runtime import TorchRuntime
+from ml.runtime import Runtime, load_runtime
 
 PHOTOS_AT_ONCE = 8
 # Decoded photos held at a time, by their pixels, of which Pillow stores four bytes each.
@@ -43,26 +43,31 @@ class _Work:
 class FacePipeline:
     """A detector and a network, loaded once and used for many batches by one thread at a time."""
 
-    def __init__(self, *, detector: FaceDetector, runtime: TorchRuntime, threads: int = 2) -> None:
+    def __init__(self, *, detector: FaceDetector, runtime: Runtime, threads: int = 2) -> None:
         self._detector, self._runtime = detector, runtime
         self._threads = threads
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode")
 
     @classmethod
     def load(
-        cls, model_dir: Path | None = None, *, device: str | None = None, threads: int | None = None
+        cls,
+        model_dir: Path | None = None,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        runtime: str | None = None,
     ) -> "FacePipeline":
         """Load a checkpoint (None: the default model in ml/weights); device None is cuda if there is one.
 
-        `threads` caps torch's threads of the whole process and the decoding threads.
-        Raises what `ml.checkpoint.load` raises.
+        `threads` caps torch's threads of the whole process and the decoding threads. `runtime` is torch or onnx; None
+        is what the folder holds. Raises what `ml.runtime.load_runtime` raises.
         """
         if threads is not None:
             torch.set_num_threads(threads)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
             detector=FaceDetector(device=device),
-            runtime=TorchRuntime.load(model_dir or DEFAULT_DIR, device=device),
+            runtime=load_runtime(model_dir or DEFAULT_DIR, runtime=runtime, device=device),
             threads=threads or torch.get_num_threads(),
         )
 

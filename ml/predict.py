@@ -1,4 +1,4 @@
-"""Classify faces in photos: python -m ml.predict PATH... [--csv FILE] [--json] [--aligned] [--model DIR]"""
+"""Classify faces: python -m ml.predict PATH... [--csv FILE] [--json] [--aligned] [--model DIR] [--runtime NAME]"""
 
 import argparse
 import csv
@@ -32,6 +32,7 @@ class Options:
     as_json: bool
     aligned: bool
     model_dir: Path
+    runtime: str | None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,7 +44,11 @@ def main(argv: list[str] | None = None) -> int:
     if files:
         from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
 
-        pipeline = FacePipeline.load(options.model_dir)
+        try:
+            pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
+        except CheckpointError as error:
+            print(f"--model: {error}", file=sys.stderr)
+            return 2
         for file, result in analyze(files, pipeline=pipeline, aligned=options.aligned):
             rows += rows_of(file, result)
     if options.csv_file:
@@ -68,6 +73,11 @@ def parse_options(argv: list[str] | None) -> Options:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--aligned", action="store_true", help="take each image as a ready FairFace chip: no detection")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
+    parser.add_argument(
+        "--runtime",
+        choices=("torch", "onnx"),
+        help="what runs the network (default: what the checkpoint's folder holds)",
+    )
     args = parser.parse_args(argv)
     for path in args.paths:
         if not path.exists():
@@ -81,7 +91,7 @@ def parse_options(argv: list[str] | None) -> Options:
         read_card(args.model)
     except CheckpointError as error:
         parser.error(f"--model: {error}")
-    return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model)
+    return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model, args.runtime)
 
 
 def find_photos(paths: Iterable[Path]) -> Iterator[Path]:

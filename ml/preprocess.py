@@ -12,11 +12,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preset:
-    """How a network wants its chips: side in pixels, then (x - mean) * scale with x in 0..255, RGB."""
+    """How a network wants its chips: side in pixels, then (x - mean) * scale with x in 0..255, RGB.
+
+    `scale` is one number, or three where the channels differ.
+    """
 
     size: int = 150
     mean: tuple[float, float, float] = (122.782, 117.001, 104.298)
-    scale: float = 1 / 255
+    scale: float | tuple[float, float, float] = 1 / 255
+
+
+# What torchvision's and most of timm's networks were trained on: ImageNet's mean and standard deviation, in 0..255.
+IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
+IMAGENET_PRESET = Preset(size=224, mean=IMAGENET_MEAN, scale=IMAGENET_SCALE)
 
 
 @dataclass(frozen=True)
@@ -79,4 +88,5 @@ def cut_chip(image: Image.Image, chip: Chip, *, size: int) -> Image.Image:
 def to_input(chips: "Tensor", *, preset: Preset) -> "Tensor":
     """Normalise RGB chips (B, 3, H, W), uint8 or float in 0..255, to the network's float input."""
     chips = chips.float()
-    return (chips - chips.new_tensor(preset.mean).view(1, 3, 1, 1)) * preset.scale
+    scale = preset.scale if isinstance(preset.scale, float) else chips.new_tensor(preset.scale).view(1, 3, 1, 1)
+    return (chips - chips.new_tensor(preset.mean).view(1, 3, 1, 1)) * scale

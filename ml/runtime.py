@@ -1,20 +1,59 @@
-"""The ways to run a checkpoint; for now torch, on CPU or CUDA."""
+"""The ways to run a checkpoint: torch on CPU or CUDA, and an exported one by ONNX Runtime on the CPU."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ml import checkpoint, metrics, network
-from ml.card import DEFAULT_DIR, ModelCard
+from ml.card import (
+    DEFAULT_DIR,
+    ONNX_FILE,
+    WEIGHTS_FILE,
+    DamagedCheckpoint,
+    MissingCheckpoint,
+    MissingRuntime,
+    ModelCard,
+    OtherFormat,
+    read_pair,
+)
 from ml.preprocess import to_input
 
 BATCH = 64
+RUNTIMES = ("torch", "onnx")
+# The exported graph's only input: normalised chips (B, 3, S, S) float32. Its outputs are named like the attributes.
+ONNX_INPUT = "chips"
 
 
-class TorchRuntime:
-    """A checkpoint ready to run: folded, channels last, in the precision that suits the device."""
+class Runtime(ABC):
+    """A checkpoint ready to classify chips."""
+
+    card: ModelCard
+    device: torch.device
+
+    @abstractmethod
+    def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+        """Logits (N, labels) per asked attribute (None: all) of chips (N, S, S, 3) uint8: the mean over both flips."""
+
+    def probabilities(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+        """Calibrated probabilities (N, labels), float64 rows that sum to 1."""
+        return {
+            name: metrics.softmax(values.astype(np.float64) / self.card.temperatures.get(name, 1.0))
+            for name, values in self.logits(chips, attributes=attributes).items()
+        }
+
+    def _wanted(self, attributes: frozenset[str] | None) -> list[str]:
+        return [name for name in self.card.labels if attributes is None or name in attributes]
+
+    def _nothing(self, wanted: list[str]) -> dict[str, np.ndarray]:
+        return {name: np.zeros((0, len(self.card.labels[name])), np.float32) for name in wanted}
+
+
+class TorchRuntime(Runtime):
+    """A checkpoint in torch: folded, channels last, in the precision that suits the device."""
 
     def __init__(self, net: network.AttributeNet, card: ModelCard, *, device: str = "cpu") -> None:
         self.card, self.device = card, torch.device(device)
@@ -27,14 +66,15 @@ class TorchRuntime:
     @classmethod
     def load(cls, folder: Path = DEFAULT_DIR, *, device: str = "cpu") -> "TorchRuntime":
         """Raises what `checkpoint.load` raises."""
+        if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
+            raise MissingCheckpoint(f"no {WEIGHTS_FILE} in {folder}; its exported model needs the runtime onnx")
         net, card = checkpoint.load(folder)
         return cls(net, card, device=device)
 
     def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
-        """Logits (N, labels) per asked attribute (None: all) of chips (N, S, S, 3) uint8: the mean over both flips."""
-        wanted = [name for name in self.card.labels if attributes is None or name in attributes]
+        wanted = self._wanted(attributes)
         if not wanted or not len(chips):
-            return {name: np.zeros((len(chips), len(self.card.labels[name])), np.float32) for name in wanted}
+            return self._nothing(wanted)
         parts: list[dict[str, Tensor]] = []
         begin = 0
         while begin < len(chips):
@@ -49,13 +89,6 @@ class TorchRuntime:
             begin += len(parts[-1][wanted[0]])
         return {name: torch.cat([part[name] for part in parts]).numpy() for name in wanted}
 
-    def probabilities(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
-        """Calibrated probabilities (N, labels), float64 rows that sum to 1."""
-        return {
-            name: metrics.softmax(values.astype(np.float64) / self.card.temperatures.get(name, 1.0))
-            for name, values in self.logits(chips, attributes=attributes).items()
-        }
-
     @torch.inference_mode()
     def _run(self, chips: np.ndarray, *, attributes: frozenset[str]) -> dict[str, Tensor]:
         x = torch.from_numpy(chips).to(self.device).permute(0, 3, 1, 2)
@@ -64,3 +97,77 @@ class TorchRuntime:
             straight = self._net(x, attributes=attributes)
             mirrored = self._net(x.flip(3), attributes=attributes)
         return {name: ((values + mirrored[name]).float() / 2).cpu() for name, values in straight.items()}
+
+
+class OnnxRuntime(Runtime):
+    """A checkpoint that `ml.export` wrote, run by ONNX Runtime on the CPU with as many threads as torch has."""
+
+    def __init__(self, weights: bytes, card: ModelCard) -> None:
+        """Raises MissingRuntime, DamagedCheckpoint for bytes that are no graph, and OtherFormat for another graph."""
+        try:
+            import onnxruntime  # optional: torch runs every checkpoint without it
+        except ImportError as error:
+            raise MissingRuntime("ONNX Runtime is not installed: pip install onnxruntime") from error
+        self.card, self.device = card, torch.device("cpu")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3  # errors; they are raised anyway
+        try:
+            self._session: Any = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no base class of their own
+            raise DamagedCheckpoint(f"{card.name}: ONNX Runtime cannot read the exported model: {error}") from error
+        self._check_graph()
+
+    @classmethod
+    def load(cls, folder: Path = DEFAULT_DIR) -> "OnnxRuntime":
+        """Raises what `card.read_pair` and the constructor raise."""
+        if (folder / WEIGHTS_FILE).is_file() and not (folder / ONNX_FILE).is_file():
+            raise MissingCheckpoint(f"no {ONNX_FILE} in {folder}; python -m ml.export makes one from {WEIGHTS_FILE}")
+        card, weights = read_pair(folder, weights_file=ONNX_FILE)
+        return cls(weights, card)
+
+    def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+        wanted = self._wanted(attributes)
+        if not wanted or not len(chips):
+            return self._nothing(wanted)
+        parts = [self._run(chips[begin : begin + BATCH], wanted=wanted) for begin in range(0, len(chips), BATCH)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in wanted}
+
+    def _run(self, chips: np.ndarray, *, wanted: list[str]) -> dict[str, np.ndarray]:
+        x = as_onnx_input(chips, card=self.card)
+        straight = self._session.run(wanted, {ONNX_INPUT: x})
+        mirrored = self._session.run(wanted, {ONNX_INPUT: np.ascontiguousarray(x[..., ::-1])})
+        return {name: (a + b) / 2 for name, a, b in zip(wanted, straight, mirrored, strict=True)}
+
+    def _check_graph(self) -> None:
+        """The graph takes chips of the card's size in batches of any size and gives a vector per attribute."""
+        size = self.card.preset.size
+        inputs = {
+            found.name: found.shape[1:] for found in self._session.get_inputs() if isinstance(found.shape[0], str)
+        }
+        outputs = {found.name: found.shape[1:] for found in self._session.get_outputs()}
+        expected = {name: [len(values)] for name, values in self.card.labels.items()}
+        if inputs != {ONNX_INPUT: [3, size, size]} or outputs != expected:
+            raise OtherFormat(
+                f"{self.card.name}: the exported model takes {inputs} and gives {outputs}, not {expected}"
+            )
+
+
+def as_onnx_input(chips: np.ndarray, *, card: ModelCard) -> np.ndarray:
+    """Chips (N, S, S, 3) uint8 as the exported graph takes them: (N, 3, S, S) float32."""
+    return to_input(torch.from_numpy(chips).permute(0, 3, 1, 2), preset=card.preset).contiguous().numpy()
+
+
+def load_runtime(folder: Path = DEFAULT_DIR, *, runtime: str | None = None, device: str = "cpu") -> Runtime:
+    """A checkpoint in the named runtime; None is torch, unless the folder holds only an exported model.
+
+    ONNX Runtime stays on the CPU, whatever the device. Raises ValueError for a name not in RUNTIMES and what the
+    runtimes' `load` raises.
+    """
+    if runtime is None:
+        runtime = "onnx" if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file() else "torch"
+    if runtime == "onnx":
+        return OnnxRuntime.load(folder)
+    if runtime == "torch":
+        return TorchRuntime.load(folder, device=device)
+    raise ValueError(f"no runtime called {runtime!r}; known: {', '.join(RUNTIMES)}")

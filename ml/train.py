@@ -89,7 +89,7 @@ def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], N
 def build_net(recipe: Recipe, *, start: Path | None, chips: np.ndarray, preset: Preset) -> network.AttributeNet:
     """The network before its first step; `start` holds the trunk's weights, made trainable on some chips."""
     if start is None:
-        trunk = network.create_trunk(recipe.arch)
+        trunk = network.create_trunk(recipe.arch, size=preset.size)
     else:
         trunk = network.load_face_trunk(start)
         network.calibrate_norms(trunk, to_input(as_batch(chips[:CALIBRATION_IMAGES]), preset=preset))

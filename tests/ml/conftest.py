@@ -37,7 +37,9 @@ class TinyTrunk(network.Trunk):
 def tiny(monkeypatch) -> tuple[network.AttributeNet, ModelCard]:
     """A network of a few hundred weights whose arch `create_trunk` knows during this test, and its card."""
     create = network.create_trunk
-    monkeypatch.setattr(network, "create_trunk", lambda arch: TinyTrunk() if arch == "tiny" else create(arch))
+    monkeypatch.setattr(
+        network, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
+    )
     torch.manual_seed(7)
     net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
     card = ModelCard(

@@ -1,0 +1,164 @@
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from ml import card as cards
+from ml import checkpoint, data, export, labels, network
+from ml.datasets import fairface
+from ml.preprocess import IMAGENET_PRESET, Preset
+from ml.runtime import OnnxRuntime
+
+
+@pytest.fixture
+def model(tiny, tmp_path):
+    """A folder with a tiny checkpoint whose normalisations have something to fold."""
+    net, card = tiny
+    net.trunk.conv.norm.running_mean.normal_()
+    net.trunk.conv.norm.running_var.uniform_(0.5, 2)
+    checkpoint.save(tmp_path / "model", net=net, card=card)
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def on_faces(small_fairface):
+    return ["--data", str(small_fairface), "--shard", "train-0.zip", "--labels", fairface.TRAIN_CSV]
+
+
+def test_an_export_says_what_torch_says_for_batches_of_any_size(model, on_faces, tmp_path, capsys):
+    assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), *on_faces]) == 0
+    assert "on 64 real chips" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [cards.CARD_FILE, cards.ONNX_FILE]
+    net, source = checkpoint.load(model)
+    runtime = OnnxRuntime.load(tmp_path / "out")
+    about = runtime.card.metrics["export"]
+    assert (about["exported_from"], about["precision"]) == (source.sha256, "float32")
+    assert about["largest_difference"] <= export.LOGIT_TOLERANCE
+    assert replace(runtime.card, metrics=source.metrics, sha256=source.sha256) == source
+    for count in (1, 3, 70):
+        chips = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        assert export.largest_difference(net, runtime=runtime, chips=chips) < export.LOGIT_TOLERANCE
+    graph = onnx.load(tmp_path / "out" / cards.ONNX_FILE).graph
+    onnx.checker.check_model(str(tmp_path / "out" / cards.ONNX_FILE))
+    norms = [node for node in graph.node if node.op_type == "BatchNormalization"]
+    assert len(norms) <= 1  # that of the features, before the heads
+
+
+def test_without_data_generated_chips_are_compared(model, tmp_path, capsys):
+    assert export.main(["--model", str(model), "--out", str(tmp_path / "out")]) == 0
+    assert "on 64 generated chips" in capsys.readouterr().out
+
+
+def test_a_graph_that_differs_is_refused_and_nothing_is_written(model, tmp_path, monkeypatch, capsys):
+    to_onnx = export.to_onnx
+
+    def of_another_network(net: network.AttributeNet, **kwargs: object) -> bytes:
+        with torch.no_grad():
+            net.heads["age"].bias[3] += 0.01
+        weights = to_onnx(net, **kwargs)
+        with torch.no_grad():
+            net.heads["age"].bias[3] -= 0.01
+        return weights
+
+    monkeypatch.setattr(export, "to_onnx", of_another_network)
+    assert export.main(["--model", str(model), "--out", str(tmp_path / "out")]) == 1
+    assert "refused: ONNX Runtime differs from torch by 1.00e-02" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_int8_is_kept_when_no_group_loses(model, on_faces, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(export, "INT8_LARGEST_LOSS", 1.0)  # 32 noisy images: what a group loses is luck
+    assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), "--int8", *on_faces]) == 0
+    told = capsys.readouterr().out
+    assert "gender Middle Eastern" in told
+    runtime = OnnxRuntime.load(tmp_path / "out")
+    about = runtime.card.metrics["export"]
+    assert (about["precision"], about["measured_on"]) == ("int8", 32)
+    kinds = {node.op_type for node in onnx.load(tmp_path / "out" / cards.ONNX_FILE).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    chips = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    assert runtime.probabilities(chips)["race"].sum(axis=1) == pytest.approx(np.ones(3))
+
+
+def test_int8_that_costs_a_group_more_than_half_a_point_is_refused(model, on_faces, tmp_path, monkeypatch, capsys):
+    found = [export.Loss("race", "all", 1000, 0.7, 0.7), export.Loss("race", "Black", 200, 0.86, 0.854)]
+    monkeypatch.setattr(export, "measure_losses", lambda *args, **kwargs: found)
+    assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), "--int8", *on_faces]) == 1
+    assert "race of Black 0.60" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    export.check_losses([replace(found[1], after=0.856)])
+
+
+def test_losses_are_counted_in_each_group_that_has_images():
+    class Says:
+        def __init__(self, genders: list[int]) -> None:
+            self.genders = genders
+
+        def logits(self, chips: np.ndarray) -> dict[str, np.ndarray]:
+            return {"gender": np.eye(2)[self.genders]}
+
+    targets = {"race": np.array([0, 0, 3, 3]), "gender": np.array([0, 1, 0, 1])}
+    faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"))
+    losses = export.measure_losses(Says([0, 1, 0, 1]), after=Says([0, 1, 0, 0]), faces=faces)
+    assert [(loss.group, loss.images, loss.lost) for loss in losses] == [
+        ("all", 4, 0.25),
+        ("White", 2, 0.0),
+        ("East Asian", 2, 0.5),
+    ]
+
+
+def test_calibration_chips_are_not_measured_on(small_fairface):
+    faces = fairface.read_fairface(small_fairface, shards=["train-0.zip"], label_file=fairface.TRAIN_CSV, size=16)
+    calibration, measured = export.split_faces(faces)
+    assert len(calibration) + len(measured) == 64
+    seen = {chip.tobytes() for chip in calibration}
+    assert not any(chip.tobytes() in seen for chip in measured.images)
+    with pytest.raises(export.ExportRefused, match="1 faces"):
+        export.split_faces(faces.slice(0, 1))
+
+
+def test_a_failure_while_writing_leaves_nothing(model, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(cards.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        export.main(["--model", str(model), "--out", str(tmp_path / "out")])
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_checkpoints_own_card_is_never_replaced(model, capsys):
+    with pytest.raises(SystemExit) as end:
+        export.main(["--model", str(model), "--out", str(model)])
+    assert end.value.code == 2
+    assert "holds a checkpoint" in capsys.readouterr().err
+    checkpoint.load(model)
+
+
+@pytest.mark.parametrize("arguments", [["--int8"], ["--out", "{file}"]])
+def test_arguments_that_cannot_work_end_with_2(model, tmp_path, arguments):
+    (tmp_path / "file").write_text("")
+    more = [argument.format(file=tmp_path / "file") for argument in arguments]
+    with pytest.raises(SystemExit) as end:
+        export.main(["--model", str(model), "--out", str(tmp_path / "out"), *more])
+    assert end.value.code == 2
+
+
+def test_bad_input_is_told_in_a_sentence(model, tmp_path, capsys):
+    assert export.main(["--model", str(tmp_path / "no"), "--out", str(tmp_path / "out")]) == 1
+    assert "(missing)" in capsys.readouterr().err
+    assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 1
+    assert fairface.VAL_CSV in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arch", "size"), [("face_resnet29", 150), ("resnet18", 64), ("test_vit", 64)])
+def test_every_kind_of_trunk_can_be_exported(arch, size):
+    torch.manual_seed(1)
+    preset = Preset(size=size, mean=IMAGENET_PRESET.mean, scale=IMAGENET_PRESET.scale)
+    card = cards.ModelCard(name="other", arch=arch, labels=labels.ATTRIBUTES, preset=preset)
+    net = network.AttributeNet(network.create_trunk(arch, size=size), attributes=labels.ATTRIBUTES).eval()
+    runtime = OnnxRuntime(export.to_onnx(net, card=card), card)
+    chips = export.generate_chips(size)[:3]
+    assert export.largest_difference(net, runtime=runtime, chips=chips) < export.LOGIT_TOLERANCE

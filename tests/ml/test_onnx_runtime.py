@@ -1,0 +1,111 @@
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml import card as cards
+from ml import checkpoint, export, predict
+from ml.pipeline import FacePipeline
+from ml.requests import PhotoRequest
+from ml.runtime import OnnxRuntime, TorchRuntime, load_runtime
+from tests import pictures
+
+
+@pytest.fixture
+def exported(tiny, tmp_path):
+    """A folder with an exported tiny model only, and the runtime of the network that it came from."""
+    net, card = tiny
+    weights = export.to_onnx(net, card=card)
+    cards.write_pair(tmp_path / "onnx", card=card, weights=weights, weights_file=cards.ONNX_FILE)
+    runtime = TorchRuntime(net, card)
+    runtime._half = False
+    return tmp_path / "onnx", runtime
+
+
+def test_both_runtimes_answer_alike(exported):
+    folder, torch_runtime = exported
+    runtime = OnnxRuntime.load(folder)
+    assert runtime.card.temperatures == torch_runtime.card.temperatures
+    assert runtime.device.type == "cpu"
+    chips = np.random.default_rng(0).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
+    for asked in (None, frozenset({"gender", "age"})):
+        expected = torch_runtime.probabilities(chips, attributes=asked)
+        found = runtime.probabilities(chips, attributes=asked)
+        assert list(found) == list(expected)
+        for name, values in expected.items():
+            assert found[name] == pytest.approx(values, abs=1e-4)
+            assert found[name].dtype == values.dtype
+    assert runtime.probabilities(chips, attributes=frozenset()) == {}
+    assert runtime.logits(chips[:0])["race"].shape == torch_runtime.logits(chips[:0])["race"].shape == (0, 7)
+
+
+def test_the_folder_decides_unless_a_runtime_is_named(exported, tiny, tmp_path):
+    folder, _ = exported
+    assert isinstance(load_runtime(folder), OnnxRuntime)
+    assert isinstance(load_runtime(folder, runtime="onnx"), OnnxRuntime)
+    with pytest.raises(cards.MissingCheckpoint, match="runtime onnx"):
+        load_runtime(folder, runtime="torch")
+    net, card = tiny
+    checkpoint.save(tmp_path / "torch", net=net, card=card)
+    assert isinstance(load_runtime(tmp_path / "torch"), TorchRuntime)
+    with pytest.raises(cards.MissingCheckpoint, match=r"ml\.export"):
+        load_runtime(tmp_path / "torch", runtime="onnx")
+    with pytest.raises(ValueError, match="torch, onnx"):
+        load_runtime(folder, runtime="other")
+
+
+def test_missing_damaged_and_other_files_have_their_own_errors(exported):
+    folder, _ = exported
+    card, weights = cards.read_pair(folder, weights_file=cards.ONNX_FILE)
+    with pytest.raises(cards.MissingCheckpoint):
+        OnnxRuntime.load(folder / "nowhere")
+    (folder / cards.ONNX_FILE).write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(cards.DamagedCheckpoint, match="hash"):
+        OnnxRuntime.load(folder)
+    for content in (b"", b"not a graph"):
+        cards.write_pair(folder, card=card, weights=content, weights_file=cards.ONNX_FILE)
+        with pytest.raises(cards.DamagedCheckpoint, match="cannot read"):
+            OnnxRuntime.load(folder)
+    other = replace(card, preset=replace(card.preset, size=48))
+    cards.write_pair(folder, card=other, weights=weights, weights_file=cards.ONNX_FILE)
+    with pytest.raises(cards.OtherFormat, match="takes"):
+        OnnxRuntime.load(folder)
+    fewer = replace(card, labels={"gender": card.labels["gender"]})
+    cards.write_pair(folder, card=fewer, weights=weights, weights_file=cards.ONNX_FILE)
+    with pytest.raises(cards.OtherFormat, match="gives"):
+        OnnxRuntime.load(folder)
+    (folder / cards.ONNX_FILE).unlink()
+    with pytest.raises(cards.MissingCheckpoint):
+        OnnxRuntime.load(folder)
+
+
+def test_without_onnx_runtime_it_says_what_to_install(exported, monkeypatch):
+    folder, _ = exported
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(cards.MissingRuntime, match="pip install onnxruntime"):
+        OnnxRuntime.load(folder)
+
+
+def test_the_pipeline_runs_an_exported_model(exported, astronaut):
+    folder, _ = exported
+    pipeline = FacePipeline.load(folder, device="cpu", threads=1, runtime="onnx")
+    assert (pipeline.device, pipeline.card.name) == ("cpu", "tiny-1")
+    (face,) = pipeline.analyze([PhotoRequest(astronaut, attributes=frozenset({"gender"}))])[0].faces
+    assert set(face.probabilities) == {"gender"}
+    assert sum(face.probabilities["gender"]) == pytest.approx(1)
+
+
+def test_predict_runs_an_exported_model(exported, tmp_path, capsys):
+    folder, _ = exported
+    pictures.picture(40, 40).save(tmp_path / "chip.png")
+    arguments = [str(tmp_path / "chip.png"), "--aligned", "--json", "--model", str(folder)]
+    assert predict.main([*arguments, "--runtime", "onnx"]) == 0
+    named = capsys.readouterr().out
+    assert predict.main(arguments) == 0
+    assert capsys.readouterr().out == named
+    assert '"status": "ok"' in named
+    assert predict.main([*arguments, "--runtime", "torch"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "runtime onnx" in told.err
