@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,9 +88,7 @@ class FacePipeline:
         """One result a request, in their order; a photo that fails never spoils the others."""
         work = [_Work(request) for request in requests]
         for group in self._decoded_groups(work):
-            self._locate(group)
-            for item in group:
-                self._cut(item)
+            _try_together(self._find_chips, [item for item in group if item.image is not None])
         self._classify(work)
         return [_result(item) for item in work]
 
@@ -125,46 +123,24 @@ class FacePipeline:
             yield group
             _release(group)
 
-    def _locate(self, group: list[_Work]) -> None:
-        """Fill the spots of the decoded photos: the chips that were given, or the faces found."""
-        searched: list[tuple[_Work, Image.Image]] = []
-        for item in group:
-            if item.image is None:
-                continue
-            if item.request.chips is None:
-                searched.append((item, item.image))
-            else:
-                item.spots = [(None, chip) for chip in item.request.chips]
-        if not searched:
-            return
+    def _find_chips(self, items: list[_Work]) -> None:
+        """Fill spots and chips of decoded photos: the spots that were given, or the faces found."""
+        searched = [item for item in items if item.request.chips is None]
         began = time.perf_counter()
-        try:
-            found = self._detector.detect([image for _, image in searched])
-        except Exception:
-            logger.exception("detection of a batch failed; its photos are tried one by one")
-            found = [self._detect_alone(item, image) for item, image in searched]
-        share = (time.perf_counter() - began) * 1000 / len(searched)
-        for (item, _), faces in zip(searched, found, strict=True):
+        found = self._detector.detect([item.image for item in searched if item.image is not None])
+        share = (time.perf_counter() - began) * 1000 / max(len(searched), 1)
+        for item, faces in zip(searched, found, strict=True):
             item.spots = [(face, face.chip) for face in faces]
             item.timings_ms["detect"] = share
-
-    def _detect_alone(self, item: _Work, image: Image.Image) -> list[DetectedFace]:
-        try:
-            return self._detector.detect([image])[0]
-        except Exception:
-            logger.exception("detection failed")
-            item.error = "internal"
-            return []
+        for item in items:
+            if item.request.chips is not None:
+                item.spots = [(None, chip) for chip in item.request.chips]
+            self._cut(item)
 
     def _cut(self, item: _Work) -> None:
-        size = self.card.preset.size
-        if item.image is None:
-            return
-        try:
+        if item.image is not None:
+            size = self.card.preset.size
             item.cut = [np.asarray(cut_chip(item.image, chip, size=size)) for _, chip in item.spots]
-        except Exception:
-            logger.exception("cutting chips failed")
-            item.spots, item.error = [], "internal"
 
     def _classify(self, work: list[_Work]) -> None:
         """Classify all faces together: one batch for each set of attributes asked for."""
@@ -193,10 +169,23 @@ def _decode(item: _Work) -> None:
         item.width, item.height = item.image.size
     except photos.UnreadablePhoto:
         item.error = "unreadable"
-    except Exception:
-        logger.exception("decoding failed")
-        item.error = "internal"
     item.timings_ms["decode"] = (time.perf_counter() - began) * 1000
+
+
+def _try_together(step: Callable[[list[_Work]], None], items: list[_Work]) -> None:
+    """Take a step for several photos at once; when it breaks, for each alone, so that a bad photo fails alone."""
+    if not items:
+        return
+    try:
+        step(items)
+    except Exception:
+        if len(items) > 1:
+            logger.exception("a batch failed; its photos are tried one by one")
+            for item in items:
+                _try_together(step, [item])
+        else:
+            logger.exception("a photo failed")
+            items[0].spots, items[0].cut, items[0].error = [], [], "internal"
 
 
 def _release(group: list[_Work]) -> None:
