@@ -3,14 +3,20 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
+from torchvision import io
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly to change: degrees, shares of the side or of the value, and probabilities per image."""
+    """How strongly to change: degrees, shares of the side or of the value, and probabilities per image.
+
+    `shrink` is the share of a batch brought to a side in the range `shrink_to`, in pixels, and back: the small faces
+    of real photos. `jpeg` is the share saved at a quality in the range and opened again.
+    """
 
     flip: float = 0.5
     rotation: float = 12.0
@@ -21,6 +27,10 @@ class Augmentation:
     saturation: float = 0.25
     grey: float = 0.1
     erase: float = 0.25
+    shrink: float = 0.0
+    shrink_to: tuple[int, int] = (32, 90)
+    jpeg: float = 0.0
+    jpeg_quality: tuple[int, int] = (30, 80)
 
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -29,7 +39,19 @@ _LUMA = (0.299, 0.587, 0.114)
 def augment(chips: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
     """Change uint8 chips (B, 3, H, W) into float ones in 0..255, each in its own way."""
     chips = _colour(_move(chips.float(), how=how, generator=generator), how=how, generator=generator)
-    return _erase(chips.clamp_(0.0, 255.0), how=how, generator=generator)
+    chips = _shrink(chips.clamp_(0.0, 255.0), how=how, generator=generator)
+    chips = _compress(chips, how=how, generator=generator)
+    return _erase(chips, how=how, generator=generator)
+
+
+def mix_weight(strength: float, *, generator: Generator) -> float:
+    """Mixup's share of the first of two images, Beta(strength, strength), at least half (Zhang et al. 2018); 1 if 0."""
+    if strength <= 0:
+        return 1.0
+    # torch has no Beta sampler that takes a generator.
+    seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
+    share = float(np.random.default_rng(seed).beta(strength, strength))
+    return max(share, 1.0 - share)
 
 
 def _signed(count: int, *, like: Tensor, generator: Generator) -> Tensor:
@@ -60,6 +82,30 @@ def _colour(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
     x = luma + (x - luma) * saturation
     level = luma.mean(dim=(2, 3), keepdim=True)
     return (level + (x - level) * factor(how.contrast)) * factor(how.brightness)
+
+
+def _shrink(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
+    """Bring some chips to a small side and back; one side for all of them in a batch, or each batch would take long."""
+    chosen = torch.rand(len(x), generator=generator, device=x.device) < how.shrink
+    if not chosen.any():
+        return x
+    low, high = how.shrink_to
+    side = int(torch.randint(low, high + 1, (1,), generator=generator, device=generator.device))
+    if side < x.shape[2]:
+        small = functional.interpolate(x[chosen], size=(side, side), mode="bilinear", antialias=True)
+        x[chosen] = functional.interpolate(small, size=list(x.shape[2:]), mode="bilinear", align_corners=False)
+    return x
+
+
+def _compress(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
+    """Save some chips as JPEG and open them again; on the CPU, where the codec is."""
+    low, high = how.jpeg_quality
+    chosen = torch.rand(len(x), generator=generator, device=x.device) < how.jpeg
+    for index in torch.nonzero(chosen).flatten().tolist():
+        quality = int(torch.randint(low, high + 1, (1,), generator=generator, device=generator.device))
+        encoded = io.encode_jpeg(x[index].round().to(torch.uint8).cpu(), quality=quality)
+        x[index] = io.decode_jpeg(encoded).to(x)
+    return x
 
 
 def _erase(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
