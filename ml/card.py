@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml import labels
-from ml.preprocess import Preset
+from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
@@ -80,18 +80,21 @@ class ModelCard:
         return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
 
 
-def read_card(folder: Path = DEFAULT_DIR) -> ModelCard:
-    """Read a checkpoint's JSON. Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels."""
+def read_card(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> ModelCard:
+    """Read a checkpoint's JSON; `own_labels` takes it whatever its labels are, as a recipe may define its own.
+
+    Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
+    """
     try:
         found = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingCheckpoint(f"no {CARD_FILE} in {folder}") from error
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / CARD_FILE} cannot be read: {error}") from error
-    return parse_card(found, source=str(folder / CARD_FILE))
+    return parse_card(found, source=str(folder / CARD_FILE), own_labels=own_labels)
 
 
-def parse_card(found: Any, *, source: str) -> ModelCard:
+def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCard:
     """A card from the values of its JSON; `source` names it in errors. Raises like `read_card`."""
     if not isinstance(found, dict):
         raise DamagedCheckpoint(f"{source} is not a checkpoint's card")
@@ -107,6 +110,7 @@ def parse_card(found: Any, *, source: str) -> ModelCard:
                 size=int(found["preset"]["size"]),
                 mean=(red, green, blue),
                 scale=_parse_scale(found["preset"]["scale"]),
+                margin=float(found["preset"].get("margin", FAIRFACE_MARGIN)),
             ),
             temperatures={name: float(value) for name, value in found["temperatures"].items()},
             thresholds={
@@ -122,7 +126,7 @@ def parse_card(found: Any, *, source: str) -> ModelCard:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
     for attribute, values in card.labels.items():
-        if labels.ATTRIBUTES.get(attribute) != values:
+        if not own_labels and labels.ATTRIBUTES.get(attribute) != values:
             raise OtherLabels(f"{source}: the labels of {attribute!r} are not those of this Facet")
     return card
 
@@ -137,6 +141,8 @@ def _parse_scale(found: Any) -> float | tuple[float, float, float]:
 def card_values(card: ModelCard) -> dict[str, Any]:
     """A card as the values of its JSON, without the hash."""
     scale = card.preset.scale
+    # Left out where it is FairFace's, so that the hash of a checkpoint from before there was a margin stays true.
+    margin = {} if card.preset.margin == FAIRFACE_MARGIN else {"margin": card.preset.margin}
     return {
         "format": FORMAT_VERSION,
         "name": card.name,
@@ -145,6 +151,7 @@ def card_values(card: ModelCard) -> dict[str, Any]:
             "size": card.preset.size,
             "mean": list(card.preset.mean),
             "scale": scale if isinstance(scale, float) else list(scale),
+            **margin,
         },
         "labels": {name: list(values) for name, values in card.labels.items()},
         "temperatures": card.temperatures,
@@ -185,12 +192,12 @@ def write_pair(folder: Path, *, card: ModelCard, weights: bytes, weights_file: s
     return card
 
 
-def read_pair(folder: Path, *, weights_file: str) -> tuple[ModelCard, bytes]:
-    """A card and the bytes of its weights, which belong together.
+def read_pair(folder: Path, *, weights_file: str, own_labels: bool = False) -> tuple[ModelCard, bytes]:
+    """A card, read as by `read_card`, and the bytes of its weights, which belong together.
 
     Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
     """
-    card = read_card(folder)
+    card = read_card(folder, own_labels=own_labels)
     try:
         weights = (folder / weights_file).read_bytes()
     except FileNotFoundError as error:

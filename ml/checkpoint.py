@@ -33,12 +33,12 @@ def save(folder: Path, *, net: network.AttributeNet, card: ModelCard) -> ModelCa
     return write_pair(folder, card=card, weights=weights, weights_file=WEIGHTS_FILE)
 
 
-def load(folder: Path = DEFAULT_DIR) -> tuple[network.AttributeNet, ModelCard]:
-    """The network in float32 and evaluation mode, and its card.
+def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[network.AttributeNet, ModelCard]:
+    """The network in float32 and evaluation mode, and its card; `own_labels` as in `read_card`.
 
     Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
     """
-    card, weights = read_pair(folder, weights_file=WEIGHTS_FILE)
+    card, weights = read_pair(folder, weights_file=WEIGHTS_FILE, own_labels=own_labels)
     try:
         trunk = network.create_trunk(card.arch, size=card.preset.size)
     except ValueError as error:

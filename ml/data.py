@@ -1,7 +1,7 @@
 """Data sets of faces as arrays: every image decoded once into one uint8 array, labels as positions in their classes."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -134,6 +134,33 @@ class FaceSet:
     def take(self, picks: np.ndarray) -> "FaceSet":
         """The examples at these positions (M,), copied."""
         return self._part(lambda array: array[picks], lambda row: tuple(row[i] for i in picks.tolist()) if row else row)
+
+    def crop(self, start: int, stop: int) -> "FaceSet":
+        """The same examples, of each image only the rows and columns from start to stop, copied."""
+        return replace(self, images=np.ascontiguousarray(self.images[:, start:stop, start:stop]))
+
+    def regroup(self, attribute: str, classes: Classes) -> "FaceSet":
+        """One attribute in other classes; unknown where none of them covers just what the old class covers."""
+        old, new = (of.loss_targets(of.head) for of in (self.classes[attribute], classes))
+        alike = [np.flatnonzero((new == row).all(axis=1)) for row in old]
+        position = np.array([*(found[0] if len(found) else UNKNOWN for found in alike), UNKNOWN], dtype=np.int64)
+        return replace(
+            self,
+            targets={**self.targets, attribute: position[self.targets[attribute]]},
+            classes={**self.classes, attribute: classes},
+        )
+
+    def keep_attributes(self, attributes: Collection[str]) -> "FaceSet":
+        """Only these attributes, and only the examples of which one of them is known; the set itself if it is so."""
+        known = [values != UNKNOWN for name, values in self.targets.items() if name in attributes]
+        if not known:
+            raise BadData(f"The set labels {', '.join(self.targets)}, none of {', '.join(attributes)}")
+        kept = np.logical_or.reduce(known)
+        part = self if kept.all() else self.take(np.flatnonzero(kept))
+        if not len(part):
+            raise EmptySet("Not one image with a known label")
+        targets = {name: values for name, values in part.targets.items() if name in attributes}
+        return replace(part, targets=targets, classes={name: part.classes[name] for name in targets})
 
     def _part(
         self,

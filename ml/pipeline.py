@@ -37,6 +37,7 @@ class _Work:
     cut: list[np.ndarray] = field(default_factory=list)
     vectors: list[dict[str, tuple[float, ...]]] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0, "classify": 0.0})
+    is_aligned: bool = False  # a ready chip, shown as the network wants it
     error: str = ""
 
 
@@ -96,7 +97,7 @@ class FacePipeline:
         self, images: Sequence[photos.PhotoSource], *, attributes: frozenset[str] = ALL_ATTRIBUTES
     ) -> list[PhotoResult]:
         """Results of ready FairFace chips: each whole image is one face, without detection."""
-        work = [_Work(PhotoRequest(image, attributes=attributes)) for image in images]
+        work = [_Work(PhotoRequest(image, attributes=attributes), is_aligned=True) for image in images]
         for group in self._decoded_groups(work):
             for item in group:
                 if item.image is not None:
@@ -139,8 +140,9 @@ class FacePipeline:
 
     def _cut(self, item: _Work) -> None:
         if item.image is not None:
-            size = self.card.preset.size
-            item.cut = [np.asarray(cut_chip(item.image, chip, size=size)) for _, chip in item.spots]
+            preset = self.card.preset
+            wide = [chip if item.is_aligned else preset.widen(chip) for _, chip in item.spots]
+            item.cut = [np.asarray(cut_chip(item.image, chip, size=preset.size)) for chip in wide]
 
     def _classify(self, work: list[_Work]) -> None:
         """Classify all faces together: one batch for each set of attributes asked for."""

@@ -1,7 +1,7 @@
 """From photos to what a network eats: the same chips and the same numbers in training and inference."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -9,17 +9,26 @@ from PIL import Image
 if TYPE_CHECKING:
     from torch import Tensor
 
+# How much of the surroundings FairFace's chips show, as a share of dlib's face box on each side.
+FAIRFACE_MARGIN = 0.25
+
 
 @dataclass(frozen=True)
 class Preset:
     """How a network wants its chips: side in pixels, then (x - mean) * scale with x in 0..255, RGB.
 
-    `scale` is one number, or three where the channels differ.
+    `scale` is one number, or three where the channels differ. `margin` is how much a chip shows around the face, as a
+    share of the face on each side: 0.25 as FairFace's, 1.25 with hair, neck and clothes.
     """
 
     size: int = 150
     mean: tuple[float, float, float] = (122.782, 117.001, 104.298)
     scale: float | tuple[float, float, float] = 1 / 255
+    margin: float = FAIRFACE_MARGIN
+
+    def widen(self, chip: "Chip") -> "Chip":
+        """The crop to cut for a face whose chip, with FairFace's margin, is known."""
+        return replace(chip, side=chip.side * (1 + 2 * self.margin) / (1 + 2 * FAIRFACE_MARGIN))
 
 
 # What torchvision's and most of timm's networks were trained on: ImageNet's mean and standard deviation, in 0..255.

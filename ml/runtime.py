@@ -64,11 +64,11 @@ class TorchRuntime(Runtime):
         self._half = self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
     @classmethod
-    def load(cls, folder: Path = DEFAULT_DIR, *, device: str = "cpu") -> "TorchRuntime":
-        """Raises what `checkpoint.load` raises."""
+    def load(cls, folder: Path = DEFAULT_DIR, *, device: str = "cpu", own_labels: bool = False) -> "TorchRuntime":
+        """`own_labels` as in `card.read_card`. Raises what `checkpoint.load` raises."""
         if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
             raise MissingCheckpoint(f"no {WEIGHTS_FILE} in {folder}; its exported model needs the runtime onnx")
-        net, card = checkpoint.load(folder)
+        net, card = checkpoint.load(folder, own_labels=own_labels)
         return cls(net, card, device=device)
 
     def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
@@ -119,11 +119,11 @@ class OnnxRuntime(Runtime):
         self._check_graph()
 
     @classmethod
-    def load(cls, folder: Path = DEFAULT_DIR) -> "OnnxRuntime":
-        """Raises what `card.read_pair` and the constructor raise."""
+    def load(cls, folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> "OnnxRuntime":
+        """`own_labels` as in `card.read_card`. Raises what `card.read_pair` and the constructor raise."""
         if (folder / WEIGHTS_FILE).is_file() and not (folder / ONNX_FILE).is_file():
             raise MissingCheckpoint(f"no {ONNX_FILE} in {folder}; python -m ml.export makes one from {WEIGHTS_FILE}")
-        card, weights = read_pair(folder, weights_file=ONNX_FILE)
+        card, weights = read_pair(folder, weights_file=ONNX_FILE, own_labels=own_labels)
         return cls(weights, card)
 
     def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
@@ -158,16 +158,18 @@ def as_onnx_input(chips: np.ndarray, *, card: ModelCard) -> np.ndarray:
     return to_input(torch.from_numpy(chips).permute(0, 3, 1, 2), preset=card.preset).contiguous().numpy()
 
 
-def load_runtime(folder: Path = DEFAULT_DIR, *, runtime: str | None = None, device: str = "cpu") -> Runtime:
+def load_runtime(
+    folder: Path = DEFAULT_DIR, *, runtime: str | None = None, device: str = "cpu", own_labels: bool = False
+) -> Runtime:
     """A checkpoint in the named runtime; None is torch, unless the folder holds only an exported model.
 
-    ONNX Runtime stays on the CPU, whatever the device. Raises ValueError for a name not in RUNTIMES and what the
-    runtimes' `load` raises.
+    `own_labels` as in `card.read_card`. ONNX Runtime stays on the CPU, whatever the device. Raises ValueError for a
+    name not in RUNTIMES and what the runtimes' `load` raises.
     """
     if runtime is None:
         runtime = "onnx" if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file() else "torch"
     if runtime == "onnx":
-        return OnnxRuntime.load(folder)
+        return OnnxRuntime.load(folder, own_labels=own_labels)
     if runtime == "torch":
-        return TorchRuntime.load(folder, device=device)
+        return TorchRuntime.load(folder, device=device, own_labels=own_labels)
     raise ValueError(f"no runtime called {runtime!r}; known: {', '.join(RUNTIMES)}")

@@ -1,0 +1,36 @@
+"""What the commands of `ml` share: errors that people can act on are told in a line, not in a traceback."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ml.card import CheckpointError
+from ml.data import BadData, DataWarning
+
+
+class BadRecipe(ValueError):
+    """A recipe, or a value given for it, that means nothing."""
+
+
+@contextmanager
+def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """End with status 2 and one line on errors of data, checkpoints, recipes and files; warnings are a line each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *rest: object) -> None:
+            if issubclass(category, DataWarning):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *rest)  # type: ignore[arg-type] # handed on as it came
+
+        warnings.showwarning = tell
+        try:
+            yield
+        except (BadData, CheckpointError, BadRecipe) as error:
+            parser.error(str(error))
+        except OSError as error:
+            parser.error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))

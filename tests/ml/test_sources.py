@@ -1,0 +1,108 @@
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml import card as cards
+from ml import checkpoint, commands, data, files, network, sources
+from ml.datasets import fairface
+from ml.preprocess import Chip, Preset
+
+
+def source_of(*arguments: str) -> sources.Source:
+    parser = argparse.ArgumentParser()
+    sources.add_arguments(parser)
+    return sources.from_arguments(parser.parse_args(arguments))
+
+
+def test_fairface_is_read_by_its_label_file(small_fairface):
+    source = source_of("--data", str(small_fairface), "--labels", fairface.TRAIN_CSV, "--limit", "5")
+    faces = sources.read_source(source, preset=Preset(size=32))
+    assert (source.reader, len(faces), faces.images.shape) == ("fairface", 5, (5, 32, 32, 3))
+
+
+def test_only_a_folder_means_the_validation_images(tmp_path):
+    (tmp_path / "val.zip").touch()
+    source = source_of("--data", str(tmp_path))
+    assert (source.shards, source.label_file) == (("val.zip",), fairface.VAL_CSV)
+
+
+def test_a_list_in_a_taxonomy_is_read(small_fairface, tmp_path):
+    (tmp_path / "val.txt").write_text("train/1.webp Asian\ntrain/2.webp 1\n")
+    source = source_of(
+        *("--data", str(small_fairface), "--list", str(tmp_path / "val.txt")),
+        *("--taxonomy", "list-5", "--order", "Asian,Black,Indian"),
+    )
+    faces = sources.read_source(source, preset=Preset(size=32))
+    assert [faces.classes["race"].names[i] for i in faces.targets["race"]] == ["Asian", "Black"]
+
+
+def test_utkface_can_be_told_in_four_groups():
+    five, four = (data.classes_in("race", taxonomy=name) for name in ("utkface-5", "utkface-4"))
+    faces = data.FaceSet(np.zeros((5, 2, 2, 3), np.uint8), {"race": np.arange(5)}, tuple("abcde"), {"race": five})
+    again = faces.regroup("race", four)
+    assert again.targets["race"].tolist() == [0, 1, 2, 3, data.UNKNOWN]
+    assert again.keep_attributes(["race"]).files == ("a", "b", "c", "d")
+
+
+def test_a_smaller_margin_shows_the_middle_of_the_image(small_fairface):
+    source = sources.Source(small_fairface, limit=2)
+    wide, narrow = (
+        sources.read_source(source, preset=Preset(size=size, margin=m)).images for size, m in ((36, 0.25), (24, 0.0))
+    )
+    assert np.array_equal(narrow, wide[:, 6:30, 6:30])
+
+
+def test_a_margin_that_the_images_do_not_show_is_refused(small_fairface):
+    with pytest.raises(commands.BadRecipe, match="margin of 1"):
+        sources.read_source(sources.Source(small_fairface), preset=Preset(margin=1.0))
+
+
+def test_a_wide_preset_widens_the_crop_of_a_photo():
+    assert Preset(margin=1.25).widen(Chip(5, 6, 30.0, 2.0)) == Chip(5, 6, 70.0, 2.0)
+    assert Preset().widen(Chip(5, 6, 30.0, 2.0)).side == 30.0
+
+
+def test_the_margin_travels_with_the_checkpoint(tmp_path, tiny):
+    net, card = tiny
+    wide = cards.replace(card, preset=Preset(size=32, margin=1.25))
+    checkpoint.save(tmp_path, net=net, card=wide)
+    assert checkpoint.load(tmp_path)[1].preset == wide.preset
+
+
+def test_labels_of_ones_own_load_only_where_asked_for(tmp_path, tiny):
+    _, card = tiny
+    own = {"gender": ("Female", "Male", "Non-binary")}
+    net = network.AttributeNet(network.create_trunk("tiny"), attributes=own)
+    checkpoint.save(tmp_path, net=net, card=cards.replace(card, labels=own))
+    with pytest.raises(cards.OtherLabels):
+        checkpoint.load(tmp_path)
+    assert checkpoint.load(tmp_path, own_labels=True)[1].labels == own
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--data", "nowhere"), ("--data", ".", "--list", "none.txt"), ("--data", ".", "--reader", "list")],
+)
+def test_bad_sources_are_told_in_a_line(arguments, capsys):
+    parser = argparse.ArgumentParser()
+    with pytest.raises(SystemExit) as stop, commands.told_errors(parser):
+        sources.read_source(source_of(*arguments), preset=Preset())
+    assert stop.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_a_warning_about_data_is_a_line(capsys):
+    with commands.told_errors(argparse.ArgumentParser()):
+        warnings.warn("two images left out", data.DataWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: two images left out\n"
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path):
+    path = tmp_path / "new" / "a.txt"
+    files.replace_file(path, "one")
+    files.replace_file(path, b"two")
+    assert path.read_text() == "two"
+    assert [found.name for found in path.parent.iterdir()] == ["a.txt"]
