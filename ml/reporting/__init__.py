@@ -1,0 +1,1 @@
+"""Figures, pages and numbers of the reports that the commands write."""

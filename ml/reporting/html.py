@@ -1,0 +1,166 @@
+"""Reports as one HTML file: no script, nothing fetched, light and dark, printable, everything escaped."""
+
+import base64
+import re
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import NewType
+
+from ml.reporting import numbers
+from ml.reporting.figures import DOTS_PER_INCH
+
+# HTML that the functions of this module made. Text from elsewhere goes through them, which escape it.
+Markup = NewType("Markup", str)
+
+CSS_DOTS_PER_INCH = 96  # by definition
+BROAD_FIGURE = 600  # CSS pixels: wider ones scroll on a phone instead of shrinking until nobody can read them
+
+Cell = str | int | float | None
+
+STYLE = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+# A browser that opens the file fetches nothing and runs nothing, whatever a file's name or a label says.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+MARK = (
+    "M15.62 11.61L11.61 15.62L10.18 12.16L12.16 10.18zM10.84 15.95L5.16 15.95L6.60 12.49L9.40 12.49z"
+    "M4.39 15.62L0.38 11.61L3.84 10.18L5.82 12.16zM0.05 10.84L0.05 5.16L3.51 6.60L3.51 9.40z"
+    "M0.38 4.39L4.39 0.38L5.82 3.84L3.84 5.82zM5.16 0.05L10.84 0.05L9.40 3.51L6.60 3.51z"
+    "M11.61 0.38L15.62 4.39L12.16 5.82L10.18 3.84zM15.95 5.16L15.95 10.84L12.49 9.40L12.49 6.60z"
+    "M11.65 9.51L9.51 11.65L6.49 11.65L4.35 9.51L4.35 6.49L6.49 4.35L9.51 4.35L11.65 6.49z"
+)
+_NUMBER = re.compile(r"[<+\-−±]?\s*\d[\d\s,.]*\s*%?(\s*(to|of|/|\()\s*[+\-−]?\d[\d\s,.]*%?\)?)*|–")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under its own heading; the parts in it are markup or sections one level lower."""
+
+    title: str
+    parts: tuple["Markup | Section", ...]
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture (PNG or JPEG) and what is said of it: a title, then lines."""
+
+    image: bytes
+    alt: str
+    title: str
+    lines: tuple[str, ...] = ()
+
+
+def page(title: str, *, lead: str, sections: Sequence[Section]) -> str:
+    """A whole page; from four sections on with a list of them at its top."""
+    body = "".join(_section(part, anchor=f"part-{number}", level=2) for number, part in enumerate(sections, start=1))
+    contents = ""
+    if len(sections) > 3:
+        links = "".join(
+            f'<li><a href="#part-{number}">{escape(part.title)}</a></li>'
+            for number, part in enumerate(sections, start=1)
+        )
+        contents = f'<nav aria-label="Contents"><ol>{links}</ol></nav>'
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+        f'<header><p class="brand"><svg viewBox="0 0 16 16" aria-hidden="true"><path d="{MARK}"/></svg>Facet</p>'
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p></header>\n'
+        f"{contents}\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
+
+
+def section(title: str, *parts: Markup | Section) -> Section:
+    """A part of a page with a heading; a section among its parts gets a smaller one."""
+    return Section(title, parts)
+
+
+def paragraph(text: str) -> Markup:
+    """Plain text."""
+    return Markup(f"<p>{escape(text)}</p>\n")
+
+
+def facts(pairs: Iterable[tuple[str, Cell]]) -> Markup:
+    """Names and values below one another: which model, which images, when."""
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(_told(value))}</dd></div>" for name, value in pairs)
+    return Markup(f"<dl>{rows}</dl>\n")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str) -> Markup:
+    """A table whose first column names its rows. Columns of numbers are set right; None and nan are a dash."""
+    body = [[_told(cell) for cell in row] for row in rows]
+    right = [_is_numeric([row[column] for row in body if column < len(row)]) for column in range(len(header))]
+    classes = [' class="n"' if numeric else "" for numeric in right]
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(header, classes, strict=True))
+    lines = []
+    for row in body:
+        first, *rest = (
+            f">{escape(cell)}</t" if kind == "" else f"{kind}>{escape(cell)}</t"
+            for cell, kind in zip(row, classes, strict=True)
+        )
+        lines.append(f'<tr><th scope="row"{first}h>' + "".join(f"<td{cell}d>" for cell in rest) + "</tr>\n")
+    return Markup(
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
+        f"<caption><span>{escape(caption)}</span></caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody></table></div>\n"
+    )
+
+
+def figure(png: bytes, *, alt: str, caption: str) -> Markup:
+    """A drawing of `figures.as_png` in the file itself, in its natural size on a white card in either theme."""
+    width, height = (round(side * CSS_DOTS_PER_INCH / DOTS_PER_INCH) for side in struct.unpack(">II", png[16:24]))
+    card = "card broad" if width > BROAD_FIGURE else "card"
+    return Markup(
+        f'<figure><div class="{card}"><img src="{_data_uri(png)}" width="{width}" height="{height}" alt="{escape(alt)}">'
+        f"</div><figcaption>{escape(caption)}</figcaption></figure>\n"
+    )
+
+
+def figures(*drawn: Markup) -> Markup:
+    """Figures side by side where there is room."""
+    return Markup(f'<div class="figures">{"".join(drawn)}</div>\n')
+
+
+def folded(summary: str, *parts: Markup) -> Markup:
+    """Parts that show when asked for, and always in print."""
+    return Markup(f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>\n")
+
+
+def thumbnails(items: Iterable[Thumbnail]) -> Markup:
+    """A grid of small pictures with their captions."""
+    cards = "".join(
+        f'<li><figure><img src="{_data_uri(item.image)}" alt="{escape(item.alt)}">'
+        f"<figcaption><strong>{escape(item.title)}</strong>"
+        + "".join(f"<span>{escape(line)}</span>" for line in item.lines)
+        + "</figcaption></figure></li>\n"
+        for item in items
+    )
+    return Markup(f'<ul class="thumbnails">\n{cards}</ul>\n')
+
+
+def _section(part: Section, *, anchor: str, level: int) -> str:
+    inner = "".join(
+        _section(piece, anchor=f"{anchor}-{number}", level=min(level + 1, 6)) if isinstance(piece, Section) else piece
+        for number, piece in enumerate(part.parts, start=1)
+    )
+    heading = f'<h{level} id="{anchor}">{escape(part.title)}</h{level}>'
+    return f'<section aria-labelledby="{anchor}">\n{heading}\n{inner}</section>\n'
+
+
+def _told(cell: Cell) -> str:
+    if cell is None or isinstance(cell, float):
+        return numbers.decimal(cell)
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    told = [cell for cell in cells if cell]
+    return bool(told) and all(_NUMBER.fullmatch(cell) for cell in told)
+
+
+def _data_uri(image: bytes) -> str:
+    kind = "jpeg" if image.startswith(b"\xff\xd8") else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
