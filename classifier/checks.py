@@ -3,7 +3,9 @@
 Errors stop `manage.py` and the workers; what only matters in public is told by `manage.py check --deploy`.
 """
 
+import importlib.util
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,13 @@ SIGNUP_MODES = ("open", "invite", "closed")
 EMAIL_VERIFICATION_MODES = ("none", "optional", "mandatory")
 SECRET_KEY_CHARACTERS = 50  # what Django's own check asks for
 SECRET_KEY_DIFFERENT_CHARACTERS = 10
-MODEL_FILES = ("model.json", "model.safetensors")
+RUNTIMES = ("", "torch", "onnx")
+MODEL_CARD_FILE, SHIPPED_MODEL = "model.json", Path("ml/weights")
+# Setting -> what a model's folder must hold; without one, any of them.
+WEIGHTS_FILES = {"torch": ("model.safetensors",), "onnx": ("model.onnx",), "": ("model.safetensors", "model.onnx")}
+DEVICES = re.compile(r"cpu|cuda(:\d+)?|")
 REDIS_SECONDS = 2
+REDIS_SCHEMES = ("redis", "rediss")
 DECODABLE_PIXELS = 50_000_000  # what the decoding child's memory limit and the worker's reader are made for
 LAST_PORT = 65_535
 
@@ -89,24 +96,90 @@ def check_choices(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             EMAIL_VERIFICATION_MODES,
             "facet.E006",
         ),
+        ("FACET_LOG_LEVEL", settings.LOG_LEVEL, settings.LOG_LEVELS, "facet.E022"),
+        ("FACET_RUNTIME", settings.RUNTIME, RUNTIMES, "facet.E023"),
     )
     for name, value, choices, id in chosen:
         if value not in choices:
-            yield Error(f"{name} is {value!r}.", hint=f"It must be one of: {', '.join(choices)}.", id=id)
+            known = ", ".join(choice or "empty" for choice in choices)
+            yield Error(f"{name} is {value!r}.", hint=f"It must be one of: {known}.", id=id)
 
 
 @register()
 def check_model_folder(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
-    if not settings.MODEL_DIR:
-        return
-    folder = Path(settings.MODEL_DIR)
-    missing = [name for name in MODEL_FILES if not (folder / name).is_file()]
-    if missing:
+    if settings.RUNTIME not in RUNTIMES:
+        return  # told already
+    folder = Path(settings.MODEL_DIR) if settings.MODEL_DIR else settings.BASE_DIR / SHIPPED_MODEL
+    weights = WEIGHTS_FILES[settings.RUNTIME]
+    missing = [] if (folder / MODEL_CARD_FILE).is_file() else [MODEL_CARD_FILE]
+    if not any((folder / name).is_file() for name in weights):
+        missing.append(" or ".join(weights))
+    if missing and settings.MODEL_DIR:
         yield Error(
             f"FACET_MODEL_DIR names {folder}, where there is no {' and no '.join(missing)}.",
-            hint="Name the folder of a checkpoint, or leave it empty for the model that comes with Facet.",
+            hint="Name the folder of a checkpoint, or leave it empty for the model that comes with Facet."
+            if settings.RUNTIME != "onnx"
+            else "FACET_RUNTIME is onnx: name a folder that python -m ml.export wrote.",
             id="facet.E007",
         )
+    elif missing and settings.RUNTIME == "onnx":
+        yield Error(
+            "FACET_RUNTIME is onnx, but the model that comes with Facet is not exported.",
+            hint="Run python -m ml.export --out FOLDER and name that folder in FACET_MODEL_DIR.",
+            id="facet.E024",
+        )
+
+
+@register()
+def check_worker(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    if not DEVICES.fullmatch(settings.DEVICE):
+        yield Error(
+            f"FACET_DEVICE is {settings.DEVICE!r}.",
+            hint="Write cpu, cuda or cuda:1, or leave it empty for CUDA if there is one, else the CPU.",
+            id="facet.E025",
+        )
+    elif settings.RUNTIME == "onnx" and settings.DEVICE.startswith("cuda"):
+        yield Warning(
+            f"FACET_DEVICE is {settings.DEVICE}, but with FACET_RUNTIME=onnx faces are classified on the CPU.",
+            hint="Leave FACET_RUNTIME empty to classify them on the GPU too.",
+            id="facet.W026",
+        )
+    module, _, name = settings.PIPELINE.rpartition(".")
+    if not name.isidentifier() or not _can_be_found(module):
+        yield Error(
+            f"FACET_PIPELINE names {settings.PIPELINE!r}, which is no class in a module that can be found.",
+            hint="Leave it empty for ml.pipeline.FacePipeline.",
+            id="facet.E027",
+        )
+
+
+def _can_be_found(module: str) -> bool:
+    """Whether a module exists; it is not imported, since torch would come with it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+@register()
+def check_redis_address(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.REDIS_URL and not _is_redis_address(settings.REDIS_URL):
+        # The address itself is not told: it may hold a password.
+        yield Error(
+            "REDIS_URL cannot be read.",
+            hint="Write redis://HOST:6379/0 or rediss://:PASSWORD@HOST:6379/0; leave it empty for messages as files.",
+            id="facet.E028",
+        )
+
+
+def _is_redis_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError unless it is a number
+    except ValueError:
+        return False
+    number = parts.path.strip("/")
+    return parts.scheme in REDIS_SCHEMES and bool(parts.hostname) and (not number or number.isdecimal())
 
 
 @register()
@@ -249,7 +322,7 @@ def check_mail(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
 @register(deploy=True)
 def check_redis(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     """A Redis that evicts keys when memory is short throws messages and counted limits away."""
-    if not settings.REDIS_URL:
+    if not settings.REDIS_URL or not _is_redis_address(settings.REDIS_URL):
         return
     import redis  # here, since an instance without Redis need not load it
 

@@ -18,15 +18,30 @@ if TYPE_CHECKING:
 WARM_UP_SIZE = (640, 480)
 
 
+class UnusableModel(Exception):
+    """The model of the settings cannot be loaded; the message says why in a line."""
+
+
 @lru_cache(maxsize=1)
 def get_pipeline() -> "FacePipeline":
-    """The pipeline of this process, loaded once. Call it after any fork, never before."""
-    pipeline_class = import_string(settings.PIPELINE)
-    return pipeline_class.load(
-        Path(settings.MODEL_DIR) if settings.MODEL_DIR else None,
-        device=settings.DEVICE or None,
-        threads=settings.TORCH_THREADS or None,
-    )
+    """The pipeline of this process, loaded once. Call it after any fork, never before. Raises UnusableModel."""
+    from ml.card import CheckpointError
+
+    try:
+        pipeline_class = import_string(settings.PIPELINE)
+    except ImportError as error:
+        raise UnusableModel(f"FACET_PIPELINE is {settings.PIPELINE}: {error}") from error
+    try:
+        return pipeline_class.load(
+            Path(settings.MODEL_DIR) if settings.MODEL_DIR else None,
+            device=settings.DEVICE or None,
+            threads=settings.TORCH_THREADS or None,
+            runtime=settings.RUNTIME or None,
+        )
+    except CheckpointError as error:
+        raise UnusableModel(str(error)) from error
+    except (RuntimeError, AssertionError) as error:  # what torch raises where there is no such device
+        raise UnusableModel(f"FACET_DEVICE is {settings.DEVICE or 'empty'}: {error}") from error
 
 
 def describe_model() -> dict[str, Any]:

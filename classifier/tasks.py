@@ -52,7 +52,11 @@ def sweep() -> None:
 @worker_init.connect
 def start_worker(sender: Any, **_: Any) -> None:
     """Load the model once, before the first message, and show signs of life from then on."""
-    pipeline = inference.get_pipeline()
+    try:
+        pipeline = inference.get_pipeline()
+    except inference.UnusableModel as error:
+        logger.critical("%s cannot start: %s", sender.hostname, error)
+        raise SystemExit(1) from None  # Celery would log any other error, and let photos fail for want of a model
     inference.warm_up()
     version = registry.register_version(**inference.describe_model())
     logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)

@@ -31,7 +31,9 @@ class FakePipeline:
     seconds_per_photo = 0.005
 
     @classmethod
-    def load(cls, model_dir: Any = None, *, device: Any = None, threads: Any = None) -> "FakePipeline":
+    def load(
+        cls, model_dir: Any = None, *, device: Any = None, threads: Any = None, runtime: Any = None
+    ) -> "FakePipeline":
         return cls()
 
     def analyze(self, requests: Sequence[PhotoRequest]) -> list[PhotoResult]:

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,34 @@ class NamingEnv(environ.Env):
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} cannot be read: {error}") from None
 
+    def database(self, var: str, *, default: str) -> dict[str, Any]:
+        """A database's address as Django wants it; empty is the default. Errors do not tell it: it has a password."""
+        try:
+            with warnings.catch_warnings(action="ignore"):  # one of them tells the password
+                found: dict[str, Any] = self.db_url_config(self.str(var, default="") or default)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{var} cannot be read: the port must be a number; in a password, write / : @ # as %2F %3A %40 %23."
+            ) from None
+        if found.get("ENGINE") not in DATABASE_ENGINES:
+            raise ImproperlyConfigured(
+                f"{var} names no database that Facet knows: write postgres://USER:PASSWORD@HOST:5432/NAME."
+            )
+        if not found["NAME"]:
+            raise ImproperlyConfigured(f"{var} names a server, but no database on it: append /NAME.")
+        return found
 
+    def mail(self, var: str, *, default: str) -> dict[str, Any]:
+        """A mail server's address as Django's settings; empty is the default."""
+        try:
+            return dict(self.email_url_config(self.str(var, default="") or default))
+        except (KeyError, ValueError, ImproperlyConfigured):
+            raise ImproperlyConfigured(
+                f"{var} cannot be read: write smtp+tls://USER:PASSWORD@HOST:587, or consolemail://."
+            ) from None
+
+
+DATABASE_ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = NamingEnv()
 environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
@@ -48,10 +76,6 @@ def choose_data_dir() -> Path:
     return BASE_DIR / "data"
 
 
-DATA_DIR = choose_data_dir()
-DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
 def load_secret_key() -> str:
     """The key from FACET_SECRET_KEY, or from a file (mode 0600) written at the first start."""
     if from_environment := env("FACET_SECRET_KEY", default=""):
@@ -67,9 +91,18 @@ def load_secret_key() -> str:
     return path.read_text()
 
 
+DATA_DIR = choose_data_dir()
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    SECRET_KEY = load_secret_key()
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"The data folder {DATA_DIR} cannot be used ({error.strerror}). Give it to the user that Facet runs as, "
+        "or choose another with FACET_DATA."
+    ) from None
+
 # --- The site --------------------------------------------------------------------------------------------------------
 
-SECRET_KEY = load_secret_key()
 DEBUG = env.bool("FACET_DEBUG", default=False)
 WEB_THREADS = env.int("FACET_WEB_THREADS", default=8)
 PORT = env.int("FACET_PORT", default=8000)
@@ -138,7 +171,7 @@ LANGUAGE_CODE = "en-us"
 
 # --- Database, cache, files ------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'facet.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'facet.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
@@ -206,7 +239,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("FACET_EMAIL_FROM", default="Facet <facet@localhost>")
 
 # --- Security --------------------------------------------------------------------------------------------------------
@@ -255,9 +288,10 @@ LEASE_SECONDS = env.int("FACET_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = env.float("FACET_SWEEP_SECONDS", default=5)
 BATCH_PHOTOS = env.int("FACET_BATCH_PHOTOS", default=8)
 MODEL_DIR = env("FACET_MODEL_DIR", default="")  # empty: the model that comes with Facet
+RUNTIME = env("FACET_RUNTIME", default="")  # torch or onnx; empty: what the model's folder holds, torch before onnx
 DEVICE = env("FACET_DEVICE", default="")  # empty: CUDA if there is one, else the CPU
 TORCH_THREADS = env.int("FACET_TORCH_THREADS", default=0)  # 0: as many as there are cores
-PIPELINE = env("FACET_PIPELINE", default="ml.pipeline.FacePipeline")  # tests put a stand-in here
+PIPELINE = env("FACET_PIPELINE", default="") or "ml.pipeline.FacePipeline"  # tests put a stand-in here
 
 # --- The API ---------------------------------------------------------------------------------------------------------
 
@@ -304,6 +338,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Logs: ids, never names or predictions ---------------------------------------------------------------------------
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_LEVEL = env("FACET_LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -317,7 +353,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "facet": {"level": env("FACET_LOG_LEVEL", default="INFO")},
+        # A level that does not exist would end every command before a check could name it.
+        "facet": {"level": LOG_LEVEL if LOG_LEVEL in LOG_LEVELS else "INFO"},
         "django.request": {"level": "ERROR", "filters": ["unexpected"]},
     },
 }

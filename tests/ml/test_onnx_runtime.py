@@ -1,15 +1,20 @@
+import io
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
+from classifier.models import State
+from classifier.services import analysis
 from ml import card as cards
 from ml import checkpoint, export, predict
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
 from ml.runtime import OnnxRuntime, TorchRuntime, load_runtime
-from tests import pictures
+from tests import factories, pictures
 
 
 @pytest.fixture
@@ -94,6 +99,24 @@ def test_the_pipeline_runs_an_exported_model(exported, astronaut):
     (face,) = pipeline.analyze([PhotoRequest(astronaut, attributes=frozenset({"gender"}))])[0].faces
     assert set(face.probabilities) == {"gender"}
     assert sum(face.probabilities["gender"]) == pytest.approx(1)
+
+
+@pytest.mark.django_db
+def test_the_site_runs_an_exported_model_under_its_own_hash(exported, collection, settings):
+    folder, _ = exported
+    settings.PIPELINE, settings.MODEL_DIR, settings.RUNTIME = "ml.pipeline.FacePipeline", str(folder), "onnx"
+    settings.TORCH_THREADS = 1
+    photo = factories.make_photo(collection, state=State.QUEUED)
+    default_storage.delete(photo.image.name)
+    content = io.BytesIO()
+    pictures.astronaut().save(content, "JPEG")
+    default_storage.save(photo.image.name, ContentFile(content.getvalue()))
+    assert analysis.run_once() == 1
+    photo.refresh_from_db()
+    version = photo.model_version
+    assert (photo.state, photo.face_count, version.name) == (State.DONE, 1, "tiny-1")
+    assert version.sha256 == cards.read_card(folder).sha256
+    assert sum(photo.faces.get().prediction.race_vector) == pytest.approx(1)
 
 
 def test_predict_runs_an_exported_model(exported, tmp_path, capsys):

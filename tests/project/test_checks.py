@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.core.exceptions import ImproperlyConfigured
 
 from classifier import checks
 from ml import card
+from ml.runtime import RUNTIMES
+from webapp.settings import NamingEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +60,7 @@ def test_every_message_has_a_hint_and_an_id_of_its_own():
     source = Path(checks.__file__).read_text()
     found = [part.split('"')[0] for part in source.split('"facet.')[1:]]
     assert len(found) == len(set(found))
-    assert source.count("hint=") == len(found) - 1  # sign-up and e-mail verification share one
+    assert source.count("hint=") == len(found) - 3  # the four choices share one
 
 
 def test_a_data_folder_must_be_writable(settings, monkeypatch):
@@ -97,7 +100,9 @@ def test_debug_mode_is_for_this_machine_only(settings):
 
 def test_unknown_choices_are_errors(settings):
     settings.FACET_SIGNUP, settings.ACCOUNT_EMAIL_VERIFICATION = "maybe", "always"
-    assert ids(checks.check_choices) == ["facet.E005", "facet.E006"]
+    settings.LOG_LEVEL, settings.RUNTIME = "loud", "abacus"
+    assert ids(checks.check_choices) == ["facet.E005", "facet.E006", "facet.E022", "facet.E023"]
+    assert ids(checks.check_model_folder) == []
 
 
 def test_a_model_folder_without_its_files_is_an_error(settings, tmp_path):
@@ -106,6 +111,75 @@ def test_a_model_folder_without_its_files_is_an_error(settings, tmp_path):
     assert ids(checks.check_model_folder) == ["facet.E007"]
     (tmp_path / card.WEIGHTS_FILE).touch()
     assert ids(checks.check_model_folder) == []
+
+
+@pytest.mark.parametrize(
+    ("runtime", "weights", "found"),
+    [
+        ("", card.ONNX_FILE, []),
+        ("onnx", card.ONNX_FILE, []),
+        ("onnx", card.WEIGHTS_FILE, ["facet.E007"]),
+        ("torch", card.ONNX_FILE, ["facet.E007"]),
+        ("torch", card.WEIGHTS_FILE, []),
+    ],
+)
+def test_a_model_folder_must_hold_what_the_runtime_reads(settings, tmp_path, runtime, weights, found):
+    settings.MODEL_DIR, settings.RUNTIME = str(tmp_path), runtime
+    for name in (card.CARD_FILE, weights):
+        (tmp_path / name).touch()
+    assert ids(checks.check_model_folder) == found
+
+
+def test_the_model_that_comes_with_facet_is_not_exported(settings):
+    settings.MODEL_DIR, settings.RUNTIME = "", "onnx"
+    assert ids(checks.check_model_folder) == ["facet.E024"]
+    for runtime in ("", "torch"):
+        settings.RUNTIME = runtime
+        assert ids(checks.check_model_folder) == []
+
+
+def test_the_names_of_model_files_are_those_of_ml():
+    assert card.CARD_FILE == checks.MODEL_CARD_FILE
+    assert checks.WEIGHTS_FILES[""] == (card.WEIGHTS_FILE, card.ONNX_FILE)
+    assert set(checks.RUNTIMES) == {"", *RUNTIMES}
+
+
+@pytest.mark.parametrize(
+    ("device", "runtime", "pipeline", "found"),
+    [
+        ("", "", "ml.pipeline.FacePipeline", []),
+        ("cuda:1", "torch", "ml.pipeline.FacePipeline", []),
+        ("gpu", "", "ml.pipeline.FacePipeline", ["facet.E025"]),
+        ("cuda", "onnx", "ml.pipeline.FacePipeline", ["facet.W026"]),
+        ("cpu", "onnx", "ml.no_such_module.FacePipeline", ["facet.E027"]),
+        ("cpu", "", "no.such.Thing", ["facet.E027"]),
+        ("cpu", "", "FacePipeline", ["facet.E027"]),
+        ("cpu", "", "", ["facet.E027"]),
+    ],
+)
+def test_a_worker_that_could_not_start_is_told_why(settings, device, runtime, pipeline, found):
+    settings.DEVICE, settings.RUNTIME, settings.PIPELINE = device, runtime, pipeline
+    assert ids(checks.check_worker) == found
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("", []),
+        ("redis://127.0.0.1:6379/0", []),
+        ("rediss://:secret@cache.example.org", []),
+        ("redis:6379", ["facet.E028"]),
+        ("redis://host:port/0", ["facet.E028"]),
+        ("redis://host/name", ["facet.E028"]),
+        ("http://host", ["facet.E028"]),
+    ],
+)
+def test_the_address_of_redis_must_be_one(settings, url, found):
+    settings.REDIS_URL = url
+    assert ids(checks.check_redis_address) == found
+    if found:
+        assert ids(checks.check_redis) == []
+        assert "secret" not in str(list(checks.check_redis_address(None)))
 
 
 @pytest.mark.parametrize(
@@ -154,10 +228,53 @@ def test_rates_that_cannot_be_read_are_errors(settings):
     assert ids(checks.check_rates) == []
 
 
-def test_a_number_that_cannot_be_read_is_named(tmp_path):
-    result = run_check(tmp_path, FACET_MAX_FILE_MB="many")
-    assert result.returncode != 0
-    assert "FACET_MAX_FILE_MB cannot be read" in result.stderr
+@pytest.mark.parametrize(("name", "value"), [("FACET_MAX_FILE_MB", "many"), ("FACET_DATA", __file__)])
+def test_a_setting_that_cannot_be_read_is_named_in_a_line(tmp_path, name, value):
+    result = run_check(tmp_path, **{name: value})
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Facet cannot start: ")
+    assert name in line
+
+
+def test_settings_that_mean_nothing_are_findings_and_no_traceback(tmp_path):
+    wrong = {"FACET_LOG_LEVEL": "loud", "REDIS_URL": "redis", "FACET_PIPELINE": "no.such.Thing"}
+    result = run_check(tmp_path, **PRODUCTION | wrong)
+    assert result.returncode == 1
+    assert all(name in result.stderr for name in wrong)
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgress://facet:secret@db/facet",
+        "postgres://facet:sec/ret@db/facet",
+        "postgres://facet:secret@db:5432",
+        "mysql://facet:secret@db/facet",
+        "facet",
+    ],
+)
+def test_a_database_that_facet_cannot_use_is_named_without_its_password(monkeypatch, recwarn, url):
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL") as told:
+        NamingEnv().database("DATABASE_URL", default="sqlite:///facet.sqlite3")
+    assert "sec" not in str(told.value)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("url", ["smpt://mail.example.org", "smtp://mail.example.org:port"])
+def test_a_mail_server_that_cannot_be_read_is_named(monkeypatch, url):
+    monkeypatch.setenv("EMAIL_URL", url)
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL"):
+        NamingEnv().mail("EMAIL_URL", default="consolemail://")
+
+
+def test_an_address_left_empty_is_the_default(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("EMAIL_URL", "")
+    assert NamingEnv().database("DATABASE_URL", default="sqlite:///facet.sqlite3")["NAME"] == "facet.sqlite3"
+    assert NamingEnv().mail("EMAIL_URL", default="consolemail://")["EMAIL_BACKEND"].endswith("console.EmailBackend")
 
 
 @pytest.mark.parametrize(
