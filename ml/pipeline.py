@@ -18,6 +18,7 @@ from ml.preprocess import Chip, cut_chip, whole_image
 from ml.requests import ALL_ATTRIBUTES, AnalyzedFace, PhotoRequest, PhotoResult
 from ml.runtime import Runtime, load_runtime
 
+STAGES = ("decode", "detect", "align", "classify")
 PHOTOS_AT_ONCE = 8
 # Decoded photos held at a time, by their pixels, of which Pillow stores four bytes each.
 PIXELS_AT_ONCE = 32_000_000
@@ -36,7 +37,7 @@ class _Work:
     spots: list[tuple[DetectedFace | None, Chip]] = field(default_factory=list)
     cut: list[np.ndarray] = field(default_factory=list)
     vectors: list[dict[str, tuple[float, ...]]] = field(default_factory=list)
-    timings_ms: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "detect": 0.0, "classify": 0.0})
+    timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     is_aligned: bool = False  # a ready chip, shown as the network wants it
     error: str = ""
 
@@ -45,7 +46,8 @@ class FacePipeline:
     """A detector and a network, loaded once and used for many batches by one thread at a time."""
 
     def __init__(self, *, detector: FaceDetector, runtime: Runtime, threads: int = 2) -> None:
-        self._detector, self._runtime = detector, runtime
+        self.runtime = runtime
+        self._detector = detector
         self._threads = threads
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode")
 
@@ -74,12 +76,12 @@ class FacePipeline:
 
     @property
     def card(self) -> ModelCard:
-        return self._runtime.card
+        return self.runtime.card
 
     @property
     def device(self) -> str:
         """Where the model runs: cpu or cuda."""
-        return self._runtime.device.type
+        return self.runtime.device.type
 
     @property
     def detector_version(self) -> str:
@@ -140,9 +142,11 @@ class FacePipeline:
 
     def _cut(self, item: _Work) -> None:
         if item.image is not None:
+            began = time.perf_counter()
             preset = self.card.preset
             wide = [chip if item.is_aligned else preset.widen(chip) for _, chip in item.spots]
             item.cut = [np.asarray(cut_chip(item.image, chip, size=preset.size)) for chip in wide]
+            item.timings_ms["align"] = (time.perf_counter() - began) * 1000
 
     def _classify(self, work: list[_Work]) -> None:
         """Classify all faces together: one batch for each set of attributes asked for."""
@@ -153,7 +157,7 @@ class FacePipeline:
         for attributes, items in sets.items():
             chips = np.stack([chip for item in items for chip in item.cut])
             began = time.perf_counter()
-            vectors = self._runtime.probabilities(chips, attributes=attributes)
+            vectors = self.runtime.probabilities(chips, attributes=attributes)
             share = (time.perf_counter() - began) * 1000 / len(chips)
             rows = iter(range(len(chips)))
             for item in items:

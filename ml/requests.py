@@ -46,7 +46,7 @@ class AnalyzedFace:
 class PhotoResult:
     """What became of a photo: its faces, largest first, or `error`, "unreadable" or "internal".
 
-    `timings_ms` has decode, detect and classify: this photo's share of its batch.
+    `timings_ms` has decode, detect, align and classify: this photo's share of its batch.
     """
 
     width: int

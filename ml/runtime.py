@@ -33,6 +33,7 @@ class Runtime(ABC):
 
     card: ModelCard
     device: torch.device
+    precision: str  # of its convolutions, as torch names it
 
     @abstractmethod
     def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
@@ -62,6 +63,7 @@ class TorchRuntime(Runtime):
         self._batch = BATCH
         # bfloat16 is emulated, and slower than float32, on CPUs without instructions for it.
         self._half = self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        self.precision = "bfloat16" if self._half else "float32"
 
     @classmethod
     def load(cls, folder: Path = DEFAULT_DIR, *, device: str = "cpu", own_labels: bool = False) -> "TorchRuntime":
@@ -108,7 +110,7 @@ class OnnxRuntime(Runtime):
             import onnxruntime  # optional: torch runs every checkpoint without it
         except ImportError as error:
             raise MissingRuntime("ONNX Runtime is not installed: pip install onnxruntime") from error
-        self.card, self.device = card, torch.device("cpu")
+        self.card, self.device, self.precision = card, torch.device("cpu"), "float32"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors; they are raised anyway

@@ -37,7 +37,7 @@ def test_the_default_model_finds_the_astronaut(pipeline, astronaut):
     assert labels.top_group("race", face.probabilities["race"])[0] == "White"
     assert labels.top_group("gender", face.probabilities["gender"])[0] == "Female"
     assert 25 < labels.age_years(face.probabilities["age"]) < 50
-    assert set(result.timings_ms) == {"decode", "detect", "classify"}
+    assert set(result.timings_ms) == {"decode", "detect", "align", "classify"}
     assert all(value > 0 for value in result.timings_ms.values())
 
 
@@ -67,7 +67,7 @@ def test_what_is_switched_off_is_neither_returned_nor_computed(tiny_pipeline, as
     def refuse(*_: object) -> None:
         raise AssertionError("the race head ran")
 
-    tiny_pipeline._runtime._net.heads["race"].register_forward_pre_hook(refuse)
+    tiny_pipeline.runtime._net.heads["race"].register_forward_pre_hook(refuse)
     off = frozenset({"gender", "age"})
     results = tiny_pipeline.analyze([PhotoRequest(astronaut, attributes=off), PhotoRequest(astronaut, attributes=off)])
     assert [set(face.probabilities) for result in results for face in result.faces] == [off, off]

@@ -1,0 +1,193 @@
+"""Measure speed: python -m ml.bench [PHOTOS_DIR] [--reference] [--device cuda] [--json FILE]
+
+--reference runs the usual way (facenet-pytorch's MTCNN, then ResNet-34 face by face) in turn with Facet's on the same
+photos, so that the ratio holds on a busy machine. --longest 1024 --count 200 scales photos and goes round them.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from ml import faces, files, photos
+from ml.benching import measuring, sample, ways
+from ml.card import DEFAULT_DIR
+from ml.commands import told_errors
+from ml.pipeline import FacePipeline
+from ml.runtime import Runtime
+
+PHOTOS_A_TURN = 32
+CHIPS = 256
+
+
+def measure(
+    found: Sequence[photos.PhotoSource], *, pipeline: FacePipeline, reference: bool = False, chips: int = CHIPS
+) -> dict[str, Any]:
+    """The JSON-ready report on photos; with `reference` the same of the usual way, and the ratios of the two."""
+    facet, ours = ways.FacetWay(pipeline), measuring.Tally()
+    usual = ways.UsualWay(device=pipeline.device) if reference else None
+    theirs, alone = measuring.Tally(), measuring.Tally()
+    detector = faces.FaceDetector(faces.REFERENCE, device=pipeline.device)
+    facet.run(found[:1])  # what the first photo prepares is not measured
+    if usual:
+        usual.run(found[:1])
+    with tqdm(total=len(found), desc="bench", unit="photo", disable=None) as bar:
+        for start in range(0, len(found), PHOTOS_A_TURN):
+            part = found[start : start + PHOTOS_A_TURN]
+            with ours.turn() as seen:
+                seen += facet.run(part)
+            if usual:
+                with theirs.turn() as seen:
+                    seen += usual.run(part)
+                detect_alone(part, detector=detector, tally=alone)
+            bar.update(len(part))
+    report = ours.report()
+    if usual:
+        report["reference"] = theirs.report()
+        report["ratio"] = round(theirs.seconds / ours.seconds, 2)
+        report["cpu_ratio"] = round(theirs.cpu_seconds / ours.cpu_seconds, 2)
+        report["detection"] = compare_detection(alone, theirs)
+        if chips:
+            report["classification"] = compare_classification(pipeline.runtime, usual, count=chips)
+    return report
+
+
+def detect_alone(part: Sequence[photos.PhotoSource], *, detector: faces.FaceDetector, tally: measuring.Tally) -> None:
+    """Facet's detector at the reference's own settings on decoded photos, one at a time as the reference takes them."""
+    for photo in part:
+        try:
+            image: Image.Image | None = photos.read_photo(photo)
+        except photos.UnreadablePhoto:
+            image = None
+        with tally.turn() as seen:
+            found = detector.detect([image])[0] if image else []
+            boxes, sure = tuple(face.box for face in found), tuple(face.probability for face in found)
+            seen.append(ways.Seen(dict.fromkeys(ways.STAGES, 0.0), boxes, sure, failed=image is None))
+
+
+def compare_detection(alone: measuring.Tally, theirs: measuring.Tally) -> dict[str, Any]:
+    """Detection at the reference's settings: speed against its own detect stage, and whether the faces are the same."""
+    took = sum(one.stages_ms["detect"] for one in theirs.seen) / 1000
+    counts = [ways.count_differences(mine.boxes, other) for mine, other in zip(alone.seen, theirs.seen, strict=True)]
+    sure, missed, others = (sum(column) for column in zip(*counts, strict=True))
+    return {
+        "photos_per_second": round(len(alone.seen) / alone.seconds, 3),
+        "ratio": round(took / alone.seconds, 2),
+        "reference_faces": sure,
+        "missed": missed,
+        "others": others,
+    }
+
+
+def compare_classification(runtime: Runtime, usual: ways.UsualWay, *, count: int) -> dict[str, float]:
+    """Random chips through Facet's network in batches, and through ResNet-34 at 224 px one at a time."""
+    rng, size = np.random.default_rng(1), runtime.card.preset.size
+    chips = rng.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    large = rng.integers(0, 256, (ways.USUAL_SIDE, ways.USUAL_SIDE, 3), dtype=np.uint8)
+    runtime.logits(chips[:2])
+    usual.classify(large)
+    began = time.perf_counter()
+    runtime.logits(chips)
+    ours = time.perf_counter() - began
+    began = time.perf_counter()
+    for _ in range(count):
+        usual.classify(large)
+    theirs = time.perf_counter() - began
+    return {"chips": count, "chips_per_second": round(count / ours, 1), "ratio": round(theirs / ours, 2)}
+
+
+def summarise(report: dict[str, Any]) -> str:
+    """The report in lines for people."""
+    lines = [
+        f"{report['photos']} photos, {report['faces']} faces, {report['failed']} unreadable; {report['model']} on "
+        f"{report['device']}, {report['threads']} threads, {report['precision']}",
+        f"{'':12}{'photos/s':>10}{'faces/s':>10}{'CPU ms':>10}"
+        + "".join(f"{stage:>18}" for stage in ways.STAGES)
+        + f"{'peak MB':>10}",
+        _line("facet", report),
+    ]
+    if "reference" in report:
+        lines.append(_line("reference", report["reference"]))
+        found, ratios = (
+            report["detection"],
+            f"{report['ratio']} times the reference ({report['cpu_ratio']} in CPU time)",
+        )
+        lines.append(f"whole pipeline: {ratios}")
+        lines.append(
+            f"detection alone at its settings: {found['ratio']} times; of its {found['reference_faces']} sure faces "
+            f"{found['missed']} missed, {found['others']} others"
+        )
+        if "classification" in report:
+            told = report["classification"]
+            lines.append(f"classification of {told['chips']} chips: {told['ratio']} times ResNet-34 one at a time")
+    return "\n".join(lines)
+
+
+def _line(name: str, report: dict[str, Any]) -> str:
+    stages = "".join(
+        f"{report['stages_ms'][stage]['median']:>10.1f} /{report['stages_ms'][stage]['p95']:6.1f}"
+        for stage in ways.STAGES
+    )
+    rates = (
+        f"{report['photos_per_second']:>10.2f}{report['faces_per_second']:>10.2f}{report['cpu_ms_per_photo']:>10.1f}"
+    )
+    return f"{name:12}{rates}{stages}{report['peak_rss_mb']:>10.0f}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.bench", description="Measure how fast photos are decoded, searched for faces and classified."
+    )
+    parser.add_argument("photos", nargs="?", type=Path, metavar="PHOTOS_DIR", help="folder (default: generated photos)")
+    parser.add_argument("--reference", action="store_true", help="also take the usual way, in turn, and compare")
+    parser.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")
+    parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
+    parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs the network")
+    parser.add_argument("--threads", type=_positive, metavar="N", help="cap torch's and the decoding threads")
+    parser.add_argument(
+        "--count", type=_positive, metavar="N", help="use so many photos, going round if there are fewer"
+    )
+    parser.add_argument("--longest", type=_positive, metavar="PX", help="scale photos to this longer side first")
+    parser.add_argument(
+        "--chips", type=int, default=CHIPS, metavar="N", help=f"chips to classify alone ({CHIPS}; 0: none)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measures to a file")
+    args = parser.parse_args(argv)
+    if args.device and args.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error(f"--device {args.device}: torch sees no CUDA device here")
+    with told_errors(parser):
+        try:
+            found = sample.gather_photos(args.photos, count=args.count, longest=args.longest)
+        except sample.NoPhotos as error:
+            parser.error(str(error))
+        pipeline = FacePipeline.load(args.model, device=args.device, threads=args.threads, runtime=args.runtime)
+        measured = measure(found, pipeline=pipeline, reference=args.reference, chips=args.chips)
+        report = {
+            "model": pipeline.card.name,
+            "device": pipeline.device,
+            "threads": torch.get_num_threads(),
+            "precision": pipeline.runtime.precision,
+            **measured,
+        }
+        print(summarise(report))
+        if args.json:
+            files.replace_file(args.json, json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

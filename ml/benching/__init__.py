@@ -1,0 +1,1 @@
+"""What `ml.bench` compares and measures with."""
