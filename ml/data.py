@@ -111,7 +111,8 @@ class FaceSet:
 
     `classes` tells what the positions mean; `digests` are the SHA-256 of each file as read, with the chip if there is
     one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `years` (N,) are
-    exact ages, nan where unknown; `left_out` counts by reason what the reader did not take.
+    exact ages, nan where unknown; `sides` (N,) are the pixels of the file along each chip's side; `left_out` counts by
+    reason what the reader did not take.
     """
 
     images: np.ndarray
@@ -121,6 +122,7 @@ class FaceSet:
     digests: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     years: np.ndarray | None = None
+    sides: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -137,7 +139,12 @@ class FaceSet:
 
     def crop(self, start: int, stop: int) -> "FaceSet":
         """The same examples, of each image only the rows and columns from start to stop, copied."""
-        return replace(self, images=np.ascontiguousarray(self.images[:, start:stop, start:stop]))
+        shown = (stop - start) / self.images.shape[1]
+        return replace(
+            self,
+            images=np.ascontiguousarray(self.images[:, start:stop, start:stop]),
+            sides=None if self.sides is None else self.sides * shown,
+        )
 
     def regroup(self, attribute: str, classes: Classes) -> "FaceSet":
         """One attribute in other classes; unknown where none of them covers just what the old class covers."""
@@ -175,6 +182,7 @@ class FaceSet:
             digests=of_row(self.digests),
             identities=of_row(self.identities),
             years=None if self.years is None else of_array(self.years),
+            sides=None if self.sides is None else of_array(self.sides),
         )
 
     def data_hash(self) -> str:

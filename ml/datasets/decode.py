@@ -123,6 +123,7 @@ def read_faces(
     if missing:
         raise data.MissingFiles(f"{len(missing)} of {len(chosen)} images are not there", names=missing)
     images = np.empty((len(chosen), size, size, 3), dtype=np.uint8)
+    sides = np.zeros(len(chosen))
 
     def decode(index: int) -> str | None:
         try:
@@ -131,7 +132,9 @@ def read_faces(
         except photos.UnreadablePhoto:
             return None
         chip = chosen[index].chip
-        images[index] = np.asarray(preprocess.cut_chip(image, chip or preprocess.whole_image(image), size=size))
+        taken = chip or preprocess.whole_image(image)
+        images[index] = np.asarray(preprocess.cut_chip(image, taken, size=size))
+        sides[index] = taken.side
         # The faces of one photo are different images.
         return hashlib.sha256(content + (repr(chip).encode() if chip else b"")).hexdigest()
 
@@ -146,7 +149,7 @@ def read_faces(
         kept = [index for index, digest in enumerate(digests) if digest is not None]
         for place, index in enumerate(kept):  # in place: a second array of all images may not fit into memory
             images[place] = images[index]
-        images, chosen = images[: len(kept)], [chosen[index] for index in kept]
+        images, sides, chosen = images[: len(kept)], sides[kept], [chosen[index] for index in kept]
     if not chosen:
         raise data.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
     return data.FaceSet(
@@ -160,6 +163,7 @@ def read_faces(
         digests=tuple(digest for digest in digests if digest is not None),
         identities=tuple(e.identity for e in chosen) if any(e.identity for e in chosen) else (),
         years=_years(chosen),
+        sides=sides,
         left_out=counts,
     )
 
