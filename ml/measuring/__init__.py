@@ -1,0 +1,1 @@
+"""Predictions against labels: whose they are, in which groups both can be told, and every measure of them."""

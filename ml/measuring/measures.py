@@ -1,0 +1,360 @@
+"""Every measure of predictions against labels, as values that JSON can hold."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ml import data, labels, metrics
+from ml.measuring import fairness, slices
+from ml.measuring.alignment import NO_ANSWER, Aligned, align
+from ml.measuring.grouping import NothingInCommon
+from ml.measuring.predictions import Predictions
+
+SUREST_SHARE = 0.8
+COVERAGE_SHARES = tuple(step / 20 for step in range(20, 0, -1))
+INTERSECTIONS = (("race", "gender"), ("race", "age"), ("gender", "age"), ("race", "gender", "age"))
+# What a checkpoint's card keeps of each attribute.
+RECORDED = (
+    "accuracy",
+    "balanced_accuracy",
+    "by_race",
+    "by_age",
+    "ece",
+    "accuracy_of_surest_80_percent",
+    "confusion",
+    "by_taxonomy",
+    "gap_by_race",
+    "within_one_bin",
+    "mean_absolute_error_years",
+)
+
+Thresholds = Mapping[str, Mapping[str, float]]
+
+
+def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresholds | None = None) -> dict[str, Any]:
+    """All measures. Shares are 0..1 with 4 digits, intervals 95 % (Wilson), None what cannot be said.
+
+    Predictions and labels are first brought to the finest grouping that both can say; files that only one side has are
+    counted. Raises BadData where nothing can be measured. The keys:
+
+    - `name` (whose predictions), `images` (labelled and predicted), `faces` (in the data set), `unpredicted` (faces
+      without a prediction), `left_out` (by the data's reader, by reason), `not_measured` {attribute: why};
+    - `sure` {attribute: {taxonomy: {threshold, sure (the share), accuracy_of_sure, low, high}}} for the `thresholds`;
+    - one table for each attribute that both sides tell:
+        - `grouping` (a taxonomy's name, or ""), `names`, `images`, `left_out` {reason: count}, `labels_only`;
+        - `accuracy`, `accuracy_interval` [low, high], `balanced_accuracy`, `unanswered` (faces whose whole probability
+          is in what the grouping leaves out: wrong);
+        - `groups` {name: {labelled, predicted, recall, recall_interval, precision, precision_interval}};
+        - `confusion` (rows are labels, columns predictions, both in the order of `names`);
+        - `by_race`, `by_gender`, `by_age` {label: accuracy}, and `parts` {labelled attribute: {label: {n, accuracy,
+          low, high}}}: the accuracy of this attribute among the faces labelled so, in the data's own classes;
+        - `gaps` {labelled attribute: {worst, worst_accuracy, best, best_accuracy, gap, and unless it is this very
+          attribute demographic_parity_difference and equalised_odds_difference, as `ml.measuring.fairness` says}};
+        - `intersections` {"race x gender x age" and pairs: [{race, gender, age, n, accuracy, low, high}]};
+        - `slices` {size, sharpness, brightness, colour: [{slice, n, accuracy, low, high}]};
+        - where probabilities are told: `ece`, `reliability` [{low, high, n, confidence, accuracy}],
+          `accuracy_of_surest_80_percent`, `coverage` [{share, n, threshold, accuracy}];
+        - race: `by_taxonomy` {taxonomy: accuracy}, `taxonomies` {taxonomy: {images, accuracy, low, high,
+          balanced_accuracy, recall {group: share}}}, for each that is a sum of the grouping;
+        - gender: `gap_by_race` {race: {label: recall, label: recall, gap}} with the first label minus the second;
+        - age: `within_one_bin`, `mean_bins_off`, and where years are told on both sides `mean_absolute_error_years`,
+          `bias_years` (predicted minus true), `years_by` {labelled attribute: {label: {n, mean_absolute_error, bias}}}.
+    """
+    found = predictions.find(faces.files)
+    if not (found >= 0).any():
+        told, wanted = predictions.files[:1], faces.files[:1]
+        raise data.BadData(f"None of the {len(faces)} faces is predicted: {wanted} against {told}")
+    report: dict[str, Any] = {
+        "name": predictions.name,
+        "images": int((found >= 0).sum()),
+        "faces": len(faces),
+        "unpredicted": int((found < 0).sum()),
+        "left_out": dict(faces.left_out),
+        "not_measured": {},
+        "sure": {},
+    }
+    quality = slices.slice_by_quality(faces)
+    for attribute in predictions.classes:
+        try:
+            report[attribute] = _measure_attribute(predictions, faces, attribute, found=found, quality=quality)
+        except (NothingInCommon, data.EmptySet) as error:
+            report["not_measured"][attribute] = str(error)
+            continue
+        report["sure"][attribute] = _measure_sure(
+            predictions, faces, attribute, found=found, thresholds=(thresholds or {}).get(attribute, {})
+        )
+    if not report["sure"]:
+        raise data.BadData("Nothing can be measured", names=list(report["not_measured"].values()))
+    report["sure"] = {name: by_taxonomy for name, by_taxonomy in report["sure"].items() if by_taxonomy}
+    return report
+
+
+def shorten(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a report that a checkpoint's card keeps."""
+    short: dict[str, Any] = {"images": report["images"]}
+    for attribute in attributes_of(report):
+        table = report[attribute]
+        short[attribute] = {key: table[key] for key in RECORDED if key in table}
+        short[attribute]["grouping"] = table["grouping"]
+        # Recall among its own labels, which `by_age` and `by_race` say of age and race.
+        if attribute == "gender":
+            short[attribute]["recall"] = {name: of["recall"] for name, of in table["groups"].items()}
+    kept = ("threshold", "sure", "accuracy_of_sure")
+    short["sure"] = {
+        attribute: {taxonomy: {key: of[key] for key in kept} for taxonomy, of in by_taxonomy.items()}
+        for attribute, by_taxonomy in report["sure"].items()
+    }
+    return short
+
+
+def attributes_of(report: Mapping[str, Any]) -> list[str]:
+    """The attributes that a report measures, in its order."""
+    return [name for name, table in report.items() if isinstance(table, dict) and "accuracy" in table]
+
+
+def _measure_attribute(
+    predictions: Predictions,
+    faces: data.FaceSet,
+    attribute: str,
+    *,
+    found: np.ndarray,
+    quality: list[slices.Slicing],
+) -> dict[str, Any]:
+    if attribute not in faces.classes:
+        raise NothingInCommon("the data set does not label it")
+    aligned = align(predictions, faces, attribute=attribute, found=found)
+    if not len(aligned.rows):
+        raise data.EmptySet(f"not one face is both labelled and predicted; left out: {aligned.left_out}")
+    names, right = aligned.grouping.names, aligned.right
+    overall = _part(right)
+    parts = {
+        name: {
+            label: _part(right[faces.targets[name][aligned.rows] == place])
+            for place, label in enumerate(faces.classes[name].names)
+        }
+        for name in faces.classes
+    }
+    table: dict[str, Any] = {
+        "grouping": aligned.grouping.taxonomy,
+        "names": list(names),
+        "images": overall["n"],
+        "left_out": aligned.left_out,
+        "labels_only": aligned.labels_only,
+        "accuracy": overall["accuracy"],
+        "accuracy_interval": [overall["low"], overall["high"]],
+        "balanced_accuracy": share(metrics.balanced_accuracy(aligned.predicted, aligned.actual, count=len(names))),
+        "unanswered": int((aligned.predicted == NO_ANSWER).sum()),
+        "groups": _measure_groups(aligned),
+        "confusion": aligned.confusion.tolist(),
+        **{f"by_{name}": {label: part["accuracy"] for label, part in of.items()} for name, of in parts.items()},
+        "parts": parts,
+        "gaps": {name: _measure_gap(aligned, faces, name, parts=of) for name, of in parts.items()},
+        "intersections": _measure_intersections(aligned, faces),
+        "slices": {slicing.name: _measure_slices(aligned, slicing) for slicing in quality},
+    }
+    if not aligned.labels_only:
+        table |= _measure_confidence(aligned)
+    if attribute == "race":
+        table |= _measure_taxonomies(predictions, faces, aligned, found=found)
+    if attribute == "gender" and len(names) == 2 and "race" in faces.classes:
+        table["gap_by_race"] = _measure_gender_gap(aligned, faces)
+    if aligned.grouping.ordered:
+        off = np.abs(aligned.predicted - aligned.actual)[aligned.predicted != NO_ANSWER]
+        table["within_one_bin"] = share((off <= 1).sum() / len(aligned.rows))
+        table["mean_bins_off"] = share(off.mean()) if len(off) else None
+    if attribute == "age":
+        table |= _measure_years(predictions, faces, found=found)
+    return table
+
+
+def share(value: float) -> float | None:
+    """A number with 4 digits; None for nan."""
+    return None if math.isnan(value) else round(float(value), 4)
+
+
+def _part(right: np.ndarray) -> dict[str, Any]:
+    """{n, accuracy, low, high} of (N,) bool."""
+    low, high = metrics.wilson_interval(int(right.sum()), len(right))
+    accuracy = share(right.mean()) if len(right) else None
+    return {"n": len(right), "accuracy": accuracy, "low": share(low), "high": share(high)}
+
+
+def _measure_groups(aligned: Aligned) -> dict[str, dict[str, Any]]:
+    groups = {}
+    for place, name in enumerate(aligned.grouping.names):
+        recall, precision = (
+            _part(aligned.right[aligned.actual == place]),
+            _part(aligned.right[aligned.predicted == place]),
+        )
+        groups[name] = {
+            "labelled": recall["n"],
+            "predicted": precision["n"],
+            "recall": recall["accuracy"],
+            "recall_interval": [recall["low"], recall["high"]],
+            "precision": precision["accuracy"],
+            "precision_interval": [precision["low"], precision["high"]],
+        }
+    return groups
+
+
+def _measure_gap(
+    aligned: Aligned, faces: data.FaceSet, name: str, *, parts: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    gap = fairness.find_gap(parts) or {}
+    if name == aligned.grouping.attribute:  # groups that differ in the very label that is predicted have no parity
+        return gap
+    groups = faces.targets[name][aligned.rows]
+    return gap | fairness.compare_rates(aligned.predicted, aligned.actual, names=aligned.grouping.names, groups=groups)
+
+
+def _measure_intersections(aligned: Aligned, faces: data.FaceSet) -> dict[str, list[dict[str, Any]]]:
+    """The cells that hold a face, in the order of the classes."""
+    found = {}
+    for crossed in INTERSECTIONS:
+        if any(name not in faces.classes for name in crossed):
+            continue
+        places = np.stack([faces.targets[name][aligned.rows] for name in crossed], axis=1)
+        known = (places != data.UNKNOWN).all(axis=1)
+        right = aligned.right[known]
+        cells, which = np.unique(places[known], axis=0, return_inverse=True)
+        which = which.reshape(-1)
+        found[" x ".join(crossed)] = [
+            {
+                **{name: faces.classes[name].names[place] for name, place in zip(crossed, cell, strict=True)},
+                **_part(right[which == number]),
+            }
+            for number, cell in enumerate(cells.tolist())
+        ]
+    return found
+
+
+def _measure_slices(aligned: Aligned, slicing: slices.Slicing) -> list[dict[str, Any]]:
+    places = slicing.places[aligned.rows]
+    return [{"slice": name, **_part(aligned.right[places == place])} for place, name in enumerate(slicing.names)]
+
+
+def _measure_confidence(aligned: Aligned) -> dict[str, Any]:
+    bins = metrics.reliability_bins(aligned.vectors, aligned.actual)
+    edges = np.linspace(0, 1, len(bins.counts) + 1)
+    curve = metrics.coverage_curve(aligned.vectors, aligned.actual, shares=COVERAGE_SHARES)
+    return {
+        "ece": share(metrics.calibration_error(aligned.vectors, aligned.actual)),
+        "reliability": [
+            {
+                "low": share(edges[number]),
+                "high": share(edges[number + 1]),
+                "n": int(count),
+                "confidence": share(bins.confidence[number]),
+                "accuracy": share(bins.accuracy[number]),
+            }
+            for number, count in enumerate(bins.counts)
+        ],
+        "accuracy_of_surest_80_percent": share(
+            metrics.accuracy_of_surest(aligned.vectors, aligned.actual, share=SUREST_SHARE)
+        ),
+        "coverage": [
+            {
+                "share": point.share,
+                "n": point.count,
+                "threshold": share(point.threshold),
+                "accuracy": share(point.accuracy),
+            }
+            for point in curve
+        ],
+    }
+
+
+def _measure_taxonomies(
+    predictions: Predictions, faces: data.FaceSet, aligned: Aligned, *, found: np.ndarray
+) -> dict[str, Any]:
+    tables = {}
+    for taxonomy in labels.TAXONOMIES:
+        coarse = aligned.grouping.coarsen(taxonomy)
+        if coarse is None:
+            continue
+        told = align(predictions, faces, attribute="race", grouping=coarse, found=found)
+        part = _part(told.right)
+        recall = metrics.by_group(told.predicted, told.actual, groups=told.actual, count=len(coarse.names))
+        tables[taxonomy] = {
+            "images": part["n"],
+            "accuracy": part["accuracy"],
+            "low": part["low"],
+            "high": part["high"],
+            "balanced_accuracy": share(metrics.balanced_accuracy(told.predicted, told.actual, count=len(coarse.names))),
+            "recall": {name: share(value) for name, value in zip(coarse.names, recall, strict=True)},
+        }
+    return {"by_taxonomy": {name: table["accuracy"] for name, table in tables.items()}, "taxonomies": tables}
+
+
+def _measure_gender_gap(aligned: Aligned, faces: data.FaceSet) -> dict[str, dict[str, float | None]]:
+    race, names = faces.targets["race"][aligned.rows], aligned.grouping.names
+    gaps = {}
+    for place, group in enumerate(faces.classes["race"].names):
+        actual = aligned.actual[race == place]
+        first, second = metrics.by_group(aligned.predicted[race == place], actual, groups=actual, count=2)
+        gaps[group] = {names[0]: share(first), names[1]: share(second), "gap": share(first - second)}
+    return gaps
+
+
+def _measure_years(predictions: Predictions, faces: data.FaceSet, *, found: np.ndarray) -> dict[str, Any]:
+    if predictions.years is None or faces.years is None:
+        return {}
+    said = np.where(found >= 0, predictions.years[found], np.nan)
+    errors = said - faces.years
+    known = ~np.isnan(errors)
+    if not known.any():
+        return {}
+
+    def part(among: np.ndarray) -> dict[str, Any]:
+        here = errors[among & known]
+        if not len(here):
+            return {"n": 0, "mean_absolute_error": None, "bias": None}
+        return {
+            "n": len(here),
+            "mean_absolute_error": round(float(np.abs(here).mean()), 2),
+            "bias": round(float(here.mean()), 2),
+        }
+
+    overall = part(known)
+    return {
+        "mean_absolute_error_years": overall["mean_absolute_error"],
+        "bias_years": overall["bias"],
+        "years_by": {
+            name: {label: part(faces.targets[name] == place) for place, label in enumerate(of.names)}
+            for name, of in faces.classes.items()
+        },
+    }
+
+
+def _measure_sure(
+    predictions: Predictions,
+    faces: data.FaceSet,
+    attribute: str,
+    *,
+    found: np.ndarray,
+    thresholds: Mapping[str, float],
+) -> dict[str, dict[str, Any]]:
+    if attribute in predictions.labels_only:
+        return {}
+    finest = align(predictions, faces, attribute=attribute, found=found)
+    tables = {}
+    for taxonomy, threshold in thresholds.items():
+        if attribute in labels.ATTRIBUTES and taxonomy in labels.taxonomies_of(attribute):
+            grouping = finest.grouping.coarsen(taxonomy)
+        else:  # of classes of its own the card knows one grouping, named after the attribute
+            grouping = finest.grouping if taxonomy == attribute else None
+        if grouping is None:
+            continue
+        told = align(predictions, faces, attribute=attribute, grouping=grouping, found=found)
+        sure = told.vectors.max(axis=1) >= threshold
+        part = _part(told.right[sure])
+        tables[taxonomy] = {
+            "threshold": threshold,
+            "sure": share(sure.mean()) if len(sure) else None,
+            "accuracy_of_sure": part["accuracy"],
+            "low": part["low"],
+            "high": part["high"],
+        }
+    return tables

@@ -1,0 +1,84 @@
+"""Predictions of a set of faces: a checkpoint's, or somebody else's."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ml import data, labels
+from ml.measuring import mapping as mappings
+from ml.runtime import Runtime
+
+FACES_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Per attribute probabilities (N, K) over its classes, of files with these names; a row of nan predicts nothing.
+
+    `years` (N,) are predicted ages, nan where there is none. `labels_only` are the attributes whose vectors hold 0 and
+    1 because no more than a label was told: what needs probabilities is not measured of them.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    vectors: dict[str, np.ndarray]
+    classes: dict[str, data.Classes]
+    years: np.ndarray | None = None
+    labels_only: frozenset[str] = field(default_factory=frozenset)
+
+    def find(self, files: Sequence[str]) -> np.ndarray:
+        """The row of each file (M,), -1 where nothing is predicted of it.
+
+        The very files of these predictions, in their order, may repeat names: the faces of one photo do. Others must
+        not, or BadData is raised.
+        """
+        if tuple(files) == self.files:
+            return np.arange(len(files))
+        for side in (self.files, files):
+            twice = [name for name, count in Counter(side).items() if count > 1]
+            if twice:
+                raise data.BadData(f"{len(twice)} files occur more than once, so they cannot be matched", names=twice)
+        rows = {file: row for row, file in enumerate(self.files)}
+        return np.array([rows.get(file, -1) for file in files], dtype=np.int64)
+
+
+def predict_faces(runtime: Runtime, faces: data.FaceSet) -> Predictions:
+    """What a checkpoint says of the faces; `years` where its age classes are those of `ml.labels`."""
+    parts = []
+    with tqdm(total=len(faces), desc="predict", unit="face", disable=None) as progress:
+        for start in range(0, len(faces), FACES_AT_ONCE):
+            parts.append(runtime.probabilities(faces.images[start : start + FACES_AT_ONCE]))
+            progress.update(min(FACES_AT_ONCE, len(faces) - start))
+    heads = runtime.card.labels
+    vectors = {name: np.concatenate([part[name] for part in parts]) for name in heads}
+    return Predictions(
+        name=runtime.card.name,
+        files=faces.files,
+        vectors=vectors,
+        classes={name: data.Classes(name, names) for name, names in heads.items()},
+        years=vectors["age"] @ np.array(labels.AGE_CENTRES) if heads.get("age") == labels.AGE else None,
+    )
+
+
+def read_predictions(csv: Path, *, mapping: Path) -> Predictions:
+    """Read a CSV as its mapping (see `ml.measuring.mapping`) says; attributes may be missing.
+
+    Raises BadRecipe for a mapping that means nothing, BadData for columns that are not there, cells that cannot be read
+    and images that occur twice, and OSError.
+    """
+    told = mappings.read_mapping(mapping)
+    columns = mappings.read_columns(csv, told)
+    readings = {attribute: column.read(columns) for attribute, column in told.attributes.items()}
+    years = [reading.years for reading in readings.values() if reading.years is not None]
+    return Predictions(
+        name=told.name or csv.stem,
+        files=tuple(f"{told.prefix}{name}" for name in columns[told.file]),
+        vectors={attribute: reading.vectors for attribute, reading in readings.items()},
+        classes={attribute: column.classes for attribute, column in told.attributes.items()},
+        years=years[0] if years else None,
+        labels_only=frozenset(name for name, column in told.attributes.items() if column.labels_only),
+    )

@@ -1,0 +1,63 @@
+"""Faces parted by how good their picture is: size of the original, blur, brightness, grey or colour."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from tqdm import tqdm
+
+from ml import data, quality
+
+# Edges in pixels of the file along the chip's side. A chip is wider than the face: 48 px hold a face of about 40,
+# under which little can be said; 150 px is what the default network eats, so larger ones were shrunk.
+SIDE_EDGES = (48.0, 96.0, 150.0)
+# The mean difference between a pixel's largest and smallest channel, of 255; compression leaves a little in grey ones.
+GREY_CHROMA = 4.0
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """One way to part faces: the parts' `names`, and `places` (N,), the position of each face's part."""
+
+    name: str
+    names: tuple[str, ...]
+    places: np.ndarray
+
+
+def slice_by_quality(faces: data.FaceSet) -> list[Slicing]:
+    """By size (where the reader knows it), sharpness and brightness in quarters of this set, and colour."""
+    sharpness, brightness, chroma = np.empty(len(faces)), np.empty(len(faces)), np.empty(len(faces))
+    for row, chip in enumerate(tqdm(faces.images, desc="quality", unit="img", disable=None)):
+        sharpness[row] = quality.measure_sharpness(chip)
+        brightness[row] = quality.measure_brightness(chip)
+        chroma[row] = measure_chroma(chip)
+    slicings = [] if faces.sides is None else [_slice_at(faces.sides, SIDE_EDGES, name="size")]
+    slicings += [
+        _slice_quarters(sharpness, name="sharpness", low="blurriest", high="sharpest", digits=0),
+        _slice_quarters(brightness, name="brightness", low="darkest", high="brightest", digits=2),
+    ]
+    grey = (chroma >= GREY_CHROMA).astype(np.int64)
+    return [*slicings, Slicing("colour", ("grey", "in colour"), grey)]
+
+
+def measure_chroma(chip: np.ndarray) -> float:
+    """The mean difference of a chip's (S, S, 3) uint8 largest and smallest channel, in 0..255; 0 means grey."""
+    return float(np.mean(chip.max(axis=2) - chip.min(axis=2)))
+
+
+def _slice_at(values: np.ndarray, edges: tuple[float, ...], *, name: str) -> Slicing:
+    between = [f"{low:g} to {high:g} px" for low, high in pairwise(edges)]
+    names = (f"under {edges[0]:g} px", *between, f"{edges[-1]:g} px and more")
+    return Slicing(name, names, np.searchsorted(edges, values, side="right"))
+
+
+def _slice_quarters(values: np.ndarray, *, name: str, low: str, high: str, digits: int) -> Slicing:
+    edges = np.quantile(values, (0.25, 0.5, 0.75))
+    first, second, third = (f"{edge:.{digits}f}" for edge in edges)
+    names = (
+        f"{low} quarter (under {first})",
+        f"second quarter ({first} to {second})",
+        f"third quarter ({second} to {third})",
+        f"{high} quarter (from {third})",
+    )
+    return Slicing(name, names, np.searchsorted(edges, values, side="right"))
