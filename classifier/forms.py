@@ -45,7 +45,7 @@ class CollectionForm(forms.ModelForm):
         choices=[(name, ATTRIBUTE_CHOICES[name]) for name in ATTRIBUTES],
         initial=list(ATTRIBUTES),
         widget=forms.CheckboxSelectMultiple,
-        help_text="What is switched off is neither computed nor stored.",
+        help_text="What is switched off is neither computed nor stored; of photos that are here already it is removed.",
         error_messages={"required": "Choose at least one: with none there is nothing to compute."},
     )
     taxonomy = forms.ChoiceField(
@@ -65,6 +65,10 @@ class CollectionForm(forms.ModelForm):
         }
         widgets = {"purpose": forms.Textarea(attrs={"rows": 3})}
 
+    def values(self) -> dict[str, Any]:
+        """What `create_collection` and `change_collection` take."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
 
 class NewCollectionForm(CollectionForm):
     """A new collection holds the declaration about its photos."""
@@ -73,10 +77,6 @@ class NewCollectionForm(CollectionForm):
         label="I declare this for every photo I add",
         error_messages={"required": "Photos can only be added under this declaration."},
     )
-
-    def values(self) -> dict[str, Any]:
-        """What `create_collection` takes."""
-        return {name: value for name, value in self.cleaned_data.items() if name != "declaration"}
 
 
 class ManyFilesInput(forms.ClearableFileInput):

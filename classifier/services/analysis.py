@@ -95,6 +95,7 @@ def store_result(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, versi
     """Faces, predictions and DONE in one transaction, if the photo is still this worker's; whether it was."""
     pipeline = inference.get_pipeline()
     with transaction.atomic():
+        wanted = _wanted_attributes(photo)
         still_mine = Photo.objects.finish(
             pk=photo.pk,
             token=token,
@@ -110,9 +111,17 @@ def store_result(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, versi
         faces = list(photo.faces.counted().order_by("number"))
         if not faces:
             faces = Face.objects.bulk_create(_new_faces(photo, result, detector=pipeline.detector_version))
-        vectors = [found.probabilities for found in result.faces]
+        vectors = [
+            {name: vector for name, vector in found.probabilities.items() if name in wanted} for found in result.faces
+        ]
         predictions.store_predictions(dict(zip(faces, vectors, strict=True)), model_version=version)
     return True
+
+
+def _wanted_attributes(photo: Photo) -> list[str]:
+    """The attributes that are on now; who switches one off waits for this transaction and then removes it here too."""
+    collections = Collection.objects.select_for_update(no_key=True).filter(pk=photo.collection_id)
+    return next(iter(collections.values_list("attributes", flat=True)), [])
 
 
 def _new_faces(photo: Photo, result: "PhotoResult", *, detector: str) -> list[Face]:

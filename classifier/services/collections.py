@@ -1,9 +1,13 @@
-"""Collections come into being: named ones with a declaration, and everybody's Inbox."""
+"""Collections come into being, named ones with a declaration and everybody's Inbox, and change."""
 
+from typing import Any
+
+from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import Collection, User
+from classifier.models import Collection, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
+from classifier.services import audit, predictions
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
 
@@ -35,6 +39,30 @@ def create_collection(
         terms_accepted_at=timezone.now(),
         terms_accepted_by=owner,
     )
+
+
+def change_collection(collection: Collection, *, actor: User, **values: Any) -> None:
+    """Set fields of a collection: name, purpose, attributes, taxonomy, retention_days, is_opened_to_reviewers.
+
+    What was stored of an attribute that is switched off is removed, and the audit log says so; run the photos again
+    to have it back after switching it on.
+    """
+    with transaction.atomic():
+        before = Collection.objects.select_for_update(no_key=True).get(pk=collection.pk).attributes
+        for name, value in values.items():
+            setattr(collection, name, value)
+        collection.attributes = [name for name in all_attributes() if name in collection.attributes]
+        collection.save(update_fields=[*{*values, "attributes"}, "updated_at"])
+        removed = [attribute for attribute in before if attribute not in collection.attributes]
+        if removed:
+            stored = Prediction.objects.filter(face__photo__collection=collection)
+            count = predictions.forget_attributes(stored, attributes=removed)
+            audit.record(
+                "attributes switched off",
+                actor=actor,
+                target=f"collection {collection.uid}",
+                details={"attributes": removed, "predictions": count},
+            )
 
 
 def get_inbox(user: User) -> Collection:

@@ -1,9 +1,10 @@
 """A model's vectors for one face: stored with the columns that filters need, and described for pages and API."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from classifier.models import Face, ModelVersion, Prediction
 from ml import labels
@@ -38,12 +39,40 @@ def store_predictions(vectors_of: Mapping[Face, Mapping[str, Vector]], *, model_
         )
 
 
+def forget_attributes(predictions: QuerySet[Prediction], *, attributes: Iterable[str]) -> int:
+    """Remove what was said of these attributes, as if they had been switched off from the first; how many had it."""
+    count = 0
+    empty: dict[str, Any] = {}
+    for attribute in attributes:
+        count = max(count, predictions.filter(**{f"{attribute}_vector__isnull": False}).count())
+        empty |= _EMPTY_COLUMNS[attribute]
+    if empty:
+        predictions.update(**empty)
+    return count
+
+
 _COLUMNS = [field.name for field in Prediction._meta.concrete_fields]
+
+
+# What a prediction holds of an attribute that is switched off.
+_EMPTY_COLUMNS: dict[str, dict[str, Any]] = {
+    "race": {"race_vector": None, "predicted_race": "", "race_probability": None, "race_groups": {}},
+    "gender": {"gender_vector": None, "predicted_gender": "", "gender_probability": None, "gender_unsure": False},
+    "age": {
+        "age_vector": None,
+        "predicted_age": "",
+        "age_probability": None,
+        "age_unsure": False,
+        "predicted_years": None,
+        "predicted_years_low": None,
+        "predicted_years_high": None,
+    },
+}
 
 
 def _race_columns(model_version: ModelVersion, vector: Vector | None) -> dict[str, Any]:
     if vector is None:
-        return {"race_vector": None, "predicted_race": "", "race_probability": None, "race_groups": {}}
+        return _EMPTY_COLUMNS["race"]
     groups = {}
     for taxonomy in labels.TAXONOMIES:
         label, probability = labels.top_group("race", vector, taxonomy=taxonomy)
@@ -60,12 +89,7 @@ def _race_columns(model_version: ModelVersion, vector: Vector | None) -> dict[st
 
 def _gender_columns(model_version: ModelVersion, vector: Vector | None) -> dict[str, Any]:
     if vector is None:
-        return {
-            "gender_vector": None,
-            "predicted_gender": "",
-            "gender_probability": None,
-            "gender_unsure": False,
-        }
+        return _EMPTY_COLUMNS["gender"]
     label, probability = labels.top_group("gender", vector)
     return {
         "gender_vector": list(vector),
@@ -77,14 +101,7 @@ def _gender_columns(model_version: ModelVersion, vector: Vector | None) -> dict[
 
 def _age_columns(model_version: ModelVersion, vector: Vector | None) -> dict[str, Any]:
     if vector is None:
-        years = {"predicted_years": None, "predicted_years_low": None, "predicted_years_high": None}
-        return {
-            "age_vector": None,
-            "predicted_age": "",
-            "age_probability": None,
-            "age_unsure": False,
-            **years,
-        }
+        return _EMPTY_COLUMNS["age"]
     label, probability = labels.top_group("age", vector)
     low, high = labels.age_range(vector)
     return {

@@ -141,9 +141,9 @@ def measure_run(photos: QuerySet[Photo], *, since: datetime | None = None) -> Ru
 
 
 def _shares_key(collection: Collection, *, counts: Counts) -> str:
-    """Changes whenever photos come, go or are analysed again."""
-    changed = counts.changed_at.isoformat() if counts.changed_at else ""
-    return f"shares:{collection.uid}:{collection.taxonomy}:{counts.done}:{counts.faces}:{changed}".replace(" ", "")
+    """Changes whenever photos come, go or are analysed again, and when the collection is changed."""
+    changed = ":".join(at.isoformat() for at in (collection.updated_at, counts.changed_at) if at)
+    return f"shares:{collection.uid}:{counts.done}:{counts.faces}:{changed}"
 
 
 def _count_groups(collections: Sequence[Collection]) -> dict[int, list[tuple[str, bool, int]]]:

@@ -49,7 +49,7 @@ def edit(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
     form = CollectionForm(request.POST or None, instance=collection)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        collections.change_collection(collection, actor=request.user, **form.values())
         messages.success(request, "Saved.")
         return redirect("collection-detail", uid=uid)
     return render(request, "collections/form.html", {"form": form, "collection": collection})

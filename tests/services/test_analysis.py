@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from classifier import inference
 from classifier.models import Face, ModelVersion, Photo, Prediction, State
-from classifier.services import analysis, predictions, rerun
+from classifier.services import analysis, collections, predictions, rerun
 from ml import labels
 from ml.requests import PhotoResult
 from tests import factories, fakes
@@ -111,6 +111,21 @@ def test_attributes_that_are_off_are_not_stored(collection):
     assert (prediction.race_vector, prediction.predicted_race, prediction.race_groups) == (None, "", {})
     assert prediction.gender_vector is None
     assert list(predictions.describe_prediction(prediction)) == ["age"]
+
+
+def test_an_attribute_that_goes_off_while_the_model_looks_is_not_stored(collection, alice, monkeypatch):
+    (photo,) = queued(collection)
+    analyze = fakes.FakePipeline.analyze
+
+    def analyze_and_be_overtaken(self, requests):
+        results = analyze(self, requests)
+        collections.change_collection(collection, actor=alice, attributes=["age"])
+        assert "race" in results[0].faces[0].probabilities
+        return results
+
+    monkeypatch.setattr(fakes.FakePipeline, "analyze", analyze_and_be_overtaken)
+    run_all()
+    assert list(predictions.describe_prediction(photo.faces.get().prediction)) == ["age"]
 
 
 def test_running_again_keeps_the_faces_and_asks_the_model_on_the_same_crops(collection):

@@ -4,9 +4,10 @@ import threading
 
 import pytest
 from django.db import connection
+from django.forms.models import model_to_dict
 
-from classifier.models import Collection
-from classifier.services import collections
+from classifier.models import AuditEvent, Collection
+from classifier.services import collections, predictions, summaries
 from classifier.terms import TERMS_VERSION
 from tests import factories
 
@@ -44,6 +45,45 @@ def test_attributes_keep_their_order_however_they_are_ticked(alice):
     assert collection.taxonomy == "utkface-4"
     assert collection.retention_days == 30
     assert collection.is_opened_to_reviewers
+
+
+def test_what_is_switched_off_is_removed_from_every_prediction_and_the_audit_log_says_so(alice, collection):
+    face = factories.make_face(factories.make_photo(collection))
+    predictions.store_predictions(
+        {face: {"race": [1.0, 0, 0, 0, 0, 0, 0], "gender": [0.5, 0.5]}},
+        model_version=factories.ModelVersionFactory(sha256="e" * 64, status="candidate"),
+    )
+    elsewhere = factories.make_face(factories.make_photo(factories.CollectionFactory(owner=alice)))
+    collections.change_collection(collection, actor=alice, attributes=["gender"], name="Back pages")
+    collection.refresh_from_db()
+    assert (collection.name, collection.attributes) == ("Back pages", ["gender"])
+    assert face.predictions.count() == 2
+    for prediction in face.predictions.all():
+        told = model_to_dict(prediction)
+        assert told["gender_vector"]
+        left = {name for name, value in told.items() if ("race" in name or "age" in name or "years" in name) and value}
+        assert left == set()
+    assert list(predictions.describe_prediction(face.prediction)) == ["gender"]
+    assert list(predictions.describe_prediction(elsewhere.prediction)) == ["race", "gender", "age"]
+    event = AuditEvent.objects.get()
+    assert (event.action, event.target) == ("attributes switched off", f"collection {collection.uid}")
+    assert event.details == {"attributes": ["race", "age"], "predictions": 2}
+
+
+def test_other_changes_leave_predictions_alone(alice, collection):
+    face = factories.make_face(factories.make_photo(collection))
+    before = model_to_dict(face.prediction)
+    collections.change_collection(collection, actor=alice, purpose="another", attributes=["age", "race", "gender"])
+    assert model_to_dict(face.predictions.get()) == before
+    assert not AuditEvent.objects.exists()
+
+
+def test_shares_are_not_told_from_memory_after_an_attribute_went_off_and_on(alice, collection):
+    factories.make_face(factories.make_photo(collection))
+    assert summaries.summarise([collection])[0].shares
+    for attributes in (["age"], ["race", "age"]):
+        collections.change_collection(collection, actor=alice, attributes=attributes)
+    assert summaries.summarise([collection])[0].shares == []
 
 
 def test_an_inbox_is_made_at_its_first_use_and_only_then(alice, bob):

@@ -91,6 +91,16 @@ def test_editing_keeps_the_declaration(alice_client, collection):
     assert (collection.name, collection.terms_accepted_at) == ("Back pages", before)
 
 
+def test_switching_an_attribute_off_removes_what_is_stored_of_it(alice_client, collection):
+    face = factories.make_face(factories.make_photo(collection))
+    address = reverse("collection-edit", args=[collection.uid])
+    assert "of photos that are here already it is removed" in alice_client.get(address).content.decode()
+    assert alice_client.post(address, NEW).status_code == 302
+    prediction = face.predictions.get()
+    assert (prediction.gender_vector, prediction.predicted_gender) == (None, "")
+    assert prediction.race_vector
+
+
 def test_deleting_asks_first_and_then_leaves_nothing(alice_client, gallery, media):
     address = reverse("collection-delete", args=[gallery.uid])
     assert "5 photos" in alice_client.get(address).content.decode()
