@@ -40,6 +40,22 @@ def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> decoding.StoredPicture:
     return stored
 
 
+def restore_thumbnail(image: str, *, thumbnail: str) -> None:
+    """Make the thumbnail of a stored photo anew, both told by their storage names; the photo stays as it is.
+
+    Raises FileNotFoundError where the photo is gone, BadImage where it is damaged, OSError for a full disk, say.
+    """
+    with tempfile.TemporaryDirectory(prefix="facet-") as folder, default_storage.open(image) as file:
+        scratch = Path(folder, "image.jpg")
+        if isinstance(default_storage, FileSystemStorage):
+            _decode(file, image=scratch, thumbnail=Path(default_storage.path(thumbnail)))
+        else:
+            made = Path(folder, "thumbnail.jpg")
+            _decode(file, image=scratch, thumbnail=made)
+            with made.open("rb") as content:
+                default_storage.save(thumbnail, File(content))
+
+
 def remove_files(*names: str) -> None:
     """Remove stored files and unfinished parts of them; those that are not there are fine."""
     for name in filter(None, names):

@@ -11,7 +11,8 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Q
 from django.utils import timezone
 
-from classifier import tasks
+from classifier import photo_files, tasks
+from classifier.formats import BadImage
 from classifier.models import Collection, Photo, State, WorkerHeartbeat
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import deletion, registry, workers
@@ -101,18 +102,25 @@ def find_begun_deletions() -> Finding | None:
 
 
 def find_missing_files() -> Finding | None:
-    return _find_photos_without(
-        "image",
-        what="without the stored file: an analysis fails with file_missing.",
-        advice="Restore the folder of photos from a backup, or delete these photos.",
+    lacking = _photos_without("image")
+    if not lacking:
+        return None
+    return Finding(
+        f"{_count(lacking, 'photo')} without the stored file: an analysis fails with file_missing.",
+        lacking,
+        "Restore the folder of photos from a backup, or delete these photos.",
     )
 
 
 def find_missing_thumbnails() -> Finding | None:
-    return _find_photos_without(
-        "thumbnail",
-        what="without a thumbnail: galleries show a gap.",
-        advice="Restore the folder of thumbnails from a backup, or add these photos again.",
+    lacking = _photos_without("thumbnail")
+    if not lacking:
+        return None
+    return Finding(
+        f"{_count(lacking, 'photo')} without a thumbnail: galleries show a gap.",
+        lacking,
+        "With --fix they are made anew. Where that fails, the photo is gone or damaged, or the disk is full.",
+        remedy=lambda: restore_thumbnails(lacking),
     )
 
 
@@ -134,6 +142,20 @@ def queue_abandoned_again() -> int:
         state=State.QUEUED, token=None, lease_until=None, started_at=None, lost=F("lost") + 1
     )
     return _call_workers(count)
+
+
+def restore_thumbnails(uids: Sequence[str]) -> int:
+    """Make thumbnails anew from the stored photos, where these can be read; the number of them."""
+    count = 0
+    for start in range(0, len(uids), ROWS_AT_ONCE):
+        named = Photo.objects.filter(uid__in=uids[start : start + ROWS_AT_ONCE], deleting_at=None)
+        for image, thumbnail in named.exclude(thumbnail="").values_list("image", "thumbnail"):
+            try:
+                photo_files.restore_thumbnail(image, thumbnail=thumbnail)
+            except (OSError, BadImage):
+                continue  # the finding stays, with its advice
+            count += 1
+    return count
 
 
 LOOKS = (
@@ -159,7 +181,8 @@ def _call_workers(count: int) -> int:
     return count
 
 
-def _find_photos_without(field: str, *, what: str, advice: str) -> Finding | None:
+def _photos_without(field: str) -> tuple[str, ...]:
+    """The uids of photos whose file of this kind is not there."""
     kept = Photo.objects.filter(deleting_at=None)
     rows = kept.values_list("uid", field).iterator(chunk_size=ROWS_AT_ONCE)
     uids: list[str] = []
@@ -167,7 +190,7 @@ def _find_photos_without(field: str, *, what: str, advice: str) -> Finding | Non
         lacking = [uid for uid, name in batch if not name or not default_storage.exists(name)]
         # A photo that was deleted while this looked has neither file nor row by now.
         uids += _uids(kept.filter(uid__in=lacking)) if lacking else ()
-    return Finding(f"{_count(uids, 'photo')} {what}", tuple(uids), advice) if uids else None
+    return tuple(uids)
 
 
 def _orphans_in(folder: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.utils import timezone
+from PIL import Image
 
 from classifier import tasks
 from classifier.models import Collection, Photo, State, WorkerHeartbeat
@@ -87,7 +88,27 @@ def test_a_photo_without_its_file_is_found(healthy, field, look):
     assert look() is None
     default_storage.delete(getattr(healthy, field).name)
     assert look().subjects == (str(healthy.uid),)
-    assert look().remedy is None
+
+
+def test_a_lost_photo_cannot_be_mended(healthy):
+    default_storage.delete(healthy.image.name)
+    assert doctor.find_missing_files().remedy is None
+
+
+def test_a_lost_thumbnail_is_made_anew_from_the_photo_where_that_can_be_read(healthy, collection):
+    gone, damaged = make_photo(collection), make_photo(collection)
+    for photo in (healthy, gone, damaged):
+        default_storage.delete(photo.thumbnail.name)
+    default_storage.delete(gone.image.name)
+    with open(default_storage.path(damaged.image.name), "wb") as file:
+        file.write(b"no longer a photo")
+    content = healthy.image.open("rb").read()
+    assert doctor.find_missing_thumbnails().remedy() == 1
+    assert doctor.find_missing_thumbnails().subjects == (str(gone.uid), str(damaged.uid))
+    assert healthy.image.open("rb").read() == content
+    with Image.open(default_storage.path(healthy.thumbnail.name)) as thumbnail:
+        assert thumbnail.format == "JPEG"
+        assert max(thumbnail.size) <= 320
 
 
 @pytest.mark.parametrize("lease", [timedelta(hours=-1), None])

@@ -93,3 +93,13 @@ def test_when_one_of_two_files_cannot_be_written_neither_is_there(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         durable_files.write_files({first: b"1", second: b"2"})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("other_storage")
+def test_a_thumbnail_is_made_anew_in_a_storage_without_paths():
+    photo_files.store_photo(io.BytesIO(pictures.jpeg(1024, 768)), uid=UID)
+    image, thumbnail = photo_files.file_names(UID)
+    before = default_storage.size(thumbnail)
+    default_storage.delete(thumbnail)
+    photo_files.restore_thumbnail(image, thumbnail=thumbnail)
+    assert default_storage.size(thumbnail) == pytest.approx(before, rel=0.1)

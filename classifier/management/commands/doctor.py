@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="finish deletions, remove files that belong to nothing, queue again what is stuck",
+            help="finish deletions, remove stray files, make lost thumbnails anew, queue again what is stuck",
         )
 
     def handle(self, *args: Any, fix: bool, **options: Any) -> None:
