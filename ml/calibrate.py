@@ -7,7 +7,7 @@ from pathlib import Path
 from ml import calibration, checkpoint, data, metrics
 from ml.card import ModelCard
 from ml.datasets import fairface
-from ml.recipe import DEFAULT, DataRecipe, read_recipe
+from ml.training.recipe import DEFAULT, DataRecipe, read_recipe
 from ml.runtime import Runtime, TorchRuntime
 
 

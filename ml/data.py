@@ -196,7 +196,7 @@ class FaceSet:
         return total.hexdigest()
 
     def coarse_targets(self, heads: Mapping[str, tuple[str, ...]]) -> dict[str, np.ndarray]:
-        """The `covers` of `ml.train.mean_loss` for a network with these labels, for the attributes that need it.
+        """What `ml.training.losses.mean_loss` calls `covers`, for a network with these labels, where it is needed.
 
         One (classes, labels) bool matrix for each attribute whose classes are not the head's own labels. Raises
         UnknownLabels where a head lacks a label that a class covers.
@@ -209,6 +209,47 @@ class FaceSet:
         known = self.targets[attribute][self.targets[attribute] != UNKNOWN]
         names = self.classes[attribute].names
         return dict(zip(names, np.bincount(known, minlength=len(names)).tolist(), strict=True))
+
+
+def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
+    """Several sets as one, whatever their classes: a class counts as the same where it covers the same labels.
+
+    An attribute that a set does not label is unknown there. Raises BadData for classes of somebody's own that differ.
+    """
+    if len(sets) == 1:
+        return sets[0]
+    targets, classes = {}, {}
+    for attribute in dict.fromkeys(name for faces in sets for name in faces.classes):
+        classes[attribute] = _join_classes([faces.classes[attribute] for faces in sets if attribute in faces.classes])
+        parts = []
+        for faces in sets:
+            known = attribute in faces.classes
+            unknown = np.full(len(faces), UNKNOWN, dtype=np.int64)
+            parts.append(faces.regroup(attribute, classes[attribute]).targets[attribute] if known else unknown)
+        targets[attribute] = np.concatenate(parts)
+    with_identities = any(faces.identities for faces in sets)
+    return FaceSet(
+        images=np.concatenate([faces.images for faces in sets]),
+        targets=targets,
+        files=tuple(name for faces in sets for name in faces.files),
+        classes=classes,
+        digests=tuple(digest for faces in sets for digest in faces.digests),
+        identities=tuple(who for faces in sets for who in faces.identities or faces.digests) if with_identities else (),
+    )
+
+
+def _join_classes(parts: Sequence[Classes]) -> Classes:
+    if all(part.names == parts[0].names and part.head == parts[0].head for part in parts):
+        return parts[0]
+    if any(part.head != parts[0].head for part in parts):
+        raise BadData(f"Sets whose own classes of {parts[0].attribute} differ cannot be joined")
+    rows: dict[bytes, tuple[str, np.ndarray]] = {}
+    for part in parts:
+        for name, row in zip(part.names, part.loss_targets(part.head), strict=True):
+            rows.setdefault(row.tobytes(), (name, row))
+    return Classes(
+        parts[0].attribute, tuple(name for name, _ in rows.values()), np.stack([r for _, r in rows.values()])
+    )
 
 
 def _plain(word: str) -> str:

@@ -30,6 +30,13 @@ def near_identical(fingerprints: np.ndarray) -> list[tuple[int, int]]:
     return pairs
 
 
+def similar_faces(faces: data.FaceSet) -> list[tuple[int, int]]:
+    """Pairs of positions of nearly the same picture; pictures too flat to tell are in none."""
+    prints = np.stack([fingerprint(Image.fromarray(pixels)) for pixels in faces.images])
+    telling = np.flatnonzero(np.bitwise_count(prints).sum(axis=1) > SAME_IMAGE_BITS)
+    return [(int(telling[one]), int(telling[other])) for one, other in near_identical(prints[telling])]
+
+
 def same_pairs(keys: Sequence[Hashable]) -> list[tuple[int, int]]:
     """Pairs of positions with the same key, each with the first that has it."""
     first: dict[Hashable, int] = {}
@@ -77,10 +84,11 @@ def assign_parts(groups: np.ndarray, *, strata: np.ndarray, shares: Sequence[flo
 def split_faces(faces: data.FaceSet, *, share: float, seed: int) -> tuple[data.FaceSet, data.FaceSet]:
     """Training and validation sets, about `share` (0..1) of the images in the latter.
 
-    Every combination of classes is parted alike; identities and identical files stay together. Raises EmptySet where
+    Every combination of classes is parted alike; identities, identical files and nearly the same pictures stay
+    together. Raises EmptySet where
     that leaves one of the two without an image.
     """
-    pairs = same_pairs(faces.digests) + same_pairs(faces.identities)
+    pairs = same_pairs(faces.digests) + same_pairs(faces.identities) + similar_faces(faces)
     groups = join_groups(len(faces), pairs=pairs)
     _, strata = np.unique(np.stack(list(faces.targets.values()), axis=1), axis=0, return_inverse=True)
     parts = assign_parts(groups, strata=strata.reshape(-1), shares=(1 - share, share), seed=seed)

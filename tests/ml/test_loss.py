@@ -4,14 +4,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ml import data, labels, train
-from ml.recipe import Recipe
+from ml import data, labels
+from ml.training import losses
 
 # Seven probabilities of race that are easy to sum: White .4, Black .1, Latino .1, East .2, Southeast .05, Indian .05,
 # Middle Eastern .1.
 P = torch.tensor([0.4, 0.1, 0.1, 0.2, 0.05, 0.05, 0.1])
-PLAIN = Recipe(label_smoothing=0.0)
-SMOOTH = Recipe(label_smoothing=0.1)
 
 
 def utkface_covers() -> dict[str, torch.Tensor]:
@@ -21,45 +19,48 @@ def utkface_covers() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("target", "probability"), [(0, 0.4), (2, 0.25), (4, 0.2)])
 def test_a_coarse_label_costs_the_logarithm_of_the_sum_it_covers(target, probability):
     logits = {"race": P.log()[None] + 3.0}  # a constant on all logits changes nothing
-    loss = train.mean_loss(logits, {"race": torch.tensor([target])}, recipe=PLAIN, covers=utkface_covers())
+    loss = losses.mean_loss(logits, {"race": torch.tensor([target])}, label_smoothing=0.0, covers=utkface_covers())
     assert loss.item() == pytest.approx(-math.log(probability), abs=1e-6)
 
 
 def test_smoothing_of_a_coarse_label_by_hand():
-    loss = train.mean_loss({"race": P.log()[None]}, {"race": torch.tensor([2])}, recipe=SMOOTH, covers=utkface_covers())
+    loss = losses.mean_loss(
+        {"race": P.log()[None]}, {"race": torch.tensor([2])}, label_smoothing=0.1, covers=utkface_covers()
+    )
     log_sum = sum(math.log(p) for p in (0.4, 0.1, 0.1, 0.2, 0.05, 0.05, 0.1))
     assert loss.item() == pytest.approx(-0.9 * math.log(0.25) - 0.1 / 7 * log_sum, abs=1e-6)
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, SMOOTH])
-def test_fine_labels_cost_plain_cross_entropy_with_or_without_covers(recipe):
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_fine_labels_cost_plain_cross_entropy_with_or_without_covers(smoothing):
     generator = torch.Generator().manual_seed(1)
     logits = {name: torch.randn(6, len(names), generator=generator) for name, names in labels.ATTRIBUTES.items()}
     targets = {name: torch.arange(6) % len(names) for name, names in labels.ATTRIBUTES.items()}
     expected = torch.stack(
-        [
-            functional.cross_entropy(logits[name], targets[name], label_smoothing=recipe.label_smoothing)
-            for name in logits
-        ]
+        [functional.cross_entropy(logits[name], targets[name], label_smoothing=smoothing) for name in logits]
     ).mean()
     covers = {name: torch.eye(len(names), dtype=torch.bool) for name, names in labels.ATTRIBUTES.items()}
-    assert torch.equal(train.mean_loss(logits, targets, recipe=recipe), expected)
-    assert torch.allclose(train.mean_loss(logits, targets, recipe=recipe, covers=covers), expected, atol=1e-6)
+    assert torch.equal(losses.mean_loss(logits, targets, label_smoothing=smoothing), expected)
+    assert torch.allclose(
+        losses.mean_loss(logits, targets, label_smoothing=smoothing, covers=covers), expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("covers", [{}, utkface_covers()])
 def test_unknown_labels_cost_nothing(covers):
     logits = {"race": torch.stack([P.log(), P.flip(0).log()]), "gender": torch.zeros(2, 2)}
     targets = {"race": torch.tensor([0, -1]), "gender": torch.tensor([-1, -1])}
-    loss = train.mean_loss(logits, targets, recipe=PLAIN, covers=covers)
+    loss = losses.mean_loss(logits, targets, label_smoothing=0.0, covers=covers)
     assert loss.item() == pytest.approx(-math.log(0.4), abs=1e-6)
     nobody = {name: torch.tensor([-1, -1]) for name in logits}
-    assert train.mean_loss(logits, nobody, recipe=PLAIN, covers=covers).item() == 0.0
+    assert losses.mean_loss(logits, nobody, label_smoothing=0.0, covers=covers).item() == 0.0
 
 
 def test_the_gradient_of_a_coarse_label_is_finite_and_leaves_the_split_inside_it_alone():
     logits = P.log()[None].clone().requires_grad_()
-    train.mean_loss({"race": logits}, {"race": torch.tensor([2])}, recipe=PLAIN, covers=utkface_covers()).backward()
+    losses.mean_loss(
+        {"race": logits}, {"race": torch.tensor([2])}, label_smoothing=0.0, covers=utkface_covers()
+    ).backward()
     # d/dz_k of -log(sum inside) is p_k - p_k / sum for k inside, p_k outside.
     expected = P.clone()
     expected[[3, 4]] -= P[[3, 4]] / 0.25
@@ -75,7 +76,7 @@ def test_a_fine_head_learns_from_coarse_labels_alone(tiny):
     net.train()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.02)
     for _ in range(120):
-        loss = train.mean_loss(net(x), targets, recipe=PLAIN, covers=utkface_covers())
+        loss = losses.mean_loss(net(x), targets, label_smoothing=0.0, covers=utkface_covers())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

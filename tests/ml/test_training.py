@@ -1,16 +1,24 @@
 import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ml import augment, checkpoint, data, recipe, train
-from ml.card import read_card
-from ml.datasets import fairface
+from ml import checkpoint, data, labels, network, train
+from ml.card import OtherLabels, read_card
+from ml.training import module, setup, watching
 
 RECIPE = """
 name = "trial"
 arch = "tiny"
+size = 32
 epochs = 2
 batch_size = 16
 learning_rate = 0.05
@@ -22,109 +30,296 @@ held_out = 16
 
 
 @pytest.fixture
-def arguments(small_fairface, tmp_path, tiny):
-    """Arguments of a run into a folder, on generated images with a tiny network."""
+def run(small_fairface, tmp_path, tiny):
+    """Train a tiny network on generated images into a folder; the exit status."""
     config = tmp_path / "recipe.toml"
     config.write_text(RECIPE)
 
-    def build(out: str, *more: str) -> list[str]:
-        return [
-            "--data",
-            str(small_fairface),
-            "--config",
-            str(config),
-            "--out",
-            str(tmp_path / out),
-            "--device",
-            "cpu",
-            *more,
-        ]
+    def start(out: str, *more: str, place=small_fairface) -> int:
+        fixed = ["--data", str(place), "--config", str(config), "--checkpoint-dir", str(tmp_path / out)]
+        return train.main([*fixed, "--device", "cpu", *more])
 
-    return build
+    return start
 
 
-def test_a_run_writes_its_log_and_a_checkpoint(arguments, tmp_path):
-    assert train.main(arguments("run")) == 0
-    with open(tmp_path / "run" / train.LOG_FILE, newline="") as file:
-        rows = list(csv.DictReader(file))
+def read_log(path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(folder) -> dict[str, torch.Tensor]:
+    return {k: v.float() for k, v in checkpoint.load(folder)[0].state_dict().items()}
+
+
+def assert_same_weights(one, other) -> None:
+    for name, tensor in weights_of(one).items():
+        assert torch.allclose(tensor, weights_of(other)[name], atol=1e-3), name
+
+
+def test_a_run_leaves_checkpoints_log_curves_and_confusions(run, tmp_path, capsys):
+    assert run("run") == 0
+    folder = tmp_path / "run"
+    rows = read_log(folder / watching.LOG_FILE)
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert float(rows[1]["loss"]) < float(rows[0]["loss"])
-    assert "race of Latino_Hispanic" in rows[0]
-    card = read_card(tmp_path / "run")
-    assert (card.name, card.arch, card.recipe["epochs_done"]) == ("trial", "tiny", 2)
-    assert 0 <= card.metrics["held_out"]["gender"] <= 1
-    checkpoint.load(tmp_path / "run")
+    assert {"train_loss", "val_loss", "train_gender", "val_gender", "val_race of Latino_Hispanic"} <= set(rows[0])
+    for name in ("last", "."):
+        card = read_card(folder / name)
+        checkpoint.load(folder / name)
+        assert (card.name, card.arch, card.recipe["images"]) == ("trial", "tiny", 48)
+    assert read_card(folder / "last").recipe["epochs_done"] == 2
+    about = json.loads((folder / "run.json").read_text())
+    assert (about["seed"], about["recipe"]["data"]["held_out"], len(about["data_sha256"])) == (1, 16, 64)
+    for name in ("curves.png", "confusion_race_counts.png", "confusion_race_percent.png"):
+        assert Image.open(folder / name).width > 300
+    table = read_log(folder / "confusion_gender.csv")
+    assert sum(int(row["Male"]) + int(row["Female"]) for row in table) == 16
+    printed = capsys.readouterr().out
+    assert "epoch 2/2: loss" in printed
+    assert "  race: White" in printed
 
 
-def test_an_interrupted_run_goes_on_to_the_same_end(arguments, tmp_path, monkeypatch):
-    train.main(arguments("straight"))
-    train_epoch = train.train_epoch
+def test_a_network_learns_what_there_is_to_learn(run, tmp_path):
+    run("run", "--epochs", "12", "--average", "0", "--augmentation.brightness", "0", "--mixup", "0")
+    assert float(read_log(tmp_path / "run" / "log.csv")[-1]["val_gender"]) > 0.9
 
-    def interrupted(run: train.Run, *rest: object, **kwargs: object) -> float:
-        if run.epoch == 1:
+
+def test_an_interrupted_run_goes_on_to_the_same_end(run, tmp_path, monkeypatch):
+    run("straight", "--epochs", "3")
+    step = module.AttributeModule.training_step
+
+    def interrupted(self, batch, index):
+        if self.current_epoch == 1 and index == 1:
             raise KeyboardInterrupt
-        return train_epoch(run, *rest, **kwargs)
+        return step(self, batch, index)
 
-    monkeypatch.setattr(train, "train_epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train.main(arguments("halting"))
-    assert read_card(tmp_path / "halting").recipe["epochs_done"] == 1
-    monkeypatch.setattr(train, "train_epoch", train_epoch)
-    train.main(arguments("halting", "--resume"))
-    straight, halting = (checkpoint.load(tmp_path / name)[0].state_dict() for name in ("straight", "halting"))
-    for name, tensor in straight.items():
-        assert torch.allclose(tensor.float(), halting[name].float(), atol=1e-3), name
-
-
-def test_the_held_out_images_are_the_last_ones_and_never_trained_on(arguments, monkeypatch):
-    seen: list[data.FaceSet] = []
-    monkeypatch.setattr(train, "train_epoch", lambda run, faces, **_: seen.append(faces) or _one_epoch(run))
-    train.main(arguments("run", "--epochs", "1"))
-    assert seen[0].files[0] == "train/1.webp"
-    assert seen[0].files[-1] == "train/48.webp"
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(module.AttributeModule, "training_step", interrupted)
+    with pytest.raises(SystemExit):
+        run("halting", "--epochs", "3")
+    signal.signal(signal.SIGINT, before)
+    assert read_card(tmp_path / "halting" / "last").recipe["epochs_done"] == 1
+    monkeypatch.setattr(module.AttributeModule, "training_step", step)
+    assert run("halting", "--epochs", "3", "--resume") == 0
+    assert_same_weights(tmp_path / "straight" / "last", tmp_path / "halting" / "last")
+    assert [row["epoch"] for row in read_log(tmp_path / "halting" / "log.csv")] == ["1", "2", "3"]
 
 
-def _one_epoch(run: train.Run) -> float:
-    run.average.update_parameters(run.net)
-    run.epoch += 1
-    return 1.0
+def test_a_finished_run_can_be_made_longer(run, tmp_path):
+    run("run", "--schedule", "constant")
+    run("run", "--schedule", "constant", "--epochs", "3", "--resume")
+    assert read_card(tmp_path / "run" / "last").recipe["epochs_done"] == 3
 
 
-def test_the_published_recipe_is_read():
-    found = recipe.read_recipe(recipe.DEFAULT, epochs=3, seed=None)
-    assert (found.name, found.epochs, found.batch_size, found.data.held_out) == ("facet-1", 3, 128, 2500)
-    assert found.data.shards[-1] == "train-7.zip"
+def test_nothing_to_go_on_from_is_told(run, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("empty", "--resume")
+    assert stop.value.code == 2
+    assert "no state.ckpt" in capsys.readouterr().err
 
 
-def test_an_unknown_key_in_a_recipe_is_told(tmp_path):
-    path = tmp_path / "bad.toml"
-    path.write_text("epoch = 3\n[augmentation]\nflip = 0.1\n")
-    with pytest.raises(ValueError, match="epoch"):
-        recipe.read_recipe(path)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--optimizer", "adam", "--lr", "1e-3", "--schedule", "cosine"),
+        ("--optimizer", "adamw", "--lr", "1e-3", "--schedule", "plateau", "--patience", "1"),
+        ("--mixup", "0.3", "--augmentation.shrink", "0.5", "--augmentation.shrink-to", "8,16"),
+        ("--augmentation.jpeg", "0.5", "--adjust", "1.0"),
+        ("--small-epochs", "1", "--small-size", "24"),
+        ("--average", "0", "--precision", "32"),
+        ("--precision", "bf16", "--batch-size", "64"),
+        ("--attributes", "gender"),
+    ],
+)
+def test_every_option_trains(run, tmp_path, options):
+    assert run("run", *options, "--seed", "3") == 0
+    rows = read_log(tmp_path / "run" / "log.csv")
+    assert all(np.isfinite(float(row["train_loss"])) for row in rows)
 
 
-def test_augmentation_keeps_size_and_range_and_can_be_repeated():
-    chips = torch.randint(0, 256, (8, 3, 40, 40), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
-    how = augment.Augmentation()
-    one, two = (augment.augment(chips, how=how, generator=torch.Generator().manual_seed(5)) for _ in range(2))
-    assert torch.equal(one, two)
-    assert one.shape == chips.shape
-    assert one.min() >= 0
-    assert one.max() <= 255
-    assert not torch.equal(one, chips.float())
+def test_the_trunk_stays_frozen_in_the_first_epochs(run, tmp_path):
+    run("one", "--epochs", "1", "--frozen-epochs", "1", "--average", "0", "--schedule", "constant")
+    run("two", "--epochs", "2", "--frozen-epochs", "1", "--average", "0", "--schedule", "constant")
+    torch.manual_seed(1)
+    fresh = network.create_trunk("tiny").conv.conv.weight.detach()
+    frozen, free = (weights_of(tmp_path / name / "last")["trunk.conv.conv.weight"] for name in ("one", "two"))
+    assert torch.allclose(frozen, fresh, atol=1e-3)
+    assert not torch.allclose(free, fresh, atol=1e-3)
 
 
-def test_no_augmentation_changes_nothing():
-    chips = torch.randint(0, 256, (4, 3, 40, 40), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
-    still = augment.Augmentation(*[0.0] * 9)
-    found = augment.augment(chips, how=still, generator=torch.Generator().manual_seed(5))
-    assert torch.allclose(found, chips.float(), atol=0.01)
+def test_a_run_that_gets_no_better_stops_early(run, tmp_path):
+    run("run", "--epochs", "30", "--lr", "1e-9", "--average", "0", "--patience", "2", "--schedule", "constant")
+    assert len(read_log(tmp_path / "run" / "log.csv")) < 30
 
 
-def test_fairface_is_read_in_the_order_of_its_zips(small_fairface):
-    faces = fairface.read_fairface(small_fairface, shards=["train-0.zip"], label_file=fairface.TRAIN_CSV, size=32)
-    assert faces.images.shape == (64, 32, 32, 3)
-    assert faces.files[:2] == ("train/1.webp", "train/2.webp")
-    assert faces.targets["race"][:3].tolist() == [1, 2, 3]
-    assert faces.targets["gender"][:2].tolist() == [1, 0]
-    assert np.ptp(faces.images[0]) > 0
+def test_the_best_epoch_is_kept_beside_the_last(run, tmp_path):
+    run("run", "--epochs", "4", "--average", "0")
+    losses = [float(row["val_loss"]) for row in read_log(tmp_path / "run" / "log.csv")]
+    assert read_card(tmp_path / "run").recipe["epochs_done"] == 1 + int(np.argmin(losses))
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(run, tmp_path, monkeypatch, capsys):
+    step = module.AttributeModule.training_step
+
+    def small_only(self, batch, index):
+        if len(batch[0]) > 4 and self.current_epoch == 1:
+            raise torch.cuda.OutOfMemoryError
+        return step(self, batch, index)
+
+    monkeypatch.setattr(module.AttributeModule, "training_step", small_only)
+    assert run("run", "--epochs", "3") == 0
+    told = capsys.readouterr().err
+    assert "2 batches of 8" in told
+    assert "4 batches of 4" in told
+    assert len(read_log(tmp_path / "run" / "log.csv")) == 3
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys):
+    assert run("run", "--lr", "1e30", "--epochs", "3", "--schedule", "constant", "--precision", "32") == 1
+    assert "the loss became" in capsys.readouterr().err
+
+
+def test_lists_of_five_groups_train_the_fine_head(run, small_fairface, tmp_path):
+    for name, numbers in (("train", range(1, 49)), ("val", range(49, 65))):
+        lines = [f"train/{n}.webp {('Asian', 'Black', 'Indian', 'White', 'Latino_Hispanic')[n % 5]}" for n in numbers]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+    assert run("run", *lists, "--data.taxonomy", "list-5", "--log-file", str(tmp_path / "five.csv")) == 0
+    assert "val_race of Asian" in read_log(tmp_path / "five.csv")[0]
+    assert read_card(tmp_path / "run").labels == {"race": labels.RACE}
+
+
+def test_classes_of_ones_own_become_the_labels_of_the_checkpoint(run, small_fairface, tmp_path):
+    lines = [f"train/{n}.webp {('Female', 'Male', 'Non-binary')[n % 3]}" for n in range(1, 65)]
+    (tmp_path / "train.txt").write_text("\n".join(lines[:48]))
+    (tmp_path / "val.txt").write_text("\n".join(lines[48:]))
+    lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+    own = ["--data.attribute", "gender", "--data.classes", "Female,Male,Non-binary"]
+    assert run("run", *lists, *own) == 0
+    with pytest.raises(OtherLabels):
+        read_card(tmp_path / "run")
+    assert read_card(tmp_path / "run", own_labels=True).labels == {"gender": ("Female", "Male", "Non-binary")}
+
+
+def test_sets_of_different_taxonomies_are_joined(run, small_fairface, tmp_path):
+    folder = tmp_path / "utk"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for n in range(20):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(folder / f"30_1_{n % 5}_{n}.chip.png")
+    config = tmp_path / "joined.toml"
+    config.write_text(RECIPE + '\n[[also]]\nreader = "utkface"\n')
+    assert run("run", "--config", str(config), "--also", str(folder)) == 0
+    rows = read_log(tmp_path / "run" / "log.csv")
+    assert "train_race of Asian" in rows[0]
+    assert "val_race of Asian" not in rows[0]
+    assert read_card(tmp_path / "run").labels["race"] == labels.RACE
+
+
+def test_shared_images_and_empty_classes_are_told(run, small_fairface, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("train/1.webp Black\ntrain/2.webp White\n")
+    (tmp_path / "b.txt").write_text("train/2.webp White\n")
+    with pytest.raises(SystemExit):
+        run("run", "--train-txt", str(tmp_path / "a.txt"), "--val-txt", str(tmp_path / "b.txt"))
+    told = capsys.readouterr().err
+    assert "1 images are in the training and the validation set" in told
+    assert "no example of 5 race classes" in told
+    assert "is one image" in told
+
+
+@pytest.mark.parametrize("option", ["--optimizer=lbfgs", "--epochs=0", "--dropout=2", "--arch=no-such-net"])
+def test_values_that_mean_nothing_are_told_in_a_line(run, option, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("run", option)
+    assert stop.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_teacher_is_followed(run, tmp_path, tiny):
+    net, card = tiny
+    checkpoint.save(tmp_path / "teacher", net=net, card=card)
+    assert run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "1.0", "--mixup", "0.2") == 0
+    assert not any("teacher" in name for name in weights_of(tmp_path / "run"))
+
+
+def test_tensorboard_is_written_on_request(run, tmp_path):
+    run("run", "--tensorboard", "--epochs", "1")
+    assert list((tmp_path / "run").rglob("events.out.tfevents*"))
+
+
+def test_a_checkpoint_can_be_the_start_of_another_run(run, tmp_path):
+    run("first", "--epochs", "1")
+    assert run("second", "--start", str(tmp_path / "first"), "--epochs", "1", "--lr", "1e-9", "--average", "0") == 0
+    one, two = (weights_of(tmp_path / name)["trunk.conv.conv.weight"] for name in ("first", "second"))
+    assert torch.allclose(one, two, atol=2e-3)
+
+
+def test_a_network_in_the_wild_keeps_its_margin(run, tmp_path):
+    assert run("run", "--margin", "1.25", "--data.margin", "1.25", "--epochs", "1") == 0
+    assert read_card(tmp_path / "run").preset.margin == 1.25
+
+
+COMMAND = [
+    sys.executable,
+    "-m",
+    "ml.train",
+    "--arch",
+    "resnet18",
+    "--size",
+    "32",
+    "--batch-size",
+    "8",
+    "--device",
+    "cpu",
+]
+COMMAND += ["--data.shards", "train-0.zip", "--data.held-out", "16", "--augmentation.jpeg", "0"]
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_run(small_fairface, tmp_path):
+    config = tmp_path / "recipe.toml"
+    config.write_text('[data]\nshards = ["train-0.zip"]\nheld_out = 16\n')
+    options = ["--config", config, "--data", small_fairface, "--checkpoint-dir", tmp_path / "run", "--devices", "2"]
+    command = [*COMMAND, *options, "--epochs", "2", "--frozen-epochs", "1"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch 2/2") == 1
+    rows = read_log(tmp_path / "run" / "log.csv")
+    assert len(rows) == 2
+    table = read_log(tmp_path / "run" / "confusion_gender.csv")
+    assert sum(int(row["Male"]) + int(row["Female"]) for row in table) == 16
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_last_checkpoint(small_fairface, tmp_path):
+    config = tmp_path / "recipe.toml"
+    config.write_text('[data]\nshards = ["train-0.zip"]\nheld_out = 16\n')
+    options = ["--config", config, "--data", small_fairface, "--checkpoint-dir", tmp_path / "run", "--epochs", "500"]
+    process = subprocess.Popen(list(map(str, [*COMMAND, *options])), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 120
+    while not (tmp_path / "run" / "last" / "model.json").exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert b"Traceback" not in errors
+    checkpoint.load(tmp_path / "run" / "last")
+    assert (tmp_path / "run" / watching.STATE_FILE).is_file()
+
+
+def test_the_held_out_images_are_the_last_ones_and_never_trained_on(small_fairface):
+    wanted = train.recipe.read_recipe(train.recipe.DEFAULT, overrides={"data.shards": ["train-0.zip"]})
+    places = setup.Places(small_fairface)
+    training, held_out = setup.read_sets(wanted, places, preset=setup.preset_of(wanted))
+    assert (training.files[0], len(training), held_out.files[-1]) == ("train/1.webp", 32, "train/64.webp")
+    assert not set(training.files) & set(held_out.files)
+
+
+def test_classes_that_cover_the_same_labels_are_one_after_joining():
+    five, seven = data.classes_in("race", taxonomy="utkface-5"), data.classes_in("race")
+    sets = [
+        data.FaceSet(np.zeros((2, 1, 1, 3), np.uint8), {"race": np.array([0, 2])}, ("a", "b"), {"race": classes})
+        for classes in (seven, five)
+    ]
+    joined = data.join_faces(sets)
+    assert joined.classes["race"].names == (*labels.RACE, "Asian", "Others")
+    assert joined.targets["race"].tolist() == [0, 2, 0, 7]

@@ -1,13 +1,14 @@
 """Random changes to a batch of chips, on tensors and with a generator of its own, so that a run can be repeated."""
 
+import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Generator, Tensor
 from torch.nn import functional
-from torchvision import io
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,10 @@ def _compress(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
     chosen = torch.rand(len(x), generator=generator, device=x.device) < how.jpeg
     for index in torch.nonzero(chosen).flatten().tolist():
         quality = int(torch.randint(low, high + 1, (1,), generator=generator, device=generator.device))
-        encoded = io.encode_jpeg(x[index].round().to(torch.uint8).cpu(), quality=quality)
-        x[index] = io.decode_jpeg(encoded).to(x)
+        content = io.BytesIO()
+        pixels = x[index].round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        Image.fromarray(pixels).save(content, "JPEG", quality=quality)
+        x[index] = torch.from_numpy(np.array(Image.open(content))).permute(2, 0, 1).to(x)
     return x
 
 

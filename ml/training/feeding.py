@@ -1,0 +1,82 @@
+"""From a set of faces in memory to batches: the order of an epoch can be repeated, and is shared by processes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ml.data import FaceSet
+
+Batch = tuple[Tensor, dict[str, Tensor]]  # chips (B, 3, S, S) uint8, and per attribute class positions (B,)
+
+
+def as_batch(chips: np.ndarray) -> Tensor:
+    """(B, S, S, 3) uint8 as a tensor (B, 3, S, S) whose memory is already channels last."""
+    return torch.from_numpy(chips).permute(0, 3, 1, 2)
+
+
+class FaceBatches(Dataset[Batch]):
+    """Batches of a set by the positions of their examples."""
+
+    def __init__(self, faces: FaceSet) -> None:
+        self._faces = faces
+
+    def __len__(self) -> int:
+        return len(self._faces)
+
+    def __getitem__(self, picks: list[int]) -> Batch:
+        rows = np.asarray(picks)
+        targets = {name: torch.from_numpy(values[rows]) for name, values in self._faces.targets.items()}
+        return as_batch(self._faces.images[rows]), targets
+
+
+@dataclass
+class ShuffledOrder(Sampler[list[int]]):
+    """Whole batches in a random order that only seed and epoch decide; each process gets its share of every batch."""
+
+    count: int
+    batch_size: int
+    seed: int
+    rank: int = 0
+    processes: int = 1
+    epoch: int = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning tells the epoch before it begins, also after a resume."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return max(1, self.count // (self.batch_size * self.processes))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        mine = order[self.rank :: self.processes][: self.count // self.processes or None]
+        size = min(self.batch_size, len(mine))
+        for number in range(len(self)):
+            yield np.sort(mine[number * size : (number + 1) * size]).tolist()
+
+
+@dataclass
+class PlainOrder(Sampler[list[int]]):
+    """All examples in their order, each by one process only."""
+
+    count: int
+    batch_size: int
+    rank: int = 0
+    processes: int = 1
+
+    def __len__(self) -> int:
+        return len(range(0, max(0, self.count - self.rank), self.batch_size * self.processes))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        mine = list(range(self.rank, self.count, self.processes))
+        for begin in range(0, len(mine), self.batch_size):
+            yield mine[begin : begin + self.batch_size]
+
+
+def load_batches(faces: FaceSet, *, order: Sampler[list[int]], pin: bool) -> DataLoader[Batch]:
+    """A loader that yields whole batches from memory; the images are never copied to other processes."""
+    return DataLoader(FaceBatches(faces), sampler=order, batch_size=None, num_workers=0, pin_memory=pin)

@@ -1,0 +1,74 @@
+"""The loss of several attributes at once, some labelled coarsely and some not at all."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ml.data import UNKNOWN
+
+
+def mean_loss(
+    logits: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    *,
+    label_smoothing: float = 0.0,
+    covers: Mapping[str, Tensor] | None = None,
+) -> Tensor:
+    """Cross-entropy with label smoothing over the examples whose label is known, the mean over the attributes.
+
+    `targets` (B,) are positions of classes, -1 where unknown; an attribute that nobody in the batch has is left out.
+    `covers` (classes, K) bool says which of the K labels of a head each class covers (`data.Classes.loss_targets`);
+    without it the classes are the head's labels.
+    """
+    covers, losses = covers or {}, []
+    for name, values in logits.items():
+        if name not in targets or not (targets[name] != UNKNOWN).any():
+            continue
+        if name in covers:
+            losses.append(coarse_loss(values, targets[name], covers=covers[name], label_smoothing=label_smoothing))
+        else:
+            losses.append(
+                functional.cross_entropy(
+                    values.float(), targets[name], ignore_index=UNKNOWN, label_smoothing=label_smoothing
+                )
+            )
+    if not losses:
+        return torch.stack([values.float().sum() * 0.0 for values in logits.values()]).sum()
+    return torch.stack(losses).mean()
+
+
+def coarse_loss(logits: Tensor, targets: Tensor, *, covers: Tensor, label_smoothing: float) -> Tensor:
+    """The mean over the known examples of -(1 - e) log(sum of p_k over k in S) - e/K (sum of log p_k over all k).
+
+    p = softmax(logits) over the K labels, S the labels that the example's class covers, e the smoothing. For classes
+    that cover one label each this is torch's cross-entropy with label smoothing.
+    """
+    known = targets != UNKNOWN
+    log_p = functional.log_softmax(logits.float()[known], dim=1)  # (M, K)
+    inside = log_p.masked_fill(~covers[targets[known]], -torch.inf).logsumexp(dim=1)
+    return -((1 - label_smoothing) * inside + label_smoothing * log_p.mean(dim=1)).mean()
+
+
+def teaching_loss(logits: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy to the teachers' probabilities (B, K), the mean over the attributes they speak of."""
+    return torch.stack(
+        [-(taught[name] * functional.log_softmax(logits[name].float(), dim=1)).sum(dim=1).mean() for name in taught]
+    ).mean()
+
+
+def log_shares(targets: Tensor, *, covers: Tensor) -> Tensor:
+    """The logarithm of each label's share (K,) in a training set, for shifting its logits.
+
+    `covers` (classes, K); a coarse class counts evenly for the labels it covers. A label without an example is taken
+    to have one, so that nothing becomes infinite.
+    """
+    weights = covers.float() / covers.sum(dim=1, keepdim=True)
+    counts = weights[targets[targets != UNKNOWN]].sum(dim=0).clamp_min(1.0)
+    return (counts / counts.sum()).log()
+
+
+def class_probabilities(logits: Tensor, *, covers: Tensor) -> Tensor:
+    """Probabilities (B, classes) of the classes of a set from logits (B, K): the sums over what each covers."""
+    return functional.softmax(logits.float(), dim=1) @ covers.float().T

@@ -1,0 +1,203 @@
+"""The network under training, as a Lightning module: steps, optimiser and schedule; everything else is callbacks."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml import network
+from ml.preprocess import Preset, to_input
+from ml.training import losses
+from ml.training.augment import augment, mix_weight
+from ml.training.feeding import Batch
+from ml.training.recipe import Recipe
+from ml.training.tally import Tally
+
+MAX_GRADIENT_NORM = 5.0
+
+
+class DivergedLoss(Exception):
+    """The loss is no number any more; what was saved before it stays."""
+
+
+class AttributeModule(lightning.LightningModule):
+    """Trains an AttributeNet by a recipe.
+
+    `covers` says for every attribute which of the head's labels each class of the training set covers, `prior` the
+    logarithms of the labels' shares in it; both as of `ml.data` and `ml.training.losses`. `val_covers` are those of the
+    validation set. `steps` is the number of optimiser steps in the whole run.
+    """
+
+    def __init__(
+        self,
+        net: network.AttributeNet,
+        *,
+        recipe: Recipe,
+        preset: Preset,
+        steps: int,
+        covers: Mapping[str, Tensor],
+        val_covers: Mapping[str, Tensor],
+        prior: Mapping[str, Tensor],
+        teachers: Sequence[nn.Module] = (),
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.recipe, self.preset, self.steps = recipe, preset, steps
+        self.tally, self.val_tally = Tally(covers), Tally(val_covers)
+        self._covers, self._prior = dict(covers), dict(prior)
+        self._coarse = {name for name, matrix in covers.items() if not _is_identity(matrix)}
+        self._teachers = list(teachers)  # in a plain list: neither trained, averaged nor saved
+        self._generator = torch.Generator()
+
+    def on_fit_start(self) -> None:
+        self._teachers = [teacher.to(self.device).eval() for teacher in self._teachers]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if batch_idx:
+            return
+        # The same epoch again after a resume; not at its start, since making the loader's iterator draws a number.
+        seed = self.recipe.seed * 1000 + self.current_epoch + self.global_rank * 100_003
+        torch.manual_seed(seed)
+        self._generator = torch.Generator(self.device).manual_seed(seed)
+
+    def on_train_epoch_start(self) -> None:
+        frozen = self.current_epoch < self.recipe.frozen_epochs
+        self.net.trunk.requires_grad_(not frozen)
+        self.net.trunk.train(not frozen)  # frozen normalisations keep the statistics they came with
+        self.tally.clear(self.device)
+
+    def on_validation_epoch_start(self) -> None:
+        self.val_tally.clear(self.device)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        recipe = self.recipe
+        chips, targets = batch
+        chips = augment(chips, how=recipe.augmentation, generator=self._generator)
+        share = mix_weight(recipe.mixup, generator=self._generator)
+        other = torch.randperm(len(chips), generator=self._generator, device=chips.device)
+        if share < 1.0:
+            chips = torch.lerp(chips[other], chips, share)
+        if self.current_epoch < recipe.small_epochs:
+            chips = functional.interpolate(chips, size=[recipe.small_size] * 2, mode="bilinear", antialias=True)
+        x = self._input(chips)
+        logits = self.net(x)
+        loss = share * self._loss(logits, targets)
+        if share < 1.0:
+            loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})
+        if self._teachers and recipe.distill > 0:
+            loss = (1 - recipe.distill) * loss + recipe.distill * losses.teaching_loss(logits, self._ask_teachers(x))
+        if not torch.isfinite(loss):
+            raise DivergedLoss(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {batch_index + 1}; "
+                "try a lower learning rate or another precision"
+            )
+        self.tally.add(logits, targets, loss=loss.detach())
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        chips, targets = batch
+        logits = self.net(self._input(chips))
+        loss = losses.mean_loss(logits, targets, covers=self.val_tally.covers)
+        self.val_tally.add(logits, targets, loss=loss)
+
+    def on_validation_epoch_end(self) -> None:
+        self.val_tally.sum_over(self.trainer.strategy)
+        self.log("val_loss", self.val_tally.loss())
+
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
+        self.clip_gradients(optimizer, gradient_clip_val=MAX_GRADIENT_NORM, gradient_clip_algorithm="norm")
+
+    def configure_optimizers(self) -> Any:
+        recipe = self.recipe
+        groups = [
+            {"params": [p for p in self.net.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            # Not the normalisations and biases.
+            {"params": [p for p in self.net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        rate = recipe.learning_rate
+        if recipe.optimizer == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                groups, lr=rate, momentum=recipe.momentum, nesterov=recipe.momentum > 0
+            )
+        else:
+            kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
+            optimizer = kind(groups, lr=rate)
+        schedule = _schedule(optimizer, recipe=recipe, steps=self.steps)
+        if schedule is None:
+            return optimizer
+        if recipe.schedule == "plateau":
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val_loss"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _input(self, chips: Tensor) -> Tensor:
+        return to_input(chips, preset=self.preset).contiguous(memory_format=torch.channels_last)
+
+    def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+        adjust = self.recipe.adjust
+        if adjust:
+            logits = {
+                name: values + adjust * self._prior[name].to(values) if name in self._prior else values
+                for name, values in logits.items()
+            }
+        return losses.mean_loss(
+            logits,
+            targets,
+            label_smoothing=self.recipe.label_smoothing,
+            covers={name: self._covers[name].to(self.device) for name in self._coarse},
+        )
+
+    @torch.no_grad()
+    def _ask_teachers(self, x: Tensor) -> dict[str, Tensor]:
+        """The mean of the teachers' probabilities (B, K) of each attribute that all of them know."""
+        said = [{name: torch.softmax(v.float(), dim=1) for name, v in teach(x).items()} for teach in self._teachers]
+        names = set(self.net.heads).intersection(*said)
+        return {name: torch.stack([one[name] for one in said]).mean(dim=0) for name in sorted(names)}
+
+
+def _is_identity(matrix: Tensor) -> bool:
+    return matrix.shape[0] == matrix.shape[1] and bool(torch.equal(matrix, torch.eye(len(matrix), dtype=torch.bool)))
+
+
+def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -> Any:
+    """The learning rate over all the steps: with a warm-up of their first share, except under plateau and constant."""
+    schedulers = torch.optim.lr_scheduler
+    if recipe.schedule == "constant":
+        return None
+    if recipe.schedule == "plateau":
+        return schedulers.ReduceLROnPlateau(optimizer, factor=0.1, patience=recipe.patience)
+    if recipe.schedule == "one_cycle":
+        return schedulers.OneCycleLR(
+            optimizer,
+            max_lr=recipe.learning_rate,
+            total_steps=max(2, steps) + 1,  # one more is asked for after the last step
+            pct_start=min(max(recipe.warmup, 1e-3), 1.0),
+            cycle_momentum=False,
+        )
+    rising = round(recipe.warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
+
+    return schedulers.LambdaLR(optimizer, factor)
+
+
+def moving_average(decay: float) -> Any:
+    """An exponential average for AveragedModel that follows closely at first, so that the start is soon forgotten."""
+
+    @torch.no_grad()
+    def update(averages: Any, values: Any, count: Any) -> None:
+        steps = float(count)
+        keep = min(decay, (1 + steps) / (10 + steps))
+        for average, value in zip(averages, values, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, 1 - keep)
+            else:
+                average.copy_(value)
+
+    return update

@@ -1,0 +1,170 @@
+"""The recipe of a training run, read from TOML; what a checkpoint was trained with is one committed file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from ml.commands import BadRecipe
+from ml.preprocess import FAIRFACE_MARGIN
+from ml.training.augment import Augmentation
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+DEFAULT = CONFIGS / "default.toml"
+RANDOM, IMAGENET = "random", "imagenet"
+CHOICES = {
+    "optimizer": ("sgd", "adam", "adamw"),
+    "schedule": ("one_cycle", "cosine", "plateau", "constant"),
+    "precision": ("auto", "32", "bf16", "16"),
+}
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """A data set, as `ml.sources.Source` without its place, and what of it is not trained on.
+
+    `held_out` is a number of images at its end, kept to choose and to calibrate; `validation_share` (0..1) is split
+    off at random instead, alike in all classes. Without either, lists of the validation set are named when training.
+    """
+
+    reader: str = "fairface"
+    shards: tuple[str, ...] = ()
+    label_file: str = "fairface_label_train.csv"
+    order: tuple[str, ...] = ()
+    attribute: str = "race"
+    taxonomy: str = ""
+    classes: tuple[str, ...] = ()
+    skip_unknown: bool = False
+    margin: float = FAIRFACE_MARGIN
+    held_out: int = 0
+    validation_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome of a run, apart from the machine, and what its checkpoint is called.
+
+    `start` is RANDOM, IMAGENET (torchvision's weights, from its cache), a file of weights, or the folder of a
+    checkpoint of the same arch; the recipe names it, and who trains says where it lies. `size` 0 is 150 pixels for the
+    face ResNet-29 and 224 for others. In the first `frozen_epochs` only the heads learn; the first `small_epochs` see
+    chips of `small_size` pixels, which is faster. `warmup` is the share of the steps in which the rate rises.
+    `patience` is how many epochs without a better validation loss end the run (0: none), or under "plateau" divide the
+    rate by 10. `average` is the decay of the weight average a step (0: none). `mixup` is the parameter of its Beta
+    distribution. `adjust` is how far the loss is shifted by the logarithm of the classes' shares (Menon et al. 2021),
+    so that rare ones are not neglected. `distill` is the weight of the teachers' word, 0..1.
+    """
+
+    name: str = "unnamed"
+    licence: str = ""
+    trained_on: str = ""
+    arch: str = "face_resnet29"
+    start: str = RANDOM
+    size: int = 0
+    margin: float = FAIRFACE_MARGIN
+    attributes: tuple[str, ...] = ("race", "gender", "age")
+    epochs: int = 8
+    frozen_epochs: int = 0
+    small_epochs: int = 0
+    small_size: int = 112
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 2e-4
+    schedule: str = "one_cycle"
+    warmup: float = 0.3
+    patience: int = 0
+    precision: str = "auto"
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+    mixup: float = 0.0
+    adjust: float = 0.0
+    distill: float = 0.0
+    average: float = 0.998
+    seed: int = 1
+    data: DataRecipe = field(default_factory=DataRecipe)
+    validation: DataRecipe | None = None
+    also: tuple[DataRecipe, ...] = ()
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise BadRecipe(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise BadRecipe(f"{name} must be at least 1")
+        for name in ("dropout", "label_smoothing", "distill", "warmup", "average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise BadRecipe(f"{name} lies between 0 and 1")
+        if self.learning_rate <= 0:
+            raise BadRecipe("learning_rate must be over 0")
+        if self.schedule == "plateau" and not self.patience:
+            raise BadRecipe("the schedule plateau needs patience, in epochs")
+
+
+T = TypeVar("T")
+
+
+def read_recipe(path: Path, *, overrides: Mapping[str, object] | None = None) -> Recipe:
+    """Read a recipe; `overrides` win, their keys as in TOML (`augmentation.flip`). Raises BadRecipe."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"{path} is no recipe: {error}") from error
+    for key, value in (overrides or {}).items():
+        *parents, name = key.split(".")
+        place = table
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = value
+    try:
+        return _build(Recipe, table, where="")
+    except BadRecipe as error:
+        raise BadRecipe(f"{path}: {error}") from error
+
+
+def _build(kind: type[T], table: Mapping[str, Any], *, where: str) -> T:
+    """A dataclass from a table, each value of the field's type."""
+    hints = get_type_hints(kind)
+    unknown = sorted(set(table) - set(hints))
+    if unknown:
+        raise BadRecipe(f"not part of a recipe: {', '.join(where + name for name in unknown)}")
+    return kind(**{name: _value(hints[name], value, where=where + name) for name, value in table.items()})
+
+
+def _value(kind: Any, value: Any, *, where: str) -> Any:
+    if kind == DataRecipe | None:
+        kind = DataRecipe
+    if kind == tuple[DataRecipe, ...]:
+        tables = value if isinstance(value, list) else [value]
+        return tuple(_build(DataRecipe, table, where=f"{where}.") for table in tables)
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, Mapping):
+        return _build(kind, value, where=f"{where}.")
+    if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    if kind == tuple[int, int] and isinstance(value, list) and [type(number) for number in value] == [int, int]:
+        return tuple(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is kind:
+        return value
+    raise BadRecipe(f"{where} is {value!r}, of another type than it should be")
+
+
+def flat_fields() -> dict[str, tuple[Any, Any]]:
+    """Every value that a command line can override, by its dotted key: (type, default)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for prefix, kind in (("", Recipe), ("data.", DataRecipe), ("augmentation.", Augmentation)):
+        hints = get_type_hints(kind)
+        for one in fields(kind):  # type: ignore[arg-type] # all three are dataclasses
+            if hints[one.name] in (str, int, float, bool, tuple[str, ...], tuple[int, int]):
+                found[prefix + one.name] = (hints[one.name], one.default)
+    return found
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON values: of a start the name only, and the further data sets where there are any."""
+    values = asdict(recipe) | {"start": Path(recipe.start).name}
+    return {name: value for name, value in values.items() if name not in ("also", "validation") or value}

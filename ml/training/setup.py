@@ -1,0 +1,134 @@
+"""From a recipe and places on disk to sets of faces and a network ready for its first step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml import checkpoint, data, labels, network, sources, splits
+from ml.commands import BadRecipe
+from ml.preprocess import IMAGENET_PRESET, Preset, to_input
+from ml.training import losses
+from ml.training.feeding import as_batch
+from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
+
+CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run finds what its recipe speaks of; lists win over the recipe's sets."""
+
+    data: Path
+    also: tuple[Path, ...] = ()
+    validation: Path | None = None
+    train_list: Path | None = None
+    val_list: Path | None = None
+    limit: int | None = None
+
+
+def preset_of(recipe: Recipe) -> Preset:
+    """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
+    base = Preset() if recipe.arch == network.FACE_RESNET29 else IMAGENET_PRESET
+    return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
+
+
+def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[data.FaceSet, data.FaceSet]:
+    """Training and validation set, checked for what they share and lack. Raises what readers and checks raise."""
+
+    def read(of: DataRecipe, place: Path, *, list_file: Path | None = None) -> data.FaceSet:
+        given = {one.name: getattr(of, one.name) for one in fields(DataRecipe)}
+        given = {name: value for name, value in given.items() if name not in ("held_out", "validation_share")}
+        if list_file is not None:
+            given["reader"] = "list"
+        source = sources.Source(place=place, list_file=list_file, limit=places.limit, **given)
+        return sources.read_source(source, preset=preset).keep_attributes(recipe.attributes)
+
+    if len(recipe.also) != len(places.also):
+        raise BadRecipe(f"the recipe has {len(recipe.also)} further data sets, and {len(places.also)} places are given")
+    training = read(recipe.data, places.data, list_file=places.train_list)
+    if places.val_list is not None:
+        validation = read(recipe.data, places.data, list_file=places.val_list)
+    elif recipe.validation is not None:
+        validation = read(recipe.validation, places.validation or places.data)
+    elif recipe.data.held_out:
+        kept = len(training) - min(recipe.data.held_out, len(training) // 2)
+        training, validation = training.slice(0, kept), training.slice(kept)
+    elif recipe.data.validation_share:
+        training, validation = splits.split_faces(training, share=recipe.data.validation_share, seed=recipe.seed)
+    else:
+        raise BadRecipe("no validation set: give held_out or validation_share in [data], [validation], or a list")
+    also = [read(of, place) for of, place in zip(recipe.also, places.also, strict=True)]
+    training = data.join_faces([training, *also])
+    splits.check_split(training, validation)
+    return training, validation
+
+
+def head_labels(sets: Sequence[data.FaceSet], *, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """The labels of the network's heads: the finest ones, or a set's own classes."""
+    heads: dict[str, tuple[str, ...]] = {}
+    for faces in sets:
+        for name in recipe.attributes:
+            if name in faces.classes:
+                heads.setdefault(name, faces.classes[name].head)
+    return {name: heads[name] for name in (*labels.ATTRIBUTES, *heads) if name in heads}
+
+
+def covers_of(faces: data.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:
+    """Per attribute which of the head's labels each class of the set covers, (classes, K) bool."""
+    return {
+        name: torch.from_numpy(faces.classes[name].loss_targets(head))
+        for name, head in heads.items()
+        if name in faces.classes
+    }
+
+
+def priors_of(faces: data.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Per attribute the logarithms of its labels' shares in the training set (K,)."""
+    return {
+        name: losses.log_shares(torch.from_numpy(faces.targets[name]), covers=matrix) for name, matrix in covers.items()
+    }
+
+
+def build_net(
+    recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], images: np.ndarray, preset: Preset
+) -> network.AttributeNet:
+    """The network before its first step; the face ResNet-29's start is made trainable on some of the images.
+
+    Raises BadRecipe, and what loading raises.
+    """
+    torch.manual_seed(recipe.seed)
+    try:
+        trunk = network.create_trunk(recipe.arch, size=preset.size)
+    except ValueError as error:
+        raise BadRecipe(str(error)) from error
+    if recipe.start == IMAGENET:
+        _fill(trunk, path=network.cached_imagenet_weights(recipe.arch))
+    elif recipe.start != RANDOM:
+        path = Path(recipe.start)
+        if not path.exists():
+            raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
+        if path.is_dir():
+            trunk = _trunk_of(path, arch=recipe.arch)
+        elif recipe.arch == network.FACE_RESNET29:
+            trunk = network.load_face_trunk(path)
+            network.calibrate_norms(trunk, to_input(as_batch(images[:CALIBRATION_IMAGES]), preset=preset))
+        else:
+            _fill(trunk, path=path)
+    return network.AttributeNet(trunk, attributes=heads, dropout=recipe.dropout)
+
+
+def _trunk_of(folder: Path, *, arch: str) -> network.Trunk:
+    net, card = checkpoint.load(folder, own_labels=True)
+    if card.arch != arch:
+        raise BadRecipe(f"{folder} holds a {card.arch}, the recipe wants a {arch}")
+    return net.trunk
+
+
+def _fill(trunk: network.Trunk, *, path: Path) -> None:
+    if not isinstance(trunk, network.TorchvisionTrunk | network.TimmTrunk):
+        raise BadRecipe("only torchvision's and timm's networks start from such weights")
+    network.load_pretrained(trunk, path=path)

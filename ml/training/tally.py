@@ -1,0 +1,80 @@
+"""Counting right and wrong answers batch by batch, on the device, over all processes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ml.data import UNKNOWN
+from ml.training.losses import class_probabilities
+
+
+class Tally:
+    """Confusions per attribute, and per group of race the right answers, of one pass over a set.
+
+    `covers` (classes, K) bool per attribute: which labels of the head each class of the set covers.
+    """
+
+    def __init__(self, covers: Mapping[str, Tensor]) -> None:
+        self.covers = dict(covers)
+        self._loss = torch.zeros(2)  # sum over batches, batches
+        self.confusions: dict[str, Tensor] = {}  # (classes, classes): rows are labels, columns predictions
+        self.by_group: dict[str, Tensor] = {}  # (groups, 2): right, all; groups are the classes of race
+
+    def clear(self, device: torch.device) -> None:
+        """Begin a new pass."""
+        self.covers = {name: matrix.to(device) for name, matrix in self.covers.items()}
+        self._loss = torch.zeros(2, device=device)
+        self.confusions = {
+            name: torch.zeros(len(matrix), len(matrix), dtype=torch.long, device=device)
+            for name, matrix in self.covers.items()
+        }
+        groups = len(self.covers["race"]) if "race" in self.covers else 0
+        self.by_group = {
+            name: torch.zeros(groups, 2, dtype=torch.long, device=device) for name in self.covers if groups
+        }
+
+    @torch.no_grad()
+    def add(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], *, loss: Tensor) -> None:
+        """Count a batch: logits (B, K) and class positions (B,), -1 where unknown."""
+        self._loss += torch.stack([loss.float(), torch.ones_like(loss, dtype=torch.float)])
+        race = targets.get("race")
+        for name, counts in self.confusions.items():
+            if name not in targets:
+                continue
+            actual = targets[name]
+            predicted = class_probabilities(logits[name], covers=self.covers[name]).argmax(dim=1)
+            known, width = actual != UNKNOWN, len(counts)
+            flat = torch.bincount(actual[known] * width + predicted[known], minlength=width * width)
+            counts += flat.view(width, width)
+            if name in self.by_group and race is not None:
+                placed = known & (race != UNKNOWN)
+                right = (predicted == actual)[placed].long()
+                ones = torch.stack([right, torch.ones_like(right)], dim=1)
+                self.by_group[name].index_add_(0, race[placed], ones)
+
+    def sum_over(self, strategy: Any) -> None:
+        """Add up what Lightning's processes have counted."""
+        for counts in (self._loss, *self.confusions.values(), *self.by_group.values()):
+            counts.copy_(strategy.reduce(counts.clone(), reduce_op="sum"))
+
+    def loss(self) -> float:
+        """The mean over the batches; nan before the first."""
+        total, batches = self._loss.tolist()
+        return total / batches if batches else float("nan")
+
+    def accuracy(self, name: str) -> float:
+        """The share right of one attribute; nan of nothing."""
+        counts = self.confusions[name]
+        total = int(counts.sum())
+        return int(counts.diagonal().sum()) / total if total else float("nan")
+
+    def group_accuracies(self, name: str) -> list[float]:
+        """The share right in each group of race, or, in sets without race, of each class of the attribute."""
+        if name in self.by_group:
+            pairs = self.by_group[name].tolist()
+        else:
+            counts = self.confusions[name]
+            pairs = torch.stack([counts.diagonal(), counts.sum(dim=1)], dim=1).tolist()
+        return [right / total if total else float("nan") for right, total in pairs]

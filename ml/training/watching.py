@@ -1,0 +1,154 @@
+"""What watches a run: its log, its checkpoints, and the state that `--resume` goes on from."""
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
+
+from ml import checkpoint
+from ml.card import ModelCard
+from ml.data import Classes
+from ml.files import replace_file
+from ml.training.module import AttributeModule, moving_average
+from ml.training.tally import Tally
+
+STATE_FILE, LOG_FILE = "state.ckpt", "log.csv"
+
+
+class AverageWeights(WeightAveraging):
+    """An exponential moving average, a step of the optimiser at a time; it is what is measured and published."""
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(multi_avg_fn=moving_average(decay))
+
+    def averaged(self, module: AttributeModule) -> AttributeModule:
+        """The averaged module; before the first step the module itself."""
+        return module if self._average_model is None else cast(AttributeModule, self._average_model.module)
+
+
+class EpochLog(Callback):
+    """Prints each epoch and adds it to a CSV file, which is replaced whole; keeps the rows for the curves."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._classes: dict[str, Mapping[str, Classes]] = {}
+        self._images = 0
+        self._began = self._seconds = 0.0
+        self.rows: list[dict[str, float]] = []
+
+    def describe(self, *, classes: Mapping[str, Classes], val_classes: Mapping[str, Classes], images: int) -> None:
+        """What the sets' classes are called, and how many images an epoch has."""
+        self._classes, self._images = {"train": classes, "val": val_classes}, images
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._began = time.monotonic()
+
+    def on_validation_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._seconds = time.monotonic() - self._began
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        module = cast(AttributeModule, pl_module)
+        module.tally.sum_over(trainer.strategy)
+        row = {
+            "epoch": module.current_epoch + 1,
+            "seconds": round(self._seconds, 1),
+            "images_per_second": round(self._images / max(self._seconds, 1e-9), 1),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+        for part, tally in (("train", module.tally), ("val", module.val_tally)):
+            row |= _measures(tally, part=part, classes=self._classes[part])
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            replace_file(self._path, as_csv(self.rows))
+            print(describe_row(row, epochs=module.recipe.epochs), flush=True)
+
+
+class KeepState(Checkpoint):
+    """Writes the run's state after each epoch, and the network as a checkpoint: the best beside the last."""
+
+    def __init__(self, folder: Path, *, card: ModelCard, log: EpochLog) -> None:
+        self._folder, self._card, self._log = folder, card, log
+        self.best_epoch, self.best_loss = 0, float("inf")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_epoch": self.best_epoch, "best_loss": self.best_loss}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best_epoch, self.best_loss = state_dict["best_epoch"], state_dict["best_loss"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        module, row = cast(AttributeModule, pl_module), self._log.rows[-1]
+        is_best = row["val_loss"] < self.best_loss or not self.best_epoch
+        if is_best:
+            self.best_epoch, self.best_loss = module.current_epoch + 1, row["val_loss"]
+        part = self._folder / f"{STATE_FILE}.part"
+        trainer.save_checkpoint(part)  # every process takes part
+        if not trainer.is_global_zero:
+            return
+        os.replace(part, self._folder / STATE_FILE)
+        metrics = {name: round(value, 4) for name, value in row.items() if name.startswith("val_")}
+        card = replace(
+            self._card,
+            metrics={"held_out": metrics},
+            recipe={**self._card.recipe, "epochs_done": module.current_epoch + 1},
+        )
+        averages = [callback for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
+        net = (averages[0].averaged(module) if averages else module).net
+        checkpoint.save(self._folder / "last", net=net, card=card)
+        if is_best:
+            checkpoint.save(self._folder, net=net, card=card)
+
+
+def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dict[str, float]:
+    """Loss, accuracies, and accuracies of each group, rounded for a log."""
+    found = {f"{part}_loss": round(tally.loss(), 4)}
+    for name in tally.confusions:
+        found[f"{part}_{name}"] = round(tally.accuracy(name), 4)
+    for name in tally.confusions:
+        of = classes["race" if name in tally.by_group else name].names
+        for group, share in zip(of, tally.group_accuracies(name), strict=True):
+            found[f"{part}_{name} of {group}"] = round(share, 4)
+    return found
+
+
+def describe_row(row: Mapping[str, float], *, epochs: int) -> str:
+    """One epoch in a few lines for people: training -> validation, then each group's validation accuracy."""
+    names = [key.removeprefix("val_") for key in row if key.startswith("val_") and " of " not in key]
+    names.remove("loss")
+    shares = ", ".join(f"{name} {row[f'train_{name}']:.1%} -> {row[f'val_{name}']:.1%}" for name in names)
+    lines = [
+        f"epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f} -> {row['val_loss']:.3f}, {shares}, "
+        f"{row['images_per_second']:.0f} images/s"
+    ]
+    for name in names:
+        groups = {key.split(" of ", 1)[1]: value for key, value in row.items() if key.startswith(f"val_{name} of ")}
+        lines.append(f"  {name}: " + ", ".join(f"{group} {value:.1%}" for group, value in groups.items()))
+    return "\n".join(lines)
+
+
+def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of the same columns as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_run(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write what a run is made of as run.json: recipe, seed, data hashes, versions."""
+    replace_file(folder / "run.json", json.dumps(values, indent=2) + "\n")

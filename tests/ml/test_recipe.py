@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from ml.commands import BadRecipe
+from ml.training import augment, recipe
+
+
+@pytest.mark.parametrize("path", sorted(recipe.CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_each_published_recipe_is_read(path):
+    found = recipe.read_recipe(path)
+    assert found.name != "unnamed"
+
+
+def test_given_values_win():
+    found = recipe.read_recipe(recipe.DEFAULT, overrides={"epochs": 3, "augmentation.flip": 0.0})
+    assert (found.name, found.epochs, found.batch_size, found.data.held_out) == ("facet-1", 3, 128, 2500)
+    assert found.augmentation.flip == 0.0
+    assert found.data.shards[-1] == "train-7.zip"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("epoch = 3", "epoch"),
+        ("[augmentation]\nflips = 1", "augmentation.flips"),
+        ("epochs = 'three'", "another type"),
+        ("epochs = ", "no recipe"),
+        ("schedule = 'plateau'", "patience"),
+        ("learning_rate = 0", "over 0"),
+    ],
+)
+def test_what_is_no_recipe_is_told(tmp_path, text, told):
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(BadRecipe, match=told):
+        recipe.read_recipe(path)
+
+
+def chips_of(count: int) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, 40, 40), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+
+
+def test_augmentation_keeps_size_and_range_and_can_be_repeated():
+    how = augment.Augmentation(shrink=0.5, shrink_to=(8, 20), jpeg=0.5)
+    one, two = (augment.augment(chips_of(8), how=how, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(one, two)
+    assert one.shape == (8, 3, 40, 40)
+    assert one.min() >= 0
+    assert one.max() <= 255
+    assert not torch.equal(one, chips_of(8).float())
+
+
+def test_no_augmentation_changes_nothing():
+    still = augment.Augmentation(*[0.0] * 9)
+    found = augment.augment(chips_of(4), how=still, generator=torch.Generator().manual_seed(5))
+    assert torch.allclose(found, chips_of(4).float(), atol=0.01)
+
+
+def test_the_weight_of_a_mixture_is_at_least_half():
+    generator = torch.Generator().manual_seed(2)
+    weights = [augment.mix_weight(0.3, generator=generator) for _ in range(200)]
+    assert min(weights) >= 0.5
+    assert max(weights) <= 1.0
+    assert augment.mix_weight(0.0, generator=generator) == 1.0
