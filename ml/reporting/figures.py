@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from scipy.stats import binomtest
+
+from ml import metrics
 
 INK, QUIET, LINE, ACCENT, SOFT = "#16201f", "#52615f", "#d8dfde", "#0f6f6a", "#9fcac6"
 # Okabe and Ito's colours, which people with any colour vision tell apart; the yellow comes last, it is weak on white.
@@ -64,8 +65,8 @@ def reliability(
     upper.plot((0, 1), (0, 1), color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
     upper.text(1.0, 0.03, "dashed: as often right as it is sure", fontsize=8, color=QUIET, ha="right")
     for place, share, count in zip(x, y, n, strict=True):
-        whisker = binomtest(round(share * count), int(count)).proportion_ci(method="wilson")
-        upper.plot((place, place), (whisker.low, whisker.high), color=SOFT, linewidth=3, solid_capstyle="butt")
+        whisker = metrics.wilson_interval(round(share * count), int(count))
+        upper.plot((place, place), whisker, color=SOFT, linewidth=3, solid_capstyle="butt")
     upper.plot(x, y, color=ACCENT, linewidth=1.5, marker="o", markersize=5)
     upper.set_ylabel("share that is right")
     upper.set_ylim(0, 1.02)
@@ -113,7 +114,7 @@ def bars(
     factor, digits = (100.0, 1) if unit == "%" else (1.0, 2)
     widths = factor * _numbers(values)
     from_, to = (factor * _numbers(values if ends is None else ends) for ends in (low, high))
-    figure, axes = _one_panel((6.4, 1.3 + 0.34 * len(names)), title=title)
+    figure, axes = _one_panel((5.6, 1.3 + 0.34 * len(names)), title=title)
     places = [float(place) for place in range(len(names))]
     axes.barh(places, np.nan_to_num(widths), height=0.62, color=SOFT)
     axes.hlines(places, from_, to, color=ACCENT, linewidth=2)
@@ -127,6 +128,33 @@ def bars(
     lowest = min(0.0, float(np.nanmin(np.append(widths, from_), initial=0.0)))
     axes.set_xlim(1.05 * lowest, 1.16 * reach)
     axes.set_xlabel(unit)
+    _quiet(axes, grid="x")
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def differences(
+    names: Sequence[str],
+    values: Sequence[float | None],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+    *,
+    title: str,
+) -> Figure:
+    """Differences of shares (-1..1) as points with intervals around a line at nothing, in percentage points."""
+    middle, from_, to = (100 * _numbers(ends) for ends in (values, low, high))
+    figure, axes = _one_panel((5.6, 1.3 + 0.34 * len(names)), title=title)
+    places = [float(place) for place in range(len(names))]
+    axes.axvline(0, color=QUIET, linewidth=1)
+    axes.hlines(places, from_, to, color=SOFT, linewidth=5)
+    axes.plot(middle, places, color=ACCENT, marker="o", markersize=5, linestyle="none")
+    known = np.abs(np.concatenate([middle, from_, to]))
+    reach = 1.1 * max(1.0, float(np.nanmax(known, initial=0.0)))
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(places, names)
+    axes.set_xlabel("percentage points")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}" if x else "0")
     _quiet(axes, grid="x")
     axes.tick_params(axis="y", length=0)
     return figure

@@ -31,6 +31,7 @@ MARK = (
     "M11.65 9.51L9.51 11.65L6.49 11.65L4.35 9.51L4.35 6.49L6.49 4.35L9.51 4.35L11.65 6.49z"
 )
 _NUMBER = re.compile(r"[<+\-−±]?\s*\d[\d\s,.]*\s*%?(\s*(to|of|/|\()\s*[+\-−]?\d[\d\s,.]*%?\)?)*|–")
+_BEFORE_PERCENT = re.compile(r"(?<=\d) %")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def page(title: str, *, lead: str, sections: Sequence[Section]) -> str:
     contents = ""
     if len(sections) > 3:
         links = "".join(
-            f'<li><a href="#part-{number}">{escape(part.title)}</a></li>'
+            f'<li><a href="#part-{number}">{_text(part.title)}</a></li>'
             for number, part in enumerate(sections, start=1)
         )
         contents = f'<nav aria-label="Contents"><ol>{links}</ol></nav>'
@@ -66,9 +67,9 @@ def page(title: str, *, lead: str, sections: Sequence[Section]) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{_text(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
         f'<header><p class="brand"><svg viewBox="0 0 16 16" aria-hidden="true"><path d="{MARK}"/></svg>Facet</p>'
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p></header>\n'
+        f'<h1>{_text(title)}</h1><p class="lead">{_text(lead)}</p></header>\n'
         f"{contents}\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
 
@@ -80,12 +81,12 @@ def section(title: str, *parts: Markup | Section) -> Section:
 
 def paragraph(text: str) -> Markup:
     """Plain text."""
-    return Markup(f"<p>{escape(text)}</p>\n")
+    return Markup(f"<p>{_text(text)}</p>\n")
 
 
 def facts(pairs: Iterable[tuple[str, Cell]]) -> Markup:
     """Names and values below one another: which model, which images, when."""
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(_told(value))}</dd></div>" for name, value in pairs)
+    rows = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(_told(value))}</dd></div>" for name, value in pairs)
     return Markup(f"<dl>{rows}</dl>\n")
 
 
@@ -94,17 +95,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str
     body = [[_told(cell) for cell in row] for row in rows]
     right = [_is_numeric([row[column] for row in body if column < len(row)]) for column in range(len(header))]
     classes = [' class="n"' if numeric else "" for numeric in right]
-    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(header, classes, strict=True))
+    head = "".join(f'<th scope="col"{kind}>{_text(name)}</th>' for name, kind in zip(header, classes, strict=True))
     lines = []
     for row in body:
         first, *rest = (
-            f">{escape(cell)}</t" if kind == "" else f"{kind}>{escape(cell)}</t"
+            f">{_text(cell)}</t" if kind == "" else f"{kind}>{_text(cell)}</t"
             for cell, kind in zip(row, classes, strict=True)
         )
         lines.append(f'<tr><th scope="row"{first}h>' + "".join(f"<td{cell}d>" for cell in rest) + "</tr>\n")
     return Markup(
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
-        f"<caption><span>{escape(caption)}</span></caption>\n"
+        f'<div class="wide" role="region" tabindex="0" aria-label="{_text(caption)}"><table>'
+        f"<caption><span>{_text(caption)}</span></caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody></table></div>\n"
     )
 
@@ -114,8 +115,9 @@ def figure(png: bytes, *, alt: str, caption: str) -> Markup:
     width, height = (round(side * CSS_DOTS_PER_INCH / DOTS_PER_INCH) for side in struct.unpack(">II", png[16:24]))
     card = "card broad" if width > BROAD_FIGURE else "card"
     return Markup(
-        f'<figure><div class="{card}"><img src="{_data_uri(png)}" width="{width}" height="{height}" alt="{escape(alt)}">'
-        f"</div><figcaption>{escape(caption)}</figcaption></figure>\n"
+        f'<figure><div class="{card}"><img src="{_data_uri(png)}" width="{width}" height="{height}" '
+        f'alt="{_text(alt)}"></div>'
+        f"<figcaption>{_text(caption)}</figcaption></figure>\n"
     )
 
 
@@ -126,15 +128,15 @@ def figures(*drawn: Markup) -> Markup:
 
 def folded(summary: str, *parts: Markup) -> Markup:
     """Parts that show when asked for, and always in print."""
-    return Markup(f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>\n")
+    return Markup(f"<details><summary>{_text(summary)}</summary>{''.join(parts)}</details>\n")
 
 
 def thumbnails(items: Iterable[Thumbnail]) -> Markup:
     """A grid of small pictures with their captions."""
     cards = "".join(
-        f'<li><figure><img src="{_data_uri(item.image)}" alt="{escape(item.alt)}">'
-        f"<figcaption><strong>{escape(item.title)}</strong>"
-        + "".join(f"<span>{escape(line)}</span>" for line in item.lines)
+        f'<li><figure><img src="{_data_uri(item.image)}" alt="{_text(item.alt)}">'
+        f"<figcaption><strong>{_text(item.title)}</strong>"
+        + "".join(f"<span>{_text(line)}</span>" for line in item.lines)
         + "</figcaption></figure></li>\n"
         for item in items
     )
@@ -146,8 +148,13 @@ def _section(part: Section, *, anchor: str, level: int) -> str:
         _section(piece, anchor=f"{anchor}-{number}", level=min(level + 1, 6)) if isinstance(piece, Section) else piece
         for number, piece in enumerate(part.parts, start=1)
     )
-    heading = f'<h{level} id="{anchor}">{escape(part.title)}</h{level}>'
+    heading = f'<h{level} id="{anchor}">{_text(part.title)}</h{level}>'
     return f'<section aria-labelledby="{anchor}">\n{heading}\n{inner}</section>\n'
+
+
+def _text(text: str) -> str:
+    told = text.encode("utf-8", "backslashreplace").decode()  # a file's name may be none that UTF-8 has
+    return escape(_BEFORE_PERCENT.sub("\N{NO-BREAK SPACE}%", told))
 
 
 def _told(cell: Cell) -> str:

@@ -1,0 +1,165 @@
+"""Compare two models: python -m ml.compare --production DIR --candidate DIR --data PLACE [--output-html FILE]
+
+Either side may also be a CSV of somebody else's predictions, explained by a TOML file (`ml.measuring.mapping`):
+--candidate predictions.csv --candidate-mapping predictions.toml
+"""
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ml import data, sources
+from ml.card import DEFAULT_DIR
+from ml.commands import told_errors
+from ml.files import replace_file
+from ml.measuring import comparing
+from ml.measuring.predictions import Predictions, predict_faces, read_predictions
+from ml.preprocess import Preset
+from ml.reporting import comparison_page, html, numbers
+from ml.runtime import Runtime, load_runtime
+
+SHOWN_FACES = 24  # of each attribute on the page
+MOST_FACES = 500  # the page is one file: so many are about 3 MB
+THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 128, 85
+COLUMNS = (
+    "attribute", "by", "group", "images", "production", "candidate", "difference", "low", "high",
+    "production_only", "candidate_only", "p", "p_holm",
+)  # fmt: skip
+
+
+class Faces:
+    """The data set's faces as each network wants them; read once for networks that want the same."""
+
+    def __init__(self, source: sources.Source) -> None:
+        self.source = source
+        self._read: dict[tuple[int, float], data.FaceSet] = {}
+
+    def read(self, preset: Preset) -> data.FaceSet:
+        """Raises what `sources.read_source` raises."""
+        wanted = (preset.size, preset.margin)
+        if wanted not in self._read:
+            self._read[wanted] = sources.read_source(self.source, preset=preset)
+        return self._read[wanted]
+
+    def read_any(self) -> data.FaceSet:
+        """The faces in whatever size they were read; in the thumbnails' if no network wanted them."""
+        if not self._read:
+            return self.read(Preset(size=THUMBNAIL_SIDE, margin=self.source.margin))
+        return next(iter(self._read.values()))
+
+
+def compare_models(
+    production: Runtime | Predictions, candidate: Runtime | Predictions, *, source: sources.Source
+) -> tuple[dict[str, Any], dict[str, comparing.Pairing], data.FaceSet]:
+    """The report (see `comparing.compare`, here under `attributes`), the pairs, and the faces. Raises BadData."""
+    faces = Faces(source)
+    sides = dict(zip(comparing.SIDES, (production, candidate), strict=True))
+    said = {
+        name: side if isinstance(side, Predictions) else predict_faces(side, faces.read(side.card.preset))
+        for name, side in sides.items()
+    }
+    shown = faces.read_any()
+    pairings, reasons = comparing.pair(said["production"], said["candidate"], shown)
+    report: dict[str, Any] = {
+        name: {"name": said[name].name, "sha256": "" if isinstance(side, Predictions) else side.card.sha256}
+        for name, side in sides.items()
+    }
+    report["data"] = {"source": describe_source(source), "images": len(shown), "sha256": shown.data_hash()}
+    report["not_compared"] = reasons
+    report["attributes"] = comparing.compare(pairings, shown)
+    return report, pairings, shown
+
+
+def describe_source(source: sources.Source) -> str:
+    """A data set in a few words."""
+    parts = [source.reader, source.place.name, *source.shards]
+    return ", ".join([*parts, source.list_file.name] if source.list_file else parts)
+
+
+def make_thumbnails(disagreements: Sequence[comparing.Disagreement], faces: data.FaceSet) -> list[html.Thumbnail]:
+    """A small picture of each, with what both sides and the label say."""
+    items = []
+    for found in disagreements:
+        content = io.BytesIO()
+        chip = Image.fromarray(faces.images[found.row])
+        small = chip.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+        small.save(content, "JPEG", quality=THUMBNAIL_QUALITY)
+        lines = [f"labelled {found.labelled}"]
+        for side, (name, probability) in found.said.items():
+            sure = "" if probability is None else f" {numbers.percent(probability, digits=0)}"
+            lines.append(f"{side}: {name}{sure}, {'right' if name == found.labelled else 'wrong'}")
+        file = faces.files[found.row]
+        items.append(html.Thumbnail(content.getvalue(), alt=f"the face in {file}", title=file, lines=tuple(lines)))
+    return items
+
+
+def to_csv(report: dict[str, Any]) -> str:
+    """A row for each attribute as a whole and for each of its groups; shares in 0..1."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\n", extrasaction="ignore", restval="")
+    writer.writeheader()
+    for attribute, part in report["attributes"].items():
+        writer.writerow({"attribute": attribute, "group": "all", **part["overall"]})
+        for by, rows in part["by"].items():
+            writer.writerows({"attribute": attribute, "by": by, **row} for row in rows)
+    return text.getvalue()
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.compare", description="Compare two models, or somebody else's predictions, face by face."
+    )
+    parser.add_argument("--production", type=Path, default=DEFAULT_DIR, metavar="DIR", help="a checkpoint, or a CSV")
+    parser.add_argument("--candidate", type=Path, required=True, metavar="DIR", help="a checkpoint, or a CSV")
+    for side in comparing.SIDES:
+        parser.add_argument(f"--{side}-mapping", type=Path, metavar="TOML", help="what the columns of its CSV mean")
+    sources.add_arguments(parser)
+    parser.add_argument("--output-csv", type=Path, metavar="FILE", help="write the groups' table")
+    parser.add_argument("--output-html", type=Path, metavar="FILE", help="write a page with faces where they differ")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures")
+    parser.add_argument(
+        "--faces", type=int, default=SHOWN_FACES, help=f"faces per attribute on the page (default: {SHOWN_FACES})"
+    )
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args(argv)
+    if not 0 <= args.faces <= MOST_FACES:
+        parser.error(f"--faces is a number from 0 to {MOST_FACES}")
+    for option in ("output_csv", "output_html", "json"):
+        if getattr(args, option) and getattr(args, option).is_dir():
+            parser.error(f"--{option.replace('_', '-')} {getattr(args, option)} is a folder")
+    with told_errors(parser):
+        sides = [_load_side(args, side, parser=parser) for side in comparing.SIDES]
+        report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args))
+        print(comparison_page.summarise(report))
+        if args.output_csv:
+            replace_file(args.output_csv, to_csv(report))
+        if args.json:
+            replace_file(args.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        if args.output_html:
+            apart = {name: comparing.find_disagreements(pairing) for name, pairing in pairings.items()}
+            page = comparison_page.write_page(
+                report,
+                thumbnails={name: make_thumbnails(found[: args.faces], faces) for name, found in apart.items()},
+                apart={name: len(found) for name, found in apart.items()},
+            )
+            replace_file(args.output_html, page)
+    return 0
+
+
+def _load_side(args: argparse.Namespace, side: str, *, parser: argparse.ArgumentParser) -> Runtime | Predictions:
+    place, mapping = getattr(args, side), getattr(args, f"{side}_mapping")
+    if mapping is not None:
+        return read_predictions(place, mapping=mapping)
+    if place.is_file():
+        parser.error(f"--{side} {place} is a file: a checkpoint is a folder, and a CSV needs --{side}-mapping")
+    return load_runtime(place, device=args.device, own_labels=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
