@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ml.card import CheckpointError
 from ml.data import BadData, DataWarning
@@ -21,11 +22,11 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         warnings.simplefilter("always", DataWarning)
         show = warnings.showwarning
 
-        def tell(message: Warning | str, category: type[Warning], *rest: object) -> None:
+        def tell(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, DataWarning):
                 print(f"warning: {message}", file=sys.stderr)
             else:
-                show(message, category, *rest)  # type: ignore[arg-type] # handed on as it came
+                show(message, category, *rest, **more)
 
         warnings.showwarning = tell
         try:

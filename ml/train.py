@@ -123,9 +123,9 @@ def build_trainer(
     warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     log = watching.EpochLog(args.log_file or args.checkpoint_dir / watching.LOG_FILE)
-    callbacks: list[Callback] = [log, watching.KeepState(args.checkpoint_dir, card=net_card, log=log)]
-    if wanted.average:
-        callbacks.append(watching.AverageWeights(wanted.average))
+    average = watching.AverageWeights(wanted.average) if wanted.average else None
+    keep = watching.KeepState(args.checkpoint_dir, card=net_card, log=log, average=average)
+    callbacks: list[Callback] = [log, *([average] if average else []), keep]
     if wanted.patience and wanted.schedule != "plateau":
         callbacks.append(EarlyStopping("val_loss", patience=wanted.patience))
     accelerator = {"cpu": "cpu", "cuda": "gpu"}[args.device or ("cuda" if torch.cuda.is_available() else "cpu")]

@@ -158,7 +158,7 @@ def flat_fields() -> dict[str, tuple[Any, Any]]:
     found: dict[str, tuple[Any, Any]] = {}
     for prefix, kind in (("", Recipe), ("data.", DataRecipe), ("augmentation.", Augmentation)):
         hints = get_type_hints(kind)
-        for one in fields(kind):  # type: ignore[arg-type] # all three are dataclasses
+        for one in fields(kind):
             if hints[one.name] in (str, int, float, bool, tuple[str, ...], tuple[int, int]):
                 found[prefix + one.name] = (hints[one.name], one.default)
     return found

@@ -80,8 +80,8 @@ class EpochLog(Callback):
 class KeepState(Checkpoint):
     """Writes the run's state after each epoch, and the network as a checkpoint: the best beside the last."""
 
-    def __init__(self, folder: Path, *, card: ModelCard, log: EpochLog) -> None:
-        self._folder, self._card, self._log = folder, card, log
+    def __init__(self, folder: Path, *, card: ModelCard, log: EpochLog, average: AverageWeights | None) -> None:
+        self._folder, self._card, self._log, self._average = folder, card, log, average
         self.best_epoch, self.best_loss = 0, float("inf")
 
     def state_dict(self) -> dict[str, Any]:
@@ -106,8 +106,7 @@ class KeepState(Checkpoint):
             metrics={"held_out": metrics},
             recipe={**self._card.recipe, "epochs_done": module.current_epoch + 1},
         )
-        averages = [callback for callback in trainer.callbacks if isinstance(callback, AverageWeights)]
-        net = (averages[0].averaged(module) if averages else module).net
+        net = (self._average.averaged(module) if self._average else module).net
         checkpoint.save(self._folder / "last", net=net, card=card)
         if is_best:
             checkpoint.save(self._folder, net=net, card=card)
