@@ -14,6 +14,7 @@ from PIL import Image
 from ml import photos, quality
 from ml.card import DEFAULT_DIR, ModelCard
 from ml.faces import DETECTOR_VERSION, DetectedFace, FaceDetector
+from ml.heat import METHODS, Explanation
 from ml.preprocess import Chip, cut_chip, whole_image
 from ml.requests import ALL_ATTRIBUTES, AnalyzedFace, PhotoRequest, PhotoResult
 from ml.runtime import Runtime, load_runtime
@@ -107,6 +108,25 @@ class FacePipeline:
                     self._cut(item)
         self._classify(work)
         return [_result(item) for item in work]
+
+    def explain(
+        self,
+        image: photos.PhotoSource,
+        *,
+        chip: Chip,
+        attribute: str,
+        label: str | None = None,
+        methods: Sequence[str] = METHODS,
+    ) -> tuple[Explanation, ...]:
+        """What mattered for one answer about the face at `chip`, once by each method; None: the most probable label.
+
+        Raises UnreadablePhoto, and what `Runtime.explain` raises.
+        """
+        preset = self.card.preset
+        pixels = np.asarray(cut_chip(photos.read_photo(image), preset.widen(chip), size=preset.size))
+        return tuple(
+            self.runtime.explain(pixels, attribute=attribute, label=label, method=method) for method in methods
+        )
 
     def _decoded_groups(self, work: list[_Work]) -> Iterator[list[_Work]]:
         """Decode in threads and hand out groups; a group's pixels are let go before more is decoded."""

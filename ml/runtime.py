@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml import checkpoint, metrics, network
+from ml import checkpoint, explaining, metrics, network
 from ml.card import (
     DEFAULT_DIR,
     ONNX_FILE,
@@ -20,6 +20,7 @@ from ml.card import (
     OtherFormat,
     read_pair,
 )
+from ml.heat import Explanation
 from ml.preprocess import to_input
 
 BATCH = 64
@@ -45,6 +46,15 @@ class Runtime(ABC):
             name: metrics.softmax(values.astype(np.float64) / self.card.temperatures.get(name, 1.0))
             for name, values in self.logits(chips, attributes=attributes).items()
         }
+
+    def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
+        """What in one chip (S, S, 3) uint8 mattered for a label (None: the most probable).
+
+        Raises CannotExplain where the runtime has no gradients, and what `explaining.explain_chip` raises.
+        """
+        raise explaining.CannotExplain(
+            f"{self.card.name} is an exported model: it answers, but it has no gradients that would tell what mattered"
+        )
 
     def _wanted(self, attributes: frozenset[str] | None) -> list[str]:
         return [name for name in self.card.labels if attributes is None or name in attributes]
@@ -90,6 +100,11 @@ class TorchRuntime(Runtime):
                 continue
             begin += len(parts[-1][wanted[0]])
         return {name: torch.cat([part[name] for part in parts]).numpy() for name in wanted}
+
+    def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
+        return explaining.explain_chip(
+            self._net, self.card, chip, attribute=attribute, label=label, method=method, half=self._half
+        )
 
     @torch.inference_mode()
     def _run(self, chips: np.ndarray, *, attributes: frozenset[str]) -> dict[str, Tensor]:
