@@ -1,63 +1,161 @@
-"""Calibrate a checkpoint into a new one: python -m ml.calibrate --model DIR --data FOLDER --out DIR [--name NAME]"""
+"""Calibrate a checkpoint into a new version: python -m ml.calibrate --model DIR --data FOLDER --out DIR
+
+Fits a temperature for each attribute, and for each grouping the probability under which the model is "unsure", so that
+the accuracy of the rest reaches a target: --target race:fairface-7=0.8 --target gender=0.97. FOLDER is where the
+training set lies, of which the images are taken that the checkpoint's recipe held out; or any other data set, named as
+for ml.evaluate (--shard, --labels, --reader, --list). Coarse labels calibrate the groupings they can tell.
+
+The weights stay, and with new numbers beside them the checkpoint is another version: it needs a folder of its own, and
+is called NAME-calibrated unless --name says otherwise (give the old name to keep it).
+"""
 
 import argparse
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ml import calibration, checkpoint, data, metrics
-from ml.card import ModelCard
-from ml.datasets import fairface
-from ml.training.recipe import DEFAULT, DataRecipe, read_recipe
-from ml.runtime import Runtime, TorchRuntime
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ml import data, held_out, sources, splits
+from ml.card import CARD_FILE, ONNX_FILE, WEIGHTS_FILE, ModelCard, read_pair, write_pair
+from ml.commands import BadRecipe, told_errors
+from ml.measuring import fitting
+from ml.measuring.predictions import FACES_AT_ONCE
+from ml.runtime import Runtime, load_runtime
+
+Targets = dict[str, dict[str, float]]  # attribute -> grouping -> accuracy, 0..1
 
 
-def calibrate(card: ModelCard, *, runtime: Runtime, faces: data.FaceSet) -> ModelCard:
-    """The card with temperatures and thresholds fitted on images that no training touched."""
-    logits = runtime.logits(faces.images)
-    temperatures = {name: calibration.fit_temperature(values, faces.targets[name]) for name, values in logits.items()}
-    vectors = {name: metrics.softmax(values.astype("float64") / temperatures[name]) for name, values in logits.items()}
-    before = {name: metrics.softmax(values.astype("float64")) for name, values in logits.items()}
-    measured = {
-        name: {
-            "ece_before": round(metrics.calibration_error(before[name], faces.targets[name]), 4),
-            "ece_after": round(metrics.calibration_error(vectors[name], faces.targets[name]), 4),
-            "targets": calibration.TARGETS[name],
-        }
-        for name in logits
-    }
-    return replace(
-        card,
-        temperatures={name: round(value, 4) for name, value in temperatures.items()},
-        thresholds=calibration.fit_thresholds(vectors, faces.targets),
-        metrics={**card.metrics, "calibration": {"images": len(faces), **measured}},
+def calibrate(
+    card: ModelCard, *, runtime: Runtime, faces: data.FaceSet, targets: Targets | None = None
+) -> tuple[ModelCard, dict[str, fitting.Fit]]:
+    """The card with temperatures and thresholds fitted on images that no training touched, and what was fitted.
+
+    `targets` are the accuracies wanted, over `calibration.TARGETS`. An attribute that cannot be fitted keeps what it
+    had, with a DataWarning. Raises EmptySet, and BadData where nothing can be fitted.
+    """
+    splits.check_set(faces, name="calibration")
+    logits = read_logits(runtime, faces)
+    fits = {}
+    for attribute, values in logits.items():
+        grouping = fitting.find_labelled_groups(card, faces, attribute=attribute)
+        if grouping is not None:
+            wanted = (targets or {}).get(attribute, {})
+            fits[attribute] = fitting.fit_attribute(
+                card, values, faces, attribute=attribute, grouping=grouping, targets=wanted
+            )
+    if not fits:
+        raise data.BadData(f"nothing of {card.name} can be calibrated on these {len(faces)} images")
+    told = {attribute: fitting.describe_fit(fit) for attribute, fit in fits.items()}
+    return (
+        replace(
+            card,
+            temperatures=card.temperatures | {name: round(fit.temperatures[1], 4) for name, fit in fits.items()},
+            thresholds=card.thresholds
+            | {name: {key: found.value for key, found in fit.thresholds.items()} for name, fit in fits.items()},
+            metrics=card.metrics
+            | {
+                "calibration": {
+                    "images": len(faces),
+                    "data_sha256": faces.data_hash(),
+                    "calibrated_from": card.sha256,
+                    **told,
+                }
+            },
+        ),
+        fits,
     )
 
 
-def held_out_faces(folder: Path, *, recipe: DataRecipe, size: int) -> data.FaceSet:
-    """The images that the recipe holds out: the last ones of its last shard."""
-    faces = fairface.read_fairface(folder, shards=recipe.shards[-1:], label_file=fairface.TRAIN_CSV, size=size)
-    return faces.slice(len(faces) - recipe.held_out)
+def read_logits(runtime: Runtime, faces: data.FaceSet) -> dict[str, np.ndarray]:
+    """Logits (N, K) per attribute."""
+    parts = []
+    with tqdm(total=len(faces), desc="calibrate", unit="face", disable=None) as progress:
+        for start in range(0, len(faces), FACES_AT_ONCE):
+            parts.append(runtime.logits(faces.images[start : start + FACES_AT_ONCE]))
+            progress.update(min(FACES_AT_ONCE, len(faces) - start))
+    return {name: np.concatenate([part[name] for part in parts]) for name in runtime.card.labels}
+
+
+def read_targets(texts: Sequence[str], *, card: ModelCard) -> Targets:
+    """Accuracies by attribute and grouping from `race:fairface-7=0.8` or `gender=0.97`. Raises BadRecipe."""
+    found: Targets = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        attribute, _, grouping = name.strip().partition(":")
+        if attribute not in card.labels:
+            raise BadRecipe(f"--target {text}: {card.name} has no {attribute!r}, only {', '.join(card.labels)}")
+        known = fitting.groupings_of(card, attribute)
+        if (grouping := grouping or known[0]) not in known:
+            raise BadRecipe(f"--target {text}: {attribute} has no {grouping!r}, only {', '.join(known)}")
+        try:
+            target = float(number)
+        except ValueError:
+            target = 0.0
+        if not 0 < target <= 1:
+            raise BadRecipe(f"--target {text}: write an accuracy over 0 and up to 1 after the =")
+        found.setdefault(attribute, {})[grouping] = target
+    return found
+
+
+def next_name(name: str) -> str:
+    """facet-1, facet-1-calibrated, facet-1-calibrated-2, ..."""
+    again = re.fullmatch(r"(.*-calibrated)(?:-(\d+))?", name)
+    return f"{again[1]}-{int(again[2] or 1) + 1}" if again else f"{name}-calibrated"
+
+
+def read_faces(args: argparse.Namespace, *, card: ModelCard) -> data.FaceSet:
+    """The data set that the options name, else what the checkpoint's recipe held out."""
+    if args.reader or args.shard or args.labels or args.list:
+        faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
+        held_out.check_untouched(faces, card=card, place=args.data)
+        return faces
+    return held_out.read_held_out(card, place=args.data).slice(0, args.limit)
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ml.calibrate", description="Fit temperatures and thresholds.")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the checkpoint")
-    parser.add_argument("--data", type=Path, required=True, help="folder of FairFace's zips and label files")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the calibrated checkpoint")
-    parser.add_argument("--config", type=Path, default=DEFAULT, help="the recipe that says what was held out")
-    parser.add_argument("--name", help="name of the new version (default: the old name)")
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.calibrate",
+        description=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the calibrated version")
+    parser.add_argument("--name", help="its name (default: the old one with -calibrated)")
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="ATTRIBUTE:GROUPING=ACCURACY",
+        help="accuracy wanted of what is not unsure; may be repeated",
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
+    sources.add_arguments(parser)
     args = parser.parse_args(argv)
-    net, card = checkpoint.load(args.model)
-    recipe = read_recipe(args.config).data
-    if not recipe.held_out > 0:
-        parser.error(f"{args.config} holds no images out")
-    faces = held_out_faces(args.data, recipe=recipe, size=card.preset.size)
-    card = replace(card, temperatures={}, thresholds={}, name=args.name or card.name)
-    card = calibrate(card, runtime=TorchRuntime(net, card), faces=faces)
-    card = checkpoint.save(args.out, net=net, card=card)
-    for attribute, temperature in card.temperatures.items():
-        print(f"{attribute}: temperature {temperature:.3f}, thresholds {card.thresholds[attribute]}")
-    print(f"{card.name} {card.sha256[:12]} written to {args.out}")
+    args.out = args.out.resolve()
+    if (args.out / CARD_FILE).exists():
+        same = args.out == args.model.resolve()
+        parser.error(
+            f"--out {args.out} {'is the checkpoint itself' if same else 'holds a checkpoint'}: name a new folder"
+        )
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: torch sees no CUDA device here")
+    with told_errors(parser):
+        runtime = load_runtime(args.model, device=device, own_labels=True)
+        targets = read_targets(args.target, card=runtime.card)
+        card, fits = calibrate(
+            runtime.card, runtime=runtime, faces=read_faces(args, card=runtime.card), targets=targets
+        )
+        card = replace(card, name=args.name or next_name(card.name))
+        weights_file = WEIGHTS_FILE if (args.model / WEIGHTS_FILE).is_file() else ONNX_FILE
+        _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
+        card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file)
+        print(fitting.tell_fits(fits))
+        print(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 
 

@@ -4,6 +4,9 @@ import numpy as np
 
 from ml import labels
 
+TEMPERATURES = (0.1, 10.0)  # the least and the most that is tried
+NEVER_SURE = 0.99
+
 # The accuracy that the predictions not called unsure must reach on the calibration images. Race in seven groups is hard
 # (people agree little better), so 80 % leaves about half the faces out already; easier groupings promise more.
 TARGETS: dict[str, dict[str, float]] = {
@@ -11,22 +14,36 @@ TARGETS: dict[str, dict[str, float]] = {
     "gender": {"gender": 0.97},
     "age": {"age": 0.70},
 }
+OWN_TARGET = 0.90  # of classes that a recipe defines itself, of which nothing is known here
 
 
-def negative_log_likelihood(logits: np.ndarray, actual: np.ndarray, *, temperature: float) -> float:
-    """Mean over (N, K) logits divided by the temperature, for labels (N,)."""
+def negative_log_likelihood(
+    logits: np.ndarray, actual: np.ndarray, *, temperature: float, groups: np.ndarray | None = None
+) -> float:
+    """Mean over (N, K) logits divided by the temperature, for labels (N,).
+
+    `groups` (K,) are the places of the labels' groups: then `actual` are groups too, whose probability is the sum over
+    their labels. A label at -1 is in no group; the rest is scaled to 1.
+    """
     scaled = logits.astype(np.float64) / temperature
-    scaled -= scaled.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(scaled).sum(axis=1))
-    return float(np.mean(log_sum - scaled[np.arange(len(actual)), actual]))
+    if groups is None:
+        groups = np.arange(logits.shape[1])
+    scaled = scaled[:, groups >= 0]
+    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    sums = raised @ np.eye(groups.max() + 1)[groups[groups >= 0]]  # (N, G)
+    likely = sums[np.arange(len(actual)), actual] / raised.sum(axis=1)
+    return float(-np.mean(np.log(np.maximum(likely, np.finfo(np.float64).tiny))))
 
 
-def fit_temperature(logits: np.ndarray, actual: np.ndarray) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017), by golden section on its logarithm."""
-    low, high, golden = np.log(0.1), np.log(10.0), (np.sqrt(5.0) - 1) / 2
+def fit_temperature(logits: np.ndarray, actual: np.ndarray, *, groups: np.ndarray | None = None) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al. 2017), by golden section on its logarithm.
+
+    It lies within TEMPERATURES. `groups` as in `negative_log_likelihood`.
+    """
+    (low, high), golden = np.log(TEMPERATURES), (np.sqrt(5.0) - 1) / 2
 
     def loss(x: float) -> float:
-        return negative_log_likelihood(logits, actual, temperature=float(np.exp(x)))
+        return negative_log_likelihood(logits, actual, temperature=float(np.exp(x)), groups=groups)
 
     while high - low > 1e-4:
         a, b = high - golden * (high - low), low + golden * (high - low)
@@ -34,29 +51,29 @@ def fit_temperature(logits: np.ndarray, actual: np.ndarray) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def fit_threshold(confidence: np.ndarray, right: np.ndarray, *, target: float) -> float:
+def is_at_limit(temperature: float) -> bool:
+    """Whether a fitted temperature lies at the end of what is tried."""
+    return min(abs(np.log(temperature / limit)) for limit in TEMPERATURES) < 0.01
+
+
+def fit_threshold(confidence: np.ndarray, right: np.ndarray, *, target: float, least: int = 1) -> float:
     """The lowest top probability at and over which the share right is at least `target`, in steps of 0.01.
 
-    0 when all of them reach it; 0.99 when no threshold does.
+    0 when all of them reach it; NEVER_SURE when no threshold does that leaves `least` examples over it.
     """
     for threshold in np.arange(0, 100) / 100:
         kept = confidence >= threshold
-        if kept.any() and right[kept].mean() >= target:
+        if kept.sum() >= least and right[kept].mean() >= target:
             return float(threshold)
-    return 0.99
+    return NEVER_SURE
 
 
-def fit_thresholds(probabilities: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Thresholds per attribute and taxonomy, from calibrated vectors (N, K) and fine labels (N,)."""
-    found: dict[str, dict[str, float]] = {}
-    for attribute, vectors in probabilities.items():
-        for taxonomy in labels.taxonomies_of(attribute):
-            grouped, actual = regroup(vectors, targets[attribute], attribute=attribute, taxonomy=taxonomy)
-            threshold = fit_threshold(
-                grouped.max(axis=1), grouped.argmax(axis=1) == actual, target=TARGETS[attribute][taxonomy]
-            )
-            found.setdefault(attribute, {})[taxonomy] = threshold
-    return found
+def move_threshold(before: np.ndarray, after: np.ndarray, *, threshold: float) -> float:
+    """A threshold on the top probabilities `after` (N,) with as many under it as under the old one `before` (N,).
+
+    In steps of 0.01.
+    """
+    return round(float(np.quantile(after, np.mean(before < threshold))), 2)
 
 
 def regroup(vectors: np.ndarray, actual: np.ndarray, *, attribute: str, taxonomy: str) -> tuple[np.ndarray, np.ndarray]:

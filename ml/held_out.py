@@ -1,0 +1,91 @@
+"""What a checkpoint's card tells of its training images: which were held out, and whether others were trained on."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ml import data
+from ml.card import ModelCard
+from ml.datasets import decode
+from ml.sources import Source, read_source
+
+
+def read_held_out(card: ModelCard, *, place: Path) -> data.FaceSet:
+    """The images that the checkpoint's recipe kept from training, from the place where its data set lies.
+
+    Raises BadData where the recipe held none out or is not told, and what reading raises.
+    """
+    recipe = _data_recipe(card)
+    shards = tuple(recipe.get("shards", ()))
+    if not recipe.get("held_out"):
+        raise data.BadData(f"the recipe of {card.name} held no images out: name a data set that it was not trained on")
+    names = _list_images(place, shards=shards)
+    count = _held_out_count(recipe, total=len(names))
+    # Only the last shards are read: all of them may be many.
+    for first in range(len(shards) - 1, -1, -1):
+        if len(_list_images(place, shards=shards[first:])) >= count:
+            shards = shards[first:]
+            break
+    faces = read_source(_source(recipe, place=place, shards=shards), preset=card.preset)
+    return faces.slice(len(faces) - min(count, len(faces)))
+
+
+def check_untouched(faces: data.FaceSet, *, card: ModelCard, place: Path) -> None:
+    """Raise SharedImages for images that the card says the checkpoint was trained on; warn where it cannot tell.
+
+    `place` is where the faces were read: images are known again by their names in the recipe's zips, if these are
+    there, and the whole training set by its hash.
+    """
+    if card.recipe.get("data_sha256") == faces.data_hash():
+        raise data.SharedImages(f"these {len(faces)} images are the training set of {card.name}")
+    recipe = _data_recipe(card)
+    if not recipe:
+        _warn(f"the card of {card.name} does not tell what it was trained on: nobody can say whether these images were")
+        return
+    folder = place if place.is_dir() else place.parent
+    shards = tuple(name for name in recipe.get("shards", ()) if (folder / name).is_file())
+    if not shards:
+        return
+    names = _list_images(folder, shards=shards)
+    if shards[-1] == recipe["shards"][-1]:
+        names = names[: len(names) - _held_out_count(recipe, total=len(names))]
+    trained = set(names)
+    shared = [name for name in faces.files if name in trained]
+    if shared and recipe.get("validation_share"):
+        _warn(
+            f"{len(shared)} of the images come from the zips of {card.name}'s training: a part of them was trained on"
+        )
+    elif shared:
+        raise data.SharedImages(
+            f"{card.name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
+            names=shared,
+        )
+
+
+def _data_recipe(card: ModelCard) -> Mapping[str, Any]:
+    found = card.recipe.get("data")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _held_out_count(recipe: Mapping[str, Any], *, total: int) -> int:
+    """As training takes them: of a small set no more than half."""
+    return min(int(recipe.get("held_out", 0)), total // 2)
+
+
+def _list_images(place: Path, *, shards: tuple[str, ...]) -> list[str]:
+    with decode.open_store(place, shards=shards or None) as store:
+        return store.names()
+
+
+def _source(recipe: Mapping[str, Any], *, place: Path, shards: tuple[str, ...]) -> Source:
+    known = {field.name for field in fields(Source)}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
+    return Source(
+        **{name: value for name, value in given.items() if name in known} | {"place": place, "shards": shards}
+    )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, data.DataWarning, stacklevel=3)
