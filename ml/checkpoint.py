@@ -14,6 +14,7 @@ from ml.card import (
     DamagedCheckpoint,
     ModelCard,
     OtherFormat,
+    UnsafeCheckpoint,
     read_pair,
     write_pair,
 )
@@ -36,9 +37,11 @@ def save(folder: Path, *, net: network.AttributeNet, card: ModelCard) -> ModelCa
 def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[network.AttributeNet, ModelCard]:
     """The network in float32 and evaluation mode, and its card; `own_labels` as in `read_card`.
 
-    Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
+    Raises MissingCheckpoint, DamagedCheckpoint, UnsafeCheckpoint, OtherFormat or OtherLabels.
     """
     card, weights = read_pair(folder, weights_file=WEIGHTS_FILE, own_labels=own_labels)
+    if _is_pickle(weights):
+        raise UnsafeCheckpoint(f"{folder / WEIGHTS_FILE} is a pickle, which could run code; it was not loaded")
     try:
         trunk = network.create_trunk(card.arch, size=card.preset.size)
     except ValueError as error:
@@ -54,3 +57,8 @@ def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[netwo
     if missing or unexpected:
         raise DamagedCheckpoint(f"{folder / WEIGHTS_FILE}: tensors missing {missing} or unknown {unexpected}")
     return net.eval(), card
+
+
+def _is_pickle(weights: bytes) -> bool:
+    """Whether these are a pickle, or the zip with one that torch.save writes; a safetensors' ninth byte opens JSON."""
+    return weights.startswith((b"PK\x03\x04", b"\x80")) and weights[8:9] != b"{"
