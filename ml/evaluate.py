@@ -1,225 +1,159 @@
-"""Measure a checkpoint: python -m ml.evaluate --data DIR [--model DIR] [--whole-way] [--utkface DIR] [--json FILE]"""
+"""Measure a checkpoint: python -m ml.evaluate --data PLACE [--model DIR] [--json FILE] [--csv FILE] [--html FILE]
+
+Or somebody else's predictions, a CSV that a TOML file explains (`ml.measuring.mapping`):
+--predictions FILE.csv --mapping ml/configs/peers/human.toml. On any data set: --reader, --list, --taxonomy, --classes.
+"""
 
 import argparse
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from PIL import Image
-from tqdm import tqdm
+import torch
 
-from ml import calibration, checkpoint, data, labels, metrics
+from ml import checkpoint, sources
 from ml.card import DEFAULT_DIR, ModelCard
-from ml.datasets import fairface, utkface
-from ml.faces import FaceDetector
-from ml.preprocess import cut_chip
-from ml.runtime import TorchRuntime
+from ml.commands import told_errors
+from ml.datasets import fairface
+from ml.files import replace_file
+from ml.measuring import long_table, measures
+from ml.measuring.predictions import Predictions, predict_faces, read_predictions
+from ml.measuring.whole_way import measure_whole_way
+from ml.preprocess import Preset
+from ml.reporting import evaluation_page, evaluation_text, numbers
+from ml.runtime import RUNTIMES, Runtime, load_runtime
 
-SUREST_SHARE = 0.8
-CANVAS_SIDES, TURN_DEGREES = 2.0, 15.0  # the whole way: a chip on a grey canvas of twice its side, turned by up to this
+OUTPUTS = ("json", "csv", "html")
 
 
-def describe(vectors: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> dict[str, Any]:
-    """All measures of calibrated vectors (N, K) against fine labels (N,), shares in 0..1."""
-    race = targets["race"]
-    report: dict[str, Any] = {"images": len(race)}
-    for attribute, values in vectors.items():
-        predicted, actual = values.argmax(axis=1), targets[attribute]
-        per_group = metrics.by_group(predicted, actual, groups=race, count=len(labels.RACE))
-        report[attribute] = {
-            "accuracy": _share(metrics.accuracy(predicted, actual)),
-            "by_race": {name: _share(value) for name, value in zip(labels.RACE, per_group, strict=True)},
-            "ece": _share(metrics.calibration_error(values, actual)),
-            "accuracy_of_surest_80_percent": _share(metrics.accuracy_of_surest(values, actual, share=SUREST_SHARE)),
-        }
-    if "age" in vectors:
-        predicted = vectors["age"].argmax(axis=1)
-        report["age"]["within_one_bin"] = _share(metrics.within_one(predicted, targets["age"]))
-        recall = metrics.by_group(predicted, targets["age"], groups=targets["age"], count=len(labels.AGE))
-        report["age"]["by_age"] = {name: _share(value) for name, value in zip(labels.AGE, recall, strict=True)}
-    if "race" in vectors:
-        counts = metrics.confusion(vectors["race"].argmax(axis=1), race, count=len(labels.RACE))
-        report["race"]["confusion"] = counts.tolist()
-        report["race"]["by_taxonomy"] = {
-            taxonomy: _taxonomy_accuracy(vectors["race"], race, taxonomy=taxonomy) for taxonomy in labels.TAXONOMIES
-        }
-    if "gender" in vectors:
-        report["gender"]["gap_by_race"] = _gender_gap(vectors["gender"].argmax(axis=1), targets)
+def evaluate(
+    side: Runtime | Predictions, *, source: sources.Source, name: str | None = None, whole_way: bool = False
+) -> dict[str, Any]:
+    """What was measured: `name` and `sha256` (of a CSV: empty), `data`, `measures`, and `whole_way` on request.
+
+    `data` {name, source, images, sha256} tells of the set; `name` None makes one up. `measures` are those of
+    `measures.measure`. Raises what reading the set and measuring raise.
+    """
+    known = None if isinstance(side, Predictions) else side.card
+    preset = known.preset if known else Preset(margin=source.margin)
+    faces = sources.read_source(source, preset=preset)
+    predictions = side if isinstance(side, Predictions) else predict_faces(side, faces)
+    report: dict[str, Any] = {
+        "name": predictions.name,
+        "sha256": known.sha256 if known else "",
+        "data": {
+            "name": name or name_source(source),
+            "source": ", ".join([source.reader, source.place.name, *source.shards]),
+            "images": len(faces),
+            "sha256": faces.data_hash(),
+        },
+        "measures": measures.measure(predictions, faces, thresholds=known.thresholds if known else None),
+    }
+    if whole_way and not isinstance(side, Predictions):
+        large = sources.read_source(source, preset=replace(preset, size=fairface.SIDE))
+        report["whole_way"] = measure_whole_way(large, faces, runtime=side)
     return report
 
 
-def describe_utkface(vectors: dict[str, np.ndarray], faces: data.FaceSet) -> dict[str, Any]:
-    """Measures of calibrated fine vectors against UTKFace's labels; "Others" counts in utkface-5 only."""
-    report: dict[str, Any] = {"images": len(faces)}
-    race, years = faces.targets["race"], cast(np.ndarray, faces.years)
-    report["utkface-5"] = _share(metrics.accuracy(_grouped(vectors["race"], "utkface-5").argmax(axis=1), race))
-    four = race < len(labels.TAXONOMIES["utkface-4"])
-    predicted, actual = _grouped(vectors["race"][four], "utkface-4").argmax(axis=1), race[four]
-    recall = metrics.by_group(predicted, actual, groups=actual, count=4)
-    report["utkface-4"] = {
-        "images": int(four.sum()),
-        "accuracy": _share(metrics.accuracy(predicted, actual)),
-        "by_race": {name: _share(value) for name, value in zip(labels.TAXONOMIES["utkface-4"], recall, strict=True)},
-    }
-    report["gender"] = _share(metrics.accuracy(vectors["gender"].argmax(axis=1), faces.targets["gender"]))
-    bins = faces.targets["age"]
-    report["age"] = {
-        "accuracy": _share(metrics.accuracy(vectors["age"].argmax(axis=1), bins)),
-        "within_one_bin": _share(metrics.within_one(vectors["age"].argmax(axis=1), bins)),
-        "mean_absolute_error_years": round(
-            float(np.mean(np.abs(vectors["age"] @ np.array(labels.AGE_CENTRES) - years))), 2
-        ),
-    }
-    return report
-
-
-def _grouped(vectors: np.ndarray, taxonomy: str) -> np.ndarray:
-    return np.array([labels.aggregate(vector, taxonomy=taxonomy) for vector in vectors.tolist()])
-
-
-def describe_sure(
-    vectors: dict[str, np.ndarray], targets: dict[str, np.ndarray], *, thresholds: dict[str, dict[str, float]]
-) -> dict[str, dict[str, Any]]:
-    """Per attribute and taxonomy: the share that is not "unsure", and the accuracy among it."""
-    found: dict[str, dict[str, Any]] = {}
-    for attribute, by_taxonomy in thresholds.items():
-        for taxonomy, threshold in by_taxonomy.items():
-            grouped, actual = calibration.regroup(
-                vectors[attribute], targets[attribute], attribute=attribute, taxonomy=taxonomy
-            )
-            sure = grouped.max(axis=1) >= threshold
-            right = metrics.accuracy(grouped[sure].argmax(axis=1), actual[sure])
-            found.setdefault(attribute, {})[taxonomy] = {
-                "threshold": threshold,
-                "sure": _share(sure.mean()),
-                "accuracy_of_sure": _share(right),
-            }
-    return found
-
-
-def whole_way(
-    faces: data.FaceSet, *, runtime: TorchRuntime, detector: FaceDetector, seed: int = 1
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Chips laid on a larger grey canvas and turned, found and cut again: vectors, and which were found (N,)."""
-    rng = np.random.default_rng(seed)
-    size, cut, found = runtime.card.preset.size, [], np.zeros(len(faces), dtype=bool)
-    for index, pixels in enumerate(tqdm(faces.images, desc="whole way", unit="img", disable=None)):
-        canvas = lay_on_canvas(Image.fromarray(pixels), angle=float(rng.uniform(-TURN_DEGREES, TURN_DEGREES)))
-        detected = detector.detect([canvas])[0]
-        if detected:
-            # A chip can hold a second face in its background: the one that it was cut for lies in the middle.
-            middle = min(detected, key=lambda face: math.dist((face.chip.cx, face.chip.cy), np.array(canvas.size) / 2))
-            cut.append(np.asarray(cut_chip(canvas, middle.chip, size=size)))
-            found[index] = True
-    return runtime.probabilities(np.stack(cut)), found
-
-
-def lay_on_canvas(chip: Image.Image, *, angle: float) -> Image.Image:
-    """A square chip in the middle of a grey canvas, turned clockwise by `angle` degrees."""
-    side = round(max(chip.size) * CANVAS_SIDES)
-    canvas = Image.new("RGB", (side, side), (127, 127, 127))
-    canvas.paste(chip, ((side - chip.width) // 2, (side - chip.height) // 2))
-    return canvas.rotate(-angle, Image.Resampling.BICUBIC, fillcolor=(127, 127, 127))
-
-
-def _taxonomy_accuracy(vectors: np.ndarray, actual: np.ndarray, *, taxonomy: str) -> float | None:
-    grouped, kept = calibration.regroup(vectors, actual, attribute="race", taxonomy=taxonomy)
-    return _share(metrics.accuracy(grouped.argmax(axis=1), kept))
-
-
-def _gender_gap(predicted: np.ndarray, targets: dict[str, np.ndarray]) -> dict[str, dict[str, float | None]]:
-    """Recall of men and of women in each race group, and the difference, men minus women."""
-    gaps = {}
-    for number, name in enumerate(labels.RACE):
-        here = targets["race"] == number
-        male, female = metrics.by_group(
-            predicted[here], targets["gender"][here], groups=targets["gender"][here], count=2
-        )
-        gaps[name] = {"Male": _share(male), "Female": _share(female), "gap": _share(male - female)}
-    return gaps
-
-
-def _share(value: float) -> float | None:
-    return None if math.isnan(value) else round(float(value), 4)
-
-
-def summarise(report: dict[str, Any]) -> str:
-    """The report in a few lines for people."""
-    lines = [f"{report['images']} images"]
-    for attribute in labels.ATTRIBUTES:
-        if attribute in report:
-            part = report[attribute]
-            worst = min((value, name) for name, value in part["by_race"].items() if value is not None)
-            lines.append(
-                f"{attribute:6} {part['accuracy']:.1%}, lowest for {worst[1]} {worst[0]:.1%}, "
-                f"surest 80 % {part['accuracy_of_surest_80_percent']:.1%}, ECE {part['ece']:.3f}"
-            )
-    return "\n".join(lines)
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ml.evaluate", description="Measure a checkpoint on FairFace.")
-    parser.add_argument("--data", type=Path, required=True, help="folder of FairFace's zips and label files")
-    parser.add_argument("--model", type=Path, default=DEFAULT_DIR, help="folder of the checkpoint")
-    parser.add_argument("--shard", default="val.zip", help="zip to measure on")
-    parser.add_argument("--labels", default=fairface.VAL_CSV, help="its label file")
-    parser.add_argument("--limit", type=int, help="use only so many images")
-    parser.add_argument(
-        "--whole-way", action="store_true", help="also through the detector, on turned chips on a canvas"
-    )
-    parser.add_argument("--utkface", type=Path, metavar="FOLDER", help="also on UTKFace's zips in this folder")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures to a file")
-    parser.add_argument("--record", action="store_true", help="write the measures into the checkpoint's card")
-    parser.add_argument("--device", default="cpu")
-    args = parser.parse_args(argv)
-    runtime = TorchRuntime.load(args.model, device=args.device)
-    size = runtime.card.preset.size
-    read = {"shards": [args.shard], "label_file": args.labels, "limit": args.limit}
-    faces = fairface.read_fairface(args.data, size=size, **read)
-    vectors = runtime.probabilities(faces.images)
-    measures: dict[str, Any] = describe(vectors, faces.targets)
-    measures["sure"] = describe_sure(vectors, faces.targets, thresholds=runtime.card.thresholds)
-    report = {f"fairface_{Path(args.shard).stem}": measures}
-    print(summarise(measures))
-    if args.whole_way:
-        report["whole_way"] = measure_whole_way(
-            fairface.read_fairface(args.data, size=fairface.SIDE, **read), vectors=vectors, runtime=runtime
-        )
-        print("whole way:", summarise(report["whole_way"]["found_again"]), sep="\n")
-    if args.utkface:
-        shards = sorted(path.name for path in args.utkface.glob("utkface-*.zip"))
-        foreign = utkface.read_utkface(args.utkface, shards=shards, size=size, skip_unknown=True)
-        report["utkface"] = describe_utkface(runtime.probabilities(foreign.images), foreign)
-        print("UTKFace:", json.dumps(report["utkface"]))
-    if args.json:
-        of = {"model": runtime.card.name, "sha256": runtime.card.sha256}
-        args.json.write_text(json.dumps({**of, **report}, indent=2) + "\n", encoding="utf-8")
-    if args.record:
-        card = record(args.model, report=report)
-        print(f"recorded in {args.model}: {card.name} is now {card.sha256[:12]}")
-    return 0
+def name_source(source: sources.Source) -> str:
+    """What a card calls the measures on a set: fairface_val, utkface, list_test."""
+    if source.list_file:
+        return f"list_{source.list_file.stem}"
+    if source.shards:
+        return "_".join([source.reader, *(Path(shard).stem for shard in source.shards)])
+    if source.reader == "fairface":
+        return f"fairface_{Path(source.label_file).stem.removeprefix('fairface_label_')}"
+    return source.reader
 
 
 def record(folder: Path, *, report: dict[str, Any]) -> ModelCard:
-    """Write measures into a checkpoint's card; the weights stay, the hash is a new one."""
-    net, card = checkpoint.load(folder)
-    return checkpoint.save(folder, net=net, card=replace(card, metrics={**card.metrics, **report}))
+    """Write the short form of a report into a checkpoint's card; the weights stay, the hash is a new one."""
+    net, card = checkpoint.load(folder, own_labels=True)
+    found = {report["data"]["name"]: measures.shorten(report["measures"])}
+    if "whole_way" in report:
+        way = report["whole_way"]
+        short = {part: measures.shorten(way[part]) for part in ("found_again", "same_chips")}
+        found["whole_way"] = {"images": way["images"], "found": way["found"], **short}
+    return checkpoint.save(folder, net=net, card=replace(card, metrics={**card.metrics, **found}))
 
 
-def measure_whole_way(faces: data.FaceSet, *, vectors: dict[str, np.ndarray], runtime: TorchRuntime) -> dict[str, Any]:
-    """The measures after detection, and those of the same images' chips (their `vectors` (N, K)) beside them."""
-    detector = FaceDetector(device=runtime.device)
-    again, found = whole_way(faces, runtime=runtime, detector=detector)
-    targets = {name: values[found] for name, values in faces.targets.items()}
-    return {
-        "images": len(faces),
-        "found": _share(found.mean()),
-        "found_again": describe(again, targets),
-        "same_chips": describe({name: values[found] for name, values in vectors.items()}, targets),
-    }
+def summarise(report: dict[str, Any]) -> str:
+    """The report for the terminal."""
+    text = evaluation_text.summarise(report["measures"], attributes=measures.attributes_of(report["measures"]))
+    if "whole_way" in report:
+        way = report["whole_way"]
+        shares = [
+            f"{name} {numbers.percent(way['found_again'][name]['accuracy'])} "
+            f"(their chips {numbers.percent(way['same_chips'][name]['accuracy'])})"
+            for name in measures.attributes_of(way["found_again"])
+        ]
+        text += f"\n\nwhole way: {numbers.percent(way['found'])} of {way['images']:,} found; {', '.join(shares)}"
+    return text
+
+
+def write_outputs(
+    report: dict[str, Any], *, json_file: Path | None, csv_file: Path | None, html_file: Path | None
+) -> None:
+    """Write what is asked for, each file whole or not at all."""
+    if json_file:
+        replace_file(json_file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    if csv_file:
+        replace_file(csv_file, long_table.to_csv(report["measures"]))
+    if html_file:
+        attributes = measures.attributes_of(report["measures"])
+        replace_file(html_file, evaluation_page.write_page(report, attributes=attributes))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.evaluate", description="Measure a checkpoint, or somebody else's predictions, on a data set."
+    )
+    parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
+    parser.add_argument("--runtime", choices=RUNTIMES, help="what runs it (default: torch, where its weights are)")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--predictions", type=Path, metavar="CSV", help="somebody else's predictions instead")
+    parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of the CSV mean")
+    sources.add_arguments(parser)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all measures, one a row")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures that opens offline")
+    parser.add_argument(
+        "--whole-way", action="store_true", help="also through the detector, on turned chips on a canvas"
+    )
+    parser.add_argument("--record", action="store_true", help="write the main measures into the checkpoint's card")
+    parser.add_argument(
+        "--as", dest="name", metavar="NAME", help="what the card calls this data set (default: made up)"
+    )
+    args = parser.parse_args(argv)
+    _check(args, parser=parser)
+    with told_errors(parser):
+        side: Runtime | Predictions
+        if args.predictions:
+            side = read_predictions(args.predictions, mapping=args.mapping)
+        else:
+            side = load_runtime(args.model, runtime=args.runtime, device=args.device, own_labels=True)
+        report = evaluate(side, source=sources.from_arguments(args), name=args.name, whole_way=args.whole_way)
+        print(summarise(report))
+        write_outputs(report, json_file=args.json, csv_file=args.csv, html_file=args.html)
+        if args.record:
+            card = record(args.model, report=report)
+            print(f"recorded in {args.model}: {card.name} is now {card.sha256[:12]}")
+    return 0
+
+
+def _check(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None:
+    """What can be said before anything is read."""
+    if bool(args.predictions) != bool(args.mapping):
+        parser.error("--predictions and --mapping belong together")
+    if args.predictions and (args.record or args.whole_way):
+        parser.error("--record and --whole-way need a checkpoint, not predictions")
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error(f"--device {args.device}: torch sees no CUDA device here")
+    for option in OUTPUTS:
+        path = getattr(args, option)
+        if path and path.is_dir():
+            parser.error(f"--{option} {path} is a folder")
 
 
 if __name__ == "__main__":

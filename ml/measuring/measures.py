@@ -1,20 +1,18 @@
 """Every measure of predictions against labels, as values that JSON can hold."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ml import data, labels, metrics
-from ml.measuring import fairness, slices
+from ml.measuring import breakdowns, slices
 from ml.measuring.alignment import NO_ANSWER, Aligned, align
 from ml.measuring.grouping import NothingInCommon
 from ml.measuring.predictions import Predictions
 
 SUREST_SHARE = 0.8
 COVERAGE_SHARES = tuple(step / 20 for step in range(20, 0, -1))
-INTERSECTIONS = (("race", "gender"), ("race", "age"), ("gender", "age"), ("race", "gender", "age"))
 # What a checkpoint's card keeps of each attribute.
 RECORDED = (
     "accuracy",
@@ -41,7 +39,8 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
 
     - `name` (whose predictions), `images` (labelled and predicted), `faces` (in the data set), `unpredicted` (faces
       without a prediction), `left_out` (by the data's reader, by reason), `not_measured` {attribute: why};
-    - `sure` {attribute: {taxonomy: {threshold, sure (the share), accuracy_of_sure, low, high}}} for the `thresholds`;
+    - `sure` {attribute: {taxonomy: {threshold, images, sure (their share that is not "unsure"), accuracy_of_sure, low,
+      high, n (of the sure)}}} for the `thresholds`;
     - one table for each attribute that both sides tell:
         - `grouping` (a taxonomy's name, or ""), `names`, `images`, `left_out` {reason: count}, `labels_only`;
         - `accuracy`, `accuracy_interval` [low, high], `balanced_accuracy`, `unanswered` (faces whose whole probability
@@ -75,7 +74,7 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
         "not_measured": {},
         "sure": {},
     }
-    quality = slices.slice_by_quality(faces)
+    quality = slices.slice_by_quality(faces, rows=np.flatnonzero(found >= 0))
     for attribute in predictions.classes:
         try:
             report[attribute] = _measure_attribute(predictions, faces, attribute, found=found, quality=quality)
@@ -128,10 +127,10 @@ def _measure_attribute(
     if not len(aligned.rows):
         raise data.EmptySet(f"not one face is both labelled and predicted; left out: {aligned.left_out}")
     names, right = aligned.grouping.names, aligned.right
-    overall = _part(right)
+    overall = breakdowns.share_of(right)
     parts = {
         name: {
-            label: _part(right[faces.targets[name][aligned.rows] == place])
+            label: breakdowns.share_of(right[faces.targets[name][aligned.rows] == place])
             for place, label in enumerate(faces.classes[name].names)
         }
         for name in faces.classes
@@ -144,95 +143,31 @@ def _measure_attribute(
         "labels_only": aligned.labels_only,
         "accuracy": overall["accuracy"],
         "accuracy_interval": [overall["low"], overall["high"]],
-        "balanced_accuracy": share(metrics.balanced_accuracy(aligned.predicted, aligned.actual, count=len(names))),
+        "balanced_accuracy": breakdowns.rounded(
+            metrics.balanced_accuracy(aligned.predicted, aligned.actual, count=len(names))
+        ),
         "unanswered": int((aligned.predicted == NO_ANSWER).sum()),
-        "groups": _measure_groups(aligned),
+        "groups": breakdowns.measure_groups(aligned),
         "confusion": aligned.confusion.tolist(),
         **{f"by_{name}": {label: part["accuracy"] for label, part in of.items()} for name, of in parts.items()},
         "parts": parts,
-        "gaps": {name: _measure_gap(aligned, faces, name, parts=of) for name, of in parts.items()},
-        "intersections": _measure_intersections(aligned, faces),
-        "slices": {slicing.name: _measure_slices(aligned, slicing) for slicing in quality},
+        "gaps": {name: breakdowns.measure_gap(aligned, faces, name, parts=of) for name, of in parts.items()},
+        "intersections": breakdowns.measure_intersections(aligned, faces),
+        "slices": {slicing.name: breakdowns.measure_slices(aligned, slicing) for slicing in quality},
     }
     if not aligned.labels_only:
         table |= _measure_confidence(aligned)
     if attribute == "race":
         table |= _measure_taxonomies(predictions, faces, aligned, found=found)
     if attribute == "gender" and len(names) == 2 and "race" in faces.classes:
-        table["gap_by_race"] = _measure_gender_gap(aligned, faces)
+        table["gap_by_race"] = breakdowns.measure_gender_gap(aligned, faces)
     if aligned.grouping.ordered:
         off = np.abs(aligned.predicted - aligned.actual)[aligned.predicted != NO_ANSWER]
-        table["within_one_bin"] = share((off <= 1).sum() / len(aligned.rows))
-        table["mean_bins_off"] = share(off.mean()) if len(off) else None
+        table["within_one_bin"] = breakdowns.rounded((off <= 1).sum() / len(aligned.rows))
+        table["mean_bins_off"] = breakdowns.rounded(off.mean()) if len(off) else None
     if attribute == "age":
-        table |= _measure_years(predictions, faces, found=found)
+        table |= breakdowns.measure_years(predictions, faces, found=found)
     return table
-
-
-def share(value: float) -> float | None:
-    """A number with 4 digits; None for nan."""
-    return None if math.isnan(value) else round(float(value), 4)
-
-
-def _part(right: np.ndarray) -> dict[str, Any]:
-    """{n, accuracy, low, high} of (N,) bool."""
-    low, high = metrics.wilson_interval(int(right.sum()), len(right))
-    accuracy = share(right.mean()) if len(right) else None
-    return {"n": len(right), "accuracy": accuracy, "low": share(low), "high": share(high)}
-
-
-def _measure_groups(aligned: Aligned) -> dict[str, dict[str, Any]]:
-    groups = {}
-    for place, name in enumerate(aligned.grouping.names):
-        recall, precision = (
-            _part(aligned.right[aligned.actual == place]),
-            _part(aligned.right[aligned.predicted == place]),
-        )
-        groups[name] = {
-            "labelled": recall["n"],
-            "predicted": precision["n"],
-            "recall": recall["accuracy"],
-            "recall_interval": [recall["low"], recall["high"]],
-            "precision": precision["accuracy"],
-            "precision_interval": [precision["low"], precision["high"]],
-        }
-    return groups
-
-
-def _measure_gap(
-    aligned: Aligned, faces: data.FaceSet, name: str, *, parts: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    gap = fairness.find_gap(parts) or {}
-    if name == aligned.grouping.attribute:  # groups that differ in the very label that is predicted have no parity
-        return gap
-    groups = faces.targets[name][aligned.rows]
-    return gap | fairness.compare_rates(aligned.predicted, aligned.actual, names=aligned.grouping.names, groups=groups)
-
-
-def _measure_intersections(aligned: Aligned, faces: data.FaceSet) -> dict[str, list[dict[str, Any]]]:
-    """The cells that hold a face, in the order of the classes."""
-    found = {}
-    for crossed in INTERSECTIONS:
-        if any(name not in faces.classes for name in crossed):
-            continue
-        places = np.stack([faces.targets[name][aligned.rows] for name in crossed], axis=1)
-        known = (places != data.UNKNOWN).all(axis=1)
-        right = aligned.right[known]
-        cells, which = np.unique(places[known], axis=0, return_inverse=True)
-        which = which.reshape(-1)
-        found[" x ".join(crossed)] = [
-            {
-                **{name: faces.classes[name].names[place] for name, place in zip(crossed, cell, strict=True)},
-                **_part(right[which == number]),
-            }
-            for number, cell in enumerate(cells.tolist())
-        ]
-    return found
-
-
-def _measure_slices(aligned: Aligned, slicing: slices.Slicing) -> list[dict[str, Any]]:
-    places = slicing.places[aligned.rows]
-    return [{"slice": name, **_part(aligned.right[places == place])} for place, name in enumerate(slicing.names)]
 
 
 def _measure_confidence(aligned: Aligned) -> dict[str, Any]:
@@ -240,26 +175,26 @@ def _measure_confidence(aligned: Aligned) -> dict[str, Any]:
     edges = np.linspace(0, 1, len(bins.counts) + 1)
     curve = metrics.coverage_curve(aligned.vectors, aligned.actual, shares=COVERAGE_SHARES)
     return {
-        "ece": share(metrics.calibration_error(aligned.vectors, aligned.actual)),
+        "ece": breakdowns.rounded(metrics.calibration_error(aligned.vectors, aligned.actual)),
         "reliability": [
             {
-                "low": share(edges[number]),
-                "high": share(edges[number + 1]),
+                "low": breakdowns.rounded(edges[number]),
+                "high": breakdowns.rounded(edges[number + 1]),
                 "n": int(count),
-                "confidence": share(bins.confidence[number]),
-                "accuracy": share(bins.accuracy[number]),
+                "confidence": breakdowns.rounded(bins.confidence[number]),
+                "accuracy": breakdowns.rounded(bins.accuracy[number]),
             }
             for number, count in enumerate(bins.counts)
         ],
-        "accuracy_of_surest_80_percent": share(
+        "accuracy_of_surest_80_percent": breakdowns.rounded(
             metrics.accuracy_of_surest(aligned.vectors, aligned.actual, share=SUREST_SHARE)
         ),
         "coverage": [
             {
                 "share": point.share,
                 "n": point.count,
-                "threshold": share(point.threshold),
-                "accuracy": share(point.accuracy),
+                "threshold": breakdowns.rounded(point.threshold),
+                "accuracy": breakdowns.rounded(point.accuracy),
             }
             for point in curve
         ],
@@ -275,57 +210,19 @@ def _measure_taxonomies(
         if coarse is None:
             continue
         told = align(predictions, faces, attribute="race", grouping=coarse, found=found)
-        part = _part(told.right)
+        part = breakdowns.share_of(told.right)
         recall = metrics.by_group(told.predicted, told.actual, groups=told.actual, count=len(coarse.names))
         tables[taxonomy] = {
             "images": part["n"],
             "accuracy": part["accuracy"],
             "low": part["low"],
             "high": part["high"],
-            "balanced_accuracy": share(metrics.balanced_accuracy(told.predicted, told.actual, count=len(coarse.names))),
-            "recall": {name: share(value) for name, value in zip(coarse.names, recall, strict=True)},
+            "balanced_accuracy": breakdowns.rounded(
+                metrics.balanced_accuracy(told.predicted, told.actual, count=len(coarse.names))
+            ),
+            "recall": {name: breakdowns.rounded(value) for name, value in zip(coarse.names, recall, strict=True)},
         }
     return {"by_taxonomy": {name: table["accuracy"] for name, table in tables.items()}, "taxonomies": tables}
-
-
-def _measure_gender_gap(aligned: Aligned, faces: data.FaceSet) -> dict[str, dict[str, float | None]]:
-    race, names = faces.targets["race"][aligned.rows], aligned.grouping.names
-    gaps = {}
-    for place, group in enumerate(faces.classes["race"].names):
-        actual = aligned.actual[race == place]
-        first, second = metrics.by_group(aligned.predicted[race == place], actual, groups=actual, count=2)
-        gaps[group] = {names[0]: share(first), names[1]: share(second), "gap": share(first - second)}
-    return gaps
-
-
-def _measure_years(predictions: Predictions, faces: data.FaceSet, *, found: np.ndarray) -> dict[str, Any]:
-    if predictions.years is None or faces.years is None:
-        return {}
-    said = np.where(found >= 0, predictions.years[found], np.nan)
-    errors = said - faces.years
-    known = ~np.isnan(errors)
-    if not known.any():
-        return {}
-
-    def part(among: np.ndarray) -> dict[str, Any]:
-        here = errors[among & known]
-        if not len(here):
-            return {"n": 0, "mean_absolute_error": None, "bias": None}
-        return {
-            "n": len(here),
-            "mean_absolute_error": round(float(np.abs(here).mean()), 2),
-            "bias": round(float(here.mean()), 2),
-        }
-
-    overall = part(known)
-    return {
-        "mean_absolute_error_years": overall["mean_absolute_error"],
-        "bias_years": overall["bias"],
-        "years_by": {
-            name: {label: part(faces.targets[name] == place) for place, label in enumerate(of.names)}
-            for name, of in faces.classes.items()
-        },
-    }
 
 
 def _measure_sure(
@@ -349,12 +246,14 @@ def _measure_sure(
             continue
         told = align(predictions, faces, attribute=attribute, grouping=grouping, found=found)
         sure = told.vectors.max(axis=1) >= threshold
-        part = _part(told.right[sure])
+        part = breakdowns.share_of(told.right[sure])
         tables[taxonomy] = {
             "threshold": threshold,
-            "sure": share(sure.mean()) if len(sure) else None,
+            "images": len(sure),
+            "sure": breakdowns.rounded(sure.mean()) if len(sure) else None,
             "accuracy_of_sure": part["accuracy"],
             "low": part["low"],
             "high": part["high"],
+            "n": part["n"],
         }
     return tables

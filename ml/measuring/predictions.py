@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,15 @@ class Predictions:
                 raise data.BadData(f"{len(twice)} files occur more than once, so they cannot be matched", names=twice)
         rows = {file: row for row, file in enumerate(self.files)}
         return np.array([rows.get(file, -1) for file in files], dtype=np.int64)
+
+    def take(self, picks: np.ndarray) -> "Predictions":
+        """The predictions at these positions (M,)."""
+        return replace(
+            self,
+            files=tuple(self.files[row] for row in picks.tolist()),
+            vectors={name: values[picks] for name, values in self.vectors.items()},
+            years=None if self.years is None else self.years[picks],
+        )
 
 
 def predict_faces(runtime: Runtime, faces: data.FaceSet) -> Predictions:

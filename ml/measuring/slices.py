@@ -1,6 +1,6 @@
 """Faces parted by how good their picture is: size of the original, blur, brightness, grey or colour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,37 +12,47 @@ from ml import data, quality
 # under which little can be said; 150 px is what the default network eats, so larger ones were shrunk.
 SIDE_EDGES = (48.0, 96.0, 150.0)
 # The mean difference between a pixel's largest and smallest channel, of 255; compression leaves a little in grey ones.
-GREY_CHROMA = 4.0
+GREY_CHROMA = 5.0
 
 
 @dataclass(frozen=True)
 class Slicing:
-    """One way to part faces: the parts' `names`, and `places` (N,), the position of each face's part."""
+    """One way to part faces: the parts' `names`, and `places` (N,), the position of each face's part or -1."""
 
     name: str
     names: tuple[str, ...]
     places: np.ndarray
 
 
-def slice_by_quality(faces: data.FaceSet) -> list[Slicing]:
-    """By size (where the reader knows it), sharpness and brightness in quarters of this set, and colour."""
-    sharpness, brightness, chroma = np.empty(len(faces)), np.empty(len(faces)), np.empty(len(faces))
-    for row, chip in enumerate(tqdm(faces.images, desc="quality", unit="img", disable=None)):
-        sharpness[row] = quality.measure_sharpness(chip)
-        brightness[row] = quality.measure_brightness(chip)
-        chroma[row] = measure_chroma(chip)
-    slicings = [] if faces.sides is None else [_slice_at(faces.sides, SIDE_EDGES, name="size")]
+def slice_by_quality(faces: data.FaceSet, *, rows: np.ndarray) -> list[Slicing]:
+    """By size (where the reader knows it), sharpness and brightness in quarters, and colour, of the faces at `rows`."""
+    sharpness, brightness, chroma = np.empty(len(rows)), np.empty(len(rows)), np.empty(len(rows))
+    for number, row in enumerate(tqdm(rows.tolist(), desc="quality", unit="img", disable=None)):
+        chip = faces.images[row]
+        sharpness[number] = quality.measure_sharpness(chip)
+        brightness[number] = quality.measure_brightness(chip)
+        chroma[number] = measure_chroma(chip)
+    slicings = [] if faces.sides is None else [_slice_at(faces.sides[rows], SIDE_EDGES, name="size")]
     slicings += [
         _slice_quarters(sharpness, name="sharpness", low="blurriest", high="sharpest", digits=0),
         _slice_quarters(brightness, name="brightness", low="darkest", high="brightest", digits=2),
+        Slicing("colour", ("grey", "coloured"), (chroma >= GREY_CHROMA).astype(np.int64)),
     ]
-    grey = (chroma >= GREY_CHROMA).astype(np.int64)
-    return [*slicings, Slicing("colour", ("grey", "in colour"), grey)]
+    return [replace(slicing, places=_spread(slicing.places, rows=rows, count=len(faces))) for slicing in slicings]
+
+
+def _spread(places: np.ndarray, *, rows: np.ndarray, count: int) -> np.ndarray:
+    spread = np.full(count, data.UNKNOWN, dtype=np.int64)
+    spread[rows] = places
+    return spread
 
 
 def measure_chroma(chip: np.ndarray) -> float:
     """The mean difference of a chip's (S, S, 3) uint8 largest and smallest channel, in 0..255; 0 means grey."""
-    return float(np.mean(chip.max(axis=2) - chip.min(axis=2)))
+    red, green, blue = np.moveaxis(chip, 2, 0)
+    # Pairwise: several times faster than max and min over the short axis.
+    largest, smallest = (pick(pick(red, green), blue) for pick in (np.maximum, np.minimum))
+    return float(np.mean(largest - smallest))
 
 
 def _slice_at(values: np.ndarray, edges: tuple[float, ...], *, name: str) -> Slicing:

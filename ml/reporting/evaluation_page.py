@@ -6,6 +6,8 @@ from typing import Any
 from ml.reporting import evaluation_text, figures, html, numbers
 
 LOWEST_CELLS = 12
+NARROW_GROUPS = 7
+FEW_FACES = 10  # a bin of fewer would be drawn as a spike that means nothing
 METHODS = (
     "Predictions and labels were first brought to the finest groups that both can be told in: probabilities are "
     "summed and scaled to 1, then the largest counts. Faces labelled with a group that is left out are not counted.",
@@ -20,10 +22,9 @@ METHODS = (
     "over 15 bins.",
 )
 SLICES = {
-    "size": "Size: pixels of the file along the crop's side",
-    "sharpness": "Sharpness: variance of the Laplacian, in quarters of this set",
-    "brightness": "Brightness: mean luma in 0 to 1, in quarters of this set",
-    "colour": "Grey pictures and pictures in colour",
+    "size": "Size: pixels of the file along the crop's side.",
+    "sharpness": "Sharpness: the variance of the crop's Laplacian; its quarters are those of this set.",
+    "brightness": "Brightness: the mean luma, 0 to 1, likewise in quarters.",
 }
 
 
@@ -59,13 +60,14 @@ def _in_short(measured: Mapping[str, Any], *, attributes: Sequence[str]) -> list
     ]
     header = ("", "faces", "accuracy", "95 % interval", "mean recall", "among the 80 % surest", "calibration error")
     parts = [html.table(header, rows, caption="All faces")]
-    parts += [html.paragraph(_sentence(line)) for name in attributes for line in _age(measured[name])]
+    parts += [html.paragraph(line) for name in attributes for line in _age(measured[name])]
     gaps = [
-        evaluation_text.describe_gap(name, measured[name], by=by)
+        [name if by == name else f"{name}, by {by}", *_gap(measured[name]["gaps"][by])]
         for name in attributes
         for by in dict.fromkeys((name, "race"))
+        if "gap" in measured[name]["gaps"].get(by, {})
     ]
-    parts += [html.paragraph(_sentence(line)) for line in gaps if line]
+    parts.append(html.table(("", *_GAP), gaps, caption="The groups that are told right least and most often"))
     return parts
 
 
@@ -73,13 +75,13 @@ def _age(table: Mapping[str, Any]) -> list[str]:
     told = []
     if "within_one_bin" in table:
         told.append(
-            f"age within one bin: {numbers.percent(table['within_one_bin'])}; "
-            f"on average {numbers.decimal(table['mean_bins_off'], digits=2)} bins off"
+            f"Age within one bin: {numbers.percent(table['within_one_bin'])}; "
+            f"on average {numbers.decimal(table['mean_bins_off'], digits=2)} bins off."
         )
     if "mean_absolute_error_years" in table:
         told.append(
-            f"age in years: {numbers.decimal(table['mean_absolute_error_years'], digits=1)} years off on average, "
-            f"{abs(table['bias_years']):.1f} too {'high' if table['bias_years'] > 0 else 'low'} in the mean"
+            f"Age in years: {numbers.decimal(table['mean_absolute_error_years'], digits=1)} years off on average, "
+            f"{abs(table['bias_years']):.1f} too {'high' if table['bias_years'] > 0 else 'low'} in the mean."
         )
     return told
 
@@ -96,11 +98,12 @@ def _attribute(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any]) 
             (False, f"{_title(name)}: numbers of faces", "Rows are labels, columns predictions."),
         )
     ]
-    parts.append(html.figures(*drawn))
+    # Side by side, the numbers of more groups would be too small to read.
+    parts += [html.figures(*drawn)] if len(table["names"]) <= NARROW_GROUPS else drawn
     if "reliability" in table:
         parts.append(html.section("How sure, and how often right", *_confidence(name, table, sure=sure)))
     parts.append(html.section("Between groups", *_between_groups(name, table)))
-    parts.append(html.section("By quality of the picture", _slices(table)))
+    parts.append(html.section("By quality of the picture", *_slices(table)))
     if table.get("taxonomies"):
         parts.append(html.section("In other groupings", _taxonomies(table)))
     return html.section(_title(name), *parts)
@@ -141,7 +144,7 @@ def _confidence(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any])
     bins, curve = table["reliability"], table["coverage"]
     reliability = figures.reliability(
         [part["confidence"] for part in bins],
-        [part["accuracy"] for part in bins],
+        [part["accuracy"] if part["n"] >= FEW_FACES else None for part in bins],
         [part["n"] for part in bins],
         title=f"{_title(name)}: calibration error {numbers.decimal(table['ece'])}",
     )
@@ -152,7 +155,7 @@ def _confidence(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any])
     )
     parts = [
         html.figures(
-            _figure(reliability, caption="On the dashed line answers are right as often as they are sure."),
+            _figure(reliability, caption=f"By how sure the answers are; without bins of fewer than {FEW_FACES} faces."),
             _figure(coverage, caption="Leaving the least sure unanswered leaves fewer errors."),
         )
     ]
@@ -209,23 +212,25 @@ def _gaps(table: Mapping[str, Any]) -> html.Markup:
         rows.append(
             [
                 by,
-                f"{gap['worst']} ({numbers.percent(gap['worst_accuracy'])})",
-                f"{gap['best']} ({numbers.percent(gap['best_accuracy'])})",
-                numbers.points(gap["gap"]).lstrip("+"),
+                *_gap(gap),
                 *(f"{found['value']:.2f} ({found['class']})" if found else numbers.NOTHING for found in differences),
             ]
         )
-    header = ("groups by", "lowest", "highest", "points", "demographic parity difference", "equalised odds difference")
+    header = ("groups by", *_GAP, "demographic parity difference", "equalised odds difference")
     return html.table(header, rows, caption="Gaps between groups, and the class that differs most")
 
 
-def _slices(table: Mapping[str, Any]) -> html.Markup:
+def _slices(table: Mapping[str, Any]) -> list[html.Markup]:
     rows = [
-        [SLICES.get(name, name) if number == 0 else "", part["slice"], *_share(part)]
+        [f"{name}: {part['slice']}", *_share(part)]
         for name, parts in table["slices"].items()
-        for number, part in enumerate(part for part in parts if part["n"])
+        for part in parts
+        if part["n"]
     ]
-    return html.table(("", "faces", "n", *_SHARE[1:]), rows, caption="Accuracy by the picture's quality")
+    return [
+        html.table(("", *_SHARE), rows, caption="Accuracy by the picture's quality"),
+        html.paragraph(" ".join(told for name, told in SLICES.items() if name in table["slices"])),
+    ]
 
 
 def _taxonomies(table: Mapping[str, Any]) -> html.Markup:
@@ -284,10 +289,16 @@ def _sources(report: Mapping[str, Any]) -> html.Markup:
 
 
 _SHARE = ("faces", "accuracy", "95 % interval")
+_GAP = ("lowest", "highest", "points")
 
 
 def _share(part: Mapping[str, Any]) -> list[html.Cell]:
     return [part["n"], numbers.percent(part["accuracy"]), numbers.interval(part["low"], part["high"])]
+
+
+def _gap(gap: Mapping[str, Any]) -> list[html.Cell]:
+    ends = [f"{gap[end]} ({numbers.percent(gap[f'{end}_accuracy'])})" for end in ("worst", "best")]
+    return [*ends, numbers.points(gap["gap"]).lstrip("+")]
 
 
 def _figure(drawn: Any, *, caption: str) -> html.Markup:
@@ -297,10 +308,6 @@ def _figure(drawn: Any, *, caption: str) -> html.Markup:
 def _named(name: str, table: Mapping[str, Any]) -> str:
     grouping = table["grouping"] or "own groups"
     return name if grouping == name else f"{name} ({grouping})"
-
-
-def _sentence(text: str) -> str:
-    return f"{_title(text)}."
 
 
 def _title(text: str) -> str:

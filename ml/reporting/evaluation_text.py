@@ -28,16 +28,6 @@ def summarise(report: Mapping[str, Any], *, attributes: Sequence[str]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def describe_gap(attribute: str, table: Mapping[str, Any], *, by: str) -> str:
-    """A sentence: the groups with the lowest and the highest accuracy; empty where there are too few faces."""
-    gap = table["gaps"].get(by, {})
-    if "gap" not in gap:
-        return ""
-    worst, best = (f"{numbers.percent(gap[f'{end}_accuracy'])} for {gap[end]}" for end in ("worst", "best"))
-    among = attribute if by == attribute else f"{attribute} by {by}"
-    return f"{among}: {worst} to {best}, {numbers.points(gap['gap']).lstrip('+')} points between them"
-
-
 def find_lowest_cells(table: Mapping[str, Any], *, count: int) -> list[tuple[Mapping[str, Any], str]]:
     """The least accurate of the finest intersections of which enough hold MANY_FACES, and what they are called."""
     for crossed in sorted(table["intersections"], key=lambda name: -name.count(" x ")):

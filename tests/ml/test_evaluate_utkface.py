@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from ml import data, evaluate, labels
+from ml import data, labels
 from ml.datasets import utkface
+from ml.measuring import measures
+from ml.measuring.predictions import Predictions
 
 
 def one_hot(attribute: str, *names: str) -> np.ndarray:
@@ -11,12 +13,12 @@ def one_hot(attribute: str, *names: str) -> np.ndarray:
 
 
 def test_fine_vectors_are_measured_in_utkfaces_groups():
-    names = ["26_1_2_a.jpg", "5_0_4_b.jpg", "75_1_0_c.jpg", "35_0_1_d.jpg"]  # Asian, Others, White, Black
+    names = ("26_1_2_a.jpg", "5_0_4_b.jpg", "75_1_0_c.jpg", "35_0_1_d.jpg")  # Asian, Others, White, Black
     examples = [utkface.read_example(name) for name in names]
     faces = data.FaceSet(
-        images=np.zeros((4, 2, 2, 3), dtype=np.uint8),
+        images=np.zeros((4, 8, 8, 3), dtype=np.uint8),
         targets={name: np.array([e.targets[name] for e in examples if e]) for name in labels.ATTRIBUTES},
-        files=tuple(names),
+        files=names,
         classes=utkface.utkface_classes(),
         years=np.array([26.0, 5.0, 75.0, 35.0]),
     )
@@ -25,14 +27,18 @@ def test_fine_vectors_are_measured_in_utkfaces_groups():
         "gender": one_hot("gender", "Female", "Male", "Male", "Male"),
         "age": one_hot("age", "20-29", "3-9", "60-69", "50-59"),
     }
-    report = evaluate.describe_utkface(vectors, faces)
-    assert report["utkface-5"] == 0.75
-    assert report["utkface-4"]["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
-    assert report["utkface-4"]["by_race"] == {"White": 1.0, "Black": 0.0, "Asian": 1.0, "Indian": None}
-    assert report["gender"] == 0.75
-    # Bins 3, 1, 7 for 8, 6 for 4; centres 24.5, 6, 64.5 and 54.5 years.
-    assert report["age"] == {
-        "accuracy": 0.5,
-        "within_one_bin": 0.75,
-        "mean_absolute_error_years": round((1.5 + 1 + 10.5 + 19.5) / 4, 2),
+    years = vectors["age"] @ np.array(labels.AGE_CENTRES)
+    report = measures.measure(Predictions("fine", names, vectors, data.fine_classes(), years), faces)
+    assert (report["race"]["grouping"], report["race"]["accuracy"]) == ("utkface-5", 0.75)
+    assert report["race"]["by_taxonomy"] == {"utkface-5": 0.75, "utkface-4": pytest.approx(2 / 3, abs=1e-4)}
+    assert report["race"]["taxonomies"]["utkface-4"]["recall"] == {
+        "White": 1.0,
+        "Black": 0.0,
+        "Asian": 1.0,
+        "Indian": None,
     }
+    assert report["gender"]["accuracy"] == 0.75
+    # Bins 3, 1, 7 for 8, 6 for 4; centres 24.5, 6, 64.5 and 54.5 years.
+    age = report["age"]
+    assert (age["accuracy"], age["within_one_bin"]) == (0.5, 0.75)
+    assert age["mean_absolute_error_years"] == round((1.5 + 1 + 10.5 + 19.5) / 4, 2)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from ml import calibration, labels, metrics
 
@@ -11,6 +12,30 @@ def test_accuracies_of_a_handful():
     assert metrics.by_group(predicted, actual, groups=np.array([0, 0, 1, 1, 1]), count=2) == [0.5, pytest.approx(1 / 3)]
 
 
+def test_balanced_accuracy_counts_every_class_that_occurs_alike():
+    # Three of four right in class 0, none of one in class 1, class 2 does not occur.
+    predicted, actual = np.array([0, 0, 0, 1, 0]), np.array([0, 0, 0, 0, 1])
+    assert metrics.balanced_accuracy(predicted, actual, count=3) == pytest.approx(0.375)
+    assert np.isnan(metrics.balanced_accuracy(predicted[:0], actual[:0], count=3))
+
+
+def test_accuracy_by_prediction_is_precision():
+    predicted, actual = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    assert metrics.by_group(predicted, actual, groups=predicted, count=2) == [pytest.approx(2 / 3), 1.0]
+
+
+@pytest.mark.parametrize(("right", "count"), [(8, 10), (0, 5), (5, 5), (1, 1), (699, 1000)])
+def test_wilsons_interval_is_scipys(right, count):
+    expected = binomtest(right, count).proportion_ci(method="wilson")
+    assert metrics.wilson_interval(right, count) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_wilsons_interval_by_hand():
+    # (0.8 + 3.8415 / 20 ± 1.96 sqrt(0.016 + 3.8415 / 400)) / 1.38415
+    assert metrics.wilson_interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert np.isnan(metrics.wilson_interval(0, 0)).all()
+
+
 def test_a_confusion_has_labels_in_rows():
     counts = metrics.confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), count=2)
     assert counts.tolist() == [[1, 1], [0, 1]]
@@ -20,6 +45,24 @@ def test_calibration_error_by_hand():
     # Two at 0.9 of which one is right, two at 0.6 of which one is right: (0.4 + 0.1) / 2.
     probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
     assert metrics.calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(0.25)
+
+
+def test_reliability_bins_by_hand():
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [1.0, 0.0]])
+    bins = metrics.reliability_bins(probabilities, np.array([0, 1, 0, 0]), bins=4)
+    assert bins.counts.tolist() == [0, 0, 1, 3]
+    assert bins.accuracy[2:].tolist() == pytest.approx([1, 2 / 3])
+    assert bins.confidence[2:].tolist() == pytest.approx([0.6, 2.8 / 3])
+    assert np.isnan(bins.accuracy[:2]).all()
+
+
+def test_coverage_by_hand():
+    # Surest first: right at 0.9, wrong at 0.8, right at 0.7, wrong at 0.6.
+    probabilities = np.array([[0.4, 0.6], [0.9, 0.1], [0.3, 0.7], [0.8, 0.2]])
+    curve = metrics.coverage_curve(probabilities, np.array([0, 0, 1, 1]), shares=(0.01, 0.5, 0.75, 1.0))
+    assert [(point.count, point.threshold) for point in curve] == [(1, 0.9), (2, 0.8), (3, 0.7), (4, 0.6)]
+    assert [point.accuracy for point in curve] == pytest.approx([1, 0.5, 2 / 3, 0.5])
+    assert metrics.coverage_curve(probabilities[:0], np.array([], dtype=int), shares=(0.5,)) == []
 
 
 def test_the_surest_are_those_with_the_largest_top():
