@@ -1,9 +1,15 @@
-"""Export a checkpoint to ONNX: python -m ml.export --model DIR --out DIR [--int8] [--data FOLDER]"""
+"""Export a checkpoint to ONNX: python -m ml.export --model DIR --out DIR [--data PLACE] [--int8]
+
+The graph takes batches of any size. Its answers are compared with the network's, on real chips where --data names some
+(as for ml.evaluate), before it is kept. --int8 makes weights and activations 8 bits wide, and is refused where that
+costs any group of people more than half a point. The export is another version, called NAME-onnx or NAME-int8 unless
+--name says otherwise. Exits with 1 when the export is refused.
+"""
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from ml import card as cards
-from ml import checkpoint, data, labels, metrics, network
-from ml.datasets import fairface
+from ml import checkpoint, data, held_out, metrics, network, sources
+from ml.commands import told_errors
+from ml.measuring.alignment import Aligned, align
+from ml.measuring.grouping import NothingInCommon
+from ml.measuring.predictions import Predictions, predict_faces
 from ml.preprocess import to_input
 from ml.runtime import BATCH, ONNX_INPUT, OnnxRuntime, as_onnx_input
 
@@ -34,7 +43,7 @@ class ExportRefused(Exception):
 
 @dataclass(frozen=True)
 class Loss:
-    """What int8 loses among the chips of one race group (or all of them), in shares 0..1."""
+    """What int8 loses of an attribute among the chips of one group (or all of them), in shares 0..1."""
 
     attribute: str
     group: str
@@ -137,23 +146,36 @@ def quantise(weights: bytes, *, chips: np.ndarray, card: cards.ModelCard) -> byt
         return small.read_bytes()
 
 
-def measure_losses(before: OnnxRuntime, *, after: OnnxRuntime, faces: data.FaceSet) -> list[Loss]:
-    """Per attribute, over all chips and in each race group that has any: the accuracies of both."""
-    one, two = before.logits(faces.images), after.logits(faces.images)
-    race = faces.targets["race"]
-    groups = {"all": np.ones(len(faces), dtype=bool)}
-    groups |= {name: race == number for number, name in enumerate(labels.RACE) if np.any(race == number)}
-    return [
-        Loss(
-            attribute,
-            group,
-            int(among.sum()),
-            metrics.accuracy(one[attribute][among].argmax(axis=1), faces.targets[attribute][among]),
-            metrics.accuracy(two[attribute][among].argmax(axis=1), faces.targets[attribute][among]),
-        )
-        for attribute in one
-        for group, among in groups.items()
-    ]
+def measure_losses(before: Predictions, *, after: Predictions, faces: data.FaceSet) -> list[Loss]:
+    """Per labelled attribute, over all chips and in each group that has any, the accuracies of both.
+
+    The groups are those of race, or where the set has no such labels, those of the attribute itself. Raises
+    ExportRefused where labels and network have nothing in common.
+    """
+    losses = []
+    for attribute in before.classes:
+        if attribute not in faces.classes:
+            continue
+        try:
+            one, two = (align(told, faces, attribute=attribute) for told in (before, after))
+        except NothingInCommon:
+            continue
+        for group, among in _groups(one, faces).items():
+            accuracies = (metrics.accuracy(told.predicted[among], told.actual[among]) for told in (one, two))
+            losses.append(Loss(attribute, group, int(among.sum()), *accuracies))
+    if not losses:
+        raise ExportRefused("the labels of these faces are none that the network gives: what int8 loses is not known")
+    return losses
+
+
+def _groups(told: Aligned, faces: data.FaceSet) -> dict[str, np.ndarray]:
+    """Who is among the aligned faces (M,) bool: all, and each group with any face."""
+    groups = {"all": np.ones(len(told.rows), dtype=bool)}
+    if "race" in faces.classes:
+        names, of = faces.classes["race"].names, faces.targets["race"][told.rows]
+    else:
+        names, of = told.grouping.names, told.actual
+    return groups | {name: of == number for number, name in enumerate(names) if np.any(of == number)}
 
 
 def generate_chips(size: int) -> np.ndarray:
@@ -179,15 +201,17 @@ def split_faces(faces: data.FaceSet) -> tuple[np.ndarray, data.FaceSet]:
     return faces.images[np.sort(order[:count])], faces.take(np.sort(order[count:]))
 
 
-def export(folder: Path, *, out: Path, faces: data.FaceSet | None, int8: bool) -> cards.ModelCard:
+def export(
+    folder: Path, *, out: Path, faces: data.FaceSet | None, int8: bool, name: str | None = None
+) -> cards.ModelCard:
     """Export a checkpoint, compare it, and only then write it with its card. Returns the card.
 
-    `faces` are real chips, labelled; int8 cannot do without them. Raises ExportRefused, and what reading a checkpoint
-    and the packages raise.
+    `faces` are real chips, labelled; int8 cannot do without them. `name` None appends -onnx or -int8. Raises
+    ExportRefused, and what reading a checkpoint and the packages raise.
     """
     if int8 and faces is None:
         raise ValueError("int8 needs labelled faces to be calibrated and measured on")
-    net, card = checkpoint.load(folder)
+    net, card = checkpoint.load(folder, own_labels=True)
     weights = to_onnx(net, card=card)
     plain = OnnxRuntime(weights, card)
     chips = generate_chips(card.preset.size) if faces is None else faces.images[:COMPARED_CHIPS]
@@ -205,70 +229,80 @@ def export(folder: Path, *, out: Path, faces: data.FaceSet | None, int8: bool) -
     if int8 and faces is not None:
         calibration, measured = split_faces(faces)
         weights = quantise(weights, chips=calibration, card=card)
-        losses = measure_losses(plain, after=OnnxRuntime(weights, card), faces=measured)
+        small = predict_faces(OnnxRuntime(weights, card), measured)
+        losses = measure_losses(predict_faces(plain, measured), after=small, faces=measured)
+        tell_losses(losses, faces=measured)
         check_losses(losses)
         worst = max(losses, key=lambda loss: loss.lost)
         about |= {"measured_on": len(measured), "largest_loss": round(worst.lost, 4)}
     return cards.write_pair(
         out,
-        card=replace(card, metrics={**card.metrics, "export": about}),
+        card=replace(
+            card,
+            name=name or f"{card.name}-{'int8' if int8 else 'onnx'}",
+            metrics={**card.metrics, "export": about},
+        ),
         weights=weights,
         weights_file=cards.ONNX_FILE,
     )
 
 
-def check_losses(losses: list[Loss]) -> None:
-    """Print what int8 does to each group. Raises ExportRefused where it loses more than it may."""
+def tell_losses(losses: Sequence[Loss], *, faces: data.FaceSet) -> None:
+    """Print what int8 does to each group, and the groups of which that is not known."""
     for loss in losses:
         print(
             f"{loss.attribute:6} {loss.group:16} {loss.images:6} images  "
             f"float32 {loss.before:.2%}  int8 {loss.after:.2%}  {-loss.lost * 100:+.2f} points"
         )
-    for name in labels.RACE:
+    for name in faces.classes["race"].names if "race" in faces.classes else ():
         if not any(loss.group == name for loss in losses):
             print(f"no images of {name}: what int8 does to them is not known")
+
+
+def check_losses(losses: Sequence[Loss]) -> None:
+    """Raise ExportRefused where a group loses more than it may."""
     bad = [loss for loss in losses if loss.lost > INT8_LARGEST_LOSS]
     if bad:
         told = ", ".join(f"{loss.attribute} of {loss.group} {loss.lost * 100:.2f}" for loss in bad)
         raise ExportRefused(f"int8 loses more than {INT8_LARGEST_LOSS * 100} points: {told}")
 
 
+def read_faces(args: argparse.Namespace) -> data.FaceSet | None:
+    """The chips that the options name; int8 is not measured on images that the checkpoint was trained on."""
+    if args.data is None:
+        return None
+    card = cards.read_card(args.model, own_labels=True)
+    faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
+    if args.int8:
+        held_out.check_untouched(faces, card=card, place=args.data)
+    return faces
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ml.export",
-        description="Export a checkpoint to ONNX, compared with torch before it is kept.",
+        description=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", type=Path, default=cards.DEFAULT_DIR, help="folder of the checkpoint")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the exported model and its card")
+    parser.add_argument("--model", type=Path, default=cards.DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the export and its card")
+    parser.add_argument("--name", help="its name (default: the checkpoint's with -onnx or -int8)")
     parser.add_argument("--int8", action="store_true", help="8-bit weights and activations, if no group loses by it")
-    parser.add_argument("--data", type=Path, help="folder of FairFace's zips and label files: compare on real chips")
-    parser.add_argument("--shard", default="val.zip", help="zip to compare on")
-    parser.add_argument("--labels", default=fairface.VAL_CSV, help="its label file")
-    parser.add_argument("--limit", type=int, help="use only so many images")
+    sources.add_arguments(parser, required=False)
     args = parser.parse_args(argv)
     if args.int8 and args.data is None:
         parser.error("--int8 needs --data: labelled chips to calibrate and measure on")
+    args.out = args.out.resolve()
     if args.out.exists() and not args.out.is_dir():
         parser.error(f"--out {args.out} is not a folder")
     if (args.out / cards.WEIGHTS_FILE).exists():
         parser.error(f"--out {args.out} holds a checkpoint whose card this would replace")
-    try:
-        faces = None
-        if args.data is not None:
-            size = cards.read_card(args.model).preset.size
-            faces = fairface.read_fairface(
-                args.data, shards=[args.shard], label_file=args.labels, size=size, limit=args.limit
-            )
-        card = export(args.model, out=args.out, faces=faces, int8=args.int8)
-    except cards.CheckpointError as error:
-        print(f"{error} ({error.code})", file=sys.stderr)
-        return 1
-    except ExportRefused as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return 1
-    except data.BadData as error:
-        print(f"--data: {error}", file=sys.stderr)
-        return 1
+    with told_errors(parser):
+        try:
+            card = export(args.model, out=args.out, faces=read_faces(args), int8=args.int8, name=args.name)
+        except ExportRefused as error:
+            print(f"refused: {error}", file=sys.stderr)
+            return 1
     print(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 

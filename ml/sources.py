@@ -104,10 +104,10 @@ def _classes(source: Source) -> data.Classes:
         raise BadRecipe(f"no taxonomy called {source.taxonomy!r} for {source.attribute}") from error
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that `from_arguments` reads."""
+def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the options that `from_arguments` reads; `required` says whether --data must be given."""
     group = parser.add_argument_group("data set", "FairFace's validation images unless another is named")
-    group.add_argument("--data", type=Path, required=True, metavar="PLACE", help="folder, zip, or the reviews' CSV")
+    group.add_argument("--data", type=Path, required=required, metavar="PLACE", help="folder, zip, or the reviews' CSV")
     group.add_argument("--reader", choices=READERS, help="what it is (default: list with --list, else fairface)")
     group.add_argument("--shard", action="append", default=[], metavar="ZIP", help="a zip in it; may be repeated")
     group.add_argument("--labels", metavar="FILE", help="FairFace's label file in it")

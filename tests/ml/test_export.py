@@ -8,6 +8,7 @@ import torch
 from ml import card as cards
 from ml import checkpoint, data, export, labels, network
 from ml.datasets import fairface
+from ml.measuring.predictions import Predictions
 from ml.preprocess import IMAGENET_PRESET, Preset
 from ml.runtime import OnnxRuntime
 
@@ -36,7 +37,8 @@ def test_an_export_says_what_torch_says_for_batches_of_any_size(model, on_faces,
     about = runtime.card.metrics["export"]
     assert (about["exported_from"], about["precision"]) == (source.sha256, "float32")
     assert about["largest_difference"] <= export.LOGIT_TOLERANCE
-    assert replace(runtime.card, metrics=source.metrics, sha256=source.sha256) == source
+    assert runtime.card.name == "tiny-1-onnx"
+    assert replace(runtime.card, name=source.name, metrics=source.metrics, sha256=source.sha256) == source
     for count in (1, 3, 70):
         chips = np.random.default_rng(count).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
         assert export.largest_difference(net, runtime=runtime, chips=chips) < export.LOGIT_TOLERANCE
@@ -74,6 +76,7 @@ def test_int8_is_kept_when_no_group_loses(model, on_faces, tmp_path, monkeypatch
     told = capsys.readouterr().out
     assert "gender Middle Eastern" in told
     runtime = OnnxRuntime.load(tmp_path / "out")
+    assert runtime.card.name == "tiny-1-int8"
     about = runtime.card.metrics["export"]
     assert (about["precision"], about["measured_on"]) == ("int8", 32)
     kinds = {node.op_type for node in onnx.load(tmp_path / "out" / cards.ONNX_FILE).graph.node}
@@ -91,22 +94,63 @@ def test_int8_that_costs_a_group_more_than_half_a_point_is_refused(model, on_fac
     export.check_losses([replace(found[1], after=0.856)])
 
 
+def say(genders, classes=None):
+    classes = classes or data.classes_in("gender")
+    vectors = {"gender": np.eye(len(classes.names))[genders]}
+    return Predictions("tiny-1", ("a", "b", "c", "d"), vectors, {"gender": classes})
+
+
 def test_losses_are_counted_in_each_group_that_has_images():
-    class Says:
-        def __init__(self, genders: list[int]) -> None:
-            self.genders = genders
-
-        def logits(self, chips: np.ndarray) -> dict[str, np.ndarray]:
-            return {"gender": np.eye(2)[self.genders]}
-
     targets = {"race": np.array([0, 0, 3, 3]), "gender": np.array([0, 1, 0, 1])}
     faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"))
-    losses = export.measure_losses(Says([0, 1, 0, 1]), after=Says([0, 1, 0, 0]), faces=faces)
+    losses = export.measure_losses(say([0, 1, 0, 1]), after=say([0, 1, 0, 0]), faces=faces)
     assert [(loss.group, loss.images, loss.lost) for loss in losses] == [
         ("all", 4, 0.25),
         ("White", 2, 0.0),
         ("East Asian", 2, 0.5),
     ]
+
+
+def test_without_labels_of_race_the_groups_are_those_of_the_attribute():
+    own = data.own_classes("gender", ("Male", "Female", "Non-binary"))
+    targets = {"gender": np.array([0, 2, -1, 2])}
+    faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"), {"gender": own})
+    losses = export.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=faces)
+    assert [(loss.group, loss.images, round(loss.lost, 2)) for loss in losses] == [
+        ("all", 3, 0.33),
+        ("Male", 1, 0.0),
+        ("Non-binary", 2, 0.5),
+    ]
+    strangers = replace(faces, classes={"gender": data.own_classes("gender", ("x", "y", "z"))})
+    with pytest.raises(export.ExportRefused, match="none that the network gives"):
+        export.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=strangers)
+
+
+def test_int8_is_not_measured_on_images_of_the_training(tiny, on_faces, tmp_path, capsys):
+    net, card = tiny
+    trained = replace(card, recipe={"data": {"shards": ["train-0.zip"], "held_out": 10}})
+    checkpoint.save(tmp_path / "trained", net=net, card=trained)
+    with pytest.raises(SystemExit):
+        export.main(["--model", str(tmp_path / "trained"), "--out", str(tmp_path / "out"), "--int8", *on_faces])
+    assert "was trained on 54 of the 64 images" in capsys.readouterr().err
+
+
+def test_labels_of_its_own_and_any_data_set_can_be_exported(tiny, small_fairface, tmp_path, monkeypatch, capsys):
+    net, card = tiny
+    names = ("Female", "Male", "Non-binary")
+    net = network.AttributeNet(net.trunk, attributes={"gender": names}).eval()
+    checkpoint.save(tmp_path / "model", net=net, card=replace(card, labels={"gender": names}))
+    lines = [f"train/{number}.webp {names[1 - number % 2]}\n" for number in range(1, 65)]
+    (tmp_path / "list.txt").write_text("".join(lines))
+    monkeypatch.setattr(export, "INT8_LARGEST_LOSS", 1.0)
+    named = ["--data", str(small_fairface), "--list", str(tmp_path / "list.txt"), "--attribute", "gender"]
+    arguments = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "out"), "--int8", "--name", "mine"]
+    assert export.main([*arguments, *named, "--classes", ",".join(names)]) == 0
+    assert "gender Female" in capsys.readouterr().out
+    runtime = OnnxRuntime.load(tmp_path / "out", own_labels=True)
+    assert (runtime.card.name, runtime.card.labels) == ("mine", {"gender": names})
+    with pytest.raises(cards.OtherLabels):
+        OnnxRuntime.load(tmp_path / "out")
 
 
 def test_calibration_chips_are_not_measured_on(small_fairface):
@@ -124,7 +168,7 @@ def test_a_failure_while_writing_leaves_nothing(model, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(cards.os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SystemExit):
         export.main(["--model", str(model), "--out", str(tmp_path / "out")])
     assert not list((tmp_path / "out").iterdir())
 
@@ -146,11 +190,16 @@ def test_arguments_that_cannot_work_end_with_2(model, tmp_path, arguments):
     assert end.value.code == 2
 
 
-def test_bad_input_is_told_in_a_sentence(model, tmp_path, capsys):
-    assert export.main(["--model", str(tmp_path / "no"), "--out", str(tmp_path / "out")]) == 1
-    assert "(missing)" in capsys.readouterr().err
-    assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 1
-    assert fairface.VAL_CSV in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["--model", "{folder}/no"], "no model.json in"), (["--data", "{folder}"], fairface.VAL_CSV)],
+)
+def test_bad_input_is_told_in_a_sentence(model, tmp_path, capsys, arguments, told):
+    given = ["--model", str(model), "--out", str(tmp_path / "out"), *arguments]
+    with pytest.raises(SystemExit) as end:
+        export.main([argument.format(folder=tmp_path) for argument in given])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("arch", "size"), [("face_resnet29", 150), ("resnet18", 64), ("test_vit", 64)])
