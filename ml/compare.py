@@ -78,8 +78,8 @@ def compare_models(
 
 def describe_source(source: sources.Source) -> str:
     """A data set in a few words."""
-    parts = [source.reader, source.place.name, *source.shards]
-    return ", ".join([*parts, source.list_file.name] if source.list_file else parts)
+    parts = [source.reader, source.place.name, *source.shards, *([source.list_file.name] if source.list_file else [])]
+    return ", ".join(dict.fromkeys(parts))
 
 
 def make_thumbnails(disagreements: Sequence[comparing.Disagreement], faces: data.FaceSet) -> list[html.Thumbnail]:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from PIL import Image
 
 from ml import metrics
 
@@ -16,6 +17,8 @@ INK, QUIET, LINE, ACCENT, SOFT = "#16201f", "#52615f", "#d8dfde", "#0f6f6a", "#9
 # Okabe and Ito's colours, which people with any colour vision tell apart; the yellow comes last, it is weak on white.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#c8b900")
 DOTS_PER_INCH = 144
+COLOURS = 128  # of a PNG: nobody sees the difference, and it is a quarter of the size
+FEW_IMAGES = 10  # a bin with fewer says nearly nothing: it is drawn hollow, and the line does not go there
 _SHADES = LinearSegmentedColormap.from_list("teal", ("#ffffff", SOFT, ACCENT))
 _DARK_CELL = 0.62  # over this share of the darkest shade a cell's number is white
 
@@ -56,29 +59,20 @@ def reliability(
 
     The lists are bin by bin; bins without an image may hold None or nan.
     """
-    confidence, accuracy = _numbers(confidence_bins), _numbers(accuracy_bins)
-    images = np.asarray(counts, dtype=int)
-    some = (images > 0) & np.isfinite(confidence) & np.isfinite(accuracy)
-    x, y, n = confidence[some], accuracy[some], images[some]
     figure = _figure((5.2, 5.6), title=title)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-    upper.plot((0, 1), (0, 1), color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
-    upper.text(1.0, 0.03, "dashed: as often right as it is sure", fontsize=8, color=QUIET, ha="right")
-    for place, share, count in zip(x, y, n, strict=True):
-        whisker = metrics.wilson_interval(round(share * count), int(count))
-        upper.plot((place, place), whisker, color=SOFT, linewidth=3, solid_capstyle="butt")
-    upper.plot(x, y, color=ACCENT, linewidth=1.5, marker="o", markersize=5)
-    upper.set_ylabel("share that is right")
-    upper.set_ylim(0, 1.02)
-    lower.bar(x, n, width=0.8 / max(1, len(images)), color=SOFT)
-    lower.set_ylabel("images")
-    lower.set_xlabel("probability of the model's guess")
-    lower.set_xlim(0, 1.02)
-    lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
-    for axes in (upper, lower):
-        _quiet(axes)
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    _draw_reliability(upper, lower, _numbers(confidence_bins), _numbers(accuracy_bins), np.asarray(counts, dtype=int))
+    return figure
+
+
+def reliabilities(bins: Mapping[str, Sequence[Mapping[str, float | None]]]) -> Figure:
+    """The same for several at once: for each title the bins as {confidence, accuracy, n}."""
+    figure = Figure(figsize=(3.6 * len(bins), 4.2), layout="constrained", facecolor="white")
+    panels = figure.subplots(2, len(bins), sharex=True, squeeze=False, height_ratios=(4, 1))
+    for (title, rows), upper, lower in zip(bins.items(), *panels, strict=True):
+        confidence, accuracy = (_numbers([row[key] for row in rows]) for key in ("confidence", "accuracy"))
+        _draw_reliability(upper, lower, confidence, accuracy, np.array([row["n"] for row in rows], dtype=int))
+        upper.set_title(title, loc="left", fontsize=11, color=INK)
     return figure
 
 
@@ -184,11 +178,40 @@ def curves(rows: Sequence[Mapping[str, float]], *, columns_by_panel: Mapping[str
     return figure
 
 
-def as_png(figure: Figure) -> bytes:
-    """The drawing as PNG; the same figure gives the same bytes."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None})
+def as_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
+    """The drawing as a small PNG, with a palette; the same figure gives the same bytes."""
+    drawn, content = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=dots_per_inch, facecolor="white")
+    with Image.open(drawn) as picture:
+        flat = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    flat.save(content, "PNG", optimize=True)
     return content.getvalue()
+
+
+def _draw_reliability(
+    upper: Axes, lower: Axes, confidence: np.ndarray, accuracy: np.ndarray, images: np.ndarray
+) -> None:
+    some = (images > 0) & np.isfinite(confidence) & np.isfinite(accuracy)
+    x, y, n = confidence[some], accuracy[some], images[some]
+    upper.plot((0, 1), (0, 1), color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
+    upper.text(1.0, 0.03, "dashed: as often right as it is sure", fontsize=8, color=QUIET, ha="right")
+    for place, share, count in zip(x, y, n, strict=True):
+        whisker = metrics.wilson_interval(round(share * count), int(count))
+        upper.plot((place, place), whisker, color=SOFT, linewidth=3, solid_capstyle="butt")
+    many = n >= FEW_IMAGES
+    upper.plot(x[many], y[many], color=ACCENT, linewidth=1.5, marker="o", markersize=5)
+    upper.plot(x[~many], y[~many], color=ACCENT, linestyle="none", marker="o", markersize=5, markerfacecolor="white")
+    upper.set_ylabel("share that is right")
+    upper.set_ylim(0, 1.02)
+    lower.bar(x, n, width=0.8 / max(1, len(images)), color=SOFT)
+    lower.set_ylabel("images")
+    lower.set_xlabel("probability of the model's guess")
+    lower.set_xlim(0, 1.02)
+    lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    for axes in (upper, lower):
+        _quiet(axes)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
 
 def _figure(size: tuple[float, float], *, title: str) -> Figure:

@@ -1,0 +1,202 @@
+"""The chapters of a model card on trust: calibration, quality, the whole way, other data sets, another model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml.card import ModelCard
+from ml.reporting import card_cells as cells
+from ml.reporting import markdown, numbers
+
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+
+def write_calibration(report: cells.Report, *, card: ModelCard, diagram: str) -> list[str]:
+    """Temperatures, reliability, "unsure", coverage; `diagram` is the file with the reliability diagrams, if any."""
+    tables = {name: of for name, of in cells.tables_of(report["measures"]).items() if "ece" in of}
+    if not tables:
+        return []
+    fitted = card.metrics.get("calibration", {})
+    parts = [
+        markdown.heading('Calibration, and "unsure"'),
+        markdown.paragraph(
+            f"One temperature per attribute and the thresholds were fitted on {fitted['images']:,} images that no "
+            "training touched."
+            if fitted
+            else "The probabilities were not calibrated after training.",
+            "ECE is the expected calibration error with 15 bins: how far, on average, the share that is right lies "
+            "from the probability of the guess.",
+        ),
+        markdown.table(
+            ("", "temperature", "ECE before", "ECE after", "ECE here"),
+            [
+                (
+                    name,
+                    numbers.decimal(card.temperatures.get(name, 1.0)),
+                    numbers.decimal(fitted.get(name, {}).get("ece_before")),
+                    numbers.decimal(fitted.get(name, {}).get("ece_after")),
+                    numbers.decimal(table["ece"]),
+                )
+                for name, table in tables.items()
+            ],
+        ),
+    ]
+    if diagram:
+        parts.append(markdown.image(diagram, alt="Reliability: mean probability against the share that is right"))
+    for name, table in tables.items():
+        parts.append(markdown.folded(f"Reliability of {name}, in numbers", _reliability_table(table)))
+    return [*parts, *_write_sure(report, card=card), *_write_coverage(tables)]
+
+
+def write_quality(report: cells.Report) -> list[str]:
+    """Accuracies by the quality of the picture."""
+    tables = cells.tables_of(report["measures"])
+    slicings: dict[str, list[str]] = {}
+    for table in tables.values():
+        for slicing, parts in table["slices"].items():
+            slicings.setdefault(slicing, [part["slice"] for part in parts if part["n"]])
+    rows = []
+    for slicing, names in slicings.items():
+        for name in names:
+            found = [_slice(table, slicing=slicing, name=name) for table in tables.values()]
+            rows.append(
+                (f"{slicing}: {name}", f"{max(part.get('n', 0) for part in found):,}", *map(cells.accuracy, found))
+            )
+    if not rows:
+        return []
+    return [
+        markdown.heading("By the quality of the picture"),
+        markdown.paragraph(
+            "Size is that of the chip in the original file; sharpness is the variance of its Laplacian and brightness "
+            "its mean luma, both in quarters of these images."
+        ),
+        markdown.table(("", "images", *tables), rows),
+    ]
+
+
+def write_whole_way(report: cells.Report) -> list[str]:
+    """After detection, beside the chips themselves."""
+    way = report.get("whole_way")
+    if not way:
+        return []
+    rows = []
+    for name, key in (("found and cut again", "found_again"), ("the chips themselves", "same_chips")):
+        tables = cells.tables_of(way[key])
+        rows.append((name, *(cells.with_interval(of["accuracy"], *of["accuracy_interval"]) for of in tables.values())))
+    return [
+        markdown.heading("From the photo to the answer"),
+        markdown.paragraph(
+            "Each chip was laid on a grey canvas of twice its size, turned by up to 15 degrees, found by the detector "
+            f"and cut again: {numbers.percent(way['found'])} of {way['images']:,} were found, the rest fill or leave "
+            "the frame. For those that were found:"
+        ),
+        markdown.table(("", *cells.tables_of(way["found_again"])), rows),
+    ]
+
+
+def write_other(report: cells.Report, *, card: ModelCard) -> list[str]:
+    """The same model on another data set, shorter."""
+    tables = cells.tables_of(report["measures"])
+    name = cells.name_data(report)
+    unseen = "UTKFace" in name and "UTKFace" not in card.trained_on
+    rows = []
+    for attribute, table in tables.items():
+        told = cells.with_interval(table["accuracy"], *table["accuracy_interval"])
+        recalls = {group: of["recall"] for group, of in table["groups"].items()}
+        rows.append(_other_row(cells.name_attribute(attribute, table), table, told=told, recalls=recalls))
+        for taxonomy, of in table.get("taxonomies", {}).items():
+            if taxonomy != table["grouping"]:
+                told = cells.with_interval(of["accuracy"], of["low"], of["high"])
+                rows.append(_other_row(f"{attribute}, {taxonomy}", of, told=told, recalls=of["recall"]))
+    return [
+        markdown.heading(f"On {name}", level=3),
+        markdown.paragraph(
+            f"{report['measures']['images']:,} images ({cells.name_source(report)})"
+            + ("; no part of the training, and for research only." if unseen else ".")
+        ),
+        markdown.table(("", "images", "accuracy", "mean recall", "recall of each group"), rows),
+        *(markdown.paragraph(told) for table in tables.values() if (told := cells.tell_steps(table))),
+    ]
+
+
+def write_comparison(comparison: cells.Report, *, card: ModelCard) -> list[str]:
+    """Against another model, face by face."""
+    sides = {side: comparison[side]["name"] for side in ("production", "candidate")}
+    rows = []
+    for attribute, part in comparison["attributes"].items():
+        for name, row in ((attribute, part["overall"]), *((f"… {of['group']}", of) for of in part["by"][attribute])):
+            rows.append(
+                (
+                    name,
+                    f"{row['images']:,}",
+                    cells.share(row["production"]),
+                    cells.share(row["candidate"]),
+                    numbers.points(row["difference"]),
+                    numbers.points_interval(row["low"], row["high"]),
+                    numbers.p_value(row.get("p_holm", row["p"])),
+                )
+            )
+    other = sides["candidate"] if sides["production"] == card.name else sides["production"]
+    names = list(sides.values()) if sides["production"] != sides["candidate"] else list(sides)
+    return [
+        markdown.heading(f"Against {other}"),
+        markdown.paragraph(
+            f"Both on the same {comparison['data']['images']:,} images "
+            f"({cells.name_source(comparison)}). The difference is {markdown.escape(names[1])} minus "
+            f"{markdown.escape(names[0])} in percentage points; p is McNemar's exact test, among the groups adjusted "
+            "for their number (Holm)."
+        ),
+        markdown.table(("", "images", *names, "difference", "95 % interval", "p"), rows),
+    ]
+
+
+def _write_sure(report: cells.Report, *, card: ModelCard) -> list[str]:
+    fitted = card.metrics.get("calibration", {})
+    rows = []
+    for attribute, by_taxonomy in report["measures"]["sure"].items():
+        for taxonomy, of in by_taxonomy.items():
+            target = fitted.get(attribute, {}).get("targets", {}).get(taxonomy)
+            right = cells.with_interval(of["accuracy_of_sure"], of["low"], of["high"])
+            rows.append(
+                (attribute, taxonomy, cells.share(target), f"{of['threshold']:.2f}", cells.share(of["sure"]), right)
+            )
+    if not rows:
+        return []
+    return [
+        markdown.paragraph(
+            'A prediction is "unsure" when its top probability is under the threshold: the lowest one at which the '
+            "others reached the target accuracy on the calibration images. Measured here:"
+        ),
+        markdown.table(("attribute", "grouping", "target", "threshold", "sure", "accuracy of the sure"), rows),
+    ]
+
+
+def _write_coverage(tables: Mapping[str, cells.Table]) -> list[str]:
+    curves = {
+        name: {point["share"]: point["accuracy"] for point in table["coverage"]} for name, table in tables.items()
+    }
+    rows = [
+        (f"{share:.0%}".replace("%", " %"), *(cells.share(curve.get(share)) for curve in curves.values()))
+        for share in COVERAGES
+    ]
+    return [
+        markdown.paragraph("The accuracy when only the surest share of the faces gets an answer:"),
+        markdown.table(("answered", *curves), rows),
+    ]
+
+
+def _reliability_table(table: cells.Table) -> str:
+    rows = []
+    for of in table["reliability"]:
+        if of["n"]:
+            edges = f"{cells.share(of['low'])} to {cells.share(of['high'])}"
+            rows.append((edges, f"{of['n']:,}", cells.share(of["confidence"]), cells.share(of["accuracy"])))
+    return markdown.table(("probability", "images", "mean probability", "right"), rows)
+
+
+def _other_row(name: str, of: Mapping[str, Any], *, told: str, recalls: Mapping[str, float | None]) -> tuple[str, ...]:
+    each = ", ".join(f"{group} {cells.share(share)}" for group, share in recalls.items())
+    return name, f"{of['images']:,}", told, cells.share(of["balanced_accuracy"]), each
+
+
+def _slice(table: cells.Table, *, slicing: str, name: str) -> Mapping[str, Any]:
+    return next((part for part in table["slices"].get(slicing, []) if part["slice"] == name), {})

@@ -1,0 +1,133 @@
+"""Write a model card: python -m ml.write_card --model DIR --report evaluate.json [--also utkface.json] [--out FOLDER]
+
+Everything in MODEL_CARD.md, and the reliability diagrams beside it, comes from the checkpoint and from what ml.evaluate
+and ml.compare measured (--json), so that no number is copied by hand.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+
+from ml import data
+from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
+from ml.commands import told_errors
+from ml.files import replace_file
+from ml.measuring import measures
+from ml.reporting import figures, model_card
+
+MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
+DIAGRAM_DOTS_PER_INCH = 96  # a small file, as it lies beside the weights
+_DESCRIBING_DATA = {"name", "source", "images", "sha256"}
+_MEASURED = {
+    "names", "grouping", "images", "accuracy", "accuracy_interval", "balanced_accuracy", "groups", "confusion", "parts",
+    "gaps", "intersections", "slices",
+}  # fmt: skip
+
+
+def read_report(path: Path, *, card: ModelCard) -> dict[str, Any]:
+    """What ml.evaluate wrote of this checkpoint. Raises BadData for anything else, and OSError."""
+    found = _read_json(path)
+    measured, about = found.get("measures"), found.get("data")
+    if not isinstance(measured, dict) or not isinstance(about, dict) or not about.keys() >= _DESCRIBING_DATA:
+        raise data.BadData(f"{path} is not what ml.evaluate --json writes")
+    tables = [measured[name] for name in measures.attributes_of(measured)]
+    missing = sorted({key for table in tables for key in _MEASURED - table.keys()})
+    if missing or not tables:
+        raise data.BadData(f"{path} lacks measures: evaluate again with this Facet", names=missing)
+    if not _is_of(found, card=card):
+        raise data.BadData(
+            f"{path} measures {found['name']} {str(found['sha256'])[:12] or '(a CSV)'}, not {card.name} "
+            f"{card.sha256[:12]}: evaluate this checkpoint"
+        )
+    return found
+
+
+def read_comparison(path: Path, *, card: ModelCard) -> dict[str, Any]:
+    """What ml.compare wrote with this model on one side. Raises BadData for anything else, and OSError."""
+    found = _read_json(path)
+    if not {"production", "candidate", "data", "attributes"} <= found.keys():
+        raise data.BadData(f"{path} is not what ml.compare --json writes")
+    names = [found[side]["name"] for side in ("production", "candidate")]
+    if card.name not in names:
+        raise data.BadData(f"{path} compares {names[0]} with {names[1]}, not {card.name}")
+    return found
+
+
+def draw_reliability(report: dict[str, Any]) -> bytes | None:
+    """A panel for each attribute whose probabilities are told, as PNG; None without any."""
+    tables = {name: report["measures"][name] for name in measures.attributes_of(report["measures"])}
+    bins = {name: table["reliability"] for name, table in tables.items() if table.get("reliability")}
+    if not bins:
+        return None
+    return figures.as_png(figures.reliabilities(bins), dots_per_inch=DIAGRAM_DOTS_PER_INCH)
+
+
+def count_weights(weights: bytes) -> int:
+    """How many numbers a safetensors file holds. Raises DamagedCheckpoint."""
+    try:
+        return sum(tensor.numel() for tensor in load_tensors(weights).values())
+    except SafetensorError as error:
+        raise DamagedCheckpoint(str(error)) from error
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.write_card", description="Write MODEL_CARD.md from a checkpoint and its measures."
+    )
+    parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
+    parser.add_argument("--report", type=Path, required=True, metavar="FILE", help="what ml.evaluate --json wrote")
+    parser.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the same on another data set; repeatable",
+    )
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="what ml.compare --json wrote")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: beside the checkpoint)")
+    args = parser.parse_args(argv)
+    with told_errors(parser):
+        weights_file = WEIGHTS_FILE if (args.model / WEIGHTS_FILE).is_file() else ONNX_FILE
+        card, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
+        report = read_report(args.report, card=card)
+        others = [read_report(path, card=card) for path in args.also]
+        diagram = draw_reliability(report)
+        text = model_card.write_card(
+            card,
+            report=report,
+            others=others,
+            comparison=read_comparison(args.compare, card=card) if args.compare else None,
+            weights=count_weights(weights) if weights_file == WEIGHTS_FILE else None,
+            diagram=DIAGRAM_FILE if diagram else "",
+        )
+        folder = args.out or args.model
+        if diagram:
+            replace_file(folder / DIAGRAM_FILE, diagram)
+        replace_file(folder / MODEL_CARD_FILE, text)
+    print(f"{folder / MODEL_CARD_FILE} written for {card.name} {card.sha256[:12]}")
+    return 0
+
+
+def _is_of(report: dict[str, Any], *, card: ModelCard) -> bool:
+    """Whether a report is of this checkpoint, or of it before these very measures were recorded in its card."""
+    recorded = card.metrics.get(report["data"]["name"])
+    return report["sha256"] == card.sha256 or recorded == measures.shorten(report["measures"])
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise data.BadData(f"{path} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise data.BadData(f"{path} is no report")
+    return found
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
