@@ -1,6 +1,7 @@
 """What the commands of `ml` share: errors that people can act on are told in a line, not in a traceback."""
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -35,3 +36,12 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
             parser.error(str(error))
         except OSError as error:
             parser.error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+
+
+def show(text: str) -> None:
+    """Print a command's answer. A reader that has seen enough and is gone, as `head` is, makes no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Python would try the rest again at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

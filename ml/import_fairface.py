@@ -1,14 +1,14 @@
 """Turn FairFace's released ResNet-34 into a checkpoint: python -m ml.import_fairface --file FILE --out DIR"""
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ml import checkpoint, foreign, labels, network
-from ml.card import CheckpointError, DamagedCheckpoint, ModelCard, OtherFormat
+from ml.card import CARD_FILE, DamagedCheckpoint, ModelCard, OtherFormat
+from ml.commands import told_errors
 from ml.preprocess import IMAGENET_PRESET
 
 ARCH = "resnet34"
@@ -78,11 +78,10 @@ def main(argv: list[str] | None = None) -> int:
         licence="CC BY 4.0 (FairFace)",
         trained_on="FairFace, by its authors, from ImageNet weights",
     )
-    try:
+    if (args.out / CARD_FILE).exists():
+        parser.error(f"--out {args.out} holds a checkpoint: name a new folder")
+    with told_errors(parser):
         card = checkpoint.save(args.out, net=read_network(args.file), card=card)
-    except CheckpointError as error:
-        print(f"{error} ({error.code})", file=sys.stderr)
-        return 1
     print(
         f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest"
     )

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ml import labels
-from ml.card import DEFAULT_DIR, CheckpointError, read_card
+from ml.card import DEFAULT_DIR, read_card
+from ml.commands import show, told_errors
+from ml.files import replace_file
 
 if TYPE_CHECKING:
     from ml.pipeline import FacePipeline, PhotoResult
@@ -36,33 +37,34 @@ class Options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = parse_options(argv)
-    files = list(find_photos(options.paths))
-    if not files:
-        print("no photos found", file=sys.stderr)
-    rows = []
-    if files:
-        from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
-
-        try:
-            pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
-        except CheckpointError as error:
-            print(f"--model: {error}", file=sys.stderr)
-            return 2
-        for file, result in analyze(files, pipeline=pipeline, aligned=options.aligned):
-            rows += rows_of(file, result)
-    if options.csv_file:
-        write_whole(options.csv_file, to_csv(rows))
-        print(f"{len(rows)} rows written to {options.csv_file}", file=sys.stderr)
+    parser = build_parser()
+    options = parse_options(parser, argv)
+    with told_errors(parser):
+        rows = predict(options)
+        if options.csv_file:
+            replace_file(options.csv_file, to_csv(rows))
+            print(f"{len(rows)} rows written to {options.csv_file}", file=sys.stderr)
     if options.as_json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        show(json.dumps(rows, indent=1, ensure_ascii=False))
     elif not options.csv_file:
-        print(to_table(rows))
+        show(to_table(rows))
     return 0
 
 
-def parse_options(argv: list[str] | None) -> Options:
-    """The arguments, checked; exits with 2 and a sentence when they cannot work."""
+def predict(options: Options) -> list[dict[str, Cell]]:
+    """The rows of all photos, in their order. Raises CheckpointError."""
+    files = list(find_photos(options.paths))
+    if not files:
+        print("no photos found", file=sys.stderr)
+        return []
+    from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
+
+    pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
+    found = analyze(files, pipeline=pipeline, aligned=options.aligned)
+    return [row for file, result in found for row in rows_of(file, result)]
+
+
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ml.predict",
         description="Find the faces in photos and say as what race group, gender and age each is perceived. "
@@ -78,6 +80,11 @@ def parse_options(argv: list[str] | None) -> Options:
         choices=("torch", "onnx"),
         help="what runs the network (default: what the checkpoint's folder holds)",
     )
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> Options:
+    """The arguments, checked; exits with 2 and a sentence when they cannot work."""
     args = parser.parse_args(argv)
     for path in args.paths:
         if not path.exists():
@@ -87,10 +94,8 @@ def parse_options(argv: list[str] | None) -> Options:
             parser.error(f"--csv {args.csv} is not a file")
         if not os.access(args.csv.parent, os.W_OK):
             parser.error(f"--csv {args.csv}: cannot write in {args.csv.parent}")
-    try:
+    with told_errors(parser):
         read_card(args.model)
-    except CheckpointError as error:
-        parser.error(f"--model: {error}")
     return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model, args.runtime)
 
 
@@ -180,17 +185,6 @@ def to_table(rows: list[dict[str, Cell]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it: whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
 
 
 if __name__ == "__main__":

@@ -60,8 +60,10 @@ def test_a_pickle_with_code_in_it_is_refused_and_nothing_runs(tmp_path, capsys, 
     wrap({"fc.weight": Attack(str(proof))}, path)
     with pytest.raises(cards.UnsafeCheckpoint):
         foreign.read_tensors(path)
-    assert import_fairface.main(["--file", str(path), "--out", str(tmp_path / "model")]) == 1
-    assert "(unsafe)" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as end:
+        import_fairface.main(["--file", str(path), "--out", str(tmp_path / "model")])
+    assert end.value.code == 2
+    assert "asks for code to be run; it was not loaded" in capsys.readouterr().err
     assert not proof.exists()
     assert not (tmp_path / "model").exists()
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ml import labels, predict
+from ml import files, labels, predict
 from ml.pipeline import FacePipeline
 from tests import pictures
 
@@ -103,18 +103,19 @@ def test_bad_arguments_end_with_2(folder, arguments, capsys):
     assert "usage" in capsys.readouterr().err
 
 
-def test_a_failure_leaves_no_half_written_file(folder, monkeypatch):
+def test_a_failure_leaves_no_half_written_file(folder, monkeypatch, capsys):
     out = folder / "out.csv"
     out.write_text("before")
 
     def fail(*_: object) -> str:
-        raise RuntimeError("broken")
+        raise OSError(28, "No space left on device", str(out))
 
-    monkeypatch.setattr(predict.os, "replace", fail)
-    with pytest.raises(RuntimeError):
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(SystemExit):
         predict.main([str(folder / "broken.jpg"), "--csv", str(out)])
+    assert "No space left on device: " in capsys.readouterr().err
     assert out.read_text() == "before"
-    assert not list(folder.glob(".*part"))
+    assert not list(folder.glob("*part"))
 
 
 def test_an_empty_folder_is_an_empty_answer(tmp_path, capsys):
@@ -129,3 +130,13 @@ def test_it_runs_as_a_command(folder):
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)[0]["status"] == "unreadable"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    for number in range(120):  # more than a pipe holds
+        (tmp_path / f"{number}.jpg").write_text("not a photo")
+    python = f"{sys.executable} -m ml.predict {tmp_path} --json"
+    command = ["bash", "-c", f"{python} | head -c 5; echo; echo ${{PIPESTATUS[0]}}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.stdout.splitlines()[-1] == "0"
+    assert "Error" not in found.stderr
