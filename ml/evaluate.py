@@ -6,13 +6,14 @@ Or somebody else's predictions, a CSV that a TOML file explains (`ml.measuring.m
 
 import argparse
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ml import checkpoint, sources
+from ml import checkpoint, data, held_out, sources
 from ml.card import DEFAULT_DIR, ModelCard
 from ml.commands import told_errors
 from ml.datasets import fairface
@@ -32,8 +33,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """What was measured: `name` and `sha256` (of a CSV: empty), `data`, `measures`, and `whole_way` on request.
 
-    `data` {name, source, images, sha256} tells of the set; `name` None makes one up. `measures` are those of
-    `measures.measure`. Raises what reading the set and measuring raise.
+    `data` {name, source, images, sha256, seen} tells of the set, `seen` that the model was trained on its images, which
+    is warned of; `name` None makes one up. `measures` are those of `measures.measure`. Raises what reading and
+    measuring raise.
     """
     known = None if isinstance(side, Predictions) else side.card
     preset = known.preset if known else Preset(margin=source.margin)
@@ -47,6 +49,7 @@ def evaluate(
             "source": ", ".join([source.reader, source.place.name, *source.shards]),
             "images": len(faces),
             "sha256": faces.data_hash(),
+            "seen": known is not None and _was_seen(faces, card=known, place=source.place),
         },
         "measures": measures.measure(predictions, faces, thresholds=known.thresholds if known else None),
     }
@@ -54,6 +57,15 @@ def evaluate(
         large = sources.read_source(source, preset=replace(preset, size=fairface.SIDE))
         report["whole_way"] = measure_whole_way(large, faces, runtime=side)
     return report
+
+
+def _was_seen(faces: data.FaceSet, *, card: ModelCard, place: Path) -> bool:
+    try:
+        held_out.check_untouched(faces, card=card, place=place)
+    except data.SharedImages as error:
+        warnings.warn(str(error), data.DataWarning, stacklevel=3)
+        return True
+    return False
 
 
 def name_source(source: sources.Source) -> str:
@@ -68,7 +80,12 @@ def name_source(source: sources.Source) -> str:
 
 
 def record(folder: Path, *, report: dict[str, Any]) -> ModelCard:
-    """Write the short form of a report into a checkpoint's card; the weights stay, the hash is a new one."""
+    """Write the short form of a report into a checkpoint's card; the weights stay, the hash is a new one.
+
+    Raises SharedImages for measures on images that the model was trained on.
+    """
+    if report["data"]["seen"]:
+        raise data.SharedImages("Not recorded: the model was trained on these images")
     net, card = checkpoint.load(folder, own_labels=True)
     found = {report["data"]["name"]: measures.shorten(report["measures"])}
     if "whole_way" in report:
@@ -111,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument("--runtime", choices=RUNTIMES, help="what runs it (default: torch, where its weights are)")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--predictions", type=Path, metavar="CSV", help="somebody else's predictions instead")
     parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of the CSV mean")
     sources.add_arguments(parser)
@@ -148,7 +165,11 @@ def _check(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None
         parser.error("--predictions and --mapping belong together")
     if args.predictions and (args.record or args.whole_way):
         parser.error("--record and --whole-way need a checkpoint, not predictions")
-    if args.device.startswith("cuda") and not torch.cuda.is_available():
+    try:
+        kind = torch.device(args.device).type
+    except RuntimeError:
+        parser.error(f"--device {args.device}: there is no such device")
+    if kind == "cuda" and not torch.cuda.is_available():
         parser.error(f"--device {args.device}: torch sees no CUDA device here")
     for option in OUTPUTS:
         path = getattr(args, option)

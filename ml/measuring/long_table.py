@@ -43,7 +43,8 @@ def list_rows(report: Mapping[str, Any]) -> Iterator[Row]:
 
 def _list_attribute(attribute: str, table: Mapping[str, Any], *, sure: Mapping[str, Any]) -> Iterator[Row]:
     n = table["images"]
-    yield Row(attribute, "", "accuracy", table["accuracy"], *table["accuracy_interval"], n=n)
+    low, high = table["accuracy_interval"]
+    yield Row(attribute, "", "accuracy", table["accuracy"], low, high, n)
     for name in (
         "balanced_accuracy",
         "ece",
@@ -54,10 +55,11 @@ def _list_attribute(attribute: str, table: Mapping[str, Any], *, sure: Mapping[s
     ):
         if name in table:
             yield Row(attribute, "", name, table[name], n=n)
-    for name, of in table["groups"].items():
-        part = f"{attribute}={name}"
-        yield Row(attribute, part, "recall", of["recall"], *of["recall_interval"], n=of["labelled"])
-        yield Row(attribute, part, "precision", of["precision"], *of["precision_interval"], n=of["predicted"])
+    for group, of in table["groups"].items():
+        part = f"{attribute}={group}"
+        for name, counted in (("recall", "labelled"), ("precision", "predicted")):
+            low, high = of[f"{name}_interval"]
+            yield Row(attribute, part, name, of[name], low, high, of[counted])
     for by, parts in table["parts"].items():
         for name, of in parts.items():
             yield _accuracy(attribute, f"{by}={name}", of)

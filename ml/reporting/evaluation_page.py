@@ -5,6 +5,10 @@ from typing import Any
 
 from ml.reporting import evaluation_text, figures, html, numbers
 
+SEEN = (
+    "The model was trained on images of this set. These numbers say how well it remembers them, and nothing of how "
+    "well it does on other pictures."
+)
 LOWEST_CELLS = 12
 NARROW_GROUPS = 7
 FEW_FACES = 10  # a bin of fewer would be drawn as a spike that means nothing
@@ -31,7 +35,8 @@ SLICES = {
 def write_page(report: Mapping[str, Any], *, attributes: Sequence[str]) -> str:
     """`report` holds `name`, `sha256`, `data`, `measures` and, where it was measured, `whole_way`."""
     measured, source = report["measures"], report["data"]
-    sections = [html.section("In short", *_in_short(measured, attributes=attributes))]
+    seen = [html.paragraph(SEEN)] if source["seen"] else []
+    sections = [html.section("In short", *seen, *_in_short(measured, attributes=attributes))]
     sections += [_attribute(name, measured[name], sure=measured["sure"].get(name, {})) for name in attributes]
     if "whole_way" in report:
         sections.append(_whole_way(report["whole_way"], attributes=attributes))
@@ -191,6 +196,8 @@ def _between_groups(name: str, table: Mapping[str, Any]) -> list[html.Markup]:
         parts.append(_figure(drawn, caption="Lines are 95 % intervals."))
     markup = [html.figures(*parts)] if parts else []
     markup.append(_gaps(table))
+    if "years_by" in table:
+        markup.append(_years(table))
     lowest = evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS)
     if lowest:
         caption = f"The intersections of at least {evaluation_text.MANY_FACES} faces with the lowest accuracy"
@@ -218,6 +225,17 @@ def _gaps(table: Mapping[str, Any]) -> html.Markup:
         )
     header = ("groups by", *_GAP, "demographic parity difference", "equalised odds difference")
     return html.table(header, rows, caption="Gaps between groups, and the class that differs most")
+
+
+def _years(table: Mapping[str, Any]) -> html.Markup:
+    rows = [
+        [f"{by}: {label}", of["n"], *(numbers.decimal(of[key], digits=1) for key in ("mean_absolute_error", "bias"))]
+        for by, parts in table["years_by"].items()
+        for label, of in parts.items()
+        if of["n"]
+    ]
+    header = ("", "faces", "years off, mean", "predicted minus true, mean")
+    return html.table(header, rows, caption="Age in years")
 
 
 def _slices(table: Mapping[str, Any]) -> list[html.Markup]:
@@ -277,9 +295,9 @@ def _whole_way(found: Mapping[str, Any], *, attributes: Sequence[str]) -> html.S
 def _sources(report: Mapping[str, Any]) -> html.Markup:
     pairs: list[tuple[str, html.Cell]] = [("Predictions", report["name"])]
     if report["sha256"]:
-        pairs.append(("SHA-256", report["sha256"]))
+        pairs.append(("Its SHA-256", report["sha256"]))
     source = report["data"]
-    pairs += [("Data set", source["source"]), ("Faces", source["images"]), ("SHA-256", source["sha256"])]
+    pairs += [("Data set", source["source"]), ("Faces", source["images"]), ("Their SHA-256", source["sha256"])]
     measured = report["measures"]
     if measured["unpredicted"]:
         pairs.append(("Not predicted", measured["unpredicted"]))

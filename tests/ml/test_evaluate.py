@@ -83,6 +83,20 @@ def test_recording_keeps_the_weights_and_other_metrics(arguments, model, capsys)
     assert card.sha256[:12] in capsys.readouterr().out
 
 
+def test_images_that_the_model_was_trained_on_are_told_and_not_recorded(arguments, model, tmp_path, capsys):
+    net, card = checkpoint.load(model)
+    recipe = {"data": {"shards": ["train-0.zip"], "held_out": 8}}
+    checkpoint.save(model, net=net, card=replace(card, recipe=recipe))
+    with pytest.raises(SystemExit):
+        evaluate.main([*arguments, "--record", "--html", str(tmp_path / "r.html")])
+    told = capsys.readouterr()
+    assert "warning: tiny-1 was trained on 56 of the 64 images" in told.err
+    assert "Not recorded" in told.err
+    assert "tiny-1 on 64 faces" in told.out
+    assert "remembers" in (tmp_path / "r.html").read_text()
+    assert "fairface_train" not in cards.read_card(model).metrics
+
+
 def test_a_model_with_labels_of_its_own_is_measured_where_both_can_say(tiny, small_fairface, tmp_path):
     _, card = tiny
     own = {"gender": ("male", "female", "non-binary"), "eyes": ("blue", "brown")}
@@ -129,6 +143,8 @@ def test_somebody_elses_predictions_are_measured(theirs, tmp_path, capsys):
         (["--whole-way"], "need a checkpoint"),
         (["--json", "."], "is a folder"),
         (["--device", "cuda:7"], "no CUDA device"),
+        (["--device", "abacus"], "no such device"),
+        (["--reader", "folders", "--classes", "a,A"], "read the same"),
         (["--labels", "nothing.csv"], "Not there"),
         (["--mapping", "nothing.toml"], "nothing.toml"),
     ],
