@@ -95,7 +95,10 @@ def _read(source: Source, *, size: int) -> data.FaceSet:
 
 def _classes(source: Source) -> data.Classes:
     if source.classes:
-        return data.own_classes(source.attribute, source.classes)
+        try:
+            return data.own_classes(source.attribute, source.classes)
+        except ValueError as error:
+            raise BadRecipe(str(error)) from error
     if source.attribute not in labels.ATTRIBUTES:
         raise BadRecipe(f"{source.attribute!r} is none of {', '.join(labels.ATTRIBUTES)}; give its classes")
     try:
