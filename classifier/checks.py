@@ -282,6 +282,7 @@ def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     calls = api_settings.DEFAULT_THROTTLE_RATES
     chosen = {
         "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
+        "FACET_EXPLAIN_RATE": settings.EXPLAIN_RATE,
         "FACET_API_RATE": calls["api"],
         "FACET_API_USER_RATE": calls["user"],
     }

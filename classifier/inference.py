@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,31 @@ WARM_UP_SIZE = (640, 480)
 
 class UnusableModel(Exception):
     """The model of the settings cannot be loaded; the message says why in a line."""
+
+
+class CannotExplain(Exception):
+    """The model answers but cannot be explained; `code` says why in one word."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """What in a face mattered, by one method: a PNG of the heat alone, over a square of `crop_side` photo pixels.
+
+    `places` is how many places a side the map tells apart; `regions` are sums over parts of the face, as shares of 1 or
+    (SHAP) in log-odds; the reference's probability is there for SHAP alone.
+    """
+
+    method: str
+    png: bytes
+    crop_side: float
+    places: int
+    probability: float
+    reference_probability: float | None
+    regions: dict[str, float]
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +91,34 @@ def warm_up() -> None:
 def analyze(batch: "Sequence[PhotoRequest]") -> "list[PhotoResult]":
     """Faces and probabilities of each photo, in the order of the batch; a bad photo carries its error alone."""
     return get_pipeline().analyze(batch)
+
+
+def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list[HeatMap]:
+    """What in a face of an encoded photo mattered for a label, once by each method that its model allows.
+
+    Raises CannotExplain where there is none.
+    """
+    from ml import heat
+    from ml.card import CheckpointError
+    from ml.requests import Chip
+
+    chip = Chip(face.chip_cx, face.chip_cy, face.chip_side, face.chip_angle)
+    try:
+        found = get_pipeline().explain(content, chip=chip, attribute=attribute, label=label)
+    except CheckpointError as error:
+        raise CannotExplain(error.code) from error
+    return [
+        HeatMap(
+            method=explanation.method,
+            png=heat.heat_png(explanation),
+            crop_side=face.chip_side * explanation.shown,
+            places=explanation.places,
+            probability=explanation.probability,
+            reference_probability=explanation.reference_probability,
+            regions=heat.region_sums(explanation),
+        )
+        for explanation in found
+    ]
 
 
 def build_request(content: bytes, *, faces: "Sequence[Face]", attributes: Iterable[str]) -> "PhotoRequest":

@@ -1,6 +1,7 @@
-"""Where a photo's files lie in the default storage: `photos/ab/UID.jpg` and `thumbnails/ab/UID.jpg`.
+"""Where a photo's files lie in the default storage, `ab` being how the uid begins.
 
-`ab` is how the uid begins. A file whose uid has no row, and any `.part`, was left by a process that died.
+`photos/ab/UID.jpg` and `thumbnails/ab/UID.jpg` have the uid of the photo, `heat/ab/UID.png` that of an explanation of
+one of its faces. A file whose uid has no row, and any `.part`, was left by a process that died.
 """
 
 import tempfile
@@ -11,10 +12,11 @@ from typing import IO
 
 from django.conf import settings
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from classifier import decoding
-from classifier.durable_files import PART_SUFFIX
+from classifier.durable_files import PART_SUFFIX, write_files
 
 
 def file_names(uid: uuid.UUID) -> tuple[str, str]:
@@ -54,6 +56,22 @@ def restore_thumbnail(image: str, *, thumbnail: str) -> None:
             _decode(file, image=scratch, thumbnail=made)
             with made.open("rb") as content:
                 default_storage.save(thumbnail, File(content))
+
+
+def heat_name(uid: uuid.UUID) -> str:
+    """The storage name of an explanation's heat map."""
+    return f"heat/{uid.hex[:2]}/{uid}.png"
+
+
+def store_heat(content: bytes, *, uid: uuid.UUID) -> str:
+    """Store a heat map durably, in the place of one that is there, and return its name. Raises OSError."""
+    name = heat_name(uid)
+    if isinstance(default_storage, FileSystemStorage):
+        write_files({Path(default_storage.path(name)): content})
+    else:
+        default_storage.delete(name)
+        default_storage.save(name, ContentFile(content))
+    return name
 
 
 def remove_files(*names: str) -> None:

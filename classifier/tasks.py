@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from time import monotonic
 from typing import Any
 
 from celery import shared_task
@@ -14,7 +15,7 @@ from kombu.exceptions import ChannelError, OperationalError
 from classifier import inference
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
-from classifier.services import analysis, deletion, registry, workers
+from classifier.services import analysis, deletion, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")
 
@@ -33,20 +34,29 @@ def wake_workers() -> None:
 
 @shared_task
 def analyze() -> None:
-    """Analyse what waits; a full first batch wakes one more worker, so that all of them join in."""
+    """Do what waits, photos and jobs; a full first batch wakes one more worker, so that all of them join in."""
     close_old_connections()
     if analysis.run_once() >= settings.BATCH_PHOTOS:
         wake_workers()
-    if analysis.run_until_empty(seconds=TASK_SECONDS):
+    if _run_until_empty(seconds=TASK_SECONDS):
         wake_workers()
 
 
 @shared_task
 def sweep() -> None:
     """Send again what is overdue, finish deletions that were cut short."""
-    if analysis.has_work():
+    if analysis.has_work() or jobs.has_work():
         wake_workers()
     deletion.finish_deletions()
+
+
+def _run_until_empty(*, seconds: float) -> bool:
+    """A job, which somebody may be waiting for, and a batch of photos in turn; whether work is left after so long."""
+    end = monotonic() + seconds
+    while jobs.run_once() + analysis.run_once():
+        if monotonic() > end:
+            return analysis.has_work() or jobs.has_work()
+    return False
 
 
 @worker_init.connect

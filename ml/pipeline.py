@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from ml import photos, quality
-from ml.card import DEFAULT_DIR, ModelCard
+from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
+from ml.explaining import CannotExplain
 from ml.faces import DETECTOR_VERSION, DetectedFace, FaceDetector
 from ml.heat import METHODS, Explanation
 from ml.preprocess import Chip, cut_chip, whole_image
@@ -118,15 +119,23 @@ class FacePipeline:
         label: str | None = None,
         methods: Sequence[str] = METHODS,
     ) -> tuple[Explanation, ...]:
-        """What mattered for one answer about the face at `chip`, once by each method; None: the most probable label.
+        """What mattered for one answer about the face at `chip`; `label` None is the most probable one.
 
-        Raises UnreadablePhoto, and what `Runtime.explain` raises.
+        A method that this network or this machine does not allow is left out. Raises UnreadablePhoto, ValueError for
+        names that are not known, and CannotExplain or MissingRuntime where no method is left.
         """
         preset = self.card.preset
         pixels = np.asarray(cut_chip(photos.read_photo(image), preset.widen(chip), size=preset.size))
-        return tuple(
-            self.runtime.explain(pixels, attribute=attribute, label=label, method=method) for method in methods
-        )
+        found: list[Explanation] = []
+        refused: CheckpointError | None = None
+        for method in methods:
+            try:
+                found.append(self.runtime.explain(pixels, attribute=attribute, label=label, method=method))
+            except (CannotExplain, MissingRuntime) as error:
+                refused = error
+        if refused and not found:
+            raise refused
+        return tuple(found)
 
     def _decoded_groups(self, work: list[_Work]) -> Iterator[list[_Work]]:
         """Decode in threads and hand out groups; a group's pixels are let go before more is decoded."""

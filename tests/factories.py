@@ -7,7 +7,8 @@ import factory
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from classifier.models import Collection, Face, ModelVersion, Photo, State, User
+from classifier import photo_files
+from classifier.models import Collection, Explanation, Face, Job, ModelVersion, Photo, State, User
 from classifier.services import predictions
 from classifier.terms import TERMS_VERSION
 from ml import labels
@@ -126,3 +127,25 @@ def make_face(
     predictions.store_predictions({face: vectors}, model_version=ModelVersionFactory())
     Photo.objects.filter(pk=photo.pk).update(face_count=photo.faces.filter(retired_at=None).count())
     return face
+
+
+def make_explanation(face: Face, *, attribute: str = "race", method: str = "gradcam", **values: object) -> Explanation:
+    """A finished explanation of a face's current guess, with a real file."""
+    job = Job.objects.create(owner=face.photo.owner, kind=Job.Kind.EXPLANATION, photo=face.photo, state=State.DONE)
+    row = Explanation(
+        face=face,
+        model_version=face.predictions.get(is_current=True).model_version,
+        attribute=attribute,
+        method=method,
+        label="Black",
+        job=job,
+        crop_side=face.chip_side,
+        places=8,
+        probability=0.9,
+        reference_probability=0.3 if method == "shap" else None,
+        regions={"eyes and brows": 0.6, "mouth": -0.2 if method == "shap" else 0.4},
+        **values,
+    )
+    row.heat = photo_files.store_heat(pictures.encode(pictures.picture(32, 32), "PNG"), uid=row.uid)
+    row.save()
+    return row

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from ml import labels
-from ml.card import ModelCard
+from ml.card import CheckpointError, ModelCard
+from ml.heat import METHODS, Explanation
 from ml.requests import AnalyzedFace, Chip, PhotoRequest, PhotoResult
 
 CARD = ModelCard(
@@ -61,6 +62,29 @@ class FakePipeline:
             if name in request.attributes
         }
         return AnalyzedFace(box, 0.99 if detected else None, chip, chip.side, 100.0, 0.5, vectors)
+
+    def explain(
+        self, image: bytes, *, chip: Chip, attribute: str, label: str, methods: Sequence[str] = METHODS
+    ) -> tuple[Explanation, ...]:
+        """One warm half, one cold."""
+        time.sleep(self.seconds_per_photo)
+        values = np.ones((32, 32), np.float32)
+        values[:, 16:] = -1
+        return tuple(
+            Explanation(method, attribute, label, 0.63, values, places=8, output=0.5, reference_output=reference)
+            for method, reference in zip(methods, (None, -1.0), strict=False)
+        )
+
+
+class ExportedPipeline(FakePipeline):
+    """Answers, but has no gradients."""
+
+    def explain(self, image: bytes, **options: Any) -> tuple[Explanation, ...]:
+        raise NoGradients("an exported model")
+
+
+class NoGradients(CheckpointError):
+    code = "no_gradients"
 
 
 class SlowPipeline(FakePipeline):

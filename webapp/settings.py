@@ -275,6 +275,7 @@ MAX_PIXELS = env.int("FACET_MAX_MEGAPIXELS", default=50) * 1_000_000
 USER_QUOTA_BYTES = env.int("FACET_USER_QUOTA_GB", default=20) * 1024**3
 MAX_PENDING_PHOTOS = env.int("FACET_MAX_PENDING_PHOTOS", default=100_000)  # beyond it the API answers 503
 UPLOAD_RATE = env("FACET_UPLOAD_RATE", default="3000/min")  # photos a person sends, by page or API
+EXPLAIN_RATE = env("FACET_EXPLAIN_RATE", default="60/min")  # heat maps a person asks for that are not there yet
 DECODE_PROCESSES = env.int("FACET_DECODE_PROCESSES", default=min(2, os.cpu_count() or 1))
 DECODE_SECONDS = 20
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST

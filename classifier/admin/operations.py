@@ -8,7 +8,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from classifier.admin.base import ReadOnlyAdmin, record
-from classifier.models import AuditEvent, ModelVersion, WorkerHeartbeat
+from classifier.models import AuditEvent, Job, ModelVersion, WorkerHeartbeat
 from classifier.services import registry
 
 Status = ModelVersion.Status
@@ -86,6 +86,14 @@ class WorkerHeartbeatAdmin(ReadOnlyAdmin):
     @admin.display(description="alive", boolean=True, ordering="seen_at")
     def is_alive(self, beat: WorkerHeartbeat) -> bool:
         return beat.is_live()
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ("uid", "kind", "state", "code", "owner", "attempts", "lost", "queued_at", "finished_at")
+    list_filter = ("kind", "state", "code")
+    list_select_related = ("owner",)
+    fields = (*list_display, "started_at")
 
 
 @admin.register(AuditEvent)

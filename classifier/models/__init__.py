@@ -3,7 +3,9 @@
 from classifier.models.accounts import AccessToken, Invitation, User
 from classifier.models.audit import AuditEvent
 from classifier.models.collections import Collection, CollectionShare
+from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Prediction
+from classifier.models.jobs import Job
 from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
@@ -18,8 +20,10 @@ __all__ = [
     "AuditEvent",
     "Collection",
     "CollectionShare",
+    "Explanation",
     "Face",
     "Invitation",
+    "Job",
     "Leased",
     "LeasedQuerySet",
     "ModelVersion",

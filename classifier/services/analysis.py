@@ -36,15 +36,6 @@ def run_once() -> int:
     return len(photos)
 
 
-def run_until_empty(*, seconds: float) -> bool:
-    """Analyse batch after batch for about so many seconds; whether work is left."""
-    end = monotonic() + seconds
-    while run_once():
-        if monotonic() > end:
-            return has_work()
-    return False
-
-
 def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
     """Analyse photos together; when the batch breaks, each alone, so that a bad photo fails alone."""
     requests = _build_requests(photos, token=token)

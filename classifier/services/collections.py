@@ -5,9 +5,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import Collection, Prediction, User
+from classifier.models import Collection, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
-from classifier.services import audit, predictions
+from classifier.services import audit, explanations, predictions
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
 
@@ -57,6 +57,8 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
         if removed:
             stored = Prediction.objects.filter(face__photo__collection=collection)
             count = predictions.forget_attributes(stored, attributes=removed)
+            explained = Explanation.objects.filter(face__photo__collection=collection)
+            explanations.forget(explained.filter(attribute__in=removed))
             audit.record(
                 "attributes switched off",
                 actor=actor,

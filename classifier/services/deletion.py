@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from classifier import photo_files
-from classifier.models import Collection, Photo
+from classifier.models import Collection, Explanation, Photo
 from classifier.models.photos import PhotoQuerySet
 
 logger = logging.getLogger("facet.deletion")
@@ -65,10 +65,11 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
             batch = list(rows.values_list("pk", "uid", "image", "thumbnail")[:BATCH_PHOTOS])
             if not batch:
                 return count
+            maps = _heat_names([row[0] for row in batch])
             gone = []
             for pk, uid, image, thumbnail in batch:
                 try:
-                    photo_files.remove_files(image, thumbnail)
+                    photo_files.remove_files(image, thumbnail, *maps.get(pk, ()))
                 except OSError:
                     logger.exception("files of photo %s cannot be removed; trying again later", uid)
                 else:
@@ -76,3 +77,12 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
             _, removed = Photo.objects.filter(pk__in=gone).delete()
         count += removed.get(Photo._meta.label, 0)
         last = batch[-1][0]
+
+
+def _heat_names(photos: list[int]) -> dict[int, list[str]]:
+    """Photo -> the heat maps of its faces; also of those that a worker may just have stored."""
+    names: dict[int, list[str]] = {}
+    rows = Explanation.objects.filter(face__photo__in=photos).order_by().values_list("face__photo", "uid")
+    for photo, uid in rows:
+        names.setdefault(photo, []).append(photo_files.heat_name(uid))
+    return names

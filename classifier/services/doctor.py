@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from classifier import photo_files, tasks
 from classifier.formats import BadImage
-from classifier.models import Collection, Photo, State, WorkerHeartbeat
+from classifier.models import Collection, Explanation, Photo, State, WorkerHeartbeat
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import deletion, registry, workers
 
-FOLDERS = ("photos", "thumbnails")
+FOLDERS = ("photos", "thumbnails", "heat")
 ORPHAN_AFTER = timedelta(hours=1)  # an upload that is under way has stored its files but not yet its rows
 DELETION_AFTER = timedelta(minutes=5)  # the sweeper completes deletions long before
 LEASES_TO_WAIT = 2  # a lease that ran out is taken over by the next worker; after two nobody does
@@ -194,13 +194,15 @@ def _photos_without(field: str) -> tuple[str, ...]:
 
 
 def _orphans_in(folder: str) -> Iterator[str]:
-    """Names of old enough files in a folder of the storage that no photo calls its own."""
+    """Names of old enough files in a folder of the storage that no photo, and no explanation, calls its own."""
     names = _files_below(folder)
     while batch := list(islice(names, ROWS_AT_ONCE)):
         uids = {uid for name in batch if (uid := _uid_in(name))}
         own: set[str] = set()
         for row in Photo.objects.filter(uid__in=uids).values_list("image", "thumbnail"):
             own.update(row)
+        explained = Explanation.objects.filter(uid__in=uids).values_list("uid", flat=True)
+        own.update(photo_files.heat_name(uid) for uid in explained)
         for name in batch:
             if name not in own and _is_old(name):
                 yield name
@@ -218,7 +220,7 @@ def _files_below(folder: str) -> Iterator[str]:
 
 
 def _uid_in(name: str) -> uuid.UUID | None:
-    """The photo's uid that a stored file is named after, if it is."""
+    """The uid that a stored file is named after, if it is."""
     stem = name.rpartition("/")[2].partition(".")[0]
     try:
         return uuid.UUID(stem)

@@ -1,0 +1,36 @@
+"""Claim a job and do it, once, whatever breaks: the worker's side of everything slow that is no photo."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from time import monotonic
+
+from classifier.models import Job
+from classifier.services import explaining, leases
+
+logger = logging.getLogger("facet.jobs")
+
+# What does a job of each kind: it finishes or fails the row that it is given, under the token of the claim.
+DOERS: dict[str, Callable[..., None]] = {Job.Kind.EXPLANATION: explaining.explain_face}
+
+
+def has_work() -> bool:
+    return Job.objects.claimable().exists()
+
+
+def run_once() -> int:
+    """Claim and do one job; 0 when nothing waits."""
+    claimed = Job.objects.claim(limit=1)
+    if not claimed:
+        return 0
+    job: Job = claimed[0]
+    token: uuid.UUID = job.token  # type: ignore[assignment] # a claim gives one
+    started = monotonic()
+    with leases.keep_lease(Job.objects.all(), token=token, alone=True):
+        try:
+            DOERS[job.kind](job, token=token)
+        except Exception:
+            logger.exception("job %s broke", job.uid)
+            Job.objects.fail_attempt(pk=job.pk, token=token, code=Job.Code.CRASHED)
+    logger.info("%s took %.0f ms", job, 1000 * (monotonic() - started))
+    return 1
