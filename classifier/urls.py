@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from classifier.views import accounts, collections, pages, photos, uploads
+from classifier.views import accounts, collections, explanations, pages, photos, uploads
 
 urlpatterns = [
     path("", collections.collection_list, name="collection-list"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("photos/<uuid:uid>/delete/", photos.delete, name="photo-delete"),
     path("photos/<uuid:uid>/run-again/", photos.run_again, name="photo-run-again"),
     path("photos/<uuid:uid>/detect-again/", photos.detect_again, name="photo-detect-again"),
+    path("faces/<uuid:uid>/explanations/<str:attribute>/", explanations.explanation, name="face-explanation"),
+    path("explanations/<uuid:uid>/heat/", explanations.heat, name="explanation-heat"),
     path("uploads/<uuid:uid>/", uploads.detail, name="upload-detail"),
     path("account/", accounts.account_detail, name="account-detail"),
     path("account/terms/", accounts.accept_terms, name="terms-accept"),

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.models import PENDING, Collection, Face, Photo, State
-from classifier.services import deletion, predictions, rerun
+from classifier.services import deletion, explanations, predictions, rerun
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy, with_faces
 from classifier.views.paging import find_neighbours
-from ml.labels import TAXONOMIES
+from ml.labels import FINEST, TAXONOMIES
 
 # A photo never becomes a page of this site, whatever its bytes say.
 FILE_HEADERS = {
@@ -33,6 +33,8 @@ FILE_HEADERS = {
 @require_GET
 def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     """The photo with one face chosen (`?face=`) and told in a grouping (`?taxonomy=`).
+
+    `?explain=` opens what mattered for an attribute, for those whose browser runs no scripts.
 
     htmx gets the chosen face alone; `?card` makes it the small card that the gallery shows beside a face. `?watch`
     waits for a worker: nothing while the photo is pending, then word to load the page anew.
@@ -56,6 +58,8 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
         "taxonomy": taxonomy,
         "taxonomies": TAXONOMIES,
         "is_mine": photo.collection.owner_id == request.user.pk,
+        "explainable": explanations.explainable(face) if face else (),
+        "opened": _open_explanation(face, attribute=request.GET.get("explain", "")) if face else {},
     }
     if request.htmx:
         return render(request, "photos/_card.html" if "card" in request.GET else "photos/_face.html", context)
@@ -139,6 +143,15 @@ def _describe(face: Face | None, *, taxonomy: str) -> dict[str, Any]:
     return predictions.describe_prediction(prediction, taxonomy=taxonomy) if prediction else {}
 
 
+def _open_explanation(face: Face, *, attribute: str) -> dict[str, Any]:
+    """What `?explain=` opens: the explanation of one attribute, as far as it is there."""
+    if attribute not in explanations.explainable(face):
+        return {}
+    answer = explanations.read_answer(face, attribute=attribute)
+    guess = _describe(face, taxonomy=FINEST).get(attribute, {})
+    return {"attribute": attribute, "answer": answer, "guess": guess}
+
+
 def _is_uid(text: str) -> bool:
     try:
         UUID(text)
@@ -147,8 +160,10 @@ def _is_uid(text: str) -> bool:
     return True
 
 
-def send_file(request: HttpRequest, *, storage: Storage, name: str | None) -> HttpResponseBase:
-    """A stored JPEG. Its name is its photo's and never gets other bytes, so the name is its ETag."""
+def send_file(
+    request: HttpRequest, *, storage: Storage, name: str | None, content_type: str = "image/jpeg"
+) -> HttpResponseBase:
+    """A stored picture. Its name has its row's uid and never gets other bytes, so the name is its ETag."""
     if not name:
         raise Http404("No file was stored.")
     etag = quote_etag(name)
@@ -161,4 +176,4 @@ def send_file(request: HttpRequest, *, storage: Storage, name: str | None) -> Ht
         file = storage.open(name)
     except FileNotFoundError as error:
         raise Http404("The stored file is missing.") from error
-    return FileResponse(file, content_type="image/jpeg", headers=headers)
+    return FileResponse(file, content_type=content_type, headers=headers)

@@ -1,4 +1,4 @@
-// A photo's page: arrows go from face to face, z zooms to the chosen one, previous and next stay links.
+// A photo's page: arrows go from face to face, z zooms to the chosen one, e asks what mattered for its guesses.
 
 const svg = document.querySelector("#picture > svg");
 const panel = document.getElementById("face-panel");
@@ -78,6 +78,12 @@ document.addEventListener("keydown", (event) => {
     link.click();
   } else if (event.key === "z" || (event.key === "Escape" && zoomed)) {
     if (chosen()) toggleZoom();
+  } else if (event.key === "e") {
+    const closed = panel.querySelector("details.explain:not([open]) > summary");
+    if (!closed) return;
+    closed.click();
+    closed.focus();
+    closed.scrollIntoView({ block: "nearest" });
   }
 });
 

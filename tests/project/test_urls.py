@@ -77,6 +77,9 @@ GET    photo-thumbnail                          302   404   200   200   200
 POST   photo-delete                             302   404   302   404   404
 POST   photo-run-again                          302   404   302   404   404
 POST   photo-detect-again                       302   404   302   404   404
+GET    face-explanation                         302   404   302   302   302
+POST   face-explanation                         302   404   302   302   302
+GET    explanation-heat                         302   404   200   200   200
 GET    upload-detail                            302   404   200   200   200
 GET    account-detail                           302   200   200   200   200
 POST   terms-accept                             302   302   302   302   302
@@ -123,10 +126,13 @@ def rows(alice) -> SimpleNamespace:
     """What the addresses name."""
     collection = factories.CollectionFactory(owner=alice, is_opened_to_reviewers=True)
     photo = factories.make_photo(collection)
-    factories.make_face(photo)
+    face = factories.make_face(photo)
+    explanation = factories.make_explanation(face)
     upload = Upload.objects.create(owner=alice, collection=collection)
     token, _ = tokens.create_token(alice, name="laptop")
-    return SimpleNamespace(collection=collection, photo=photo, upload=upload, token=token)
+    return SimpleNamespace(
+        collection=collection, photo=photo, face=face, explanation=explanation, upload=upload, token=token
+    )
 
 
 def address(name: str, rows: SimpleNamespace) -> str:
@@ -136,6 +142,8 @@ def address(name: str, rows: SimpleNamespace) -> str:
         return reverse(name, args=["1", "a-key"])
     if name == "api-unknown":
         return "/api/v1/nowhere/"
+    if name == "face-explanation":
+        return reverse(name, args=[rows.face.uid, "race"])
     if "<uuid:uid>" not in ROUTES[name]:
         return reverse(name)
     kind = "collection" if name in IN_A_COLLECTION else name.removeprefix("api-").partition("-")[0]
