@@ -80,11 +80,9 @@ def _list_images(place: Path, *, shards: tuple[str, ...]) -> list[str]:
 
 
 def _source(recipe: Mapping[str, Any], *, place: Path, shards: tuple[str, ...]) -> Source:
-    known = {field.name for field in fields(Source)}
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.items()}
-    return Source(
-        **{name: value for name, value in given.items() if name in known} | {"place": place, "shards": shards}
-    )
+    known = {field.name for field in fields(Source)} & recipe.keys()
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v := recipe[name], list) else v for name in known}
+    return Source(**given | {"place": place, "shards": shards})
 
 
 def _warn(message: str) -> None:

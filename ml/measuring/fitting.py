@@ -146,9 +146,9 @@ def _fit_thresholds(
         elif name in card.thresholds.get(attribute, {}):
             value = card.thresholds[attribute][name]
             groups = data.classes_in(attribute, taxonomy=name)
-            told = [_confidence(answer, groups=groups) for answer in answers]
-            moved = calibration.move_threshold(*told, threshold=value)
-            found[name] = Threshold(moved, float(np.mean(told[1] >= moved)))
+            before, after = (_confidence(answer, groups=groups) for answer in answers)
+            moved = calibration.move_threshold(before, after, threshold=value)
+            found[name] = Threshold(moved, float(np.mean(after >= moved)))
             _warn(f"these labels cannot tell {attribute} in {name}: as many faces stay unsure as before")
     return found
 
