@@ -238,8 +238,8 @@ def _measure_sure(
     finest = align(predictions, faces, attribute=attribute, found=found)
     tables = {}
     for taxonomy, threshold in thresholds.items():
-        if attribute in labels.ATTRIBUTES and taxonomy in labels.taxonomies_of(attribute):
-            grouping = finest.grouping.coarsen(taxonomy)
+        if predictions.classes[attribute].names == labels.ATTRIBUTES.get(attribute):
+            grouping = finest.grouping.coarsen(taxonomy) if taxonomy in labels.taxonomies_of(attribute) else None
         else:  # of classes of its own the card knows one grouping, named after the attribute
             grouping = finest.grouping if taxonomy == attribute else None
         if grouping is None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ml import data, labels
+from ml.datasets import fairface
 from ml.measuring import fairness, long_table, measures
 from ml.measuring.predictions import Predictions
 
@@ -197,6 +198,13 @@ def test_slices_by_quality(report):
     assert sum(part["n"] for part in slices["brightness"]) == 40
 
 
+def test_readers_tell_the_size_of_the_original(small_fairface):
+    faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32, limit=4)
+    for told, side in ((faces, 60), (faces.slice(1, 3), 60), (faces.crop(8, 24), 30)):
+        assert told.sides is not None
+        assert told.sides.tolist() == [side] * len(told)
+
+
 def test_faces_without_prediction_are_counted_not_measured(predictions, faces):
     some = predictions.take(np.arange(30, 10, -1))
     report = measures.measure(some, faces)
@@ -272,3 +280,16 @@ def test_the_long_table_has_a_measure_a_row(report):
     assert found["race", "surest 25%", "accuracy"]["n"] == "10"
     assert found["age", "gender=Female", "mean_absolute_error_years"]["value"] == "1.0"
     assert ("race", "race=Indian", "recall") not in found
+
+
+def test_the_sure_of_three_genders_are_counted_among_all_three():
+    three = data.own_classes("gender", ["Female", "Male", "Non-binary"])
+    faces = data.FaceSet(
+        images=np.zeros((3, 8, 8, 3), dtype=np.uint8),
+        targets={"gender": np.array([0, 1, 2])},
+        files=("a", "b", "c"),
+        classes={"gender": three},
+    )
+    predictions = Predictions("own", faces.files, {"gender": np.eye(3)[[0, 1, 1]]}, {"gender": three})
+    sure = measures.measure(predictions, faces, thresholds={"gender": {"gender": 0.5}})["sure"]["gender"]["gender"]
+    assert (sure["images"], sure["n"], sure["accuracy_of_sure"]) == (3, 3, 0.6667)
