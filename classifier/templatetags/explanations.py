@@ -29,7 +29,7 @@ def map_title(explanation: Explanation) -> str:
 
 @register.filter
 def numbers_title(explanation: Explanation) -> str:
-    return "looked at" if explanation.method == GRADCAM else "for or against (log-odds)"
+    return "looked at" if explanation.method == GRADCAM else "for or against"
 
 
 @register.filter
