@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from ml import labels
-
 TEMPERATURES = (0.1, 10.0)  # the least and the most that is tried
 NEVER_SURE = 0.99
 
@@ -74,14 +72,3 @@ def move_threshold(before: np.ndarray, after: np.ndarray, *, threshold: float) -
     In steps of 0.01.
     """
     return round(float(np.quantile(after, np.mean(before < threshold))), 2)
-
-
-def regroup(vectors: np.ndarray, actual: np.ndarray, *, attribute: str, taxonomy: str) -> tuple[np.ndarray, np.ndarray]:
-    """Fine vectors (N, K) and labels (N,) in a taxonomy; examples of groups that it leaves out are dropped."""
-    if attribute != "race":
-        return vectors, actual
-    members = labels.group_indices(taxonomy)
-    group_of = {fine: group for group, fines in enumerate(members) for fine in fines}
-    kept = np.isin(actual, list(group_of))
-    sums = np.stack([vectors[kept][:, list(fines)].sum(axis=1) for fines in members], axis=1)
-    return sums / sums.sum(axis=1, keepdims=True), np.array([group_of[int(a)] for a in actual[kept]], dtype=np.int64)

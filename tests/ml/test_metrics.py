@@ -91,10 +91,3 @@ def test_every_attribute_and_taxonomy_has_a_target():
     assert {name: tuple(found) for name, found in calibration.TARGETS.items()} == {
         name: labels.taxonomies_of(name) for name in labels.ATTRIBUTES
     }
-
-
-def test_regrouping_drops_what_a_taxonomy_leaves_out():
-    vectors = np.full((7, 7), 1 / 7)
-    grouped, actual = calibration.regroup(vectors, np.arange(7), attribute="race", taxonomy="utkface-4")
-    assert actual.tolist() == [0, 1, 2, 2, 3]
-    assert grouped[0].tolist() == pytest.approx([0.2, 0.2, 0.4, 0.2])
