@@ -21,7 +21,7 @@ from ml.reporting import figures, model_card
 
 MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
 DIAGRAM_DOTS_PER_INCH = 96  # a small file, as it lies beside the weights
-_DESCRIBING_DATA = {"name", "source", "images", "sha256"}
+_DESCRIBING_DATA = {"name", "source", "images", "sha256", "seen"}
 _MEASURED = {
     "names", "grouping", "images", "accuracy", "accuracy_interval", "balanced_accuracy", "groups", "confusion", "parts",
     "gaps", "intersections", "slices",
@@ -29,7 +29,10 @@ _MEASURED = {
 
 
 def read_report(path: Path, *, card: ModelCard) -> dict[str, Any]:
-    """What ml.evaluate wrote of this checkpoint. Raises BadData for anything else, and OSError."""
+    """What ml.evaluate wrote of this checkpoint. Raises BadData for anything else, and OSError.
+
+    SharedImages for measures on images that it was trained on.
+    """
     found = _read_json(path)
     measured, about = found.get("measures"), found.get("data")
     if not isinstance(measured, dict) or not isinstance(about, dict) or not about.keys() >= _DESCRIBING_DATA:
@@ -38,6 +41,8 @@ def read_report(path: Path, *, card: ModelCard) -> dict[str, Any]:
     missing = sorted({key for table in tables for key in _MEASURED - table.keys()})
     if missing or not tables:
         raise data.BadData(f"{path} lacks measures: evaluate again with this Facet", names=missing)
+    if about["seen"]:
+        raise data.SharedImages(f"{path}: {found['name']} was trained on these images, so they measure nothing")
     if not _is_of(found, card=card):
         raise data.BadData(
             f"{path} measures {found['name']} {str(found['sha256'])[:12] or '(a CSV)'}, not {card.name} "

@@ -3,20 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import evaluation_text, markdown, numbers
 
 LOWEST_CELLS = 5
 
 
-def write_overview(report: cells.Report) -> list[str]:
+def write_overview(report: cells.Report, *, card: ModelCard) -> list[str]:
     """What was measured on, and a line an attribute."""
     measures, tables = report["measures"], cells.tables_of(report["measures"])
     return [
         markdown.heading("How well it does"),
         markdown.paragraph(
             f"All numbers are percentages on {measures['images']:,} images of {cells.name_data(report)} "
-            f"({cells.name_source(report)}), unless something else is said. In brackets, or in a "
+            f"({cells.name_source(report)}), unless something else is said.",
+            "No training touched them, as far as the recipe tells." if card.recipe.get("data") else "",
+            "In brackets, or in a "
             "column of their own, are 95 % intervals (Wilson): what so many images can tell. Mean recall, or balanced "
             "accuracy, gives every group the same weight, however many images it has.",
             *(f"{count:,} images were left out: {reason}." for reason, count in measures["left_out"].items()),

@@ -22,23 +22,11 @@ def write_calibration(report: cells.Report, *, card: ModelCard, diagram: str) ->
             f"One temperature per attribute and the thresholds were fitted on {fitted['images']:,} images that no "
             "training touched."
             if fitted
-            else "The probabilities were not calibrated after training.",
+            else "What the card does not hold: on which images the probabilities were calibrated, if they were.",
             "ECE is the expected calibration error with 15 bins: how far, on average, the share that is right lies "
             "from the probability of the guess.",
         ),
-        markdown.table(
-            ("", "temperature", "ECE before", "ECE after", "ECE here"),
-            [
-                (
-                    name,
-                    numbers.decimal(card.temperatures.get(name, 1.0)),
-                    numbers.decimal(fitted.get(name, {}).get("ece_before")),
-                    numbers.decimal(fitted.get(name, {}).get("ece_after")),
-                    numbers.decimal(table["ece"]),
-                )
-                for name, table in tables.items()
-            ],
-        ),
+        _temperature_table(tables, card=card, fitted=fitted),
     ]
     if diagram:
         parts.append(markdown.image(diagram, alt="Reliability: mean probability against the share that is right"))
@@ -106,12 +94,12 @@ def write_other(report: cells.Report, *, card: ModelCard) -> list[str]:
         for taxonomy, of in table.get("taxonomies", {}).items():
             if taxonomy != table["grouping"]:
                 told = cells.with_interval(of["accuracy"], of["low"], of["high"])
-                rows.append(_other_row(f"{attribute}, {taxonomy}", of, told=told, recalls=of["recall"]))
+                rows.append(_other_row(f"{attribute} ({taxonomy})", of, told=told, recalls=of["recall"]))
     return [
         markdown.heading(f"On {name}", level=3),
         markdown.paragraph(
             f"{report['measures']['images']:,} images ({cells.name_source(report)})"
-            + ("; no part of the training, and for research only." if unseen else ".")
+            + ("; not named in what it was trained on, and for research only." if unseen else ".")
         ),
         markdown.table(("", "images", "accuracy", "mean recall", "recall of each group"), rows),
         *(markdown.paragraph(told) for table in tables.values() if (told := cells.tell_steps(table))),
@@ -163,8 +151,11 @@ def _write_sure(report: cells.Report, *, card: ModelCard) -> list[str]:
         return []
     return [
         markdown.paragraph(
-            'A prediction is "unsure" when its top probability is under the threshold: the lowest one at which the '
-            "others reached the target accuracy on the calibration images. Measured here:"
+            'A prediction is "unsure" when its top probability is under the threshold.',
+            "It is the lowest one at which the others reached the target accuracy on the calibration images."
+            if fitted
+            else "",
+            "Measured here:",
         ),
         markdown.table(("attribute", "grouping", "target", "threshold", "sure", "accuracy of the sure"), rows),
     ]
@@ -182,6 +173,16 @@ def _write_coverage(tables: Mapping[str, cells.Table]) -> list[str]:
         markdown.paragraph("The accuracy when only the surest share of the faces gets an answer:"),
         markdown.table(("answered", *curves), rows),
     ]
+
+
+def _temperature_table(tables: Mapping[str, cells.Table], *, card: ModelCard, fitted: Mapping[str, Any]) -> str:
+    before_after = ("before", "after") if fitted else ()
+    rows = []
+    for name, table in tables.items():
+        errors = [fitted.get(name, {}).get(f"ece_{when}") for when in before_after]
+        told = (card.temperatures.get(name, 1.0), *errors, table["ece"])
+        rows.append((name, *(numbers.decimal(value) for value in told)))
+    return markdown.table(("", "temperature", *(f"ECE {when}" for when in before_after), "ECE here"), rows)
 
 
 def _reliability_table(table: cells.Table) -> str:

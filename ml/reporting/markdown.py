@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 WIDTH = 120
-_NUMBER = re.compile(r"[<+\-]?\d[\d,.]*( %)?( \([+\-]?\d.*\))?|[+\-]?\d[\d.]* to [+\-]?\d[\d.]*|–|")
+_TAG, _ENTITY = re.compile(r"<(?=[a-zA-Z/!?])"), re.compile(r"&(?=#?\w+;)")
+_NUMBER = re.compile(r"(< |[+\-])?\d[\d,.]*( %)?( \([+\-]?\d.*\))?|[+\-]?\d[\d.]* to [+\-]?\d[\d.]*|–|")
 
 
 def heading(title: str, *, level: int = 2) -> str:
@@ -58,5 +59,5 @@ def join(parts: Iterable[str]) -> str:
 
 def escape(text: str) -> str:
     """Text that means itself, on one line."""
-    plain = " ".join(text.split())
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", plain.replace("&", "&amp;").replace("<", "&lt;"))
+    plain = _ENTITY.sub("&amp;", " ".join(text.split()))
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", _TAG.sub("&lt;", plain))

@@ -26,7 +26,7 @@ DATA_LICENCES = {
 }
 WHAT_IT_SAYS = (
     "looks at an aligned face chip and says as which {attributes} the face is likely to be *perceived*: a vector of "
-    "calibrated probabilities for each. They describe what annotators would probably say of a picture. They say "
+    "{probabilities} for each. They describe what annotators would probably say of a picture. They say "
     "nothing of who a person is, how they see themselves, where they come from or how old they are."
 )
 INTENDED = (
@@ -47,8 +47,8 @@ LIMITS = (
     "poses were not measured.",
     "Small faces are told worse; under about 40 pixels of width little can be said. Size, sharpness and brightness of "
     "each face are reported beside the answer.",
-    "The probabilities are calibrated for the mixture of groups in the calibration images. Where one group is rare, "
-    "more of those it is given are wrong.",
+    "The probabilities hold for a mixture of groups like that of the images they were fitted on. Where one group is "
+    "rare, more of the faces that are called so are wrong.",
     "Errors differ by group, see above. A comparison between groups must take this into account.",
 )
 FAIRFACE_LIMIT = "FairFace's pictures come mostly from Flickr; its labels are those of crowd workers."
@@ -69,13 +69,17 @@ def write_card(
     `ml.compare` wrote; `weights` is how many numbers the network has, `diagram` the file of the reliability diagrams.
     """
     trained = f"{card.trained_on} {card.licence}"
+    what = WHAT_IT_SAYS.format(
+        attributes=_join_words(card.labels),
+        probabilities="calibrated probabilities" if card.temperatures else "probabilities",
+    )
     blocks = [
         f"# Model card: {markdown.escape(card.name)}",
-        markdown.paragraph(markdown.escape(card.name), WHAT_IT_SAYS.format(attributes=_join_words(card.labels))),
+        markdown.paragraph(markdown.escape(card.name), what),
         markdown.table(("", ""), _facts(card, weights=weights)),
         *(markdown.heading("Intended use"), markdown.paragraph(INTENDED)),
         *(markdown.heading("Not to be used for"), markdown.paragraph(NOT_INTENDED)),
-        *card_accuracy.write_overview(report),
+        *card_accuracy.write_overview(report, card=card),
         *card_accuracy.write_groups(report),
         *card_accuracy.write_confusions(report),
         *card_accuracy.write_taxonomies(report),
@@ -104,7 +108,7 @@ def write_card(
 
 
 def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
-    count = f", {weights / 1e6:.1f} million weights" if weights else ""
+    count = "" if weights is None else f", {_round(weights)} weights"
     side = card.preset.size
     recipe = card.recipe
     rows = [
@@ -147,6 +151,10 @@ def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> Iterable[tuple[s
             yield from _flatten(value, prefix=f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _round(count: int) -> str:
+    return f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count:,}"
 
 
 def _told(value: Any) -> str:

@@ -3,36 +3,59 @@
 import io
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 from PIL import Image
 
-from ml import checkpoint, compare, evaluate, write_card
+from ml import checkpoint, compare, evaluate, labels, network, write_card
+from ml.card import ModelCard, read_card
+from ml.preprocess import Preset
 from ml.reporting import markdown, model_card
+from tests.ml.conftest import TinyTrunk
 
-RECIPE = {"epochs": 3, "seed": 5, "start": "random", "data": {"shards": ["train-0.zip"]}, "images": 64}
+RECIPE = {"epochs": 3, "seed": 5, "start": "random", "data": {"shards": ["other-0.zip"]}, "images": 64}
+
+ABOUT = {"name": "x", "source": "y", "images": 64, "sha256": "0"}
 
 
-@pytest.fixture
-def model(tiny, tmp_path):
-    """The folder of a tiny checkpoint with a recipe and a calibration."""
-    net, card = tiny
+@pytest.fixture(scope="module")
+def made(small_fairface, tmp_path_factory):
+    """The folder of a tiny checkpoint with a recipe and a calibration, and what ml.evaluate wrote of it."""
+    folder = tmp_path_factory.mktemp("made")
     fitted = {"images": 2500, "race": {"ece_before": 0.0671, "ece_after": 0.0242, "targets": {"fairface-7": 0.8}}}
-    card = replace(
-        card, recipe=RECIPE, metrics={"calibration": fitted}, trained_on="FairFace, 64 images", licence="MIT"
+    card = ModelCard(
+        name="tiny-1",
+        arch="tiny",
+        labels=labels.ATTRIBUTES,
+        preset=Preset(size=32),
+        temperatures={"race": 1.5, "gender": 0.8, "age": 1.0},
+        thresholds={"race": {"fairface-7": 0.2}},
+        metrics={"calibration": fitted},
+        recipe=RECIPE,
+        trained_on="FairFace, 64 images",
+        licence="MIT",
     )
-    checkpoint.save(tmp_path / "model", net=net, card=card)
-    return tmp_path / "model"
+    place = ["--data", str(small_fairface), "--shard", "train-0.zip", "--labels", "fairface_label_train.csv"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "create_trunk", lambda arch, **more: TinyTrunk())
+        torch.manual_seed(7)
+        net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
+        checkpoint.save(folder / "model", net=net, card=card)
+        evaluate.main(["--model", str(folder / "model"), *place, "--json", str(folder / "evaluate.json")])
+    return folder
 
 
 @pytest.fixture
-def measured(model, small_fairface, tmp_path):
-    """What ml.evaluate wrote of it."""
-    report = tmp_path / "evaluate.json"
-    place = ["--data", str(small_fairface), "--shard", "train-0.zip", "--labels", "fairface_label_train.csv"]
-    assert evaluate.main(["--model", str(model), *place, "--json", str(report)]) == 0
-    return report
+def model(made, tmp_path):
+    return shutil.copytree(made / "model", tmp_path / "model")
+
+
+@pytest.fixture
+def measured(made, tmp_path):
+    return shutil.copy(made / "evaluate.json", tmp_path / "evaluate.json")
 
 
 def write(model, report, *more):
@@ -71,14 +94,14 @@ def test_the_card_tells_what_was_measured(model, measured):
 
 def test_the_card_tells_what_the_checkpoint_is_and_how_it_was_made(model, measured):
     text = write(model, measured)
-    card = checkpoint.load(model)[1]
+    card = read_card(model)
     assert text.startswith("# Model card: tiny-1\n")
     facts = {row[0]: row[1] for row in rows_under(text, "Model card: tiny-1")}
     assert facts["Training"] == "3 epochs, 64 images, seed 5, all values below"
     assert facts["Start"] == "random weights"
     assert facts["Licence"] == "MIT"
     assert "CC BY 4.0" in facts["FairFace's licence"]
-    assert "| data.shards | train-0.zip |" in text
+    assert "| data.shards | other-0.zip |" in text
     assert card.sha256 in text
     assert "2,500 images that no" in text
     calibration = {row[0]: row for row in rows_under(text, 'Calibration, and "unsure"')}
@@ -108,7 +131,7 @@ def test_every_table_has_as_many_cells_in_each_row(model, measured):
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
 
 
-def test_other_data_sets_the_whole_way_and_a_comparison_get_chapters(model, measured, small_fairface, tmp_path):
+def test_other_data_sets_the_whole_way_and_a_comparison_get_chapters(tiny, model, measured, small_fairface, tmp_path):
     report = json.loads(measured.read_text())
     other = {**report, "data": {**report["data"], "name": "utkface"}}
     (tmp_path / "other.json").write_text(json.dumps(other))
@@ -118,7 +141,7 @@ def test_other_data_sets_the_whole_way_and_a_comparison_get_chapters(model, meas
     place = ["--data", str(small_fairface), "--shard", "train-0.zip", "--labels", "fairface_label_train.csv"]
     compare.main(["--production", str(model), "--candidate", str(model), *place, "--json", str(out)])
     text = write(model, measured, "--also", tmp_path / "other.json", "--compare", out)
-    assert "no part of the training" in text.split("### On UTKFace")[1]
+    assert "not named in what it was trained on" in text.split("### On UTKFace")[1]
     assert "race (fairface-7)" in text.split("### On UTKFace")[1]
     assert "96.7 % of 64 were found" in text.split("## From the photo to the answer")[1]
     rows = rows_under(text, "Against tiny-1")
@@ -126,10 +149,10 @@ def test_other_data_sets_the_whole_way_and_a_comparison_get_chapters(model, meas
     assert rows[2][4] == "0.0"
 
 
-def test_a_report_stays_good_once_it_is_recorded_in_the_card(model, measured):
+def test_a_report_stays_good_once_it_is_recorded_in_the_card(tiny, model, measured):
     evaluate.record(model, report=json.loads(measured.read_text()))
-    assert checkpoint.load(model)[1].sha256 != json.loads(measured.read_text())["sha256"]
-    assert checkpoint.load(model)[1].sha256 in write(model, measured)
+    assert read_card(model).sha256 != json.loads(measured.read_text())["sha256"]
+    assert read_card(model).sha256 in write(model, measured)
 
 
 def test_the_card_goes_where_it_is_told(model, measured, tmp_path):
@@ -146,6 +169,7 @@ def test_the_card_goes_where_it_is_told(model, measured, tmp_path):
         ({"measures": {}}, "lacks measures"),
         ({"measures": {"race": {"accuracy": 1}}}, "lacks measures: evaluate again"),
         ({"measures": None}, "is not what ml.evaluate --json writes"),
+        ({"data": {**ABOUT, "seen": True}}, "was trained on these images"),
         ({"data": {"name": "x"}}, "is not what ml.evaluate --json writes"),
     ],
 )
@@ -185,7 +209,8 @@ def test_a_comparison_of_other_models_is_refused(model, measured, tmp_path, caps
 
 def test_markdown_escapes_what_would_be_read_as_markup():
     assert markdown.escape("a|b <i> [x](y) *z* `c`\nd") == r"a\|b &lt;i> \[x\](y) \*z\* \`c\` d"
-    assert markdown.escape("Latino_Hispanic") == "Latino_Hispanic"
+    assert markdown.escape("Latino_Hispanic, < 0.001, A & B") == "Latino_Hispanic, < 0.001, A & B"
+    assert markdown.escape("&lt;b>") == "&amp;lt;b>"
     assert "| a\\|b | 1 |" in markdown.table(("x", "n"), [("a|b", "1")])
     assert markdown.table(("x", "n"), [("a", "1.0")]).splitlines()[1] == "| --- | ---: |"
 
@@ -195,3 +220,13 @@ def test_a_name_cannot_break_the_card(tiny, measured):
     text = model_card.write_card(card, report=json.loads(measured.read_text()))
     assert "<script>" not in text
     assert "[a](" not in text
+
+
+def test_an_uncalibrated_model_is_not_called_calibrated(measured):
+    card = ModelCard(name="raw", arch="tiny", labels={"mood": ("glad", "sad")})
+    text = model_card.write_card(card, report=json.loads(measured.read_text()))
+    assert "calibrated probabilities" not in text
+    assert "as which mood the face" in text
+    assert "| tiny; one linear head" in text
+    assert rows_under(text, 'Calibration, and "unsure"')[0] == ["", "temperature", "ECE here"]
+    assert "## Recipe" not in text
