@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from ml import data, sources
+from ml import data, held_out, sources
 from ml.card import DEFAULT_DIR
 from ml.commands import told_errors
 from ml.files import replace_file
@@ -57,7 +57,11 @@ class Faces:
 def compare_models(
     production: Runtime | Predictions, candidate: Runtime | Predictions, *, source: sources.Source
 ) -> tuple[dict[str, Any], dict[str, comparing.Pairing], data.FaceSet]:
-    """The report (see `comparing.compare`, here under `attributes`), the pairs, and the faces. Raises BadData."""
+    """The report, the pairs it is made of, and the faces. Raises BadData.
+
+    `production` and `candidate` {name, sha256, seen} say whose predictions, and whether it was trained on these images;
+    `data` {source, images, sha256}; `not_compared` {attribute: why}; `attributes` as `comparing.compare` tells them.
+    """
     faces = Faces(source)
     sides = dict(zip(comparing.SIDES, (production, candidate), strict=True))
     said = {
@@ -66,10 +70,12 @@ def compare_models(
     }
     shown = faces.read_any()
     pairings, reasons = comparing.pair(said["production"], said["candidate"], shown)
-    report: dict[str, Any] = {
-        name: {"name": said[name].name, "sha256": "" if isinstance(side, Predictions) else side.card.sha256}
-        for name, side in sides.items()
-    }
+    report: dict[str, Any] = {}
+    for name, side in sides.items():
+        report[name] = {"name": said[name].name, "sha256": "", "seen": False}
+        if not isinstance(side, Predictions):
+            seen = held_out.was_seen(faces.read(side.card.preset), card=side.card, place=source.place)
+            report[name] |= {"sha256": side.card.sha256, "seen": seen}
     report["data"] = {"source": describe_source(source), "images": len(shown), "sha256": shown.data_hash()}
     report["not_compared"] = reasons
     report["attributes"] = comparing.compare(pairings, shown)

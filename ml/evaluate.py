@@ -6,7 +6,6 @@ Or somebody else's predictions, a CSV that a TOML file explains (`ml.measuring.m
 
 import argparse
 import json
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,7 @@ def evaluate(
             "source": ", ".join([source.reader, source.place.name, *source.shards]),
             "images": len(faces),
             "sha256": faces.data_hash(),
-            "seen": known is not None and _was_seen(faces, card=known, place=source.place),
+            "seen": known is not None and held_out.was_seen(faces, card=known, place=source.place),
         },
         "measures": measures.measure(predictions, faces, thresholds=known.thresholds if known else None),
     }
@@ -57,15 +56,6 @@ def evaluate(
         large = sources.read_source(source, preset=replace(preset, size=fairface.SIDE))
         report["whole_way"] = measure_whole_way(large, faces, runtime=side)
     return report
-
-
-def _was_seen(faces: data.FaceSet, *, card: ModelCard, place: Path) -> bool:
-    try:
-        held_out.check_untouched(faces, card=card, place=place)
-    except data.SharedImages as error:
-        warnings.warn(str(error), data.DataWarning, stacklevel=3)
-        return True
-    return False
 
 
 def name_source(source: sources.Source) -> str:

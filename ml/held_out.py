@@ -64,6 +64,16 @@ def check_untouched(faces: data.FaceSet, *, card: ModelCard, place: Path) -> Non
         )
 
 
+def was_seen(faces: data.FaceSet, *, card: ModelCard, place: Path) -> bool:
+    """Whether the checkpoint was trained on any of these images, with a warning; see `check_untouched`."""
+    try:
+        check_untouched(faces, card=card, place=place)
+    except data.SharedImages as error:
+        _warn(str(error))
+        return True
+    return False
+
+
 def _data_recipe(card: ModelCard) -> Mapping[str, Any]:
     found = card.recipe.get("data")
     return found if isinstance(found, Mapping) else {}

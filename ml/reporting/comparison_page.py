@@ -26,7 +26,8 @@ def write_page(
 ) -> str:
     """`apart` is per attribute the number of faces the sides put in different groups, `thumbnails` some of them."""
     names = [report[side]["name"] for side in SIDES]
-    sections = [html.section("In short", *_summary_tables(report), *map(html.paragraph, conclude(report)))]
+    seen = map(html.paragraph, _tell_seen(report))
+    sections = [html.section("In short", *seen, *_summary_tables(report), *map(html.paragraph, conclude(report)))]
     for attribute, part in report["attributes"].items():
         sections.append(
             html.section(
@@ -69,6 +70,15 @@ def _conclude(attribute: str, part: Mapping[str, Any]) -> str:
     if changes[False]:
         first += f" The candidate finds less often: {', '.join(changes[False])}."
     return first
+
+
+def _tell_seen(report: Mapping[str, Any]) -> list[str]:
+    return [
+        f"The {side} model was trained on images of this set, the other side may not have been: it remembers them, and the "
+        "comparison says nothing of other pictures."
+        for side in SIDES
+        if report[side]["seen"]
+    ]
 
 
 def describe_pairs(part: Mapping[str, Any]) -> str:

@@ -205,10 +205,20 @@ def test_a_model_compared_with_itself_shows_no_difference(two_models, small_fair
     assert '<ul class="thumbnails">' not in page
 
 
+def test_a_side_that_was_trained_on_the_images_is_told(tiny, two_models, small_fairface, tmp_path, capsys):
+    trained = replace(tiny[1], recipe={"data": {"shards": ["train-0.zip"]}})
+    checkpoint.save(two_models[1], net=tiny[0], card=trained)
+    page = tmp_path / "seen.html"
+    assert compare.main(arguments(two_models, small_fairface, "--output-html", page)) == 0
+    assert "was trained on 64 of the 64 images" in capsys.readouterr().err
+    assert "The candidate model was trained on images of this set" in page.read_text()
+    assert "The production model was trained" not in page.read_text()
+
+
 def test_names_of_files_are_escaped_on_the_page():
     faces = face_set({"gender": [0]}, files=('<img src="x" onerror="alert(1)">.jpg',))
     pairings, reasons = comparing.pair(said([[1, 0]], faces=faces), said([[0, 1]], faces=faces), faces)
-    side = {"name": "<i>", "sha256": ""}
+    side = {"name": "<i>", "sha256": "", "seen": False}
     about = {"source": "<b>", "images": 1, "sha256": "0"}
     report = {"production": side, "candidate": side, "data": about, "not_compared": reasons}
     report["attributes"] = comparing.compare(pairings, faces)
@@ -251,7 +261,7 @@ def test_somebody_elses_predictions_stand_against_a_checkpoint(two_models, small
     assert compare.main(arguments(models, small_fairface, "--candidate-mapping", mapping, "--json", out)) == 0
     report = json.loads(out.read_text())
     part = report["attributes"]["gender"]
-    assert report["candidate"] == {"name": "theirs", "sha256": ""}
+    assert report["candidate"] == {"name": "theirs", "sha256": "", "seen": False}
     assert (part["images"], part["not_compared"], part["overall"]["candidate"]) == (60, 4, 1.0)
     assert part["ece"]["candidate"] is None
     assert report["not_compared"]["race"] == "not told by candidate"
