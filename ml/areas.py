@@ -20,11 +20,8 @@ class AreaTable:
         if border:
             pixels = np.pad(pixels, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
         self.height, self.width = pixels.shape[:2]
-        sums = np.zeros((self.height + 1, self.width + 1, 3), dtype=np.int32)
-        np.cumsum(pixels, axis=1, dtype=np.int32, out=sums[1:, 1:])
-        for above, row in pairwise(sums):  # row by row: several times faster than a cumulated sum down the columns
-            row += above
-        self._sums = torch.from_numpy(sums).to(device)
+        device = torch.device(device)
+        self._sums = sum_areas(pixels, device=device, by_torch=device.type != "cpu")
 
     def resize(self, *, height: int, width: int) -> Tensor:
         """The whole photo as (1, 3, height, width) float32 in 0..255, in channels-last memory."""
@@ -49,6 +46,20 @@ class AreaTable:
         sums = corner(bottom, right) - corner(top, right) - corner(bottom, left) + corner(top, left)
         areas = (bottom - top)[:, :, None] * (right - left)[:, None, :]
         return (sums.float() / areas[..., None]).permute(0, 3, 1, 2)
+
+
+def sum_areas(pixels: np.ndarray, *, device: torch.device, by_torch: bool) -> Tensor:
+    """The sums (H + 1, W + 1, 3) int32 of all pixels above and to the left, by torch on the device or by numpy."""
+    height, width = pixels.shape[:2]
+    if by_torch:
+        sums = torch.zeros(height + 1, width + 1, 3, dtype=torch.int32, device=device)
+        sums[1:, 1:] = torch.from_numpy(pixels).to(device).cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+        return sums
+    table = np.zeros((height + 1, width + 1, 3), dtype=np.int32)
+    np.cumsum(pixels, axis=1, dtype=np.int32, out=table[1:, 1:])
+    for above, row in pairwise(table):  # row by row: several times faster than a cumulated sum down the columns
+        row += above
+    return torch.from_numpy(table).to(device)
 
 
 def _bins(start: Tensor, stop: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -6,22 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from PIL import Image
 from torch import Tensor
 from torchvision.ops import batched_nms
 
 from ml.areas import AreaTable
+from ml.cascade import CELL, STRIDE, Cascade
 from ml.preprocess import Chip
+from ml.pyramid import Pyramid
 
-DETECTOR_VERSION = "mtcnn-1"
+DETECTOR_VERSION = "mtcnn-2"
 
 # Where MTCNN's five landmarks lie in FairFace's chips, as fractions of the side: the median over 387 training images.
 CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.324, 0.679], [0.655, 0.680]])
-
-_CELL, _STRIDE = 12, 2  # P-Net looks at squares of 12 pixels, every 2 pixels
-_CROPS_AT_ONCE = 512
-_LEVEL_PIXELS_AT_ONCE = 2_000_000  # P-Net's first layer makes 80 MB of them
 
 
 @dataclass(frozen=True)
@@ -30,18 +27,20 @@ class Settings:
 
     Photos are shrunk to `working_side` first (0: never); `working_min_face` bounds how small faces may then become.
     Photos with a longer side under `border_below` get a grey border, since a head that fills the frame is missed.
+    `exact` averages over areas to the last digit, as facenet-pytorch does, instead of the fastest way to shrink.
     """
 
     min_face: float = 40.0
     working_side: int = 1280
     working_min_face: float = 20.0
     factor: float = 0.709
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.9)
+    thresholds: tuple[float, float, float] = (0.8, 0.6, 0.9)
     border_below: int = 300
+    exact: bool = False
 
 
 # facenet-pytorch's own defaults, to compare with.
-REFERENCE = Settings(min_face=20.0, working_side=0, thresholds=(0.6, 0.7, 0.7), border_below=0)
+REFERENCE = Settings(min_face=20.0, working_side=0, thresholds=(0.6, 0.7, 0.7), border_below=0, exact=True)
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ class DetectedFace:
 
 @dataclass(frozen=True)
 class _Canvas:
-    """A photo at working size: its area table and the way back, photo = canvas * stretch - offset."""
+    """A photo at working size, and the way back: photo = canvas * stretch - offset."""
 
-    table: AreaTable
+    pixels: AreaTable | Pyramid
     stretch: tuple[float, float]
     offset: float
     min_face: float
@@ -68,10 +67,7 @@ class FaceDetector:
 
     def __init__(self, settings: Settings = Settings(), *, device: str | torch.device = "cpu") -> None:
         self.settings, self.device = settings, torch.device(device)
-        self._pnet, self._rnet, self._onet = (
-            net().eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
-            for net in (PNet, RNet, ONet)
-        )
+        self._cascade = Cascade(device=self.device, exact=settings.exact)
 
     @torch.inference_mode()
     def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:
@@ -97,31 +93,32 @@ class FaceDetector:
             image = image.resize(size, Image.Resampling.BILINEAR)
         border = math.ceil(longest / 3) if longest < settings.border_below else 0
         min_face = max(settings.min_face * shrink, min(settings.working_min_face, settings.min_face))
-        return _Canvas(
-            AreaTable(np.asarray(image), border=border, device=self.device), stretch, float(border), min_face
-        )
+        pixels = np.array(image)  # a copy, which torch may hold
+        # A GPU gathers from a summed-area table in no time; a CPU spends more on making one than on all that follows.
+        by_area = settings.exact or self.device.type != "cpu"
+        views = AreaTable(pixels, border=border, device=self.device) if by_area else Pyramid(pixels, border=border)
+        return _Canvas(views, stretch, float(border), min_face)
 
     def _propose(self, canvases: list[_Canvas]) -> tuple[Tensor, Tensor]:
         """P-Net over each level of each photo's pyramid: boxes (N, 5) with scores, and whose they are (N,)."""
         alike: dict[tuple[int, int, float], list[int]] = {}  # photos of one size share P-Net's batches
         for owner, canvas in enumerate(canvases):
-            alike.setdefault((canvas.table.height, canvas.table.width, canvas.min_face), []).append(owner)
+            alike.setdefault((canvas.pixels.height, canvas.pixels.width, canvas.min_face), []).append(owner)
         rows: list[Tensor] = []
         owners: list[Tensor] = []
         levels: list[Tensor] = []
         threshold = self.settings.thresholds[0]
         for (height, width, min_face), members in alike.items():
-            scale = _CELL / min_face
-            while min(height, width) * scale >= _CELL:
+            scale = CELL / min_face
+            while min(height, width) * scale >= CELL:
                 size = {"height": int(height * scale + 1), "width": int(width * scale + 1)}
-                at_once = max(1, _LEVEL_PIXELS_AT_ONCE // (size["height"] * size["width"]))
+                at_once = self._cascade.photos_at_once(**size)
                 for start in range(0, len(members), at_once):
                     part = members[start : start + at_once]
-                    level = torch.cat([canvases[owner].table.resize(**size) for owner in part])
-                    shifts, scores = self._pnet(_normalise(level))
-                    hits, which = _cells_to_boxes(shifts, scores[:, 1], scale=scale, threshold=threshold)
-                    rows.append(hits)
-                    owners.append(torch.tensor(part, device=self.device)[which])
+                    level = torch.cat([canvases[owner].pixels.resize(**size) for owner in part])
+                    places, scores, shifts = self._cascade.propose(level, threshold=threshold)
+                    rows.append(_cells_to_boxes(places, scores, shifts, scale=scale))
+                    owners.append(torch.tensor(part, device=self.device)[places[:, 0]])
                     levels.append(owners[-1] + len(levels) * len(canvases))  # one number for each photo and level
                 scale *= self.settings.factor
         if not rows:
@@ -139,9 +136,9 @@ class FaceDetector:
         crops, boxes, owners = _cut(canvases, boxes, owners, size=24)
         if not len(boxes):
             return boxes, owners
-        shifts, scores = _in_parts(self._rnet, crops)
-        passed = scores[:, 1] > self.settings.thresholds[1]
-        boxes = torch.cat([boxes[passed, :4], scores[passed, 1:]], dim=1)
+        shifts, scores = self._cascade.refine(crops)
+        passed = scores > self.settings.thresholds[1]
+        boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
         owners, shifts = owners[passed], shifts[passed]
         keep = batched_nms(boxes[:, :4], boxes[:, 4], owners, 0.7)
         return _square(_shift(boxes[keep], shifts[keep])), owners[keep]
@@ -151,9 +148,9 @@ class FaceDetector:
         crops, boxes, owners = _cut(canvases, boxes, owners, size=48)
         if not len(boxes):
             return boxes, boxes.new_zeros(0, 5, 2), owners
-        shifts, landmarks, scores = _in_parts(self._onet, crops)
-        passed = scores[:, 1] > self.settings.thresholds[2]
-        boxes = torch.cat([boxes[passed, :4], scores[passed, 1:]], dim=1)
+        shifts, landmarks, scores = self._cascade.decide(crops)
+        passed = scores > self.settings.thresholds[2]
+        boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
         owners, shifts, landmarks = owners[passed], shifts[passed], landmarks[passed]
         sides = boxes[:, 2:4] - boxes[:, :2] + 1
         # Five x, then five y, as fractions of the square that O-Net saw.
@@ -181,18 +178,11 @@ def _as_rgb(photo: np.ndarray | Image.Image) -> Image.Image:
     return photo if photo.mode == "RGB" else photo.convert("RGB")
 
 
-def _normalise(pixels: Tensor) -> Tensor:
-    """From 0..255 to -1..1, as the three networks want it; in place, since there can be thousands of crops."""
-    return pixels.sub_(127.5).mul_(0.0078125)
-
-
-def _cells_to_boxes(shifts: Tensor, scores: Tensor, *, scale: float, threshold: float) -> tuple[Tensor, Tensor]:
-    """P-Net's maps (B, 4, h, w), (B, h, w) as rows x1, y1, x2, y2, score, four shifts: (N, 9), and the map of each."""
-    which, row, column = (scores >= threshold).nonzero(as_tuple=True)
-    corner = torch.stack([column, row], dim=1).float() * _STRIDE
-    low, high = ((corner + 1) / scale).floor(), ((corner + _CELL) / scale).floor()
-    score = scores[which, row, column]
-    return torch.cat([low, high, score[:, None], shifts[which, :, row, column]], dim=1), which
+def _cells_to_boxes(places: Tensor, scores: Tensor, shifts: Tensor, *, scale: float) -> Tensor:
+    """P-Net's cells (N, 3) as photo, row, column in rows (N, 9): x1, y1, x2, y2, score, four shifts."""
+    corner = places[:, [2, 1]].float() * STRIDE
+    low, high = ((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()
+    return torch.cat([low, high, scores[:, None], shifts], dim=1)
 
 
 def _cut(canvases: list[_Canvas], boxes: Tensor, owners: Tensor, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -204,21 +194,15 @@ def _cut(canvases: list[_Canvas], boxes: Tensor, owners: Tensor, *, size: int) -
     for canvas, mine in zip(canvases, boxes[:, :4].split(counts), strict=True):
         # The networks were trained on corners counted from 1, both inclusive.
         corners = mine.trunc().long()
-        limits = corners.new_tensor([canvas.table.width, canvas.table.height])
+        limits = corners.new_tensor([canvas.pixels.width, canvas.pixels.height])
         low, high = corners[:, :2].clamp(min=1) - 1, torch.minimum(corners[:, 2:], limits)
         inside = (high > low).all(dim=1)
-        crops.append(canvas.table.crops(low[inside], high[inside], size=size))
+        crops.append(canvas.pixels.crops(low[inside], high[inside], size=size))
         kept.append(inside)
     if not canvases:
         return boxes.new_zeros(0, 3, size, size), boxes, owners
     keep = torch.cat(kept)
-    return _normalise(torch.cat(crops)), boxes[keep], owners[keep]
-
-
-def _in_parts(net: torch.nn.Module, crops: Tensor) -> tuple[Tensor, ...]:
-    """Run a network over many crops, some at a time, so that memory stays bounded."""
-    parts = [net(part) for part in crops.split(_CROPS_AT_ONCE)]
-    return tuple(torch.cat(values) for values in zip(*parts, strict=True))
+    return torch.cat(crops), boxes[keep], owners[keep]
 
 
 def _shift(boxes: Tensor, shifts: Tensor) -> Tensor:

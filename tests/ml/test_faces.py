@@ -78,6 +78,21 @@ def test_a_batch_finds_what_one_by_one_finds(detector, astronaut):
     assert [len(found) for found in together] == [1, 0, 1, 1, 1]
 
 
+def test_a_crowd_is_found_to_the_last_face(astronaut):
+    head = astronaut.crop((150, 20, 300, 220)).resize((48, 64))
+    crowd = Image.new("RGB", (40 * 48, 25 * 64))
+    for number in range(1000):
+        crowd.paste(head, (number % 40 * 48, number // 40 * 64))
+    found = FaceDetector(Settings(min_face=24, working_side=0)).detect([crowd])[0]
+    assert 990 <= len(found) <= 1000
+
+
+def test_a_black_photo_among_photos_of_people_has_nobody(detector, astronaut):
+    black = Image.new("RGB", (900, 600))
+    assert [len(found) for found in detector.detect([black, astronaut, black])] == [0, 1, 0]
+    assert detector.detect([black, Image.new("RGB", (300, 500), "white")]) == [[], []]
+
+
 def test_a_turned_face_has_a_turned_chip(detector, astronaut):
     straight, turned = detector.detect([astronaut])[0][0], detector.detect([astronaut.rotate(-15)])[0][0]
     assert turned.chip.angle - straight.chip.angle == pytest.approx(15, abs=3)

@@ -1,0 +1,177 @@
+"""The three networks of MTCNN with facenet-pytorch's weights, arranged for speed; the same function to 1e-5."""
+
+import math
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+
+import torch
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+from torch import Tensor, nn
+
+# P-Net looks at squares of CELL pixels, every STRIDE pixels.
+CELL, STRIDE = 12, 2
+# The networks want (x - 127.5) / 128 with x in 0..255: it is part of their first convolution here.
+_MEAN, _SCALE = 127.5, 0.0078125
+_LANES = (
+    16  # channels that a CPU's vector instructions take at once; pooling over fewer of them is several times slower
+)
+# What stays in a core's cache on its way through a network.
+_PIXELS_AT_ONCE, _SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE = 28_000, 64, 24
+# A GPU wants the opposite; P-Net's first layer makes 80 MB of so many pixels.
+_GPU_PIXELS_AT_ONCE, _GPU_CROPS_AT_ONCE = 2_000_000, 512
+
+
+class Cascade:
+    """P-Net, R-Net and O-Net on one device, safe to share between threads; `exact`: in float32 everywhere."""
+
+    def __init__(self, *, device: torch.device, exact: bool = False) -> None:
+        on_gpu = device.type != "cpu"
+        self._pixels = _GPU_PIXELS_AT_ONCE if on_gpu else _PIXELS_AT_ONCE
+        self._small, self._large = (_GPU_CROPS_AT_ONCE,) * 2 if on_gpu else (_SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE)
+        self._propose = _Proposer().to(device, memory_format=torch.channels_last)
+        # bfloat16 halves the time of R-Net and O-Net on CPUs that have it, and is emulated, and slower, on others.
+        half = not on_gpu and not exact and torch.cpu._is_avx512_bf16_supported()
+        self._refine = _CropNet(RNet(), layers=3, heads=("dense5_2", "dense5_1"), device=device, half=half)
+        self._decide = _CropNet(ONet(), layers=4, heads=("dense6_2", "dense6_3", "dense6_1"), device=device, half=half)
+
+    def photos_at_once(self, *, height: int, width: int) -> int:
+        """How many levels of this size `propose` should be given."""
+        return max(1, self._pixels // (height * width))
+
+    def propose(self, level: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+        """P-Net over levels (B, 3, h, w) float in 0..255: the cells whose probability is over the threshold.
+
+        Where they are, (N, 3) as photo, row and column of the cell; probabilities (N,); shifts (N, 4).
+        """
+        height = level.shape[2]
+        rows = max(1, self._pixels // (level.shape[0] * level.shape[3]) // STRIDE)
+        if height <= STRIDE * rows + CELL:
+            return self._propose.hits(level, threshold=threshold, first_row=0)
+        cells = (height - CELL + 1) // STRIDE + 1
+        parts = [
+            self._propose.hits(
+                level[:, :, STRIDE * row : STRIDE * min(row + rows, cells) + CELL - STRIDE],
+                threshold=threshold,
+                first_row=row,
+            )
+            for row in range(0, cells, rows)
+        ]
+        return _join(parts)
+
+    def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
+        shifts, scores = _join(self._refine(part) for part in crops.split(self._small))
+        return shifts, _face(scores)
+
+    def decide(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """O-Net on crops (N, 3, 48, 48) in 0..255: shifts (N, 4), five x then five y (N, 10), probabilities (N,)."""
+        shifts, points, scores = _join(self._decide(part) for part in crops.split(self._large))
+        return shifts, points, _face(scores)
+
+
+class _Proposer(nn.Module):
+    """P-Net with a first layer as wide as a vector, and its two heads computed only where they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        net = PNet()
+        net.conv1, net.prelu1, net.conv2 = _widen(net.conv1, net.prelu1, net.conv2)
+        _fold_input(net.conv1)
+        self.body = nn.ModuleList([net.conv1, net.prelu1, net.conv2, net.prelu2, net.conv3, net.prelu3])
+        # Of the softmax over two only the difference is needed.
+        self.score, self.shift = nn.Linear(32, 1), nn.Linear(32, 4)
+        self.score.weight.data = (net.conv4_1.weight[1:] - net.conv4_1.weight[:1]).flatten(1)
+        self.score.bias.data = net.conv4_1.bias[1:] - net.conv4_1.bias[:1]
+        self.shift.weight.data, self.shift.bias.data = net.conv4_2.weight.flatten(1), net.conv4_2.bias.data
+        self.eval().requires_grad_(False)
+
+    def hits(self, x: Tensor, *, threshold: float, first_row: int) -> tuple[Tensor, Tensor, Tensor]:
+        conv1, prelu1, conv2, prelu2, conv3, prelu3 = self.body
+        x = _halve(prelu1(conv1(x)))
+        features = prelu3(conv3(prelu2(conv2(x)))).permute(0, 2, 3, 1)  # (B, h', w', 32)
+        scores = self.score(features)[..., 0]
+        places = (scores >= math.log(threshold / (1 - threshold))).nonzero()  # (N, 3)
+        at = places.unbind(1)
+        return places + places.new_tensor([0, first_row, 0]), torch.sigmoid(scores[at]), self.shift(features[at])
+
+
+class _CropNet:
+    """R-Net or O-Net: convolutions in the blocked layout of oneDNN where that is at hand, then small dense layers."""
+
+    def __init__(self, net: nn.Module, *, layers: int, heads: Sequence[str], device: torch.device, half: bool) -> None:
+        net.eval().requires_grad_(False)
+        _fold_input(net.conv1)
+        self._blocked = device.type == "cpu" and _has_onednn()
+        self._dtype = torch.bfloat16 if self._blocked and half else torch.float
+        self._body: list[Callable[[Tensor], Tensor]] = []
+        for number in range(1, layers + 1):
+            conv, prelu, pool = (getattr(net, f"{name}{number}", None) for name in ("conv", "prelu", "pool"))
+            if self._blocked:
+                self._body += [_blocked_conv(conv, dtype=self._dtype), _blocked_prelu(prelu, dtype=self._dtype)]
+            else:
+                self._body += [part.to(device, memory_format=torch.channels_last) for part in (conv, prelu)]
+            if pool is not None:
+                self._body.append(pool)
+        dense = getattr(net, f"dense{layers + 1}")
+        self._dense = nn.Sequential(dense, getattr(net, f"prelu{layers + 1}")).to(device)
+        self._heads = [getattr(net, name).to(device) for name in heads]
+
+    def __call__(self, crops: Tensor) -> tuple[Tensor, ...]:
+        x = crops.float()
+        x = x.contiguous().to_mkldnn(self._dtype) if self._blocked else x.contiguous(memory_format=torch.channels_last)
+        for layer in self._body:
+            x = layer(x)
+        x = x.to_dense().float() if self._blocked else x
+        x = self._dense(x.permute(0, 3, 2, 1).flatten(1))
+        return tuple(head(x) for head in self._heads)
+
+
+def _has_onednn() -> bool:
+    """Whether torch can run in oneDNN's own layout, which on x86 makes small convolutions and pools much faster."""
+    return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _blocked_conv(conv: nn.Conv2d, *, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    weight, bias = conv.weight.to_mkldnn(dtype), cast(Tensor, conv.bias).to_mkldnn()
+    return lambda x: torch.mkldnn_convolution(x, weight, bias, (0, 0), (1, 1), (1, 1), 1)
+
+
+def _blocked_prelu(prelu: nn.PReLU, *, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    weight = prelu.weight.to_mkldnn(dtype)
+    return lambda x: torch.prelu(x, weight)
+
+
+def _fold_input(conv: nn.Conv2d) -> None:
+    """Make an unpadded convolution of normalised pixels one of pixels as they are."""
+    conv.weight.data *= _SCALE
+    cast(Tensor, conv.bias).data -= _MEAN * conv.weight.data.sum(dim=(1, 2, 3))
+
+
+def _widen(conv: nn.Conv2d, prelu: nn.PReLU, following: nn.Conv2d) -> tuple[nn.Conv2d, nn.PReLU, nn.Conv2d]:
+    """The same layers with channels of zeros up to a full vector between the two 3 x 3 convolutions."""
+    wide = nn.Conv2d(conv.in_channels, _LANES, 3), nn.PReLU(_LANES), nn.Conv2d(_LANES, following.out_channels, 3)
+    for new, old in zip(wide, (conv, prelu, following), strict=True):
+        for name, values in old.named_parameters():
+            room = new.get_parameter(name).data.zero_()
+            room[tuple(slice(size) for size in values.shape)] = values.data
+    return wide
+
+
+def _halve(x: Tensor) -> Tensor:
+    """Max-pooling over 2 x 2 that keeps an odd last row and column: four times faster than torch's in this layout."""
+    height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
+    y = torch.maximum(x[:, :, 0:height:2], x[:, :, 1:height:2])
+    if height < x.shape[2]:
+        y = torch.cat([y, x[:, :, height:]], dim=2)
+    z = torch.maximum(y[..., 0:width:2], y[..., 1:width:2])
+    return torch.cat([z, y[..., width:]], dim=3) if width < x.shape[3] else z
+
+
+def _face(scores: Tensor) -> Tensor:
+    """The probability of a face from logits (N, 2) of not a face and a face."""
+    return torch.sigmoid(scores[:, 1] - scores[:, 0])
+
+
+def _join(parts: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    return tuple(torch.cat(values) for values in zip(*parts, strict=True))

@@ -1,0 +1,56 @@
+"""A photo at any size and in crops, by torch's fast antialiased resampling of bytes."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_GREY = 127
+# A smaller copy may stand for the photo as long as it has so many times the pixels that are asked for, side by side.
+_SPARE = 2.5
+
+
+class Pyramid:
+    """One photo (H, W, 3) uint8 on the CPU, and the smaller copies of it that were asked for so far.
+
+    Resampling is bilinear over as many pixels as fall together (a triangle filter), in whole numbers: a little softer
+    than averaging over areas, and several times faster.
+    """
+
+    def __init__(self, pixels: np.ndarray, *, border: int = 0) -> None:
+        if border:
+            pixels = np.pad(pixels, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
+        self.height, self.width = pixels.shape[:2]
+        # Largest first; (1, 3, h, w) in channels-last memory, which is that of the pixels.
+        self._copies = [torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]]
+
+    def resize(self, *, height: int, width: int) -> Tensor:
+        """The whole photo as (1, 3, height, width) float32 in 0..255, in channels-last memory."""
+        source = next(
+            (
+                copy
+                for copy in reversed(self._copies)
+                if copy.shape[2] >= _SPARE * height and copy.shape[3] >= _SPARE * width
+            ),
+            self._copies[0],
+        )
+        small = _resample(source, height=height, width=width)
+        if height < self._copies[-1].shape[2]:
+            self._copies.append(small)
+        return small.to(torch.float32, memory_format=torch.channels_last)
+
+    def crops(self, low: Tensor, high: Tensor, *, size: int) -> Tensor:
+        """Rectangles low <= (x, y) < high, integers (N, 2) inside the photo, as (N, 3, size, size) uint8."""
+        if not len(low):
+            return torch.zeros(0, 3, size, size, dtype=torch.uint8)
+        photo = self._copies[0]
+        return torch.cat(
+            [
+                _resample(photo[:, :, y1:y2, x1:x2], height=size, width=size)
+                for (x1, y1), (x2, y2) in zip(low.tolist(), high.tolist(), strict=True)
+            ]
+        )
+
+
+def _resample(pixels: Tensor, *, height: int, width: int) -> Tensor:
+    return functional.interpolate(pixels, size=(height, width), mode="bilinear", antialias=True)

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+from torch.nn import functional
+
+from ml import cascade
+from ml.areas import AreaTable, sum_areas
+from ml.cascade import Cascade
+from ml.pyramid import Pyramid
+from tests import pictures
+
+
+@pytest.fixture(scope="module")
+def exact() -> Cascade:
+    return Cascade(device=torch.device("cpu"), exact=True)
+
+
+def noise(*shape: int) -> torch.Tensor:
+    """Smooth enough that P-Net finds something."""
+    coarse = torch.rand(shape[0], shape[1], 9, 9, generator=torch.Generator().manual_seed(4)) * 255
+    return functional.interpolate(coarse, size=shape[2:], mode="bicubic").clamp(0, 255)
+
+
+def normalise(pixels: torch.Tensor) -> torch.Tensor:
+    return (pixels - 127.5) * 0.0078125
+
+
+@pytest.mark.parametrize(
+    ("batch", "height", "width"), [(1, 12, 12), (3, 41, 50), (1, 96, 77), (1, 333, 31), (2, 40, 300)]
+)
+@pytest.mark.parametrize("pixels", [600, 28_000, 2_000_000])
+@torch.inference_mode()
+def test_the_first_network_finds_what_facenet_pytorchs_does_whole_or_in_strips(
+    batch, height, width, pixels, monkeypatch
+):
+    monkeypatch.setattr(cascade, "_PIXELS_AT_ONCE", pixels)
+    level = noise(batch, 3, height, width).contiguous(memory_format=torch.channels_last)
+    shifts, scores = PNet()(normalise(level))
+    threshold = float(scores[:, 1].median())
+    expected = (scores[:, 1] >= threshold).nonzero()
+    places, probabilities, moved = Cascade(device=torch.device("cpu")).propose(level, threshold=threshold)
+    order = np.lexsort(places.numpy().T[::-1])
+    at = expected.unbind(1)
+    # A cell that lies on the threshold itself may fall to either side.
+    assert abs(len(places) - len(expected)) <= 1
+    if len(places) == len(expected):
+        assert torch.equal(places[order], expected)
+        assert torch.allclose(probabilities[order], scores[:, 1][at], atol=1e-4)
+        assert torch.allclose(moved[order], shifts.permute(0, 2, 3, 1)[at], atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 65])
+@torch.inference_mode()
+def test_the_other_networks_say_what_facenet_pytorchs_do(exact, count):
+    crops = noise(count, 3, 48, 48)
+    small = functional.avg_pool2d(crops, 2)
+    shifts, scores = RNet()(normalise(small))
+    found, probabilities = exact.refine(small)
+    assert torch.allclose(found, shifts, atol=1e-4)
+    assert torch.allclose(probabilities, scores[:, 1], atol=1e-4)
+    shifts, points, scores = ONet()(normalise(crops))
+    found, marks, probabilities = exact.decide(crops)
+    assert torch.allclose(found, shifts, atol=1e-4)
+    assert torch.allclose(marks, points, atol=1e-4)
+    assert torch.allclose(probabilities, scores[:, 1], atol=1e-4)
+
+
+@torch.inference_mode()
+def test_machines_without_onednn_or_bfloat16_find_the_same(monkeypatch):
+    crops = noise(5, 3, 24, 24)
+    fast = Cascade(device=torch.device("cpu")).refine(crops)
+    monkeypatch.setattr(cascade, "_has_onednn", lambda: False)
+    plain = Cascade(device=torch.device("cpu")).refine(crops)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    exact = Cascade(device=torch.device("cpu")).refine(crops)
+    for one, two, three in zip(fast, plain, exact, strict=True):
+        assert torch.allclose(two, three, atol=1e-5)
+        assert torch.allclose(one, three, atol=0.03)
+
+
+def test_a_pyramid_shows_nearly_what_averaging_over_areas_does():
+    pixels = np.asarray(pictures.astronaut())
+    pyramid, table = Pyramid(pixels), AreaTable(pixels)
+    for height, width in ((300, 301), (154, 154), (77, 80), (20, 24)):
+        level = pyramid.resize(height=height, width=width)
+        assert level.shape == (1, 3, height, width)
+        assert level.is_contiguous(memory_format=torch.channels_last)
+        assert (level - table.resize(height=height, width=width)).abs().mean() < 8
+    low, high = torch.tensor([[180, 60], [0, 0], [511, 400]]), torch.tensor([[270, 180], [512, 512], [512, 410]])
+    assert (pyramid.crops(low, high, size=48).float() - table.crops(low, high, size=48)).abs().mean() < 5
+    assert pyramid.crops(low[:0], high[:0], size=24).shape == (0, 3, 24, 24)
+
+
+def test_a_border_surrounds_a_pyramid_as_it_does_a_table():
+    pixels = np.zeros((10, 20, 3), np.uint8)
+    pyramid, table = Pyramid(pixels, border=5), AreaTable(pixels, border=5)
+    assert (pyramid.height, pyramid.width) == (table.height, table.width) == (20, 30)
+    assert torch.equal(pyramid.resize(height=20, width=30), table.resize(height=20, width=30))
+
+
+def test_sums_made_on_the_device_are_those_made_with_numpy():
+    pixels = np.random.default_rng(1).integers(0, 256, (33, 57, 3), dtype=np.uint8)
+    assert torch.equal(sum_areas(pixels, device=torch.device("cpu"), by_torch=True), AreaTable(pixels)._sums)
