@@ -86,6 +86,7 @@ def coverage(shares: Sequence[float], accuracies: Sequence[float | None], *, tit
     axes.set_xlim(0, 1.02)
     lowest = float(np.nanmin(y)) if np.isfinite(y).any() else 0.0
     axes.set_ylim(max(0.0, math.floor(10 * lowest - 0.5) / 10), 1.005)
+    axes.yaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))  # whole per cent
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     _quiet(axes)
