@@ -74,8 +74,8 @@ def _conclude(attribute: str, part: Mapping[str, Any]) -> str:
 
 def _tell_seen(report: Mapping[str, Any]) -> list[str]:
     return [
-        f"The {side} model was trained on images of this set, the other side may not have been: it remembers them, and the "
-        "comparison says nothing of other pictures."
+        f"The {side} model was trained on images of this set and remembers them: the comparison says nothing of other "
+        "pictures."
         for side in SIDES
         if report[side]["seen"]
     ]
@@ -122,7 +122,7 @@ def _line(name: str, row: Mapping[str, Any], *, p: float) -> str:
 def _summary_tables(report: Mapping[str, Any]) -> list[html.Markup]:
     parts = report["attributes"].items()
     accuracy = html.table(
-        ("right", *HEADER),
+        ("attribute", *HEADER),
         [[name, *_cells(part["overall"]), numbers.p_value(part["overall"]["p"])] for name, part in parts],
         caption="All faces. Differences in percentage points, candidate minus production",
     )
@@ -135,9 +135,16 @@ def _summary_tables(report: Mapping[str, Any]) -> list[html.Markup]:
         ]
         for name, part in parts
     ]
-    header = ("", "mean recall, production", "candidate", "calibration error, production", "candidate", "agreement")
+    header = (
+        "attribute",
+        "mean recall, production",
+        "candidate",
+        "calibration error, production",
+        "candidate",
+        "agreement",
+    )
     caption = (
-        "Mean recall of the groups (balanced accuracy), expected calibration error, and how often both say the same"
+        "Mean recall of the groups (balanced accuracy), expected calibration error (ECE), how often both say the same"
     )
     return [accuracy, html.table(header, more, caption=caption)]
 

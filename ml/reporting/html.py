@@ -95,7 +95,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str
     body = [[_told(cell) for cell in row] for row in rows]
     right = [_is_numeric([row[column] for row in body if column < len(row)]) for column in range(len(header))]
     classes = [' class="n"' if numeric else "" for numeric in right]
-    head = "".join(f'<th scope="col"{kind}>{_text(name)}</th>' for name, kind in zip(header, classes, strict=True))
+    head = "".join(
+        f'<th scope="col"{kind}>{_text(name)}</th>' if name else "<td></td>"
+        for name, kind in zip(header, classes, strict=True)
+    )
     lines = []
     for row in body:
         first, *rest = (
@@ -104,7 +107,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str
         )
         lines.append(f'<tr><th scope="row"{first}h>' + "".join(f"<td{cell}d>" for cell in rest) + "</tr>\n")
     return Markup(
-        f'<div class="wide" role="region" tabindex="0" aria-label="{_text(caption)}"><table>'
+        f'<div class="wide" role="group" tabindex="0" aria-label="{_text(caption)}"><table>'
         f"<caption><span>{_text(caption)}</span></caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(lines)}</tbody></table></div>\n"
     )
@@ -113,9 +116,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str
 def figure(png: bytes, *, alt: str, caption: str) -> Markup:
     """A drawing of `figures.as_png` in the file itself, in its natural size on a white card in either theme."""
     width, height = (round(side * CSS_DOTS_PER_INCH / DOTS_PER_INCH) for side in struct.unpack(">II", png[16:24]))
-    card = "card broad" if width > BROAD_FIGURE else "card"
+    card = 'class="card"'
+    if width > BROAD_FIGURE:  # it scrolls, so the keyboard must reach it
+        card = f'class="card broad" role="group" tabindex="0" aria-label="{_text(caption)}"'
     return Markup(
-        f'<figure><div class="{card}"><img src="{_data_uri(png)}" width="{width}" height="{height}" '
+        f'<figure><div {card}><img src="{_data_uri(png)}" width="{width}" height="{height}" '
         f'alt="{_text(alt)}"></div>'
         f"<figcaption>{_text(caption)}</figcaption></figure>\n"
     )
@@ -149,7 +154,8 @@ def _section(part: Section, *, anchor: str, level: int) -> str:
         for number, piece in enumerate(part.parts, start=1)
     )
     heading = f'<h{level} id="{anchor}">{_text(part.title)}</h{level}>'
-    return f'<section aria-labelledby="{anchor}">\n{heading}\n{inner}</section>\n'
+    named = f' aria-labelledby="{anchor}"' if level == 2 else ""  # a landmark, so its name must be the only one
+    return f"<section{named}>\n{heading}\n{inner}</section>\n"
 
 
 def _text(text: str) -> str:
