@@ -3,7 +3,7 @@
 import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
@@ -29,7 +29,7 @@ class Cascade:
         on_gpu = device.type != "cpu"
         self._pixels = _GPU_PIXELS_AT_ONCE if on_gpu else _PIXELS_AT_ONCE
         self._small, self._large = (_GPU_CROPS_AT_ONCE,) * 2 if on_gpu else (_SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE)
-        self._propose = _Proposer().to(device, memory_format=torch.channels_last)
+        self._propose = _Proposer().to(device).to(memory_format=torch.channels_last)
         # bfloat16 halves the time of R-Net and O-Net on CPUs that have it, and is emulated, and slower, on others.
         half = not on_gpu and not exact and torch.cpu._is_avx512_bf16_supported()
         self._refine = _CropNet(RNet(), layers=3, heads=("dense5_2", "dense5_1"), device=device, half=half)
@@ -57,7 +57,8 @@ class Cascade:
             )
             for row in range(0, cells, rows)
         ]
-        return _join(parts)
+        places, scores, shifts = _join(parts)
+        return places, scores, shifts
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
@@ -99,23 +100,22 @@ class _Proposer(nn.Module):
 class _CropNet:
     """R-Net or O-Net: convolutions in the blocked layout of oneDNN where that is at hand, then small dense layers."""
 
-    def __init__(self, net: nn.Module, *, layers: int, heads: Sequence[str], device: torch.device, half: bool) -> None:
-        net.eval().requires_grad_(False)
+    def __init__(self, net: Any, *, layers: int, heads: Sequence[str], device: torch.device, half: bool) -> None:
+        net = net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
         _fold_input(net.conv1)
         self._blocked = device.type == "cpu" and _has_onednn()
         self._dtype = torch.bfloat16 if self._blocked and half else torch.float
         self._body: list[Callable[[Tensor], Tensor]] = []
         for number in range(1, layers + 1):
-            conv, prelu, pool = (getattr(net, f"{name}{number}", None) for name in ("conv", "prelu", "pool"))
+            conv, prelu = getattr(net, f"conv{number}"), getattr(net, f"prelu{number}")
             if self._blocked:
                 self._body += [_blocked_conv(conv, dtype=self._dtype), _blocked_prelu(prelu, dtype=self._dtype)]
             else:
-                self._body += [part.to(device, memory_format=torch.channels_last) for part in (conv, prelu)]
-            if pool is not None:
-                self._body.append(pool)
-        dense = getattr(net, f"dense{layers + 1}")
-        self._dense = nn.Sequential(dense, getattr(net, f"prelu{layers + 1}")).to(device)
-        self._heads = [getattr(net, name).to(device) for name in heads]
+                self._body += [conv, prelu]
+            if hasattr(net, f"pool{number}"):
+                self._body.append(getattr(net, f"pool{number}"))
+        self._dense = nn.Sequential(getattr(net, f"dense{layers + 1}"), getattr(net, f"prelu{layers + 1}"))
+        self._heads = [getattr(net, name) for name in heads]
 
     def __call__(self, crops: Tensor) -> tuple[Tensor, ...]:
         x = crops.float()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class FacePipeline:
         self.runtime = runtime
         self._detector = detector
         self._threads = threads
-        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode")
+        self._pool = _start_workers(threads)
 
     @classmethod
     def load(
@@ -64,8 +65,8 @@ class FacePipeline:
     ) -> "FacePipeline":
         """Load a checkpoint (None: the default model in ml/weights); device None is cuda if there is one.
 
-        `threads` caps torch's threads of the whole process and the decoding threads. `runtime` is torch or onnx; None
-        is what the folder holds. Raises what `ml.runtime.load_runtime` raises.
+        `threads` caps torch's threads of the whole process and the photos looked at side by side. `runtime` is torch or
+        onnx; None is what the folder holds. Raises what `ml.runtime.load_runtime` raises.
         """
         if threads is not None:
             torch.set_num_threads(threads)
@@ -92,10 +93,20 @@ class FacePipeline:
     def analyze(self, requests: Sequence[PhotoRequest]) -> list[PhotoResult]:
         """One result a request, in their order; a photo that fails never spoils the others."""
         work = [_Work(request) for request in requests]
-        for group in self._decoded_groups(work):
-            _try_together(self._find_chips, [item for item in group if item.image is not None])
+        if self.device == "cpu" and len(work) > 1:
+            list(self._pool.map(self._see_one, work))
+        else:
+            for group in self._decoded_groups(work):
+                _try_together(self._find_chips, [item for item in group if item.image is not None])
         self._classify(work)
         return [_result(item) for item in work]
+
+    def _see_one(self, item: _Work) -> None:
+        """All steps up to the chips on one core: photos side by side keep several cores busier than one photo can."""
+        _decode(item)
+        if item.image is not None:
+            _try_together(self._find_chips, [item])
+        _release([item])
 
     def classify_aligned(
         self, images: Sequence[photos.PhotoSource], *, attributes: frozenset[str] = ALL_ATTRIBUTES
@@ -195,6 +206,18 @@ class FacePipeline:
                     {name: tuple(values[row].tolist()) for name, values in vectors.items()}
                     for row in (next(rows) for _ in item.cut)
                 ]
+
+
+def _start_workers(count: int) -> ThreadPoolExecutor:
+    """Threads in which torch computes on one core each; other threads keep the number that they have."""
+    before = torch.get_num_threads()
+    started = Barrier(count)
+    pool = ThreadPoolExecutor(
+        max_workers=count, thread_name_prefix="photos", initializer=torch.set_num_threads, initargs=(1,)
+    )
+    list(pool.map(lambda _: started.wait(), range(count)))
+    torch.set_num_threads(before)  # what a thread sets is also what later threads begin with
+    return pool
 
 
 def _decode(item: _Work) -> None:

@@ -1,7 +1,9 @@
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ml import labels
@@ -145,3 +147,38 @@ def test_sharpness_and_brightness_tell_a_good_crop(tiny_pipeline):
     one, two, three = (result.faces[0] for result in tiny_pipeline.classify_aligned([sharp, blurred, dark]))
     assert one.sharpness > 10 * two.sharpness > three.sharpness == 0
     assert three.brightness == pytest.approx(10 / 255, abs=1e-3)
+
+
+def test_photos_side_by_side_give_what_one_by_one_give(tiny, astronaut):
+    net, card = tiny
+    pipeline = FacePipeline(detector=FaceDetector(), runtime=TorchRuntime(net, card), threads=3)
+    photos = [astronaut.resize((300 + 20 * n, 300 + 10 * n)) for n in range(7)] + [
+        b"no photo",
+        pictures.picture(90, 80),
+    ]
+    together = pipeline.analyze([PhotoRequest(photo) for photo in photos])
+    for photo, result in zip(photos, together, strict=True):
+        (alone,) = pipeline.analyze([PhotoRequest(photo)])
+        assert (result.width, result.height, result.error) == (alone.width, alone.height, alone.error)
+        assert [face.box for face in result.faces] == [pytest.approx(face.box, abs=0.5) for face in alone.faces]
+
+
+def test_a_pipeline_leaves_torchs_threads_to_others_as_they_were(tiny):
+    net, card = tiny
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        FacePipeline(detector=FaceDetector(), runtime=TorchRuntime(net, card), threads=3)
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert torch.get_num_threads() == elsewhere.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_gpu_takes_photos_of_a_batch_together(tiny_pipeline, astronaut, monkeypatch):
+    monkeypatch.setattr(FacePipeline, "device", "cuda")
+    sizes = []
+    detect = tiny_pipeline._detector.detect
+    monkeypatch.setattr(tiny_pipeline._detector, "detect", lambda found: sizes.append(len(found)) or detect(found))
+    results = tiny_pipeline.analyze([PhotoRequest(astronaut)] * 3)
+    assert (sizes, [len(result.faces) for result in results]) == ([3], [1, 1, 1])
