@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import torch
 from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
+from PIL import Image
 from torch.nn import functional
 
 from ml import cascade
 from ml.areas import AreaTable, sum_areas
 from ml.cascade import Cascade
-from ml.pyramid import Pyramid
+from ml.pyramid import Pyramid, shrink_pixels
 from tests import pictures
 
 
@@ -102,3 +103,10 @@ def test_a_border_surrounds_a_pyramid_as_it_does_a_table():
 def test_sums_made_on_the_device_are_those_made_with_numpy():
     pixels = np.random.default_rng(1).integers(0, 256, (33, 57, 3), dtype=np.uint8)
     assert torch.equal(sum_areas(pixels, device=torch.device("cpu"), by_torch=True), AreaTable(pixels)._sums)
+
+
+@pytest.mark.parametrize("size", [(300, 200), (511, 1), (64, 512)])
+def test_photos_shrink_as_pillow_shrinks_them(size):
+    photo = pictures.astronaut()
+    ours = shrink_pixels(np.array(photo), height=size[1], width=size[0]).astype(int)
+    assert np.abs(ours - np.asarray(photo.resize(size, Image.Resampling.BILINEAR))).max() <= 1
