@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -86,6 +87,20 @@ def warm_up() -> None:
     Image.new("RGB", WARM_UP_SIZE, "grey").save(picture, "JPEG")
     chip = Chip(WARM_UP_SIZE[0] / 2, WARM_UP_SIZE[1] / 2, WARM_UP_SIZE[1] / 2, 0.0)
     analyze([PhotoRequest(picture.getvalue()), PhotoRequest(picture.getvalue(), chips=(chip,))])
+
+
+def prepare_explanations() -> None:
+    """Import what the first explanation would wait for by seconds; a thread may do it while photos are analysed."""
+    runtime = getattr(get_pipeline(), "runtime", None)
+    if runtime is None:
+        return  # a stand-in, which has no network
+    from ml.card import MissingRuntime
+    from ml.explaining import load_captum
+    from ml.runtime import TorchRuntime
+
+    if isinstance(runtime, TorchRuntime):
+        with suppress(MissingRuntime):  # the one method that needs it is left out of the answers
+            load_captum()
 
 
 def analyze(batch: "Sequence[PhotoRequest]") -> "list[PhotoResult]":

@@ -73,6 +73,7 @@ def start_worker(sender: Any, **_: Any) -> None:
     connection.close()
     sign = {"name": sender.hostname, "device": pipeline.device, "model_version": version}
     threading.Thread(target=_beat_until_stopped, kwargs=sign, name="heartbeat", daemon=True).start()
+    threading.Thread(target=inference.prepare_explanations, name="prepare", daemon=True).start()
     wake_workers()
 
 

@@ -131,15 +131,12 @@ def _sum_stretches(question: _Question, x: Tensor, *, position: int, half: bool,
     Each stretch of the way from a reference to the chip is one example for captum: its beginning is the baseline, and
     captum samples a point of it, so that the stretches' values add up.
     """
-    try:
-        from captum.attr import GradientShap  # imports slowly, and matplotlib with it
-    except ImportError as error:
-        raise MissingRuntime("SHAP values need captum, which is not installed: pip install captum") from error
+    captum = load_captum()
 
     def along(offset: Tensor, begin: Tensor) -> Tensor:
         return question.log_odds(begin + offset, position=position, half=half)
 
-    shap = GradientShap(along)
+    shap = captum.GradientShap(along)
     chip = x[0].permute(1, 2, 0).to(torch.uint8).cpu().numpy()
     compared = torch.from_numpy(references(chip, card=question.card)).to(x.device).permute(0, 3, 1, 2).float()
     edges = (torch.arange(STRETCHES + 1, device=x.device) / STRETCHES) ** STRETCH_POWER
@@ -162,6 +159,15 @@ def _sum_stretches(question: _Question, x: Tensor, *, position: int, half: bool,
     with torch.no_grad():
         outputs = question.log_odds(compared, position=position)
     return (total / len(compared)).sum(dim=1)[0].cpu().numpy().astype(np.float32), float(outputs.mean())
+
+
+def load_captum() -> Any:
+    """captum.attr, imported when it is needed: with the matplotlib in it that takes seconds. Raises MissingRuntime."""
+    try:
+        import captum.attr
+    except ImportError as error:
+        raise MissingRuntime("SHAP values need captum, which is not installed: pip install captum") from error
+    return captum.attr
 
 
 @contextmanager

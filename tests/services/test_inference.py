@@ -43,3 +43,17 @@ def test_a_worker_without_a_model_ends_and_says_why_in_a_line(settings, tmp_path
         tasks.start_worker(WORKER)
     assert end.value.code == 1
     assert caplog.messages == [f"facet1@here cannot start: no model.json in {tmp_path}"]
+
+
+def test_a_worker_prepares_explanations_where_the_model_allows_them(monkeypatch):
+    from ml import explaining, runtime
+
+    loaded = []
+    monkeypatch.setattr(explaining, "load_captum", lambda: loaded.append(1))
+    inference.prepare_explanations()
+    assert loaded == []  # a stand-in
+    for kind, times in ((runtime.OnnxRuntime, 0), (runtime.TorchRuntime, 1)):
+        pipeline = SimpleNamespace(runtime=kind.__new__(kind))
+        monkeypatch.setattr(inference, "get_pipeline", lambda pipeline=pipeline: pipeline)
+        inference.prepare_explanations()
+        assert len(loaded) == times
