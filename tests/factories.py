@@ -132,12 +132,13 @@ def make_face(
 def make_explanation(face: Face, *, attribute: str = "race", method: str = "gradcam", **values: object) -> Explanation:
     """A finished explanation of a face's current guess, with a real file."""
     job = Job.objects.create(owner=face.photo.owner, kind=Job.Kind.EXPLANATION, photo=face.photo, state=State.DONE)
+    prediction = face.predictions.get(is_current=True)
     row = Explanation(
         face=face,
-        model_version=face.predictions.get(is_current=True).model_version,
+        model_version=prediction.model_version,
         attribute=attribute,
         method=method,
-        label="Black",
+        label=prediction.label(attribute),
         job=job,
         crop_side=face.chip_side,
         places=8,

@@ -24,6 +24,11 @@ def all_attributes() -> list[str]:
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
+    def hold_attributes(self, pk: int) -> list[str]:
+        """What is on now, held: who switches one off waits for this transaction, then removes what it stored."""
+        held = self.select_for_update(no_key=True).filter(pk=pk)
+        return next(iter(held.values_list("attributes", flat=True)), [])
+
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Own collections, those shared with the user, and, for reviewers and staff, those opened to reviewers."""
         if not user.is_authenticated:

@@ -86,7 +86,7 @@ def store_result(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, versi
     """Faces, predictions and DONE in one transaction, if the photo is still this worker's; whether it was."""
     pipeline = inference.get_pipeline()
     with transaction.atomic():
-        wanted = _wanted_attributes(photo)
+        wanted = Collection.objects.hold_attributes(photo.collection_id)
         still_mine = Photo.objects.finish(
             pk=photo.pk,
             token=token,
@@ -107,12 +107,6 @@ def store_result(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, versi
         ]
         predictions.store_predictions(dict(zip(faces, vectors, strict=True)), model_version=version)
     return True
-
-
-def _wanted_attributes(photo: Photo) -> list[str]:
-    """The attributes that are on now; who switches one off waits for this transaction and then removes it here too."""
-    collections = Collection.objects.select_for_update(no_key=True).filter(pk=photo.collection_id)
-    return next(iter(collections.values_list("attributes", flat=True)), [])
 
 
 def _new_faces(photo: Photo, result: "PhotoResult", *, detector: str) -> list[Face]:

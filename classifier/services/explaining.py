@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from classifier import inference, photo_files
-from classifier.models import Explanation, Job
+from classifier.models import Collection, Explanation, Job
 from classifier.services import registry
 
 logger = logging.getLogger("facet.explaining")
@@ -48,7 +48,9 @@ def store_maps(job: Job, *, asked: Mapping[str, Explanation], found: list[infere
     names = {
         heat_map.method: photo_files.store_heat(heat_map.png, uid=asked[heat_map.method].uid) for heat_map in found
     }
+    collection = next(iter(asked.values())).face.photo.collection_id
     with transaction.atomic():
+        Collection.objects.hold_attributes(collection)
         still_mine = Job.objects.finish(pk=job.pk, token=token)
         if still_mine:
             for heat_map in found:
@@ -61,7 +63,7 @@ def store_maps(job: Job, *, asked: Mapping[str, Explanation], found: list[infere
                     regions=heat_map.regions,
                 )
     # What was deleted or switched off meanwhile leaves nothing behind. A deletion marks its photo before it removes
-    # files, so it either finds these or is seen here.
+    # files, and a switch holds the collection until it has, so each either finds these or is seen here.
     wanted = Explanation.objects.filter(uid__in=[row.uid for row in asked.values()], face__photo__deleting_at=None)
     kept = set(wanted.values_list("uid", flat=True))
     photo_files.remove_files(*(name for method, name in names.items() if asked[method].uid not in kept))

@@ -7,11 +7,12 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from classifier import photo_files, tasks
-from classifier.models import PENDING, Explanation, Face, Job, State, User
+from classifier.models import PENDING, Collection, Explanation, Face, Job, State, User
 from classifier.models.explanations import ExplanationQuerySet
 from classifier.services import predictions, rates
 
 MAX_PENDING_JOBS = 1000  # beyond it nobody can wait for an answer anyway
+NO_GUESS = "There is no guess here that could be explained."
 # Asking again would only fail again.
 FINAL_CODES = (Job.Code.NO_GRADIENTS, Job.Code.NO_MAP, Job.Code.SWITCHED_OFF)
 REASONS: dict[str, str] = {
@@ -81,31 +82,31 @@ def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answe
     """
     prediction = face.prediction
     if prediction is None or attribute not in explainable(face):
-        raise ExplanationRefused("There is no guess here that could be explained.")
+        raise ExplanationRefused(NO_GUESS)
     answer = read_answer(face, attribute=attribute)
     if not _must_ask(answer, again=again):
         return answer
     if wait := rates.take(f"explain:{user.pk}", rate=rates.parse_rate(settings.EXPLAIN_RATE)):
         seconds = rates.whole_seconds(wait)
-        raise ExplanationRefused(f"That were many questions at once. Ask again in {seconds} s; nothing is lost.")
+        raise ExplanationRefused(f"Those were many questions at once. Ask again in {seconds} s; nothing is lost.")
     if Job.objects.pending().count() >= MAX_PENDING_JOBS:
         raise ExplanationRefused("Too much is waiting for the workers just now. Ask again in a while.")
     with transaction.atomic():
-        # Of two who ask at once the second finds the job of the first.
-        Face.objects.select_for_update().get(pk=face.pk)
+        # Of two who ask at once the second finds the job of the first; what went meanwhile is not asked.
+        wanted = Collection.objects.hold_attributes(face.photo.collection_id)
+        if attribute not in wanted or not Face.objects.filter(pk=face.pk, photo__deleting_at=None).exists():
+            raise ExplanationRefused(NO_GUESS)
         if not _must_ask(read_answer(face, attribute=attribute), again=again):
             return read_answer(face, attribute=attribute)
         turn = Job.objects.next_turn(user.pk)
         job = Job.objects.create(owner=user, kind=Job.Kind.EXPLANATION, photo=face.photo, turn=turn)
-        label = predictions.describe_prediction(prediction)[attribute]["label"]
-        for method in Explanation.Method.values:
-            Explanation.objects.update_or_create(
-                face=face,
-                model_version=prediction.model_version,
-                attribute=attribute,
-                method=method,
-                defaults={"job": job, "label": label, "heat": ""},
-            )
+        # Rows of an earlier answer go, with their uid: a browser that kept their maps must not show them for new ones.
+        asked = {"face": face, "model_version": prediction.model_version, "attribute": attribute}
+        forget(Explanation.objects.filter(**asked))
+        label = prediction.label(attribute)
+        Explanation.objects.bulk_create(
+            Explanation(**asked, method=method, label=label, job=job) for method in Explanation.Method.values
+        )
         transaction.on_commit(tasks.wake_workers)
     return read_answer(face, attribute=attribute)
 
@@ -117,9 +118,12 @@ def forget(explanations: ExplanationQuerySet) -> int:
 
 
 def _rows(face: Face, *, attribute: str) -> ExplanationQuerySet:
+    """Those of the current guess: the same version may guess another label when it runs on another device."""
     prediction = face.prediction
-    version = prediction.model_version_id if prediction else None
-    return Explanation.objects.filter(face=face, attribute=attribute, model_version=version).select_related("job")
+    if prediction is None:
+        return Explanation.objects.none()
+    asked = Explanation.objects.filter(face=face, attribute=attribute, model_version=prediction.model_version_id)
+    return asked.filter(label=prediction.label(attribute)).select_related("job")
 
 
 def _must_ask(answer: Answer, *, again: bool) -> bool:

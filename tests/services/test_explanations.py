@@ -304,3 +304,49 @@ def test_the_doctor_finds_heat_of_nobody_and_leaves_the_rest(face, media, monkey
     finding = doctor.find_orphan_files()
     assert finding is not None
     assert finding.subjects == (f"heat/ab/{left_over.name}",)
+
+
+def test_a_guess_that_became_another_is_asked_anew_under_another_name(face):
+    ask(face)
+    jobs.run_once()
+    earlier = set(Explanation.objects.values_list("uid", flat=True))
+    prediction = face.prediction
+    prediction.predicted_race = "Indian" if prediction.predicted_race != "Indian" else "Black"
+    prediction.save()
+    face = Face.objects.get(pk=face.pk)
+    assert explanations.read_answer(face, attribute="race").state == ""
+    ask(face)
+    jobs.run_once()
+    answer = explanations.read_answer(face, attribute="race")
+    assert {row.label for row in answer.maps} == {prediction.predicted_race}
+    assert not earlier & {row.uid for row in answer.maps}
+
+
+@pytest.mark.parametrize("gone", ["attribute", "photo"])
+def test_what_went_while_somebody_asked_is_refused(face, collection, gone):
+    face.photo.collection  # noqa: B018 - the page has read it by now
+    if gone == "attribute":
+        type(collection).objects.update(attributes=["age"])
+    else:
+        Photo.objects.update(deleting_at=timezone.now())
+    with pytest.raises(ExplanationRefused):
+        ask(face)
+    assert not Explanation.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_an_attribute_that_is_switched_off_as_its_map_is_stored_leaves_nothing_behind(
+    face, alice, collection, media, monkeypatch
+):
+    ask(face)
+    store = photo_files.store_heat
+
+    def store_after_the_switch(content, *, uid):
+        if Explanation.objects.exists():
+            collections.change_collection(collection, actor=alice, attributes=["age"])
+        return store(content, uid=uid)
+
+    monkeypatch.setattr(photo_files, "store_heat", store_after_the_switch)
+    jobs.run_once()
+    assert not Explanation.objects.exists()
+    assert heat_files(media) == []
