@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
@@ -21,7 +22,7 @@ from classifier.views.photos import send_file
 def explanation(request: UserRequest, uid: UUID, attribute: str) -> HttpResponse:
     """POST asks, GET tells where the question stands; a page that waits gets nothing (204) while it is pending.
 
-    Without htmx both lead to the photo's page with this explanation open.
+    Without htmx both lead to the photo's page with this explanation open, and a refusal is told at its top.
     """
     visible = Face.objects.visible_to(request.user).counted().select_related("photo__collection")
     face = get_object_or_404(visible.with_current_predictions(), uid=uid)
@@ -38,6 +39,8 @@ def explanation(request: UserRequest, uid: UUID, attribute: str) -> HttpResponse
         if request.htmx and answer.is_pending:
             return HttpResponse(status=204)
     if not request.htmx:
+        if refused:
+            messages.warning(request, refused)
         query = urlencode({"face": face.number, "explain": attribute})
         return redirect(f"{resolve_url('photo-detail', uid=face.photo.uid)}?{query}#explain-{attribute}")
     context = {"face": face, "photo": face.photo, "attribute": attribute, "answer": answer, "refused": refused}

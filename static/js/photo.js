@@ -68,6 +68,16 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
   if (zoomed) move();
 });
 
+// A question that gets no answer says so; one that waits goes on waiting, unless what it asks about is gone.
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.body.addEventListener(failure, (event) => {
+    const answer = event.target.closest(".explanation");
+    if (!answer) return;
+    const waits = event.detail.requestConfig.verb === "get" && event.detail.xhr.status !== 404;
+    if (!waits) answer.textContent = "That did not work. Load the page anew, then ask again.";
+  });
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
   const step = { ArrowRight: "face-next", ArrowLeft: "face-previous" }[event.key];

@@ -31,7 +31,7 @@ def test_opening_it_asks_and_the_maps_appear_when_the_worker_is_through(alices_p
     page.goto(address)
     asked = page.locator("#explain-race")
     asked.locator("> summary").click()
-    asked.get_by_text("once more").wait_for()
+    asked.get_by_text("waits until").wait_for()
     assert Job.objects.count() == 1
     work()
     expect(asked.locator(".maps-picture")).to_have_count(2)
@@ -51,17 +51,30 @@ def test_e_asks_for_one_guess_after_the_other_and_keeps_the_place(alices_page, a
     page = alices_page
     page.goto(address)
     page.keyboard.press("e")
-    page.locator("#explain-age .explanation").get_by_text("once more").wait_for()
+    page.locator("#explain-age .explanation").get_by_text("waits until").wait_for()
     work()
     page.locator("#explain-age .maps").wait_for()
     assert page.evaluate("document.activeElement.parentElement.id") == "explain-age"
     page.keyboard.press("e")
-    page.locator("#explain-gender .explanation").get_by_text("once more").wait_for()
+    page.locator("#explain-gender .explanation").get_by_text("waits until").wait_for()
     page.keyboard.press("Enter")  # the summary has the focus: it closes
     expect(page.locator("#explain-gender")).not_to_have_attribute("open", "")
     page.keyboard.press("ArrowRight")
     page.get_by_role("heading", name="Face 2 of 2").wait_for()
     assert page.locator("details.explain[open]").count() == 0
+
+
+def test_a_page_that_waits_for_what_is_gone_stops_asking(alices_page, address, photo):
+    page = alices_page
+    page.goto(address)
+    page.locator("#explain-race > summary").click()
+    page.locator("#explain-race").get_by_text("waits until").wait_for()
+    type(photo).objects.update(deleting_at=photo.received_at)
+    page.locator("#explain-race").get_by_text("did not work").wait_for()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(1500)
+    assert asked == []
 
 
 def test_it_works_without_scripts(live_server, new_page, log_in, alice, address):
@@ -81,7 +94,7 @@ def test_maps_are_not_hard_to_use(new_page, log_in, alice, address, theme, viewp
     page = log_in(new_page(color_scheme=theme, viewport=viewport), alice)
     page.goto(address)
     page.locator("#explain-race > summary").click()
-    page.locator("#explain-race .explanation").get_by_text("once more").wait_for()
+    page.locator("#explain-race .explanation").get_by_text("waits until").wait_for()
     work()
     page.locator("#explain-race .maps").wait_for()
     page.locator("#explain-race .explanation > details > summary").click()

@@ -5,7 +5,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from classifier.models import Explanation, Job, State
-from classifier.services import jobs
+from classifier.services import jobs, workers
 from tests import factories, fakes
 from tests.conftest import logged_in
 from tests.web.test_pages import INLINE
@@ -35,7 +35,7 @@ def test_the_page_offers_an_explanation_of_each_guess(alice_client, photo):
 
 def test_opening_asks_the_page_waits_and_the_maps_come(alice_client, address, face):
     page = alice_client.post(address, headers=HTMX).content.decode()
-    assert "once more" in page
+    assert "No worker is running" in page
     assert 'hx-trigger="every 1s"' in page
     assert alice_client.get(address, headers=HTMX).status_code == 204
     jobs.run_once()
@@ -52,6 +52,13 @@ def test_opening_asks_the_page_waits_and_the_maps_come(alice_client, address, fa
     again = alice_client.post(address, headers=HTMX).content.decode()
     assert "Where it looked" in again
     assert Job.objects.count() == 1
+
+
+def test_who_waits_is_told_whether_a_worker_is_there(alice_client, address, photo):
+    workers.beat("w1", pid=1, device="cpu", model_version=photo.model_version)
+    assert "once more" in alice_client.post(address, headers=HTMX).content.decode()
+    workers.retire("w1")
+    assert "No worker is running" in alice_client.post(address, headers=HTMX).content.decode()
 
 
 def test_the_crop_is_laid_as_the_model_saw_it(alice_client, face):
@@ -112,6 +119,24 @@ def test_too_many_questions_are_told_on_the_spot(alice_client, address, settings
     page = alice_client.post(address, headers=HTMX).content.decode()
     assert "many questions" in page
     assert "Try again" in page
+
+
+def test_without_scripts_a_refusal_is_told_at_the_top_of_the_page(alice_client, address, settings):
+    settings.EXPLAIN_RATE = "1/hour"
+    alice_client.post(address.replace("race", "age"))
+    page = alice_client.post(address, follow=True).content.decode()
+    assert "many questions" in page
+    assert "Ask the model" in page
+
+
+def test_a_page_that_waits_for_what_is_gone_is_told(alice_client, address):
+    alice_client.post(address, headers=HTMX)
+    Explanation.objects.all().delete()  # another guess was made meanwhile, say
+    page = alice_client.get(address, headers=HTMX).content.decode()
+    assert "asked anew" in page
+    assert "hx-trigger" not in page
+    assert "maps" not in page
+    assert 'hx-trigger="every 1s"' in alice_client.post(address, {"again": "1"}, headers=HTMX).content.decode()
 
 
 def test_the_file_can_only_be_looked_at(alice_client, face):
