@@ -25,8 +25,8 @@ def load(patterns):
 load(get_resolver().url_patterns)
 admin.autodiscover()
 assert admin.site.is_registered(__import__("classifier.models").models.Photo)
-heavy = {"torch", "torchvision", "facenet_pytorch", "numpy", "timm", "lightning", "ml.pipeline"}
-print(" ".join(sorted(heavy & set(sys.modules))))
+heavy = {"torch", "torchvision", "facenet_pytorch", "numpy", "timm", "lightning", "captum", "matplotlib", "onnxruntime"}
+print(" ".join(sorted((heavy | {"ml.pipeline"}) & set(sys.modules))))
 """
 
 
