@@ -16,8 +16,8 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ml import checkpoint, data
-from ml.card import MissingCheckpoint, ModelCard
-from ml.commands import told_errors
+from ml.card import ModelCard
+from ml.commands import positive, told_errors
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -47,19 +47,21 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     )
     preset = setup.preset_of(wanted)
     sets = setup.read_sets(wanted, places, preset=preset)
-    if args.resume and not (args.checkpoint_dir / watching.STATE_FILE).is_file():
-        raise MissingCheckpoint(f"no {watching.STATE_FILE} in {args.checkpoint_dir} to go on from")
+    batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
+    before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
     pieces, resume = 1, args.resume
     while True:
         try:
-            return fit(wanted, sets=sets, preset=preset, args=args, pieces=pieces, resume=resume)
+            return fit(wanted, sets=sets, preset=preset, args=args, batch=batch, pieces=pieces, resume=resume)
         except torch.cuda.OutOfMemoryError:
-            batch = wanted.batch_size // (2 * pieces)
-            if not batch:
-                raise
-            pieces, resume = 2 * pieces, (args.checkpoint_dir / watching.STATE_FILE).is_file()
+            pieces *= 2
+            if pieces > batch:
+                print("stopped: out of memory even with one image at a time", file=sys.stderr)
+                return 1
+            # A state of this run, not one that an earlier run left in the folder.
+            resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
             torch.cuda.empty_cache()
-            print(f"out of memory: going on with {pieces} batches of {batch} for each step", file=sys.stderr)
+            print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
             print(f"stopped: {error}", file=sys.stderr)
             return 1
@@ -71,32 +73,37 @@ def fit(
     sets: tuple[data.FaceSet, data.FaceSet],
     preset: Preset,
     args: argparse.Namespace,
+    batch: int,
     pieces: int,
     resume: bool,
 ) -> int:
-    """Train on the first set, measured on the second; each step's batch comes in so many pieces."""
+    """Train on the first set, measured on the second; each step's batch, of each process, comes in so many pieces."""
     training, validation = sets
     processes = args.devices * args.nodes
-    batch = max(1, min(wanted.batch_size // pieces, len(training) // processes))
     heads = setup.head_labels([training], recipe=wanted)
+    card = _card(wanted, training, heads, preset)
+    if resume:
+        watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log = build_trainer(wanted, args=args, pieces=pieces, net_card=_card(wanted, training, heads, preset))
+    trainer, log = build_trainer(wanted, args=args, pieces=pieces, net_card=card)
     rank = trainer.global_rank
-    order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes)
+    order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes, pieces=pieces)
     module = AttributeModule(
         net.to(memory_format=torch.channels_last),
         recipe=wanted,
         preset=preset,
-        steps=max(1, len(order) // pieces) * wanted.epochs,
+        steps=len(order) // pieces * wanted.epochs,
         covers=covers,
         val_covers=val_covers,
         prior=setup.priors_of(training, covers=covers),
         teachers=[checkpoint.load(folder, own_labels=True)[0].requires_grad_(False) for folder in args.teacher],
     )
-    log.describe(classes=training.classes, val_classes=validation.classes, images=len(order) * batch * processes)
+    log.describe(
+        classes=training.classes, val_classes=validation.classes, images=len(order) // pieces * batch * processes
+    )
     if trainer.is_global_zero:
-        about = {"recipe": recipe.recipe_values(wanted), "seed": wanted.seed, "batch_pieces": pieces}
+        about: dict[str, Any] = {"recipe": recipe.recipe_values(wanted), "seed": wanted.seed, "batch_pieces": pieces}
         about |= {"data_sha256": training.data_hash(), "validation_sha256": validation.data_hash()}
         about |= {"images": len(training), "validation_images": len(validation), "torch": torch.__version__}
         watching.write_run(args.checkpoint_dir, about)
@@ -114,6 +121,10 @@ def fit(
             outcome.write_confusions(args.checkpoint_dir, module.val_tally, classes=validation.classes)
         print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
+
+
+def _written_at(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
 
 
 def build_trainer(
@@ -183,10 +194,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint-dir", type=Path, required=True, metavar="FOLDER", help="the run's folder")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help=f"default: {watching.LOG_FILE} in that folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --checkpoint-dir")
-    parser.add_argument("--limit", type=int, help="read only so many images of each set, for a trial")
+    parser.add_argument("--limit", type=positive, metavar="N", help="read only so many images of each set, for a trial")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
-    parser.add_argument("--devices", type=int, default=1, help="processes on this machine, one a GPU")
-    parser.add_argument("--nodes", type=int, default=1, help="machines")
+    parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")
+    parser.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines")
     parser.add_argument("--strategy", default="auto", help="one of Lightning's, such as ddp or fsdp")
     parser.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
     values = parser.add_argument_group("recipe", "values that win over the recipe's")

@@ -35,13 +35,18 @@ class FaceBatches(Dataset[Batch]):
 
 @dataclass
 class ShuffledOrder(Sampler[list[int]]):
-    """Whole batches in a random order that only seed and epoch decide; each process gets its share of every batch."""
+    """Whole batches in a random order that only seed and epoch decide; each process gets its share of every batch.
+
+    Each batch comes in so many `pieces`, no more than it has examples, so that a step has the same examples however
+    little memory there is.
+    """
 
     count: int
     batch_size: int
     seed: int
     rank: int = 0
     processes: int = 1
+    pieces: int = 1
     epoch: int = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -49,14 +54,19 @@ class ShuffledOrder(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
+        return self.pieces * self._batches
+
+    @property
+    def _batches(self) -> int:
         return max(1, self.count // (self.batch_size * self.processes))
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
         mine = order[self.rank :: self.processes][: self.count // self.processes or None]
         size = min(self.batch_size, len(mine))
-        for number in range(len(self)):
-            yield np.sort(mine[number * size : (number + 1) * size]).tolist()
+        for number in range(self._batches):
+            for piece in np.array_split(mine[number * size : (number + 1) * size], self.pieces):
+                yield np.sort(piece).tolist()
 
 
 @dataclass

@@ -108,6 +108,12 @@ class AttributeModule(lightning.LightningModule):
         self.val_tally.sum_over(self.trainer.strategy)
         self.log("val_loss", self.val_tally.loss())
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # A run may be made longer: its schedule is the one of all its steps, not the one that was saved.
+        for state in checkpoint.get("lr_schedulers", ()):
+            for name in ("total_steps", "_schedule_phases"):
+                state.pop(name, None)
+
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: Any, **__: Any) -> None:
         self.clip_gradients(optimizer, gradient_clip_val=MAX_GRADIENT_NORM, gradient_clip_algorithm="norm")
 

@@ -13,18 +13,22 @@ from ml.training.losses import class_probabilities
 class Tally:
     """Confusions per attribute, and per group of race the right answers, of one pass over a set.
 
-    `covers` (classes, K) bool per attribute: which labels of the head each class of the set covers.
+    `covers` (classes, K) bool per attribute: which labels of the head each class of the set covers. Where classes
+    overlap, as in sets joined from several taxonomies, an example's own class stands against the finest classes that
+    share no label with it: among all of them "Asian" would always be likelier than "East Asian".
     """
 
     def __init__(self, covers: Mapping[str, Tensor]) -> None:
         self.covers = dict(covers)
-        self._loss = torch.zeros(2)  # sum over batches, batches
+        self._rivals = {name: _find_rivals(matrix) for name, matrix in covers.items()}
+        self._loss = torch.zeros(2)  # sum over examples, examples
         self.confusions: dict[str, Tensor] = {}  # (classes, classes): rows are labels, columns predictions
         self.by_group: dict[str, Tensor] = {}  # (groups, 2): right, all; groups are the classes of race
 
     def clear(self, device: torch.device) -> None:
         """Begin a new pass."""
         self.covers = {name: matrix.to(device) for name, matrix in self.covers.items()}
+        self._rivals = {name: matrix.to(device) for name, matrix in self._rivals.items()}
         self._loss = torch.zeros(2, device=device)
         self.confusions = {
             name: torch.zeros(len(matrix), len(matrix), dtype=torch.long, device=device)
@@ -38,13 +42,15 @@ class Tally:
     @torch.no_grad()
     def add(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], *, loss: Tensor) -> None:
         """Count a batch: logits (B, K) and class positions (B,), -1 where unknown."""
-        self._loss += torch.stack([loss.float(), torch.ones_like(loss, dtype=torch.float)])
+        count = len(next(iter(logits.values())))
+        self._loss += torch.stack([loss.float() * count, torch.full_like(loss, count, dtype=torch.float)])
         race = targets.get("race")
         for name, counts in self.confusions.items():
             if name not in targets:
                 continue
             actual = targets[name]
-            predicted = class_probabilities(logits[name], covers=self.covers[name]).argmax(dim=1)
+            likely = class_probabilities(logits[name], covers=self.covers[name])
+            predicted = likely.masked_fill(~self._rivals[name][actual], -1.0).argmax(dim=1)
             known, width = actual != UNKNOWN, len(counts)
             flat = torch.bincount(actual[known] * width + predicted[known], minlength=width * width)
             counts += flat.view(width, width)
@@ -60,9 +66,9 @@ class Tally:
             counts.copy_(strategy.reduce(counts.clone(), reduce_op="sum"))
 
     def loss(self) -> float:
-        """The mean over the batches; nan before the first."""
-        total, batches = self._loss.tolist()
-        return total / batches if batches else float("nan")
+        """The mean over the examples, each counted with its batch's loss; nan before the first."""
+        total, count = self._loss.tolist()
+        return total / count if count else float("nan")
 
     def accuracy(self, name: str) -> float:
         """The share right of one attribute; nan of nothing."""
@@ -78,3 +84,11 @@ class Tally:
             counts = self.confusions[name]
             pairs = torch.stack([counts.diagonal(), counts.sum(dim=1)], dim=1).tolist()
         return [right / total if total else float("nan") for right, total in pairs]
+
+
+def _find_rivals(covers: Tensor) -> Tensor:
+    """(classes, classes) bool: what may be said of an example of each class, given the labels they cover."""
+    is_inside = (covers[:, None] <= covers[None]).all(dim=2)
+    is_finest = is_inside.sum(dim=0) == 1  # only the class itself lies in it
+    apart = (covers.float() @ covers.float().T) == 0
+    return (apart & is_finest) | torch.eye(len(covers), dtype=torch.bool)

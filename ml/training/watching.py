@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import pickle
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,16 +12,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
 from ml import checkpoint
-from ml.card import ModelCard
+from ml.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
+from ml.commands import BadRecipe
 from ml.data import Classes
 from ml.files import replace_file
 from ml.training.module import AttributeModule, moving_average
 from ml.training.tally import Tally
 
 STATE_FILE, LOG_FILE = "state.ckpt", "log.csv"
+MAY_CHANGE = ("epochs", "patience", "name", "licence", "trained_on")  # between a run and its going on
 
 
 class AverageWeights(WeightAveraging):
@@ -85,7 +89,7 @@ class KeepState(Checkpoint):
         self.best_epoch, self.best_loss = 0, float("inf")
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_epoch": self.best_epoch, "best_loss": self.best_loss}
+        return {"best_epoch": self.best_epoch, "best_loss": self.best_loss, "recipe": self._card.recipe}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_epoch, self.best_loss = state_dict["best_epoch"], state_dict["best_loss"]
@@ -151,3 +155,34 @@ def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
 def write_run(folder: Path, values: Mapping[str, Any]) -> None:
     """Write what a run is made of as run.json: recipe, seed, data hashes, versions."""
     replace_file(folder / "run.json", json.dumps(values, indent=2) + "\n")
+
+
+def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
+    """Raise what tells why the run in a folder cannot go on by this recipe, in which is also the data's hash.
+
+    MissingCheckpoint, DamagedCheckpoint or OtherFormat of the state; BadRecipe where another value than one of
+    MAY_CHANGE differs.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise MissingCheckpoint(f"no {STATE_FILE} in {folder} to go on from")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        raise DamagedCheckpoint(f"{path} is damaged: begin the run anew, without --resume") from error
+    before = state.get("callbacks", {}).get(KeepState.__qualname__, {}).get("recipe")
+    if before is None:
+        raise OtherFormat(f"{path} was written by another version of Facet")
+    one, other = (_flatten(values) for values in (before, recipe))
+    differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]
+    if told:
+        raise BadRecipe(f"the run in {folder} is another one, it cannot go on so: {'; '.join(told)}")
+
+
+def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Nested tables by dotted keys."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flatten(value, prefix=f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat

@@ -104,10 +104,38 @@ def test_an_interrupted_run_goes_on_to_the_same_end(run, tmp_path, monkeypatch):
     assert [row["epoch"] for row in read_log(tmp_path / "halting" / "log.csv")] == ["1", "2", "3"]
 
 
-def test_a_finished_run_can_be_made_longer(run, tmp_path):
-    run("run", "--schedule", "constant")
-    run("run", "--schedule", "constant", "--epochs", "3", "--resume")
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_a_finished_run_can_be_made_longer(run, tmp_path, schedule):
+    run("run", "--schedule", schedule)
+    assert run("run", "--schedule", schedule, "--epochs", "3", "--resume") == 0
     assert read_card(tmp_path / "run" / "last").recipe["epochs_done"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--lr", "0.1"], "learning_rate was 0.05, now 0.1"),
+        (["--arch", "resnet18"], "arch was tiny, now resnet18"),
+        (["--data.held-out", "24"], "data.held_out was 16, now 24"),
+        (["--limit", "60"], "images was 48, now 44"),
+    ],
+)
+def test_a_run_does_not_go_on_by_another_recipe(run, tmp_path, capsys, options, told):
+    run("run", "--epochs", "1")
+    with pytest.raises(SystemExit) as stop:
+        run("run", *options, "--resume")
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_state_cut_in_half_is_told(run, tmp_path, capsys):
+    run("run", "--epochs", "1")
+    state = tmp_path / "run" / watching.STATE_FILE
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    with pytest.raises(SystemExit) as stop:
+        run("run", "--resume")
+    assert stop.value.code == 2
+    assert "is damaged" in capsys.readouterr().err
 
 
 def test_nothing_to_go_on_from_is_told(run, capsys):
@@ -171,6 +199,31 @@ def test_out_of_memory_halves_the_batch_and_goes_on(run, tmp_path, monkeypatch, 
     assert "2 batches of 8" in told
     assert "4 batches of 4" in told
     assert len(read_log(tmp_path / "run" / "log.csv")) == 3
+
+
+def test_out_of_memory_at_once_begins_anew_whatever_run_was_in_the_folder(run, tmp_path, monkeypatch, capsys):
+    run("run", "--epochs", "1", "--lr", "0.01")
+    step = module.AttributeModule.training_step
+
+    def small_only(self, batch, index):
+        if len(batch[0]) > 16:
+            raise torch.cuda.OutOfMemoryError
+        return step(self, batch, index)
+
+    monkeypatch.setattr(module.AttributeModule, "training_step", small_only)
+    # 48 images: one batch of 32 an epoch, and of half that size an odd number would fit.
+    assert run("run", "--epochs", "3", "--batch-size", "32") == 0
+    assert "2 batches of 16" in capsys.readouterr().err
+    assert [row["epoch"] for row in read_log(tmp_path / "run" / "log.csv")] == ["1", "2", "3"]
+
+
+def test_out_of_memory_with_one_image_ends_the_run_with_a_word(run, monkeypatch, capsys):
+    def never(self, batch, index):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(module.AttributeModule, "training_step", never)
+    assert run("run") == 1
+    assert "stopped: out of memory" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys):

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from ml import data, labels
+from ml.training.feeding import ShuffledOrder
+from ml.training.tally import Tally
+
+
+def logits_of(*rows: dict[str, float]) -> dict[str, torch.Tensor]:
+    """Race logits (B, 7) of these probabilities."""
+    return {"race": torch.tensor([[row.get(name, 1e-6) for name in labels.RACE] for row in rows]).log()}
+
+
+def tally_of(classes: data.Classes) -> Tally:
+    tally = Tally({"race": torch.from_numpy(classes.loss_targets(labels.RACE))})
+    tally.clear(torch.device("cpu"))
+    return tally
+
+
+def joined_classes() -> data.Classes:
+    """The seven groups, and of UTKFace's the two that are sums: Asian and Others."""
+    sets = [
+        data.FaceSet(np.zeros((1, 1, 1, 3), np.uint8), {"race": np.array([0])}, ("a",), {"race": classes})
+        for classes in (data.classes_in("race"), data.classes_in("race", taxonomy="utkface-5"))
+    ]
+    return data.join_faces(sets).classes["race"]
+
+
+def test_a_sum_does_not_outdo_its_own_part_in_joined_sets():
+    classes = joined_classes()
+    tally = tally_of(classes)
+    east, asian, latino = (classes.names.index(name) for name in ("East Asian", "Asian", "Latino_Hispanic"))
+    said = logits_of(
+        {"East Asian": 0.5, "Southeast Asian": 0.3, "White": 0.2},  # right of either label
+        {"East Asian": 0.5, "Southeast Asian": 0.3, "White": 0.2},
+        {"White": 0.4, "East Asian": 0.35, "Southeast Asian": 0.25},  # only the sum is more than White
+        {"White": 0.4, "East Asian": 0.35, "Southeast Asian": 0.25},
+        {"Latino_Hispanic": 0.6, "Middle Eastern": 0.4},
+    )
+    tally.add(said, {"race": torch.tensor([east, asian, asian, east, latino])}, loss=torch.tensor(1.0))
+    counts = tally.confusions["race"]
+    assert counts[east].tolist() == [1 if n in (east, 0) else 0 for n in range(len(counts))]
+    assert counts[asian, asian] == 2
+    assert counts[latino, latino] == 1
+    assert tally.accuracy("race") == pytest.approx(4 / 5)
+
+
+def test_in_classes_apart_the_likeliest_is_said():
+    tally = tally_of(data.classes_in("race", taxonomy="utkface-5"))
+    said = logits_of({"White": 0.4, "East Asian": 0.35, "Southeast Asian": 0.25}, {"White": 0.4, "Indian": 0.6})
+    tally.add(said, {"race": torch.tensor([0, 0])}, loss=torch.tensor(1.0))
+    assert tally.confusions["race"][0].tolist() == [0, 0, 1, 1, 0]
+
+
+def test_a_small_last_batch_weighs_as_much_as_its_examples():
+    tally = tally_of(data.classes_in("race"))
+    sure = {"White": 1.0}
+    tally.add(logits_of(sure, sure, sure), {"race": torch.zeros(3, dtype=torch.long)}, loss=torch.tensor(1.0))
+    tally.add(logits_of(sure), {"race": torch.zeros(1, dtype=torch.long)}, loss=torch.tensor(5.0))
+    assert tally.loss() == pytest.approx(2.0)
+
+
+def test_unknown_labels_are_not_counted():
+    tally = tally_of(data.classes_in("race"))
+    tally.add(logits_of({"White": 1.0}, {"White": 1.0}), {"race": torch.tensor([data.UNKNOWN, 0])}, loss=torch.ones(()))
+    assert int(tally.confusions["race"].sum()) == 1
+
+
+def test_pieces_are_parts_of_the_very_batches():
+    whole, parts = (list(ShuffledOrder(100, 32, seed=3, pieces=pieces)) for pieces in (1, 4))
+    assert [len(batch) for batch in whole] == [32, 32, 32]
+    assert len(parts) == len(ShuffledOrder(100, 32, seed=3, pieces=4)) == 12
+    assert sorted(position for piece in parts[:4] for position in piece) == whole[0]
+
+
+def test_processes_share_out_every_example_once():
+    orders = [list(ShuffledOrder(64, 8, seed=3, rank=rank, processes=2)) for rank in (0, 1)]
+    seen = sorted(position for order in orders for batch in order for position in batch)
+    assert seen == list(range(64))
