@@ -7,7 +7,7 @@ race, gender and age bin is parted alike. Images of the same bytes, or of nearly
 import argparse
 import csv
 import hashlib
-import os
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ml import data, photos, splits
+from ml.commands import positive, told_errors
 from ml.datasets import decode, utkface
+from ml.files import replace_file
+from ml.reporting.figures import as_png
 
 PARTS = ("train", "val", "test")
 COUNTS_FILE, FIGURE_FILE = "counts.csv", "distributions.png"
@@ -114,7 +117,6 @@ def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: dat
 
     `labels` says which attribute and classes the lists are in; images of classes that it leaves out are not listed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     told = listed.classes[labels.attribute].names
     written = {}
     for number, part in enumerate(PARTS):
@@ -123,27 +125,19 @@ def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: dat
             for i in np.flatnonzero(parts == number)
             if told[int(listed.targets[labels.attribute][i])] in labels.names
         ]
-        _replace(folder / f"{part}.txt", "".join(here).encode())
+        replace_file(folder / f"{part}.txt", "".join(here))
         written[part] = len(here)
     counts = count_parts(listed, parts)
-    with open(folder / f"{COUNTS_FILE}.part", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["split", "attribute", "label", "images"])
-        for attribute, table in counts.items():
-            for part, row in zip(PARTS, table.tolist(), strict=True):
-                names = listed.classes[attribute].names
-                writer.writerows([part, attribute, name, count] for name, count in zip(names, row, strict=True))
-    os.replace(folder / f"{COUNTS_FILE}.part", folder / COUNTS_FILE)
-    figure = draw_distributions(counts, classes=listed.classes)
-    figure.savefig(folder / f"{FIGURE_FILE}.part", format="png", dpi=120)
-    os.replace(folder / f"{FIGURE_FILE}.part", folder / FIGURE_FILE)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["split", "attribute", "label", "images"])
+    for attribute, table in counts.items():
+        for part, row in zip(PARTS, table.tolist(), strict=True):
+            names = listed.classes[attribute].names
+            writer.writerows([part, attribute, name, count] for name, count in zip(names, row, strict=True))
+    replace_file(folder / COUNTS_FILE, text.getvalue())
+    replace_file(folder / FIGURE_FILE, as_png(draw_distributions(counts, classes=listed.classes)))
     return written
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
-    os.replace(beside, path)
 
 
 def _warn(message: str, names: Sequence[str]) -> None:
@@ -158,18 +152,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--attribute", choices=("race", "gender", "age"), default="race", help="what the lists tell")
     parser.add_argument("--taxonomy", choices=("utkface-5", "utkface-4"), default="utkface-5", help="groups of race")
-    parser.add_argument("--limit", type=int, help="use only so many images, for a trial")
+    parser.add_argument("--limit", type=positive, metavar="N", help="use only so many images, for a trial")
     parser.add_argument("--skip-unknown", action="store_true", help="leave out names that do not tell all labels")
     args = parser.parse_args(argv)
     if min(args.shares) < 0 or sum(args.shares) <= 0:
         parser.error("shares are positive numbers")
     wanted = data.classes_in(args.attribute, taxonomy=args.taxonomy if args.attribute == "race" else None)
-    try:
+    with told_errors(parser):
         listed = list_utkface(args.utkface, limit=args.limit, skip_unknown=args.skip_unknown)
-    except data.BadData as error:
-        parser.error(str(error))
-    parts = part_list(listed, shares=args.shares, seed=args.seed)
-    written = write_splits(args.out, listed=listed, parts=parts, labels=wanted)
+        parts = part_list(listed, shares=args.shares, seed=args.seed)
+        written = write_splits(args.out, listed=listed, parts=parts, labels=wanted)
     repeats = len(listed.files) - len(np.unique(listed.groups))
     print(f"{len(listed.files)} images, {repeats} of them the same as another")
     print(", ".join(f"{part}.txt {count}" for part, count in written.items()), f"written to {args.out}")

@@ -16,6 +16,17 @@ class BadRecipe(ValueError):
     """A recipe, or a value given for it, that means nothing."""
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an argument's type."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return number
+
+
 @contextmanager
 def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     """End with status 2 and one line on errors of data, checkpoints, recipes and files; warnings are a line each."""

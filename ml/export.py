@@ -252,7 +252,7 @@ def tell_losses(losses: Sequence[Loss], *, faces: data.FaceSet) -> None:
     for loss in losses:
         print(
             f"{loss.attribute:6} {loss.group:16} {loss.images:6} images  "
-            f"float32 {loss.before:.2%}  int8 {loss.after:.2%}  {-loss.lost * 100:+.2f} points"
+            f"float32 {loss.before:.2%}  int8 {loss.after:.2%}  {(loss.after - loss.before) * 100:+.2f} points"
         )
     for name in faces.classes["race"].names if "race" in faces.classes else ():
         if not any(loss.group == name for loss in losses):

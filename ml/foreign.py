@@ -47,9 +47,9 @@ def _read_pickle(path: Path) -> object:
     except pickle.UnpicklingError as error:
         if any(words in str(error) for words in _ASKS_FOR_CODE) or _names_code(path):
             raise UnsafeCheckpoint(f"{path} asks for code to be run; it was not loaded") from error
-        raise DamagedCheckpoint(f"{path} cannot be read: {error}") from error
+        raise DamagedCheckpoint(f"{path} cannot be read: it is damaged, or holds no weights") from error
     except Exception as error:  # the reader raises whatever it likes over damaged bytes
-        raise DamagedCheckpoint(f"{path} cannot be read: {error}") from error
+        raise DamagedCheckpoint(f"{path} cannot be read: it is damaged, or holds no weights") from error
 
 
 def _names_code(path: Path) -> bool:

@@ -1,15 +1,23 @@
 """The one way to name a data set, in a recipe or on a command line."""
 
 import argparse
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml import data, labels
-from ml.commands import BadRecipe
+from ml.commands import BadRecipe, positive
 from ml.datasets import fairface, folders, lists, reviews, utkface
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 READERS = ("fairface", "utkface", "list", "folders", "reviews")
+# What would otherwise be passed over in silence: these readers find their labels' classes in the data.
+_MEANINGLESS = {
+    "fairface": ("attribute", "taxonomy", "classes", "order"),
+    "utkface": ("attribute", "classes", "order"),
+    "folders": ("order",),
+    "reviews": ("attribute", "taxonomy", "classes", "order"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ def read_source(source: Source, *, preset: Preset) -> data.FaceSet:
 
     Raises BadRecipe for what does not fit together, and what the readers raise.
     """
+    _check(source)
     if preset.margin > source.margin:
         raise BadRecipe(
             f"the network wants a margin of {preset.margin:g} around the face, but the images show {source.margin:g}"
@@ -51,6 +60,15 @@ def read_source(source: Source, *, preset: Preset) -> data.FaceSet:
         return faces
     begin = (side - preset.size) // 2
     return faces.crop(begin, begin + preset.size)
+
+
+def _check(source: Source) -> None:
+    plain = Source(source.place)
+    given = [name for name in _MEANINGLESS.get(source.reader, ()) if getattr(source, name) != getattr(plain, name)]
+    if given:
+        raise BadRecipe(f"the reader {source.reader} has its own classes: leave {', '.join(given)} out")
+    if not 0 <= source.margin < math.inf:
+        raise BadRecipe(f"a margin is a number of at least 0, not {source.margin:g}")
 
 
 def _read(source: Source, *, size: int) -> data.FaceSet:
@@ -86,10 +104,11 @@ def _read(source: Source, *, size: int) -> data.FaceSet:
             size=size,
             attribute=source.attribute,
             classes=_classes(source) if named else None,
+            limit=source.limit,
             skip_unknown=skip,
         )
     if source.reader == "reviews":
-        return reviews.read_reviews(source.place, size=size, skip_unknown=skip)
+        return reviews.read_reviews(source.place, size=size, limit=source.limit, skip_unknown=skip)
     raise BadRecipe(f"no reader called {source.reader!r}; known: {', '.join(READERS)}")
 
 
@@ -120,7 +139,14 @@ def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     group.add_argument("--taxonomy", default="", help=f"grouping of their labels: {', '.join(labels.TAXONOMIES)}")
     group.add_argument("--classes", type=_words, default=(), metavar="A,B", help="classes of your own instead")
     group.add_argument("--skip-unknown", action="store_true", help="leave images with unknown labels out")
-    group.add_argument("--limit", type=int, help="use only so many images")
+    group.add_argument("--limit", type=positive, metavar="N", help="use only so many images")
+    group.add_argument(
+        "--margin",
+        type=float,
+        default=FAIRFACE_MARGIN,
+        metavar="X",
+        help="how much the images show around the face, as a share of it on each side (default: %(default)s)",
+    )
 
 
 def from_arguments(args: argparse.Namespace) -> Source:
@@ -143,6 +169,7 @@ def from_arguments(args: argparse.Namespace) -> Source:
         classes=args.classes,
         skip_unknown=args.skip_unknown,
         limit=args.limit,
+        margin=args.margin,
     )
 
 

@@ -1,11 +1,10 @@
 """FairFace: zips of ready chips, or the unpacked folder, with its label file (file, age, gender, race)."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ml import data, labels
-from ml.datasets import decode
+from ml.datasets import decode, texts
 
 SIDE = 224  # pixels of its ready chips
 TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
@@ -24,13 +23,10 @@ def read_fairface(
 
     Zips come in the order of the shards and of the members in them. `limit` stops after so many. Without `shards`
     every image that the label file names must be there. Images of a part that the label file does not speak of
-    (`train/` beside `val/`) are passed over. Raises MissingFiles and UnknownLabels.
+    (`train/` beside `val/`) are passed over. Raises MissingFiles, UnknownLabels, and BadData for a bad label file.
     """
-    table = folder / label_file
-    if not table.is_file():
-        raise data.MissingFiles("Not there", names=[str(table)])
-    with open(table, newline="", encoding="utf-8") as file:
-        rows = {row["file"]: row for row in csv.DictReader(file)}
+    table = texts.read_table(folder / label_file, columns=("file", *labels.ATTRIBUTES))
+    rows = {row["file"]: row for row in table}
     parts = {PurePosixPath(name).parent for name in rows}
     classes, unknown = data.fine_classes(), decode.Unknown()
     examples = []

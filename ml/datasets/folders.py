@@ -12,13 +12,15 @@ def read_folders(
     size: int,
     attribute: str = "race",
     classes: data.Classes | None = None,
+    limit: int | None = None,
     skip_unknown: bool = False,
 ) -> data.FaceSet:
     """Read all images under `root` (a folder, or zips), the name of the first folder being the class.
 
     `classes` None makes the folders themselves the classes of `attribute`, sorted. A second folder is the identity,
-    told as `class/identity`; an image without one is an identity of its own where others have one. Raises EmptySet and
-    UnknownLabels, the latter also for images that lie in no folder.
+    told as `class/identity`; an image without one is an identity of its own where others have one. `limit` takes so
+    many of the images, evenly from all of them. Raises EmptySet and UnknownLabels, the latter also for images that lie
+    in no folder.
     """
     with decode.open_store(root) as store:
         parts = {name: PurePosixPath(name).parts for name in store.names()}
@@ -29,7 +31,8 @@ def read_folders(
         unknown = decode.Unknown()
         examples = []
         with_identities = any(len(folders) > 2 for folders in parts.values())
-        for name, folders in parts.items():
+        step = 1 if limit is None else max(1, len(parts) // limit)
+        for name, folders in list(parts.items())[::step][:limit]:
             position = classes.find(folders[0]) if len(folders) > 1 else None
             if position is None:
                 unknown.names.append(name)

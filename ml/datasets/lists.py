@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml import data
-from ml.datasets import decode
+from ml.datasets import decode, texts
 
 
 def read_list(
@@ -22,11 +22,9 @@ def read_list(
     `classes` says which attribute and taxonomy the labels are in. Paths are relative to `root` (None: the list's
     folder), which may also hold zips with members of these names. Paths may contain spaces, so may labels; a tab
     between the two always parts them. `order` gives the meaning of numbers: 0 is its first name. Raises MissingFiles,
-    UnknownLabels (a number without an order is one) and EmptySet.
+    UnknownLabels (a number without an order is one), EmptySet, and BadData for a list not in UTF-8.
     """
-    if not path.is_file():
-        raise data.MissingFiles("Not there", names=[str(path)])
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line.strip() for line in texts.read_text(path).splitlines() if line.strip()]
     unknown = decode.Unknown()
     examples = []
     for line in lines[:limit]:

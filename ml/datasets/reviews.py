@@ -6,14 +6,14 @@ degrees clockwise) or else as a box `x1`, `y1`, `x2`, `y2`, or neither for a fil
 `not a face`; `reviewer`: who said it, by any name, empty where that is not told. Other columns are passed over.
 """
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from ml import data, labels
-from ml.datasets import decode
+from ml.datasets import decode, texts
 from ml.preprocess import Chip
 
 CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
@@ -31,6 +31,7 @@ def read_reviews(
     size: int,
     root: Path | None = None,
     classes: Mapping[str, data.Classes] | None = None,
+    limit: int | None = None,
     skip_unknown: bool = False,
 ) -> data.FaceSet:
     """Read the reviewed faces at (size, size), each once, with the answer that most of its reviewers gave.
@@ -39,12 +40,12 @@ def read_reviews(
     later row replaces the earlier one. Where answers are tied, or the answer is "cannot tell", the attribute is
     unknown; a face that at least half of its reviewers call none, or of which nothing is known, is left out.
     `left_out` counts faces under "not a face", "nothing known" and "unknown label", answers under "cannot tell" and
-    "disagreement". The faces of one photo share an identity. Raises BadData for a missing column or a bad number,
-    MissingFiles, UnknownLabels and EmptySet.
+    "disagreement". `limit` takes only the first faces. The faces of one photo share an identity. Raises BadData for a
+    missing column or a bad number, MissingFiles, UnknownLabels and EmptySet.
     """
     classes = classes or data.fine_classes()
     counts, unknown, examples = Counter[str](), decode.Unknown(), []
-    for (file, chip), answers in _read_answers(path).items():
+    for (file, chip), answers in islice(_read_answers(path).items(), limit):
         if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
             counts[NOT_A_FACE] += 1
             continue
@@ -77,26 +78,19 @@ def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:
 
 def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, str]]]:
     """Per face the answers, one a reviewer: attribute -> word."""
-    if not path.is_file():
-        raise data.MissingFiles("Not there", names=[str(path)])
+    columns = ["file", *(f"reviewed_{name}" for name in labels.ATTRIBUTES), "reviewer"]
     found: dict[tuple[str, Chip | None], dict[str, dict[str, str]]] = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, restval="")
-        columns = ["file", *(f"reviewed_{name}" for name in labels.ATTRIBUTES), "reviewer"]
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise data.BadData(f"{path} lacks columns", names=missing)
-        for row in reader:
-            try:
-                face = (row["file"], _chip_of_row(row))
-            except ValueError as error:
-                raise data.BadData(f"{path}, line {reader.line_num}: {error}") from error
-            words = {name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES}
-            answers = found.setdefault(face, {})
-            answers[row["reviewer"] or f"line {reader.line_num}"] = {
-                name: word.casefold() if word.casefold() in (CANNOT_TELL, NOT_A_FACE) else word
-                for name, word in words.items()
-            }
+    for line, row in enumerate(texts.read_table(path, columns=columns), start=2):
+        try:
+            face = (row["file"], _chip_of_row(row))
+        except ValueError as error:
+            raise data.BadData(f"{path}, line {line}: {error}") from error
+        words = {name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES}
+        answers = found.setdefault(face, {})
+        answers[row["reviewer"] or f"line {line}"] = {
+            name: word.casefold() if word.casefold() in (CANNOT_TELL, NOT_A_FACE) else word
+            for name, word in words.items()
+        }
     return {face: list(answers.values()) for face, answers in found.items()}
 
 

@@ -89,11 +89,19 @@ def test_the_lists_are_what_the_list_reader_reads(utkface_folder, tmp_path):
     assert (tmp_path / "out" / "test.txt").read_text() == ""
 
 
-def test_same_images_with_other_labels_are_told(utkface_folder, tmp_path):
+def test_same_images_with_other_labels_are_told(utkface_folder, tmp_path, capsys):
     copy = utkface_folder / "99_0_1_x.chip.jpg"
     copy.write_bytes((utkface_folder / "0_0_0_0.chip.jpg").read_bytes())
-    with pytest.warns(data.DataWarning, match="images have other labels than the same image elsewhere"):
-        build(utkface_folder, tmp_path / "out")
+    build(utkface_folder, tmp_path / "out")
+    assert "images have other labels than the same image elsewhere" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_in_a_line(utkface_folder, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as stop:
+        build(utkface_folder, tmp_path / "file")
+    assert stop.value.code == 2
+    assert "file" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_names_without_labels_end_the_run_unless_skipped(utkface_folder, tmp_path, capsys):
@@ -102,10 +110,10 @@ def test_names_without_labels_end_the_run_unless_skipped(utkface_folder, tmp_pat
     with pytest.raises(SystemExit):
         build(utkface_folder, tmp_path / "out")
     assert "1 unknown labels: 61_1_x.chip.jpg" in capsys.readouterr().err
-    with pytest.warns(data.DataWarning) as told:
-        found = build(utkface_folder, tmp_path / "out", "--skip-unknown")
-    assert [str(warning.message) for warning in told] == [
-        "1 files left out, their labels are unknown: 61_1_x.chip.jpg",
-        "1 images left out, they cannot be read: 61_1_1_y.chip.jpg",
+    found = build(utkface_folder, tmp_path / "out", "--skip-unknown")
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert told == [
+        "warning: 1 files left out, their labels are unknown: 61_1_x.chip.jpg",
+        "warning: 1 images left out, they cannot be read: 61_1_1_y.chip.jpg",
     ]
     assert sum(map(len, found.values())) == 65

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ml import card as cards
 from ml import checkpoint, commands, data, files, network, sources
@@ -106,3 +107,69 @@ def test_a_file_is_replaced_whole(tmp_path: Path):
     files.replace_file(path, b"two")
     assert path.read_text() == "two"
     assert [found.name for found in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_images_that_show_more_than_a_chip_can_be_named(small_fairface):
+    source = source_of(
+        "--data", str(small_fairface), "--labels", fairface.TRAIN_CSV, "--margin", "1.25", "--limit", "2"
+    )
+    assert sources.read_source(source, preset=Preset(size=32, margin=1.25)).images.shape == (2, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--taxonomy", "utkface-4"], "reader fairface has its own classes: leave taxonomy out"),
+        (["--reader", "utkface", "--classes", "a,b"], "reader utkface has its own classes: leave classes out"),
+        (["--reader", "folders", "--order", "a,b"], "leave order out"),
+        (["--margin", "-1"], "at least 0"),
+        (["--margin", "nan"], "at least 0"),
+    ],
+)
+def test_options_that_would_change_nothing_are_told(small_fairface, options, told):
+    source = source_of("--data", str(small_fairface), *options)
+    with pytest.raises(commands.BadRecipe, match=told):
+        sources.read_source(source, preset=Preset(size=32))
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "many"])
+def test_a_limit_is_a_number_of_images(limit, capsys):
+    with pytest.raises(SystemExit):
+        source_of("--data", "x", "--limit", limit)
+    assert "no whole number of at least 1" in capsys.readouterr().err
+
+
+def test_a_limit_takes_from_all_the_folders(tmp_path):
+    for number in range(12):
+        folder = tmp_path / ("Asian", "Black", "White")[number // 4]
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8), (20 * number, 0, 0)).save(folder / f"{number}.png")
+    source = source_of("--data", str(tmp_path), "--reader", "folders", "--limit", "3")
+    faces = sources.read_source(source, preset=Preset(size=8))
+    assert faces.targets["race"].tolist() == [0, 1, 2]
+
+
+def test_marks_that_editors_put_before_a_text_are_no_part_of_it(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "é.png")
+    (tmp_path / "labels.csv").write_text("file,age,gender,race\né.png,20-29,Male,Black\n", encoding="utf-8-sig")
+    (tmp_path / "list.txt").write_text("é.png Black\n", encoding="utf-8-sig")
+    of_labels = source_of("--data", str(tmp_path), "--labels", "labels.csv")
+    of_list = source_of("--data", str(tmp_path), "--list", str(tmp_path / "list.txt"))
+    for source in (of_labels, of_list):
+        assert sources.read_source(source, preset=Preset(size=8)).files == ("é.png",)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "lacks columns: file, race, gender, age"),
+        (b"file,age,race\na.png,20-29,Black\n", "lacks columns: gender"),
+        (b"file,age,gender,race\n\xff\xfe.png,20-29,Male,Black\n", "is not in UTF-8"),
+        (b"file,age,gender,race\n" + b"a" * 200_000, "is no CSV"),
+    ],
+)
+def test_a_bad_label_file_is_told(tmp_path, content, told):
+    (tmp_path / "labels.csv").write_bytes(content)
+    source = source_of("--data", str(tmp_path), "--labels", "labels.csv")
+    with pytest.raises(data.BadData, match=told):
+        sources.read_source(source, preset=Preset(size=8))
