@@ -14,10 +14,11 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import StrategyRegistry
 
 from ml import checkpoint, data
 from ml.card import ModelCard
-from ml.commands import positive, told_errors
+from ml.commands import BadRecipe, positive, told_errors
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -148,6 +149,8 @@ def build_trainer(
     if strategy == "auto" and args.devices * args.nodes > 1:
         # Frozen weights get no gradient in the first epochs.
         strategy = "ddp_find_unused_parameters_true" if wanted.frozen_epochs else "ddp"
+    elif strategy not in (known := ("auto", *StrategyRegistry.available_strategies())):
+        raise BadRecipe(f"no strategy called {strategy!r}; Lightning's: {', '.join(known)}")
     trainer = lightning.Trainer(
         accelerator=accelerator,
         devices=args.devices,

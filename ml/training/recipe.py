@@ -19,6 +19,8 @@ CHOICES = {
     "precision": ("auto", "32", "bf16", "16"),
 }
 
+NOT_NEGATIVE = ("size", "seed", "frozen_epochs", "small_epochs", "patience", "weight_decay", "mixup")
+
 
 @dataclass(frozen=True)
 class DataRecipe:
@@ -95,9 +97,19 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise BadRecipe(f"{name} must be at least 1")
-        for name in ("dropout", "label_smoothing", "distill", "warmup", "average"):
+        for name in ("dropout", "label_smoothing", "distill", "warmup", "average", "momentum"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadRecipe(f"{name} lies between 0 and 1")
+        for name in NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise BadRecipe(f"{name} must be at least 0")
+        for of in (self.data, *self.also):
+            if of.held_out < 0 or not 0 <= of.validation_share < 1:
+                raise BadRecipe("held_out is at least 0, and validation_share from 0 to less than 1")
+        for name in ("shrink_to", "jpeg_quality"):
+            low, high = getattr(self.augmentation, name)
+            if not 1 <= low <= high:
+                raise BadRecipe(f"augmentation.{name} is {low} to {high}: give the lower first, at least 1")
         if self.learning_rate <= 0:
             raise BadRecipe("learning_rate must be over 0")
         if self.schedule == "plateau" and not self.patience:

@@ -279,7 +279,25 @@ def test_shared_images_and_empty_classes_are_told(run, small_fairface, tmp_path,
     assert "is one image" in told
 
 
-@pytest.mark.parametrize("option", ["--optimizer=lbfgs", "--epochs=0", "--dropout=2", "--arch=no-such-net"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--optimizer=lbfgs",
+        "--epochs=0",
+        "--dropout=2",
+        "--arch=no-such-net",
+        "--strategy=wishful",
+        "--seed=-1",
+        "--size=-8",
+        "--mixup=-1",
+        "--momentum=2",
+        "--data.held-out=-1",
+        "--data.validation-share=1",
+        "--augmentation.shrink-to=90,32",
+        "--limit=0",
+        "--devices=0",
+    ],
+)
 def test_values_that_mean_nothing_are_told_in_a_line(run, option, capsys):
     with pytest.raises(SystemExit) as stop:
         run("run", option)
