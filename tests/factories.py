@@ -138,7 +138,7 @@ def make_explanation(face: Face, *, attribute: str = "race", method: str = "grad
         model_version=prediction.model_version,
         attribute=attribute,
         method=method,
-        label=prediction.label(attribute),
+        label=prediction.predicted_label(attribute),
         job=job,
         crop_side=face.chip_side,
         places=8,

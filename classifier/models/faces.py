@@ -128,6 +128,6 @@ class Prediction(models.Model):
     def __str__(self) -> str:
         return f"{self.model_version} on {self.face}"
 
-    def label(self, attribute: str) -> str:
+    def predicted_label(self, attribute: str) -> str:
         """The guess of an attribute in the finest grouping; empty where it was switched off."""
         return str(getattr(self, f"predicted_{attribute}"))

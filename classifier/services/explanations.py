@@ -103,7 +103,7 @@ def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answe
         # Rows of an earlier answer go, with their uid: a browser that kept their maps must not show them for new ones.
         asked = {"face": face, "model_version": prediction.model_version, "attribute": attribute}
         forget(Explanation.objects.filter(**asked))
-        label = prediction.label(attribute)
+        label = prediction.predicted_label(attribute)
         Explanation.objects.bulk_create(
             Explanation(**asked, method=method, label=label, job=job) for method in Explanation.Method.values
         )
@@ -123,7 +123,7 @@ def _rows(face: Face, *, attribute: str) -> ExplanationQuerySet:
     if prediction is None:
         return Explanation.objects.none()
     asked = Explanation.objects.filter(face=face, attribute=attribute, model_version=prediction.model_version_id)
-    return asked.filter(label=prediction.label(attribute)).select_related("job")
+    return asked.filter(label=prediction.predicted_label(attribute)).select_related("job")
 
 
 def _must_ask(answer: Answer, *, again: bool) -> bool:
