@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from classifier import photo_files, tasks
 from classifier.formats import BadImage
-from classifier.models import Collection, Explanation, Photo, State, WorkerHeartbeat
-from classifier.models.photos import PhotoQuerySet
+from classifier.models import Collection, Explanation, Job, LeasedQuerySet, Photo, State, WorkerHeartbeat
 from classifier.services import deletion, registry, workers
 
 FOLDERS = ("photos", "thumbnails", "heat")
@@ -81,7 +80,19 @@ def find_abandoned_photos() -> Finding | None:
         f"{_count(abandoned, 'photo')} running, but the worker's lease ran out long ago.",
         abandoned,
         "With --fix they are queued again.",
-        remedy=queue_abandoned_again,
+        remedy=lambda: queue_again(_abandoned_photos()),
+    )
+
+
+def find_abandoned_jobs() -> Finding | None:
+    abandoned = _uids(_abandoned_jobs())
+    if not abandoned:
+        return None
+    return Finding(
+        f"{_count(abandoned, 'job')} (explanations, say) running, but the worker's lease ran out long ago.",
+        abandoned,
+        "With --fix they are queued again.",
+        remedy=lambda: queue_again(_abandoned_jobs()),
     )
 
 
@@ -136,11 +147,9 @@ def find_orphan_files() -> Finding | None:
     )
 
 
-def queue_abandoned_again() -> int:
-    """Queue photos whose worker is gone, counting the loss, so that each is next tried alone; the number of photos."""
-    count = _abandoned_photos().update(
-        state=State.QUEUED, token=None, lease_until=None, started_at=None, lost=F("lost") + 1
-    )
+def queue_again(abandoned: LeasedQuerySet) -> int:
+    """Queue rows whose worker is gone, counting the loss, so that each is next tried alone; the number of them."""
+    count = abandoned.update(state=State.QUEUED, token=None, lease_until=None, started_at=None, lost=F("lost") + 1)
     return _call_workers(count)
 
 
@@ -163,6 +172,7 @@ LOOKS = (
     find_dead_workers,
     find_stopped_queue,
     find_abandoned_photos,
+    find_abandoned_jobs,
     find_begun_deletions,
     find_missing_files,
     find_missing_thumbnails,
@@ -170,10 +180,17 @@ LOOKS = (
 )
 
 
-def _abandoned_photos() -> PhotoQuerySet:
+def _abandoned_photos() -> LeasedQuerySet:
+    return Photo.objects.filter(_ran_out(), deleting_at=None)
+
+
+def _abandoned_jobs() -> LeasedQuerySet:
+    return Job.objects.filter(_ran_out())
+
+
+def _ran_out() -> Q:
     long_ago = timezone.now() - timedelta(seconds=LEASES_TO_WAIT * settings.LEASE_SECONDS)
-    ran_out = Q(lease_until__lt=long_ago) | Q(lease_until=None)
-    return Photo.objects.filter(ran_out, state=State.RUNNING, deleting_at=None)
+    return Q(state=State.RUNNING) & (Q(lease_until__lt=long_ago) | Q(lease_until=None))
 
 
 def _call_workers(count: int) -> int:
@@ -241,8 +258,8 @@ def _remove_files(names: tuple[str, ...]) -> int:
     return len(names)
 
 
-def _uids(photos: PhotoQuerySet) -> tuple[str, ...]:
-    return tuple(str(uid) for uid in photos.order_by("id").values_list("uid", flat=True))
+def _uids(rows: LeasedQuerySet) -> tuple[str, ...]:
+    return tuple(str(uid) for uid in rows.order_by("id").values_list("uid", flat=True))
 
 
 def _count(subjects: Sequence[str], noun: str) -> str:

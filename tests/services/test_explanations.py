@@ -350,3 +350,16 @@ def test_an_attribute_that_is_switched_off_as_its_map_is_stored_leaves_nothing_b
     jobs.run_once()
     assert not Explanation.objects.exists()
     assert heat_files(media) == []
+
+
+def test_the_doctor_queues_a_question_again_that_its_worker_left(face):
+    ask(face)
+    Job.objects.claim(limit=1)
+    assert doctor.find_abandoned_jobs() is None
+    Job.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+    finding = doctor.find_abandoned_jobs()
+    assert finding is not None
+    assert finding.subjects == (str(Job.objects.get().uid),)
+    assert finding.remedy is not None
+    assert finding.remedy() == 1
+    assert (Job.objects.get().state, Job.objects.get().lost) == (State.QUEUED, 1)
