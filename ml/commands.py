@@ -27,6 +27,17 @@ def positive(text: str) -> int:
     return number
 
 
+def known_device(text: str) -> str:
+    """A device that torch has here, as an argument's type."""
+    import torch  # not for commands that never name one
+
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise argparse.ArgumentTypeError(f"torch has no device {text!r} here") from error
+    return text
+
+
 @contextmanager
 def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     """End with status 2 and one line on errors of data, checkpoints, recipes and files; warnings are a line each."""

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ml import heat, photos
 from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard
-from ml.commands import told_errors
+from ml.commands import known_device, told_errors
 from ml.explaining import CannotExplain
 from ml.faces import FaceDetector
 from ml.files import replace_file
@@ -165,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--method", choices=(*METHODS, "both"), default="both")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the picture")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=known_device, default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
     if args.out.is_dir() or args.out.suffix.lower() != ".png":
         parser.error(f"--out {args.out}: name a file that ends in .png")
@@ -188,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
                 found.append(runtime.explain(chip, attribute=args.attribute, label=label, method=method))
         except ValueError as error:
             parser.error(str(error))
-        replace_file(args.out, as_png(draw_explanations(chip, found, card=runtime.card)))
+        replace_file(args.out, as_png(draw_explanations(chip, found, card=runtime.card), is_photo=True))
     print(tell_guess(found[0], card=runtime.card))
     print(to_table(found))
     print(f"written to {args.out}")

@@ -38,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     """Run the whole recipe, with smaller batches where the accelerator's memory is too small; the exit status."""
+    if bool(wanted.distill) != bool(args.teacher):
+        raise BadRecipe("distill and --teacher belong together: how much a teacher's word weighs, and whose it is")
     places = setup.Places(
         data=args.data,
         also=tuple(args.also),

@@ -179,12 +179,14 @@ def curves(rows: Sequence[Mapping[str, float]], *, columns_by_panel: Mapping[str
     return figure
 
 
-def as_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
-    """The drawing as a small PNG, with a palette; the same figure gives the same bytes."""
+def as_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH, is_photo: bool = False) -> bytes:
+    """The drawing as a small PNG, with a palette unless it shows a photo; the same figure gives the same bytes."""
     drawn, content = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dots_per_inch, facecolor="white")
     with Image.open(drawn) as picture:
-        flat = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        flat = picture.convert("RGB")
+    if not is_photo:
+        flat = flat.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     flat.save(content, "PNG", optimize=True)
     return content.getvalue()
 

@@ -270,6 +270,7 @@ def test_the_command_writes_a_picture_and_says_where_the_heat_lies(
     command = [str(chip_file), "--aligned", "--attribute", "gender", "--model", str(model_dir), "--out", str(out)]
     assert explain.main([*command, "--method", method]) == 0
     with Image.open(out) as image:
+        assert image.mode == "RGB"  # a palette would cut the face's colours into patches
         assert image.width / image.height == pytest.approx(width * explain.PANEL_INCHES / 4.9, abs=0.05)
     told = capsys.readouterr().out
     assert "perceived gender:" in told
@@ -293,6 +294,8 @@ def test_the_command_explains_a_face_in_a_photo(shared, tmp_path, capsys):
         (["--label", "Martian"], "Martian"),
         (["--model", "/nowhere"], "model.json"),
         (["--out", "picture.jpg"], ".png"),
+        (["--device", "nonsense"], "no device 'nonsense'"),
+        (["--device", "mps"], "no device 'mps'"),
     ],
 )
 def test_bad_input_is_one_line(model_dir, chip_file, tmp_path, capsys, more, told):
