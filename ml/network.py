@@ -149,7 +149,10 @@ class AttributeNet(nn.Module):
     def forward(self, x: Tensor, *, attributes: frozenset[str] | None = None) -> dict[str, Tensor]:
         """Logits (B, labels) of the asked attributes (None: all); the heads of the others do not run."""
         features = self.dropout(self.norm(self.trunk(x).float()))
-        return {name: head(features) for name, head in self.heads.items() if attributes is None or name in attributes}
+        # Small and decisive: in bfloat16 two close logits would become one.
+        with torch.autocast(x.device.type, enabled=False):
+            asked = [name for name in self.heads if attributes is None or name in attributes]
+            return {name: self.heads[name](features) for name in asked}
 
 
 def create_trunk(arch: str, *, size: int | None = None) -> Trunk:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from ml import card as cards
 from ml import checkpoint, labels, metrics
@@ -30,3 +31,26 @@ def test_the_default_model_reaches_its_recorded_numbers(shared):
         share = recorded[name]["accuracy"]
         # Three standard errors of a sample of 500.
         assert found > share - 3 * np.sqrt(share * (1 - share) / 500), name
+
+
+@pytest.mark.slow
+def test_the_fast_runtime_answers_as_float32_does(shared, monkeypatch):
+    net, card = checkpoint.load()
+    fast = TorchRuntime(net, card)
+    if fast.precision == "float32":
+        pytest.skip("this CPU has no bfloat16: there is only float32")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    exact = TorchRuntime(net, card)
+    assert exact.precision == "float32"
+    faces = fairface.read_fairface(
+        shared / "data" / "fairface", shards=["val.zip"], label_file=fairface.VAL_CSV, size=card.preset.size
+    )
+    ours, theirs = fast.probabilities(faces.images), exact.probabilities(faces.images)
+    for name, actual in faces.targets.items():
+        answers, others = ours[name].argmax(axis=1), theirs[name].argmax(axis=1)
+        assert metrics.accuracy(answers, others) >= 0.995, name
+        for group in range(len(labels.RACE)):
+            here = faces.targets["race"] == group
+            lost = metrics.accuracy(others[here], actual[here]) - metrics.accuracy(answers[here], actual[here])
+            # Half a point, and a face: a group has 300 to 400, so half a point is between one face and two.
+            assert lost <= 0.005 + 1 / here.sum(), (name, labels.RACE[group])
