@@ -45,21 +45,28 @@ def check_untouched(faces: data.FaceSet, *, card: ModelCard, place: Path) -> Non
         _warn(f"the card of {card.name} does not tell what it was trained on: nobody can say whether these images were")
         return
     folder = place if place.is_dir() else place.parent
-    shards = tuple(name for name in recipe.get("shards", ()) if (folder / name).is_file())
+    for part in (recipe, *card.recipe.get("also", ())):
+        _check_part(faces, part=part, name=card.name, folder=folder)
+
+
+def _check_part(faces: data.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> None:
+    """Check against one of the sets that a checkpoint was trained on."""
+    if not part.get("shards"):
+        _warn(f"{name} was trained on images that its card does not name: nobody can say whether these are among them")
+        return
+    shards = tuple(shard for shard in part["shards"] if (folder / shard).is_file())
     if not shards:
         return
     names = _list_images(folder, shards=shards)
-    if shards[-1] == recipe["shards"][-1]:
-        names = names[: len(names) - _held_out_count(recipe, total=len(names))]
+    if shards[-1] == part["shards"][-1]:
+        names = names[: len(names) - _held_out_count(part, total=len(names))]
     trained = set(names)
-    shared = [name for name in faces.files if name in trained]
-    if shared and recipe.get("validation_share"):
-        _warn(
-            f"{len(shared)} of the images come from the zips of {card.name}'s training: a part of them was trained on"
-        )
+    shared = [file for file in faces.files if file in trained]
+    if shared and part.get("validation_share"):
+        _warn(f"{len(shared)} of the images come from the zips of {name}'s training: a part of them was trained on")
     elif shared:
         raise data.SharedImages(
-            f"{card.name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
+            f"{name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
             names=shared,
         )
 

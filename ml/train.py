@@ -57,6 +57,9 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         try:
             return fit(wanted, sets=sets, preset=preset, args=args, batch=batch, pieces=pieces, resume=resume)
         except torch.cuda.OutOfMemoryError:
+            if args.devices * args.nodes > 1:  # the other processes cannot know: they would wait for ever
+                print(f"stopped: out of memory; try --batch-size {max(1, batch // 2)} and --resume", file=sys.stderr)
+                return 1
             pieces *= 2
             if pieces > batch:
                 print("stopped: out of memory even with one image at a time", file=sys.stderr)
@@ -84,7 +87,7 @@ def fit(
     training, validation = sets
     processes = args.devices * args.nodes
     heads = setup.head_labels([training], recipe=wanted)
-    card = _card(wanted, training, heads, preset)
+    card = _card(wanted, training, heads, preset, listed=args.train_txt)
     if resume:
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
@@ -174,14 +177,22 @@ def build_trainer(
 
 
 def _card(
-    wanted: recipe.Recipe, training: data.FaceSet, heads: dict[str, tuple[str, ...]], preset: Preset
+    wanted: recipe.Recipe,
+    training: data.FaceSet,
+    heads: dict[str, tuple[str, ...]],
+    preset: Preset,
+    *,
+    listed: Path | None,
 ) -> ModelCard:
+    values = recipe.recipe_values(wanted)
+    if listed:  # what was read, not what the recipe speaks of
+        values["data"] |= {"reader": "list", "list": listed.name, "shards": [], "held_out": 0, "validation_share": 0.0}
     return ModelCard(
         name=wanted.name,
         arch=wanted.arch,
         labels=heads,
         preset=preset,
-        recipe={**recipe.recipe_values(wanted), "data_sha256": training.data_hash(), "images": len(training)},
+        recipe={**values, "data_sha256": training.data_hash(), "images": len(training)},
         licence=wanted.licence,
         trained_on=wanted.trained_on,
     )

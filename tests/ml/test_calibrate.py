@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml import calibrate, calibration, checkpoint, data, export, held_out, labels, metrics
+from ml import calibrate, calibration, checkpoint, data, export, held_out, labels, metrics, sources
 from ml import card as cards
 from ml.commands import BadRecipe
 from ml.datasets import fairface
@@ -133,6 +133,22 @@ def test_a_part_split_off_at_random_cannot_be_told_apart(tiny, small_fairface):
         held_out.check_untouched(faces, card=known, place=small_fairface / "train-0.zip")
     with pytest.warns(data.DataWarning, match="does not tell what it was trained on"):
         held_out.check_untouched(faces, card=card, place=small_fairface)
+
+
+def test_images_that_a_card_does_not_name_are_told(tiny, small_fairface):
+    _, card = tiny
+    faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
+    listed = replace(card, recipe={"data": {"reader": "list", "list": "train.txt", "shards": []}})
+    with pytest.warns(data.DataWarning, match="nobody can say whether these are among them"):
+        held_out.check_untouched(faces, card=listed, place=small_fairface)
+
+
+def test_the_further_sets_of_a_recipe_are_looked_at_too(tiny, small_fairface):
+    _, card = tiny
+    faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
+    joined = replace(card, recipe={"data": {"shards": ["elsewhere.zip"]}, "also": [{"shards": ["train-0.zip"]}]})
+    with pytest.raises(data.SharedImages):
+        held_out.check_untouched(faces, card=joined, place=small_fairface)
 
 
 def test_a_recipe_without_held_out_images_wants_a_data_set(tiny, tmp_path, small_fairface, capsys):

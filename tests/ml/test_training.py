@@ -238,7 +238,9 @@ def test_lists_of_five_groups_train_the_fine_head(run, small_fairface, tmp_path)
     lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
     assert run("run", *lists, "--data.taxonomy", "list-5", "--log-file", str(tmp_path / "five.csv")) == 0
     assert "val_race of Asian" in read_log(tmp_path / "five.csv")[0]
-    assert read_card(tmp_path / "run").labels == {"race": labels.RACE}
+    card = read_card(tmp_path / "run")
+    assert card.labels == {"race": labels.RACE}
+    assert (card.recipe["data"]["list"], card.recipe["data"]["shards"]) == ("train.txt", [])
 
 
 def test_classes_of_ones_own_become_the_labels_of_the_checkpoint(run, small_fairface, tmp_path):
