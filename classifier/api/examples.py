@@ -67,7 +67,7 @@ PHOTO: dict[str, Any] = {
     "finished_at": "2026-11-22T17:30:00.410000Z",
     "model": "facet-1",
     "device": "cpu",
-    "timings_ms": {"decode": 8.1, "detect": 31.0, "classify": 4.2},
+    "timings_ms": {"decode": 8.1, "detect": 31.0, "align": 1.3, "classify": 4.2},
     "faces": [FACE],
 }
 UPLOAD_UID = "5f0f2f66-9a5d-49a5-9c3a-55f3d1a6c0b2"
