@@ -113,6 +113,7 @@ def fit(
         about |= {"data_sha256": training.data_hash(), "validation_sha256": validation.data_hash()}
         about |= {"images": len(training), "validation_images": len(validation), "torch": torch.__version__}
         watching.write_run(args.checkpoint_dir, about)
+        watching.write_lists(args.checkpoint_dir, training=training, validation=validation)
     pin = trainer.strategy.root_device.type == "cuda"
     trainer.fit(
         module,

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from ml import checkpoint
 from ml.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.commands import BadRecipe
-from ml.data import Classes
+from ml.data import UNKNOWN, Classes, FaceSet
 from ml.files import replace_file
 from ml.training.module import AttributeModule, moving_average
 from ml.training.tally import Tally
@@ -186,3 +186,19 @@ def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         flat |= _flatten(value, prefix=f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat
+
+
+def write_lists(folder: Path, *, training: FaceSet, validation: FaceSet) -> None:
+    """train.txt and val.txt: what was trained on and what it was measured on, as lists of the first attribute.
+
+    A path and a label a line, as `ml.datasets.lists` reads them; images whose label is unknown are left out.
+    """
+    for name, faces in (("train", training), ("val", validation)):
+        attribute = next(iter(faces.targets))
+        names = faces.classes[attribute].names
+        lines = [
+            f"{file}\t{names[position]}\n"
+            for file, position in zip(faces.files, faces.targets[attribute].tolist(), strict=True)
+            if position != UNKNOWN
+        ]
+        replace_file(folder / f"{name}.txt", "".join(lines))

@@ -69,6 +69,8 @@ def test_a_run_leaves_checkpoints_log_curves_and_confusions(run, tmp_path, capsy
     assert read_card(folder / "last").recipe["epochs_done"] == 2
     about = json.loads((folder / "run.json").read_text())
     assert (about["seed"], about["recipe"]["data"]["held_out"], len(about["data_sha256"])) == (1, 16, 64)
+    assert (folder / "val.txt").read_text().splitlines()[-1] == "train/64.webp\tBlack"
+    assert len((folder / "train.txt").read_text().splitlines()) == 48
     for name in ("curves.png", "confusion_race_counts.png", "confusion_race_percent.png"):
         assert Image.open(folder / name).width > 300
     table = read_log(folder / "confusion_gender.csv")
