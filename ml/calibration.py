@@ -3,7 +3,7 @@
 import numpy as np
 
 TEMPERATURES = (0.1, 10.0)  # the least and the most that is tried
-NEVER_SURE = 0.99
+NEVER_SURE = 0.99  # the threshold where none reaches the target
 
 # The accuracy that the predictions not called unsure must reach on the calibration images. Race in seven groups is hard
 # (people agree little better), so 80 % leaves about half the faces out already; easier groupings promise more.
@@ -54,16 +54,16 @@ def is_at_limit(temperature: float) -> bool:
     return min(abs(np.log(temperature / limit)) for limit in TEMPERATURES) < 0.01
 
 
-def fit_threshold(confidence: np.ndarray, right: np.ndarray, *, target: float, least: int = 1) -> float:
+def fit_threshold(confidence: np.ndarray, right: np.ndarray, *, target: float, least: int = 1) -> float | None:
     """The lowest top probability at and over which the share right is at least `target`, in steps of 0.01.
 
-    0 when all of them reach it; NEVER_SURE when no threshold does that leaves `least` examples over it.
+    0 when all of them reach it; None when no threshold does that leaves `least` examples over it.
     """
     for threshold in np.arange(0, 100) / 100:
         kept = confidence >= threshold
         if kept.sum() >= least and right[kept].mean() >= target:
             return float(threshold)
-    return NEVER_SURE
+    return None
 
 
 def move_threshold(before: np.ndarray, after: np.ndarray, *, threshold: float) -> float:

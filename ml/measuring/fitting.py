@@ -24,16 +24,14 @@ class Threshold:
 
     `target` is the accuracy wanted of the rest, None where the data set cannot tell this grouping: then the old
     threshold was moved so that as many faces stay sure. `sure` is the share of these, `accuracy` theirs; nan of none.
+    `is_reached` is False where no threshold reaches the target.
     """
 
     value: float
     sure: float
     target: float | None = None
     accuracy: float | None = None
-
-    @property
-    def is_reached(self) -> bool:
-        return self.target is None or self.value < calibration.NEVER_SURE
+    is_reached: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,12 +134,12 @@ def _fit_thresholds(
             confidence = told.vectors.max(axis=1)
             default = calibration.OWN_TARGET if has_own_labels else calibration.TARGETS[attribute][name]
             target = targets.get(name, default)
-            value = calibration.fit_threshold(confidence, told.right, target=target, least=LEAST_SURE)
+            fitted = calibration.fit_threshold(confidence, told.right, target=target, least=LEAST_SURE)
+            value = calibration.NEVER_SURE if fitted is None else fitted
             sure = confidence >= value
-            found[name] = Threshold(
-                value, float(sure.mean()), target, metrics.accuracy(told.predicted[sure], told.actual[sure])
-            )
-            if not found[name].is_reached:
+            accuracy = metrics.accuracy(told.predicted[sure], told.actual[sure])
+            found[name] = Threshold(value, float(sure.mean()), target, accuracy, is_reached=fitted is not None)
+            if fitted is None:
                 _warn(f"{attribute} in {name} does not reach {target:.0%}: nearly every face will be unsure")
         elif name in card.thresholds.get(attribute, {}):
             value = card.thresholds[attribute][name]

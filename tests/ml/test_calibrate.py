@@ -187,6 +187,26 @@ def test_a_target_out_of_reach_is_told(tiny, monkeypatch):
     assert "(target 100%)" in fitting.tell_fits(fits)
 
 
+def test_a_target_reached_only_at_the_last_threshold_is_reached(tiny, monkeypatch, recwarn):
+    _, card = tiny
+    card = replace(card, labels={"gender": labels.GENDER}, temperatures={}, thresholds={})
+    monkeypatch.setattr(calibration, "fit_temperature", lambda **_: 1.0)
+    _, faces = made_up(card, times=1.0, count=2000)
+    right = faces.targets["gender"] == 0
+    vectors = np.where(right, 0.995, 0.985)  # every face is called the first, and a little less surely where wrong
+    logits = np.stack([np.log(vectors), np.log(1 - vectors)], axis=1)
+    found = fitting.fit_attribute(
+        card,
+        logits,
+        faces,
+        attribute="gender",
+        grouping=fitting.find_labelled_groups(card, faces, attribute="gender"),
+        targets={"gender": 1.0},
+    ).thresholds["gender"]
+    assert (found.value, found.is_reached, found.accuracy) == (calibration.NEVER_SURE, True, 1.0)
+    assert not recwarn.list
+
+
 def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
     _, card = tiny
     card = replace(card, temperatures={}, thresholds={"race": {"fairface-7": 0.8}, "gender": {"gender": 0.7}})

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):
     assert found.threshold("race") == 0.6
     assert found.threshold("race", taxonomy="utkface-4") == 0.5
     assert found.threshold("gender") == 0.7
+    own = replace(found, labels={"race": ("Here", "Elsewhere")}, thresholds={"race": {"race": 0.8}})
+    assert own.threshold("race") == 0.8
     for name, tensor in net.state_dict().items():
         if tensor.is_floating_point():
             assert torch.equal(loaded.state_dict()[name], tensor.half().float())

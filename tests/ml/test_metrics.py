@@ -84,7 +84,8 @@ def test_a_threshold_is_the_lowest_that_keeps_the_promise():
     assert calibration.fit_threshold(confidence, right, target=0.5) == 0.0
     assert calibration.fit_threshold(confidence, right, target=0.6) == pytest.approx(0.21)
     assert calibration.fit_threshold(confidence, right, target=1.0) == pytest.approx(0.41)
-    assert calibration.fit_threshold(confidence, ~right, target=1.0) == 0.99
+    assert calibration.fit_threshold(confidence, ~right, target=1.0) is None
+    assert calibration.fit_threshold(np.array([0.985, 0.995]), np.array([False, True]), target=1.0) == 0.99
 
 
 def test_every_attribute_and_taxonomy_has_a_target():
