@@ -1,6 +1,8 @@
 """Data sets of faces as arrays: every image decoded once into one uint8 array, labels as positions in their classes."""
 
 import hashlib
+import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -147,25 +149,39 @@ class FaceSet:
         )
 
     def regroup(self, attribute: str, classes: Classes) -> "FaceSet":
-        """One attribute in other classes; unknown where none of them covers just what the old class covers."""
+        """One attribute in other classes; unknown, with a DataWarning, where none covers just what the old one does."""
         old, new = (of.loss_targets(of.head) for of in (self.classes[attribute], classes))
         alike = [np.flatnonzero((new == row).all(axis=1)) for row in old]
         position = np.array([*(found[0] if len(found) else UNKNOWN for found in alike), UNKNOWN], dtype=np.int64)
+        targets = position[self.targets[attribute]]
+        lost = int(np.sum((targets == UNKNOWN) & (self.targets[attribute] != UNKNOWN)))
+        if lost:
+            gone = [name for name, found in zip(self.classes[attribute].names, alike, strict=True) if not len(found)]
+            _warn(
+                f"{lost} labels of {attribute} are dropped: {', '.join(gone)} is in none of {', '.join(classes.names)}"
+            )
         return replace(
             self,
-            targets={**self.targets, attribute: position[self.targets[attribute]]},
+            targets={**self.targets, attribute: targets},
             classes={**self.classes, attribute: classes},
         )
 
     def keep_attributes(self, attributes: Collection[str]) -> "FaceSet":
-        """Only these attributes, and only the examples of which one of them is known; the set itself if it is so."""
+        """Only these attributes, and only the examples of which one of them is known; the set itself if it is so.
+
+        The others are counted in `left_out`, with a DataWarning.
+        """
         known = [values != UNKNOWN for name, values in self.targets.items() if name in attributes]
         if not known:
             raise BadData(f"The set labels {', '.join(self.targets)}, none of {', '.join(attributes)}")
         kept = np.logical_or.reduce(known)
-        part = self if kept.all() else self.take(np.flatnonzero(kept))
-        if not len(part):
+        if not kept.any():
             raise EmptySet("Not one image with a known label")
+        part = self
+        if not kept.all():
+            reason, count = f"no label of {', '.join(attributes)}", int(np.sum(~kept))
+            _warn(f"{count} of {len(self)} images are left out: {reason}")
+            part = replace(self.take(np.flatnonzero(kept)), left_out={**self.left_out, reason: count})
         targets = {name: values for name, values in part.targets.items() if name in attributes}
         return replace(part, targets=targets, classes={name: part.classes[name] for name in targets})
 
@@ -227,6 +243,9 @@ def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
             unknown = np.full(len(faces), UNKNOWN, dtype=np.int64)
             parts.append(faces.regroup(attribute, classes[attribute]).targets[attribute] if known else unknown)
         targets[attribute] = np.concatenate(parts)
+    left_out: Counter[str] = Counter()
+    for faces in sets:
+        left_out.update(faces.left_out)
     with_identities = any(faces.identities for faces in sets)
     return FaceSet(
         images=np.concatenate([faces.images for faces in sets]),
@@ -235,6 +254,7 @@ def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
         classes=classes,
         digests=tuple(digest for faces in sets for digest in faces.digests),
         identities=tuple(who for faces in sets for who in faces.identities or faces.digests) if with_identities else (),
+        left_out=dict(left_out),
     )
 
 
@@ -250,6 +270,10 @@ def _join_classes(parts: Sequence[Classes]) -> Classes:
     return Classes(
         parts[0].attribute, tuple(name for name, _ in rows.values()), np.stack([r for _, r in rows.values()])
     )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DataWarning, stacklevel=3)
 
 
 def _plain(word: str) -> str:

@@ -43,9 +43,14 @@ def test_a_list_in_a_taxonomy_is_read(small_fairface, tmp_path):
 def test_utkface_can_be_told_in_four_groups():
     five, four = (data.classes_in("race", taxonomy=name) for name in ("utkface-5", "utkface-4"))
     faces = data.FaceSet(np.zeros((5, 2, 2, 3), np.uint8), {"race": np.arange(5)}, tuple("abcde"), {"race": five})
-    again = faces.regroup("race", four)
+    with pytest.warns(data.DataWarning, match="1 labels of race are dropped: Others is in none of White, Black"):
+        again = faces.regroup("race", four)
     assert again.targets["race"].tolist() == [0, 1, 2, 3, data.UNKNOWN]
-    assert again.keep_attributes(["race"]).files == ("a", "b", "c", "d")
+    with pytest.warns(data.DataWarning, match="1 of 5 images are left out: no label of race"):
+        kept = again.keep_attributes(["race"])
+    assert kept.files == ("a", "b", "c", "d")
+    assert kept.left_out == {"no label of race": 1}
+    assert data.join_faces([kept, kept]).left_out == {"no label of race": 2}
 
 
 def test_a_smaller_margin_shows_the_middle_of_the_image(small_fairface):
