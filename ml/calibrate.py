@@ -20,8 +20,8 @@ import torch
 from tqdm import tqdm
 
 from ml import data, held_out, sources, splits
-from ml.card import CARD_FILE, ONNX_FILE, WEIGHTS_FILE, ModelCard, read_pair, write_pair
-from ml.commands import BadRecipe, told_errors
+from ml.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
+from ml.commands import BadRecipe, known_device, told_errors, writable_folder
 from ml.measuring import fitting
 from ml.measuring.predictions import FACES_AT_ONCE
 from ml.runtime import Runtime, load_runtime
@@ -123,7 +123,9 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder for the calibrated version")
+    parser.add_argument(
+        "--out", type=writable_folder, required=True, metavar="DIR", help="new folder for the calibrated version"
+    )
     parser.add_argument("--name", help="its name (default: the old one with -calibrated)")
     parser.add_argument(
         "--target",
@@ -132,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar="ATTRIBUTE:GROUPING=ACCURACY",
         help="accuracy wanted of what is not unsure; may be repeated",
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
+    parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     sources.add_arguments(parser)
     args = parser.parse_args(argv)
     args.out = args.out.resolve()
@@ -142,8 +144,6 @@ def main(argv: list[str] | None = None) -> int:
             f"--out {args.out} {'is the checkpoint itself' if same else 'holds a checkpoint'}: name a new folder"
         )
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: torch sees no CUDA device here")
     with told_errors(parser):
         runtime = load_runtime(args.model, device=device, own_labels=True)
         targets = read_targets(args.target, card=runtime.card)
@@ -151,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
             runtime.card, runtime=runtime, faces=read_faces(args, card=runtime.card), targets=targets
         )
         card = replace(card, name=args.name or next_name(card.name))
-        weights_file = WEIGHTS_FILE if (args.model / WEIGHTS_FILE).is_file() else ONNX_FILE
+        weights_file = find_weights(args.model)
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
         card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file)
         print(fitting.tell_fits(fits))

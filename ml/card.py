@@ -75,8 +75,12 @@ class ModelCard:
     sha256: str = ""
 
     def threshold(self, attribute: str, *, taxonomy: str | None = None) -> float:
-        """The top probability under which an attribute is "unsure" (None: the finest taxonomy); 0 if never set."""
-        default = labels.FINEST if attribute == "race" else attribute
+        """The top probability under which an attribute is "unsure", 0 if never set.
+
+        `taxonomy` None is the finest; labels of its own have one grouping, named after the attribute.
+        """
+        is_in_taxonomies = attribute == "race" and self.labels.get(attribute) == labels.RACE
+        default = labels.FINEST if is_in_taxonomies else attribute
         return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
 
 
@@ -190,6 +194,11 @@ def write_pair(folder: Path, *, card: ModelCard, weights: bytes, weights_file: s
             with suppress(FileNotFoundError):
                 part.unlink()
     return card
+
+
+def find_weights(folder: Path) -> str:
+    """The weights file that a checkpoint's card belongs to: an exported model's only where there is no other."""
+    return ONNX_FILE if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file() else WEIGHTS_FILE
 
 
 def read_pair(folder: Path, *, weights_file: str, own_labels: bool = False) -> tuple[ModelCard, bytes]:

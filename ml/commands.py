@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ml.card import CheckpointError
@@ -32,10 +33,32 @@ def known_device(text: str) -> str:
     import torch  # not for commands that never name one
 
     try:
-        torch.empty(0, device=text)
+        torch.zeros(1, device=text).cpu()  # back again: the device "meta" holds nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise argparse.ArgumentTypeError(f"torch has no device {text!r} here") from error
     return text
+
+
+def writable_file(text: str) -> Path:
+    """A file that can be written, whether it is there or not, as an argument's type: told before the work is done."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder")
+    if os.path.exists(path) and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text} is not a file")
+    writable_folder(str(path.parent))
+    return path
+
+
+def writable_folder(text: str) -> Path:
+    """A folder that can be written in, or can be made, as an argument's type."""
+    path = Path(text)
+    nearest = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if not nearest.is_dir():
+        raise argparse.ArgumentTypeError(f"{nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f"cannot write in {nearest}")
+    return path
 
 
 @contextmanager

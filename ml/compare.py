@@ -16,7 +16,7 @@ from PIL import Image
 
 from ml import data, held_out, sources
 from ml.card import DEFAULT_DIR
-from ml.commands import told_errors
+from ml.commands import known_device, told_errors, writable_file
 from ml.files import replace_file
 from ml.measuring import comparing
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
@@ -126,19 +126,18 @@ def main(argv: list[str] | None = None) -> int:
     for side in comparing.SIDES:
         parser.add_argument(f"--{side}-mapping", type=Path, metavar="TOML", help="what the columns of its CSV mean")
     sources.add_arguments(parser)
-    parser.add_argument("--output-csv", type=Path, metavar="FILE", help="write the groups' table")
-    parser.add_argument("--output-html", type=Path, metavar="FILE", help="write a page with faces where they differ")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures")
+    parser.add_argument("--output-csv", type=writable_file, metavar="FILE", help="write the groups' table")
+    parser.add_argument(
+        "--output-html", type=writable_file, metavar="FILE", help="write a page with faces where they differ"
+    )
+    parser.add_argument("--json", type=writable_file, metavar="FILE", help="write all measures")
     parser.add_argument(
         "--faces", type=int, default=SHOWN_FACES, help=f"faces per attribute on the page (default: {SHOWN_FACES})"
     )
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=known_device, default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
     if not 0 <= args.faces <= MOST_FACES:
         parser.error(f"--faces is a number from 0 to {MOST_FACES}")
-    for option in ("output_csv", "output_html", "json"):
-        if getattr(args, option) and getattr(args, option).is_dir():
-            parser.error(f"--{option.replace('_', '-')} {getattr(args, option)} is a folder")
     with told_errors(parser):
         sides = [_load_side(args, side, parser=parser) for side in comparing.SIDES]
         report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args))

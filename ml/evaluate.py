@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ml import checkpoint, data, held_out, sources
-from ml.card import DEFAULT_DIR, ModelCard
-from ml.commands import told_errors
+from ml import data, held_out, sources
+from ml.card import DEFAULT_DIR, ModelCard, find_weights, read_pair, write_pair
+from ml.commands import known_device, told_errors, writable_file, writable_folder
 from ml.datasets import fairface
 from ml.files import replace_file
 from ml.measuring import long_table, measures
@@ -76,13 +74,15 @@ def record(folder: Path, *, report: dict[str, Any]) -> ModelCard:
     """
     if report["data"]["seen"]:
         raise data.SharedImages("Not recorded: the model was trained on these images")
-    net, card = checkpoint.load(folder, own_labels=True)
+    weights_file = find_weights(folder)
+    card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
     found = {report["data"]["name"]: measures.shorten(report["measures"])}
     if "whole_way" in report:
         way = report["whole_way"]
         short = {part: measures.shorten(way[part]) for part in ("found_again", "same_chips")}
         found["whole_way"] = {"images": way["images"], "found": way["found"], **short}
-    return checkpoint.save(folder, net=net, card=replace(card, metrics={**card.metrics, **found}))
+    card = replace(card, metrics={**card.metrics, **found})
+    return write_pair(folder, card=card, weights=weights, weights_file=weights_file)
 
 
 def summarise(report: dict[str, Any]) -> str:
@@ -118,13 +118,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument("--runtime", choices=RUNTIMES, help="what runs it (default: torch, where its weights are)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", type=known_device, default="cpu", help="cpu or cuda")
     parser.add_argument("--predictions", type=Path, metavar="CSV", help="somebody else's predictions instead")
     parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of the CSV mean")
     sources.add_arguments(parser)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measures")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all measures, one a row")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures that opens offline")
+    parser.add_argument("--json", type=writable_file, metavar="FILE", help="write all measures")
+    parser.add_argument("--csv", type=writable_file, metavar="FILE", help="write all measures, one a row")
+    parser.add_argument(
+        "--html", type=writable_file, metavar="FILE", help="write a page with figures that opens offline"
+    )
     parser.add_argument(
         "--whole-way", action="store_true", help="also through the detector, on turned chips on a canvas"
     )
@@ -155,16 +157,11 @@ def _check(args: argparse.Namespace, *, parser: argparse.ArgumentParser) -> None
         parser.error("--predictions and --mapping belong together")
     if args.predictions and (args.record or args.whole_way):
         parser.error("--record and --whole-way need a checkpoint, not predictions")
-    try:
-        kind = torch.device(args.device).type
-    except RuntimeError:
-        parser.error(f"--device {args.device}: there is no such device")
-    if kind == "cuda" and not torch.cuda.is_available():
-        parser.error(f"--device {args.device}: torch sees no CUDA device here")
-    for option in OUTPUTS:
-        path = getattr(args, option)
-        if path and path.is_dir():
-            parser.error(f"--{option} {path} is a folder")
+    if args.record:
+        try:
+            writable_folder(str(args.model))
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"--record: {error}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Grad-CAM and SHAP values of one answer about one face, as a picture; `--aligned`
 """
 
 import argparse
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from tqdm import tqdm
 
 from ml import heat, photos
 from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard
-from ml.commands import known_device, told_errors
+from ml.commands import known_device, told_errors, writable_file
 from ml.explaining import CannotExplain
 from ml.faces import FaceDetector
 from ml.files import replace_file
@@ -164,13 +163,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--aligned", action="store_true", help="take the image as a ready chip: no detection")
     parser.add_argument("--method", choices=(*METHODS, "both"), default="both")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="the picture")
+    parser.add_argument("--out", type=writable_file, required=True, metavar="FILE.png", help="the picture")
     parser.add_argument("--device", type=known_device, default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
-    if args.out.is_dir() or args.out.suffix.lower() != ".png":
+    if args.out.suffix.lower() != ".png":
         parser.error(f"--out {args.out}: name a file that ends in .png")
-    if args.out.parent.exists() and not os.access(args.out.parent, os.W_OK):
-        parser.error(f"--out {args.out}: cannot write in {args.out.parent}")
     methods = METHODS if args.method == "both" else (args.method,)
     with told_errors(parser):
         try:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ml import card as cards
 from ml import checkpoint, data, held_out, metrics, network, sources
-from ml.commands import told_errors
+from ml.commands import told_errors, writable_folder
 from ml.measuring.alignment import Aligned, align
 from ml.measuring.grouping import NothingInCommon
 from ml.measuring.predictions import Predictions, predict_faces
@@ -285,7 +285,9 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, default=cards.DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the export and its card")
+    parser.add_argument(
+        "--out", type=writable_folder, required=True, metavar="DIR", help="folder for the export and its card"
+    )
     parser.add_argument("--name", help="its name (default: the checkpoint's with -onnx or -int8)")
     parser.add_argument("--int8", action="store_true", help="8-bit weights and activations, if no group loses by it")
     sources.add_arguments(parser, required=False)
@@ -293,8 +295,6 @@ def main(argv: list[str] | None = None) -> int:
     if args.int8 and args.data is None:
         parser.error("--int8 needs --data: labelled chips to calibrate and measure on")
     args.out = args.out.resolve()
-    if args.out.exists() and not args.out.is_dir():
-        parser.error(f"--out {args.out} is not a folder")
     if (args.out / cards.WEIGHTS_FILE).exists():
         parser.error(f"--out {args.out} holds a checkpoint whose card this would replace")
     with told_errors(parser):

@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from ml import labels
 from ml.card import DEFAULT_DIR, read_card
-from ml.commands import show, told_errors
+from ml.commands import show, told_errors, writable_file
+from ml.data import EmptySet
 from ml.files import replace_file
 
 if TYPE_CHECKING:
@@ -52,11 +53,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def predict(options: Options) -> list[dict[str, Cell]]:
-    """The rows of all photos, in their order. Raises CheckpointError."""
+    """The rows of all photos, in their order. Raises EmptySet where there is no photo, and CheckpointError."""
     files = list(find_photos(options.paths))
     if not files:
-        print("no photos found", file=sys.stderr)
-        return []
+        raise EmptySet(f"there is no photo in {', '.join(map(str, options.paths))}")
     from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
 
     pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         "The answers are a model's guesses about impressions, not facts about people.",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, or folders searched for photos")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the rows to a CSV file")
+    parser.add_argument("--csv", type=writable_file, metavar="FILE", help="write the rows to a CSV file")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--aligned", action="store_true", help="take each image as a ready FairFace chip: no detection")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
@@ -89,11 +89,6 @@ def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> Op
     for path in args.paths:
         if not path.exists():
             parser.error(f"{path} does not exist")
-    if args.csv:
-        if args.csv.exists() and not args.csv.is_file():
-            parser.error(f"--csv {args.csv} is not a file")
-        if not os.access(args.csv.parent, os.W_OK):
-            parser.error(f"--csv {args.csv}: cannot write in {args.csv.parent}")
     with told_errors(parser):
         read_card(args.model)
     return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model, args.runtime)

@@ -18,6 +18,7 @@ from ml.card import (
     MissingRuntime,
     ModelCard,
     OtherFormat,
+    find_weights,
     read_pair,
 )
 from ml.heat import Explanation
@@ -184,7 +185,7 @@ def load_runtime(
     name not in RUNTIMES and what the runtimes' `load` raises.
     """
     if runtime is None:
-        runtime = "onnx" if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file() else "torch"
+        runtime = "onnx" if find_weights(folder) == ONNX_FILE else "torch"
     if runtime == "onnx":
         return OnnxRuntime.load(folder, own_labels=own_labels)
     if runtime == "torch":

@@ -285,6 +285,8 @@ def test_two_csvs_need_no_network(small_fairface, tmp_path):
         (["--data", "nowhere"], "Not there"),
         (["--faces", "-1"], "--faces is a number from 0 to 500"),
         (["--output-html", "."], "is a folder"),
+        (["--output-csv", f"{__file__}/table.csv"], "is not a folder"),
+        (["--device", "mps"], "no device 'mps'"),
         (["--candidate", __file__], "a CSV needs --candidate-mapping"),
         (["--candidate", __file__, "--candidate-mapping", "nowhere.toml"], "nowhere.toml"),
         (["--reader", "list"], "needs a list file"),

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import re
 from dataclasses import dataclass, replace
 from html import escape
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ml import card as cards
-from ml import checkpoint, data, evaluate, labels, network
+from ml import checkpoint, data, evaluate, export, labels, network
 from ml.datasets import fairface
 from ml.measuring import whole_way
 from ml.preprocess import Chip
@@ -83,6 +84,29 @@ def test_recording_keeps_the_weights_and_other_metrics(arguments, model, capsys)
     assert card.sha256[:12] in capsys.readouterr().out
 
 
+def test_an_exported_model_is_recorded_as_well(arguments, tiny, model):
+    net, card = tiny
+    (model / cards.WEIGHTS_FILE).unlink()
+    weights = export.to_onnx(net, card=card)
+    cards.write_pair(model, card=card, weights=weights, weights_file=cards.ONNX_FILE)
+    assert evaluate.main([*arguments, "--record"]) == 0
+    found, same = cards.read_pair(model, weights_file=cards.ONNX_FILE)
+    assert found.metrics["fairface_train"]["images"] == 64
+    assert same == weights
+
+
+@pytest.mark.parametrize("option", [["--record"], ["--json", "new/report.json"], ["--html", "report.html"]])
+def test_where_nothing_can_be_written_nothing_is_measured(arguments, option, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(evaluate, "evaluate", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(SystemExit) as stopped:
+        evaluate.main([*arguments, *option])
+    assert stopped.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert option[0] in last
+    assert "cannot write in" in last
+
+
 def test_images_that_the_model_was_trained_on_are_told_and_not_recorded(arguments, model, tmp_path, capsys):
     net, card = checkpoint.load(model)
     recipe = {"data": {"shards": ["train-0.zip"], "held_out": 8}}
@@ -141,16 +165,19 @@ def test_somebody_elses_predictions_are_measured(theirs, tmp_path, capsys):
     [
         (["--record"], "need a checkpoint"),
         (["--whole-way"], "need a checkpoint"),
+        (["--device", "mps"], "no device 'mps'"),
+        (["--device", "meta"], "no device 'meta'"),
         (["--json", "."], "is a folder"),
-        (["--device", "cuda:7"], "no CUDA device"),
-        (["--device", "abacus"], "no such device"),
+        (["--csv", __file__ + "/report.csv"], "is not a folder"),
+        (["--html", "/dev/null"], "is not a file"),
+        (["--device", "cuda:7"], "no device 'cuda:7'"),
+        (["--device", "abacus"], "no device 'abacus'"),
         (["--reader", "folders", "--classes", "a,A"], "read the same"),
         (["--labels", "nothing.csv"], "Not there"),
         (["--mapping", "nothing.toml"], "nothing.toml"),
     ],
 )
-def test_bad_input_is_a_line(theirs, extra, told, capsys, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+def test_bad_input_is_a_line(theirs, extra, told, capsys):
     with pytest.raises(SystemExit) as stopped:
         evaluate.main([*theirs, *extra])
     assert stopped.value.code == 2

@@ -181,7 +181,7 @@ def test_a_checkpoints_own_card_is_never_replaced(model, capsys):
     checkpoint.load(model)
 
 
-@pytest.mark.parametrize("arguments", [["--int8"], ["--out", "{file}"]])
+@pytest.mark.parametrize("arguments", [["--int8"], ["--out", "{file}"], ["--out", "{file}/deeper"]])
 def test_arguments_that_cannot_work_end_with_2(model, tmp_path, arguments):
     (tmp_path / "file").write_text("")
     more = [argument.format(file=tmp_path / "file") for argument in arguments]

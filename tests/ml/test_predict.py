@@ -91,7 +91,7 @@ def test_aligned_images_are_faces_without_a_box(folder, capsys):
         [],
         ["nowhere.jpg"],
         ["{folder}", "--csv", "{folder}"],
-        ["{folder}", "--csv", "{folder}/no/such/folder.csv"],
+        ["{folder}", "--csv", "{folder}/notes.txt/rows.csv"],
         ["{folder}", "--model", "{folder}"],
         ["{folder}", "--unknown"],
     ],
@@ -118,11 +118,12 @@ def test_a_failure_leaves_no_half_written_file(folder, monkeypatch, capsys):
     assert not list(folder.glob("*part"))
 
 
-def test_an_empty_folder_is_an_empty_answer(tmp_path, capsys):
-    assert predict.main([str(tmp_path), "--json"]) == 0
-    told = capsys.readouterr()
-    assert json.loads(told.out) == []
-    assert "no photos" in told.err
+def test_a_folder_without_photos_is_told_and_nothing_is_written(tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        predict.main([str(tmp_path), "--csv", str(tmp_path / "out.csv")])
+    assert end.value.code == 2
+    assert f"there is no photo in {tmp_path}" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_it_runs_as_a_command(folder):
