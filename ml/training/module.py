@@ -81,8 +81,6 @@ class AttributeModule(lightning.LightningModule):
         other = torch.randperm(len(chips), generator=self._generator, device=chips.device)
         if share < 1.0:
             chips = torch.lerp(chips[other], chips, share)
-        if self.current_epoch < recipe.small_epochs:
-            chips = functional.interpolate(chips, size=[recipe.small_size] * 2, mode="bilinear", antialias=True)
         x = self._input(chips)
         logits = self.net(x)
         loss = share * self._loss(logits, targets)
@@ -140,6 +138,9 @@ class AttributeModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _input(self, chips: Tensor) -> Tensor:
+        if self.current_epoch < self.recipe.small_epochs:  # in validation too: the normalisations know this size only
+            side = self.recipe.small_size
+            chips = functional.interpolate(chips.float(), size=[side, side], mode="bilinear", antialias=True)
         return to_input(chips, preset=self.preset).contiguous(memory_format=torch.channels_last)
 
     def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
