@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -155,24 +155,31 @@ def differences(
     return figure
 
 
-def curves(rows: Sequence[Mapping[str, float]], *, columns_by_panel: Mapping[str, Sequence[str]]) -> Figure:
-    """Lines over the epochs, a panel for each title; what a row lacks is a gap. The x axis is `epoch`, or the row."""
+def curves(
+    rows: Sequence[Mapping[str, float]], *, panels: Mapping[str, Mapping[str, str]], percent: Collection[str] = ()
+) -> Figure:
+    """Lines over the epochs; what a row lacks is a gap. The x axis is `epoch`, or the row.
+
+    `panels` tell by title which columns are drawn and what they are called; those in `percent` hold shares 0..1.
+    """
     x = [row.get("epoch", number) for number, row in enumerate(rows, start=1)]
-    across = min(2, max(1, len(columns_by_panel)))
-    down = max(1, math.ceil(len(columns_by_panel) / across))
+    across = min(2, max(1, len(panels)))
+    down = max(1, math.ceil(len(panels) / across))
     figure = Figure(figsize=(5.2 * across, 4.2 * down), layout="constrained", facecolor="white")
-    panels = figure.subplots(down, across, squeeze=False).flatten()
-    for axes in panels[len(columns_by_panel) :]:
+    places = figure.subplots(down, across, squeeze=False).flatten()
+    for axes in places[len(panels) :]:
         axes.set_visible(False)
-    for axes, (title, columns) in zip(panels, columns_by_panel.items(), strict=False):
-        for number, column in enumerate(columns):
+    for axes, (title, columns) in zip(places, panels.items(), strict=False):
+        for number, (column, name) in enumerate(columns.items()):
             y = _numbers([row.get(column) for row in rows])
             colour = ACCENT if len(columns) == 1 else SERIES[number % len(SERIES)]
             style = ("-", (0, (4, 2)))[number // len(SERIES) % 2]
-            axes.plot(x, y, color=colour, linestyle=style, linewidth=1.8, marker="o", markersize=3, label=column)
+            axes.plot(x, y, color=colour, linestyle=style, linewidth=1.8, marker="o", markersize=3, label=name)
         axes.set_title(title, loc="left", fontsize=11, color=INK)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if title in percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         if columns:
             axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=2, frameon=False, fontsize=8, labelcolor=INK)
         _quiet(axes)

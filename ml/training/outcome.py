@@ -16,8 +16,9 @@ from ml.training.tally import Tally
 def draw_curves(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     """curves.png: loss and accuracy of both sets over the epochs."""
     names = [key.removeprefix("val_") for key in rows[0] if key.startswith("val_") and " of " not in key]
-    panels = {name: [f"train_{name}", f"val_{name}"] for name in names}
-    replace_file(folder / "curves.png", figures.as_png(figures.curves(list(rows), columns_by_panel=panels)))
+    panels = {name: {f"train_{name}": "training", f"val_{name}": "validation"} for name in names}
+    shares = [name for name in names if name != "loss"]
+    replace_file(folder / "curves.png", figures.as_png(figures.curves(rows, panels=panels, percent=shares)))
 
 
 def write_confusions(folder: Path, tally: Tally, *, classes: Mapping[str, Classes]) -> None:

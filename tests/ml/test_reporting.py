@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ml.reporting import figures, html, numbers
+from ml.training import outcome
 
 VOID = {"meta", "img", "path", "link", "br"}
 
@@ -168,14 +169,37 @@ def test_figures_stand_missing_values_and_empty_rows():
         figures.bars(["a", "b"], [0.5, None], [0.4, None], [0.6, None], title="t"),
         figures.bars(["a"], [3.5], title="t", unit="years"),
         figures.curves(
-            [{"epoch": 1, "loss": 2.0}, {"epoch": 2}], columns_by_panel={"l": ["loss"], "m": ["none"], "n": []}
+            [{"epoch": 1, "loss": 2.0}, {"epoch": 2}], panels={"l": {"loss": "a"}, "m": {"none": "b"}, "n": {}}
         ),
-        figures.curves([], columns_by_panel={"l": ["loss"]}),
+        figures.curves([], panels={"l": {"loss": "a"}}),
     ]
     for picture in pictures:
         pixels = drawn(picture)
         assert pixels[0, 0].tolist() == [255, 255, 255]
         assert pixels.std() > 0
+
+
+def test_curves_name_both_sets_and_tell_accuracies_in_per_cent(tmp_path, monkeypatch):
+    drawn_curves = []
+    monkeypatch.setattr(figures, "as_png", lambda figure: drawn_curves.append(figure) or b"")
+    rows = [
+        {
+            "epoch": epoch,
+            "train_loss": 2.0,
+            "val_loss": 2.1,
+            "train_race": 0.5,
+            "val_race": 0.4,
+            "val_race of Black": 0.3,
+        }
+        for epoch in (1, 2)
+    ]
+    outcome.draw_curves(tmp_path, rows)
+    loss, race = drawn_curves[0].axes
+    for axes in (loss, race):
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["training", "validation"]
+    assert (loss.get_title("left"), race.get_title("left")) == ("loss", "race")
+    assert race.yaxis.get_major_formatter()(0.4).endswith(" %")
+    assert "%" not in loss.yaxis.get_major_formatter()(2.0)
 
 
 def test_bars_carry_their_numbers():
