@@ -63,8 +63,9 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
     """
     found = predictions.find(faces.files)
     if not (found >= 0).any():
-        told, wanted = predictions.files[:1], faces.files[:1]
-        raise data.BadData(f"None of the {len(faces)} faces is predicted: {wanted} against {told}")
+        told = f"the predictions name theirs like {predictions.files[0]}" if predictions.files else "there are none"
+        wanted = f", such as {faces.files[0]}," if faces.files else ""
+        raise data.BadData(f"None of the {len(faces)} faces{wanted} is predicted: {told}")
     report: dict[str, Any] = {
         "name": predictions.name,
         "images": int((found >= 0).sum()),
@@ -85,7 +86,8 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
             predictions, faces, attribute, found=found, thresholds=(thresholds or {}).get(attribute, {})
         )
     if not report["sure"]:
-        raise data.BadData("Nothing can be measured", names=list(report["not_measured"].values()))
+        told = [f"{reason} ({', '.join(names)})" for reason, names in group_reasons(report["not_measured"]).items()]
+        raise data.BadData("Nothing can be measured", names=told)
     report["sure"] = {name: by_taxonomy for name, by_taxonomy in report["sure"].items() if by_taxonomy}
     return report
 
@@ -108,6 +110,14 @@ def shorten(report: Mapping[str, Any]) -> dict[str, Any]:
     return short
 
 
+def group_reasons(not_measured: Mapping[str, str]) -> dict[str, list[str]]:
+    """By each reason the attributes that are not measured for it."""
+    found: dict[str, list[str]] = {}
+    for attribute, reason in not_measured.items():
+        found.setdefault(reason, []).append(attribute)
+    return found
+
+
 def attributes_of(report: Mapping[str, Any]) -> list[str]:
     """The attributes that a report measures, in its order."""
     return [name for name, table in report.items() if isinstance(table, dict) and "accuracy" in table]
@@ -122,7 +132,7 @@ def _measure_attribute(
     quality: list[slices.Slicing],
 ) -> dict[str, Any]:
     if attribute not in faces.classes:
-        raise NothingInCommon("the data set does not label it")
+        raise NothingInCommon("the data set has no such labels")
     aligned = align(predictions, faces, attribute=attribute, found=found)
     if not len(aligned.rows):
         raise data.EmptySet(f"not one face is both labelled and predicted; left out: {aligned.left_out}")

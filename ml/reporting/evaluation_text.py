@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml.measuring import measures
 from ml.reporting import numbers
 
 # A group is as wide as the longest label, and two spaces.
@@ -20,7 +21,8 @@ def summarise(report: Mapping[str, Any], *, attributes: Sequence[str]) -> str:
     by_race = [name for name in attributes if len(report[name].get("by_race", {})) > 1 and name != "race"]
     if by_race:
         lines += ["", *_by_race(report, attributes=by_race)]
-    lines += ["", *_gaps(report, attributes=attributes), ""]
+    gaps = _gaps(report, attributes=attributes)
+    lines += ["", *gaps, ""] if gaps else [""]
     for attribute in attributes:
         for cell, name in find_lowest_cells(report[attribute], count=1):
             told = f"{numbers.percent(cell['accuracy'])} of {cell['n']} faces"
@@ -43,7 +45,9 @@ def _tell_left_out(report: Mapping[str, Any]) -> list[str]:
     if report["unpredicted"]:
         lines.append(f"{report['unpredicted']:,} of {report['faces']:,} faces of the data set are not predicted")
     lines += [f"{count:,} images left out: {reason}" for reason, count in report["left_out"].items()]
-    return lines + [f"{attribute} is not measured: {reason}" for attribute, reason in report["not_measured"].items()]
+    for reason, names in measures.group_reasons(report["not_measured"]).items():
+        lines.append(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not measured: {reason}")
+    return lines
 
 
 def _overview(report: Mapping[str, Any], *, attributes: Sequence[str]) -> list[str]:
@@ -95,7 +99,7 @@ def _by_race(report: Mapping[str, Any], *, attributes: Sequence[str]) -> list[st
 
 
 def _gaps(report: Mapping[str, Any], *, attributes: Sequence[str]) -> list[str]:
-    lines = [f"{'gaps':{_NAME}}  {'points':>8}  {'parity':>8}  {'odds':>8}  lowest and highest accuracy"]
+    lines: list[str] = []
     for attribute in attributes:
         for by, gap in report[attribute]["gaps"].items():
             if "gap" not in gap:
@@ -105,7 +109,8 @@ def _gaps(report: Mapping[str, Any], *, attributes: Sequence[str]) -> list[str]:
             cells = "".join(f"  {cell:>8}" for cell in (numbers.points(gap["gap"]).lstrip("+"), *told))
             ends = ", ".join(f"{gap[end]} {numbers.percent(gap[f'{end}_accuracy'])}" for end in ("worst", "best"))
             lines.append(f"  {f'{attribute} by {by}':{_NAME - 2}}{cells}  {ends}")
-    return lines
+    header = f"{'gaps':{_NAME}}  {'points':>8}  {'parity':>8}  {'odds':>8}  lowest and highest accuracy"
+    return [header, *lines] if lines else []
 
 
 def _line(name: str, cells: Sequence[str]) -> str:

@@ -68,8 +68,18 @@ def test_limit_and_list_files_measure_other_sets(small_fairface, model, tmp_path
     report = json.loads(file.read_text())
     assert (report["data"]["name"], report["measures"]["images"]) == ("list_test", 20)
     assert report["measures"]["race"]["grouping"] == "list-5"
-    assert report["measures"]["not_measured"] == dict.fromkeys(("gender", "age"), "the data set does not label it")
-    assert "gender is not measured" in capsys.readouterr().out
+    assert report["measures"]["not_measured"] == dict.fromkeys(("gender", "age"), "the data set has no such labels")
+    assert "gender and age are not measured: the data set has no such labels" in capsys.readouterr().out
+
+
+def test_where_no_groups_can_be_held_against_each_other_no_gaps_are_told(small_fairface, model, tmp_path, capsys):
+    (tmp_path / "one.txt").write_text("train/1.webp Asian\n")
+    arguments = ["--data", str(small_fairface), "--model", str(model), "--html", str(tmp_path / "page.html")]
+    assert evaluate.main([*arguments, "--list", str(tmp_path / "one.txt"), "--taxonomy", "list-5"]) == 0
+    assert "lowest and highest" not in capsys.readouterr().out
+    page = (tmp_path / "page.html").read_text()
+    assert "told right least and most often" not in page
+    assert "Gaps between groups" not in page
 
 
 def test_recording_keeps_the_weights_and_other_metrics(arguments, model, capsys):
@@ -131,7 +141,7 @@ def test_a_model_with_labels_of_its_own_is_measured_where_both_can_say(tiny, sma
     assert evaluate.main([*arguments, "--json", str(file)]) == 0
     found = json.loads(file.read_text())["measures"]
     assert found["gender"]["names"] == ["Male", "Female"]
-    assert found["not_measured"] == {"eyes": "the data set does not label it"}
+    assert found["not_measured"] == {"eyes": "the data set has no such labels"}
 
 
 @pytest.fixture

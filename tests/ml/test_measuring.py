@@ -7,6 +7,7 @@ nine and eight. White faces are 20-29 and told so; Black ones 30-39, told 30-39 
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,14 +225,17 @@ def test_what_cannot_be_measured_is_told(predictions, faces):
     )
     with pytest.raises(data.BadData, match="Nothing can be measured"):
         measures.measure(predictions, unlabelled)
-    with pytest.raises(data.BadData, match="None of the 1 faces"):
+    with pytest.raises(data.BadData, match=r"measured: the data set has no such labels \(.*, .*\)$"):
+        measures.measure(predictions, replace(unlabelled, targets={}, classes={}))
+    told = r"None of the 1 faces, such as other\.jpg, is predicted: the predictions name theirs like \S+$"
+    with pytest.raises(data.BadData, match=told):
         measures.measure(predictions, data.FaceSet(images=faces.images[:1], targets={}, files=("other.jpg",)))
     gender_only = data.FaceSet(
         images=faces.images, targets={"gender": GENDER}, files=FILES, classes={"gender": data.classes_in("gender")}
     )
     report = measures.measure(predictions, gender_only)
     assert measures.attributes_of(report) == ["gender"]
-    assert report["not_measured"] == dict.fromkeys(("race", "age"), "the data set does not label it")
+    assert report["not_measured"] == dict.fromkeys(("race", "age"), "the data set has no such labels")
     assert "gap_by_race" not in report["gender"]
 
 
