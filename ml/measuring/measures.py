@@ -86,8 +86,8 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
             predictions, faces, attribute, found=found, thresholds=(thresholds or {}).get(attribute, {})
         )
     if not report["sure"]:
-        told = [f"{reason} ({', '.join(names)})" for reason, names in group_reasons(report["not_measured"]).items()]
-        raise data.BadData("Nothing can be measured", names=told)
+        reasons = [f"{reason} ({', '.join(names)})" for reason, names in group_reasons(report["not_measured"]).items()]
+        raise data.BadData("Nothing can be measured", names=reasons)
     report["sure"] = {name: by_taxonomy for name, by_taxonomy in report["sure"].items() if by_taxonomy}
     return report
 
