@@ -7,6 +7,7 @@ from classifier.models import (
     AuditEvent,
     CollectionShare,
     Invitation,
+    Job,
     ModelVersion,
     Photo,
     State,
@@ -40,6 +41,7 @@ def instance(collection, alice, bob, adam) -> SimpleNamespace:
     WorkerHeartbeat.objects.create(
         name="facet1@here", pid=1, device="cpu", model_version=factories.ModelVersionFactory()
     )
+    Job.objects.create(owner=alice, kind=Job.Kind.EXPLANATION, photo=done, state=State.QUEUED)
     candidate = ModelVersion.objects.create(name="facet-next", sha256="c" * 64)
     return SimpleNamespace(
         collection=collection,
