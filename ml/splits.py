@@ -85,8 +85,7 @@ def split_faces(faces: data.FaceSet, *, share: float, seed: int) -> tuple[data.F
     """Training and validation sets, about `share` (0..1) of the images in the latter.
 
     Every combination of classes is parted alike; identities, identical files and nearly the same pictures stay
-    together. Raises EmptySet where
-    that leaves one of the two without an image.
+    together. Raises EmptySet where that leaves one of the two without an image.
     """
     pairs = same_pairs(faces.digests) + same_pairs(faces.identities) + similar_faces(faces)
     groups = join_groups(len(faces), pairs=pairs)
@@ -97,6 +96,28 @@ def split_faces(faces: data.FaceSet, *, share: float, seed: int) -> tuple[data.F
             f"{len(faces)} images of {len(np.unique(groups))} different people or files cannot be split in two"
         )
     return faces.take(np.flatnonzero(parts == 0)), faces.take(np.flatnonzero(parts == 1))
+
+
+def hold_out(faces: data.FaceSet, *, count: int) -> tuple[data.FaceSet, data.FaceSet]:
+    """The set's last `count` images (at most half of it) as validation set, and what is before them as training set.
+
+    A file or a person that is in both is left out of the training set, with a DataWarning.
+    """
+    kept = len(faces) - min(count, len(faces) // 2)
+    training, validation = faces.slice(0, kept), faces.slice(kept)
+    shared = np.zeros(kept, dtype=bool)
+    for of_training, of_validation in (
+        (training.digests, validation.digests),
+        (training.identities, validation.identities),
+    ):
+        seen = set(of_validation)
+        if seen:
+            shared |= np.array([key in seen for key in of_training])
+    if not shared.any():
+        return training, validation
+    _warn(f"{int(shared.sum())} training images are left out: they are among those held out as well")
+    # Both copied, or the few held out would keep the memory of the whole.
+    return training.take(np.flatnonzero(~shared)), validation.take(np.arange(len(validation)))
 
 
 def check_set(faces: data.FaceSet, *, name: str) -> None:

@@ -55,8 +55,7 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[data.F
     elif recipe.validation is not None:
         validation = read(recipe.validation, places.validation or places.data)
     elif recipe.data.held_out:
-        kept = len(training) - min(recipe.data.held_out, len(training) // 2)
-        training, validation = training.slice(0, kept), training.slice(kept)
+        training, validation = splits.hold_out(training, count=recipe.data.held_out)
     elif recipe.data.validation_share:
         training, validation = splits.split_faces(training, share=recipe.data.validation_share, seed=recipe.seed)
     else:

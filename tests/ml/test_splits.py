@@ -66,6 +66,19 @@ def test_what_cannot_be_split_is_told():
             splits.split_faces(faces, share=0.5, seed=1)
 
 
+def test_what_is_held_out_is_not_trained_on_even_if_it_is_there_twice():
+    with pytest.warns(data.DataWarning, match="2 training images are left out"):
+        training, validation = splits.hold_out(face_set("abcad", identities="UVWXV"), count=2)
+    assert [len(training), len(validation)] == [1, 2]
+    assert training.files == ("2.jpg",)
+    assert validation.files == ("3.jpg", "4.jpg")
+
+
+def test_of_a_small_set_no_more_than_half_is_held_out():
+    training, validation = splits.hold_out(face_set("abcde"), count=4)
+    assert [len(training), len(validation)] == [3, 2]
+
+
 @pytest.mark.parametrize(
     ("training", "validation", "told"),
     [
