@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ml import faces, files, photos
 from ml.benching import measuring, sample, ways
 from ml.card import DEFAULT_DIR
-from ml.commands import told_errors
+from ml.commands import known_device, told_errors
 from ml.pipeline import FacePipeline
 from ml.runtime import Runtime
 
@@ -147,7 +147,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("photos", nargs="?", type=Path, metavar="PHOTOS_DIR", help="folder (default: generated photos)")
     parser.add_argument("--reference", action="store_true", help="also take the usual way, in turn, and compare")
-    parser.add_argument("--device", help="cpu or cuda (default: cuda if there is one)")
+    parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs the network")
     parser.add_argument("--threads", type=_positive, metavar="N", help="cap torch's and the decoding threads")
@@ -160,8 +160,6 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the measures to a file")
     args = parser.parse_args(argv)
-    if args.device and args.device.startswith("cuda") and not torch.cuda.is_available():
-        parser.error(f"--device {args.device}: torch sees no CUDA device here")
     with told_errors(parser):
         try:
             found = sample.gather_photos(args.photos, count=args.count, longest=args.longest)

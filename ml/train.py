@@ -18,7 +18,7 @@ from lightning.pytorch.strategies import StrategyRegistry
 
 from ml import checkpoint, data
 from ml.card import ModelCard
-from ml.commands import BadRecipe, positive, told_errors
+from ml.commands import BadRecipe, known_device, positive, told_errors
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -212,7 +212,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-file", type=Path, metavar="FILE", help=f"default: {watching.LOG_FILE} in that folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --checkpoint-dir")
     parser.add_argument("--limit", type=positive, metavar="N", help="read only so many images of each set, for a trial")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda if there is one")
+    parser.add_argument("--device", type=known_device, choices=("cpu", "cuda"), help="default: cuda if there is one")
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")
     parser.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines")
     parser.add_argument("--strategy", default="auto", help="one of Lightning's, such as ddp or fsdp")

@@ -126,12 +126,12 @@ def test_a_peak_of_memory_is_seen():
         (["nowhere"], "not a folder"),
         (["{empty}"], "no photos in"),
         (["--count", "0"], "--count"),
-        (["--device", "cuda:9"], "--device"),
+        (["--device", "cuda:9"], "no device 'cuda:9'"),
+        (["--device", "abacus"], "no device 'abacus'"),
         (["{empty}", "--model", "nowhere"], "no "),
     ],
 )
-def test_what_cannot_be_measured_is_told_in_a_line(told, message, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+def test_what_cannot_be_measured_is_told_in_a_line(told, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         bench.main([word.format(empty=tmp_path) for word in told])
     assert ended.value.code == 2

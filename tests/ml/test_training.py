@@ -311,6 +311,22 @@ def test_values_that_mean_nothing_are_told_in_a_line(run, option, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param("cuda", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")),
+        "cuda:9",
+        "abacus",
+    ],
+)
+def test_a_device_that_is_not_there_is_told_in_a_line(run, device, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("run", "--device", device)
+    assert stop.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.endswith(f"error: argument --device: torch has no device '{device}' here")
+
+
 def test_a_teacher_is_followed(run, tmp_path, tiny):
     net, card = tiny
     checkpoint.save(tmp_path / "teacher", net=net, card=card)
