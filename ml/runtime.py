@@ -22,6 +22,7 @@ from ml.card import (
     read_pair,
 )
 from ml.heat import Explanation
+from ml.precision import has_fast_bfloat16
 from ml.preprocess import to_input
 
 BATCH = 64
@@ -72,8 +73,7 @@ class TorchRuntime(Runtime):
         folded = network.fold_norms(net.eval()).requires_grad_(False)
         self._net = folded.to(self.device).to(memory_format=torch.channels_last)
         self._batch = BATCH
-        # bfloat16 is emulated, and slower than float32, on CPUs without instructions for it.
-        self._half = self.device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        self._half = has_fast_bfloat16(self.device)
         self.precision = "bfloat16" if self._half else "float32"
 
     @classmethod

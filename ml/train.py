@@ -19,6 +19,7 @@ from lightning.pytorch.strategies import StrategyRegistry
 from ml import checkpoint, data
 from ml.card import ModelCard
 from ml.commands import BadRecipe, known_device, positive, told_errors
+from ml.precision import has_fast_bfloat16
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -146,11 +147,10 @@ def build_trainer(
     callbacks: list[Callback] = [log, *([average] if average else []), keep]
     if wanted.patience and wanted.schedule != "plateau":
         callbacks.append(EarlyStopping("val_loss", patience=wanted.patience))
-    accelerator = {"cpu": "cpu", "cuda": "gpu"}[args.device or ("cuda" if torch.cuda.is_available() else "cpu")]
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     precision = wanted.precision
     if precision == "auto":
-        has_bf16 = accelerator == "gpu" or torch.cpu._is_avx512_bf16_supported()
-        precision = "bf16" if has_bf16 else "32"
+        precision = "bf16" if has_fast_bfloat16(torch.device(device)) else "32"
     strategy = args.strategy
     if strategy == "auto" and args.devices * args.nodes > 1:
         # Frozen weights get no gradient in the first epochs.
@@ -158,7 +158,7 @@ def build_trainer(
     elif strategy not in (known := ("auto", *StrategyRegistry.available_strategies())):
         raise BadRecipe(f"no strategy called {strategy!r}; Lightning's: {', '.join(known)}")
     trainer = lightning.Trainer(
-        accelerator=accelerator,
+        accelerator={"cpu": "cpu", "cuda": "gpu"}[device],
         devices=args.devices,
         num_nodes=args.nodes,
         strategy=strategy,
