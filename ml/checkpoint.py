@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ml import network
+from ml import network, trunks
 from ml.card import (
     DEFAULT_DIR,
     WEIGHTS_FILE,
@@ -43,7 +43,7 @@ def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[netwo
     if _is_pickle(weights):
         raise UnsafeCheckpoint(f"{folder / WEIGHTS_FILE} is a pickle, which could run code; it was not loaded")
     try:
-        trunk = network.create_trunk(card.arch, size=card.preset.size)
+        trunk = trunks.create_trunk(card.arch, size=card.preset.size)
     except ValueError as error:
         raise OtherFormat(str(error)) from error
     net = network.AttributeNet(trunk, attributes=card.labels)

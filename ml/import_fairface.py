@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml import checkpoint, foreign, labels, network
+from ml import checkpoint, foreign, labels, network, trunks
 from ml.card import CARD_FILE, DamagedCheckpoint, ModelCard, OtherFormat
 from ml.commands import told_errors
 from ml.preprocess import IMAGENET_PRESET
@@ -31,7 +31,7 @@ def read_network(path: Path) -> network.AttributeNet:
     """
     tensors = {name: tensor.float() for name, tensor in foreign.read_tensors(path).items()}
     shape = tuple(tensors["fc.weight"].shape) if "fc.weight" in tensors else None
-    net = network.AttributeNet(network.create_trunk(ARCH), attributes=labels.ATTRIBUTES)
+    net = network.AttributeNet(trunks.create_trunk(ARCH), attributes=labels.ATTRIBUTES)
     if shape != (len(ROWS), net.trunk.features) or "fc.bias" not in tensors:
         raise OtherFormat(f"{path} is not FairFace's network of {len(ROWS)} outputs: its last layer is {shape}")
     if any(not bool(tensor.isfinite().all()) or tensor.abs().max() > LARGEST_FLOAT16 for tensor in tensors.values()):

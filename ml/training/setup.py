@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml import checkpoint, data, labels, network, sources, splits
+from ml import checkpoint, data, labels, network, pretrained, sources, splits, trunks
 from ml.commands import BadRecipe
 from ml.preprocess import IMAGENET_PRESET, Preset, to_input
 from ml.training import losses
@@ -32,7 +32,7 @@ class Places:
 
 def preset_of(recipe: Recipe) -> Preset:
     """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
-    base = Preset() if recipe.arch == network.FACE_RESNET29 else IMAGENET_PRESET
+    base = Preset() if recipe.arch == trunks.FACE_RESNET29 else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 
@@ -101,33 +101,33 @@ def build_net(
     """
     torch.manual_seed(recipe.seed)
     try:
-        trunk = network.create_trunk(recipe.arch, size=preset.size)
+        trunk = trunks.create_trunk(recipe.arch, size=preset.size)
     except ValueError as error:
         raise BadRecipe(str(error)) from error
     if recipe.start == IMAGENET:
-        _fill(trunk, path=network.cached_imagenet_weights(recipe.arch))
+        _fill(trunk, path=pretrained.cached_imagenet_weights(recipe.arch))
     elif recipe.start != RANDOM:
         path = Path(recipe.start)
         if not path.exists():
             raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
         if path.is_dir():
             trunk = _trunk_of(path, arch=recipe.arch)
-        elif recipe.arch == network.FACE_RESNET29:
-            trunk = network.load_face_trunk(path)
-            network.calibrate_norms(trunk, to_input(as_batch(images[:CALIBRATION_IMAGES]), preset=preset))
+        elif recipe.arch == trunks.FACE_RESNET29:
+            trunk = pretrained.load_face_trunk(path)
+            pretrained.calibrate_norms(trunk, to_input(as_batch(images[:CALIBRATION_IMAGES]), preset=preset))
         else:
             _fill(trunk, path=path)
     return network.AttributeNet(trunk, attributes=heads, dropout=recipe.dropout)
 
 
-def _trunk_of(folder: Path, *, arch: str) -> network.Trunk:
+def _trunk_of(folder: Path, *, arch: str) -> trunks.Trunk:
     net, card = checkpoint.load(folder, own_labels=True)
     if card.arch != arch:
         raise BadRecipe(f"{folder} holds a {card.arch}, the recipe wants a {arch}")
     return net.trunk
 
 
-def _fill(trunk: network.Trunk, *, path: Path) -> None:
-    if not isinstance(trunk, network.TorchvisionTrunk | network.TimmTrunk):
+def _fill(trunk: trunks.Trunk, *, path: Path) -> None:
+    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk):
         raise BadRecipe("only torchvision's and timm's networks start from such weights")
-    network.load_pretrained(trunk, path=path)
+    pretrained.load_pretrained(trunk, path=path)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import labels, network
+from ml import labels, network, trunks
 from ml.card import ModelCard
 from ml.pipeline import FacePipeline
 from ml.preprocess import Preset
@@ -20,14 +20,14 @@ from tests import pictures
 torch.set_num_threads(1)
 
 
-class TinyTrunk(network.Trunk):
+class TinyTrunk(trunks.Trunk):
     """Twelve features of a chip of any size, in no time."""
 
     features = 12
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = network.ConvNorm(3, self.features, kernel=3, stride=2, padding=1)
+        self.conv = trunks.ConvNorm(3, self.features, kernel=3, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(self.conv(x)).mean(dim=(2, 3))
@@ -36,9 +36,9 @@ class TinyTrunk(network.Trunk):
 @pytest.fixture
 def tiny(monkeypatch) -> tuple[network.AttributeNet, ModelCard]:
     """A network of a few hundred weights whose arch `create_trunk` knows during this test, and its card."""
-    create = network.create_trunk
+    create = trunks.create_trunk
     monkeypatch.setattr(
-        network, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
+        trunks, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
     )
     torch.manual_seed(7)
     net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ml import card as cards
-from ml import checkpoint, explain, explaining, heat, labels, network
+from ml import checkpoint, explain, explaining, heat, labels, network, trunks
 from ml.preprocess import IMAGENET_PRESET, Preset
 from ml.runtime import OnnxRuntime, Runtime
 from tests import pictures
@@ -26,7 +26,7 @@ class Corner(torch.nn.Module):
         return x * seen
 
 
-class CornerTrunk(network.Trunk):
+class CornerTrunk(trunks.Trunk):
     features = 4
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ def test_a_network_that_sees_one_corner_alone_lights_it_up_and_nothing_else(corn
 def test_grad_cam_finds_the_place_a_channel_answers_to():
     """One bright square in a dark chip, and a network that answers to brightness: the map is the square."""
 
-    class BrightTrunk(network.Trunk):
+    class BrightTrunk(trunks.Trunk):
         features = 1
 
         def __init__(self) -> None:
@@ -166,7 +166,7 @@ def test_the_same_question_has_the_same_answer_and_leaves_chance_as_it_was(tiny)
 )
 def test_grad_cam_takes_the_last_stage_that_tells_where(arch, size, places):
     torch.manual_seed(1)
-    trunk = network.create_trunk(arch, size=size)
+    trunk = trunks.create_trunk(arch, size=size)
     net, card = made_net(trunk, size=size)
     net = network.fold_norms(net).requires_grad_(False)
     chip = np.asarray(pictures.picture(size, size, seed=3))
@@ -177,7 +177,7 @@ def test_grad_cam_takes_the_last_stage_that_tells_where(arch, size, places):
 
 
 def test_a_network_without_a_map_is_told_for_grad_cam_and_has_shap_values(chip):
-    class FlatTrunk(network.Trunk):
+    class FlatTrunk(trunks.Trunk):
         features = 3
 
         def forward(self, x):
@@ -325,9 +325,9 @@ def test_a_file_that_is_no_photo_a_missing_face_and_an_exported_model_are_told(m
 def test_a_checkpoint_with_labels_of_its_own_is_explained(tmp_path, chip_file, monkeypatch, capsys):
     from tests.ml.conftest import TinyTrunk
 
-    create = network.create_trunk
+    create = trunks.create_trunk
     monkeypatch.setattr(
-        network, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
+        trunks, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
     )
     torch.manual_seed(3)
     own = {"gender": ("Male", "Female", "Non-binary")}

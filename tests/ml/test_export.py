@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ml import card as cards
-from ml import checkpoint, data, export, labels, network, quantising
+from ml import checkpoint, data, export, labels, network, quantising, trunks
 from ml.datasets import fairface
 from ml.measuring.predictions import Predictions
 from ml.preprocess import IMAGENET_PRESET, Preset
@@ -208,7 +208,7 @@ def test_every_kind_of_trunk_can_be_exported(arch, size):
     torch.manual_seed(1)
     preset = Preset(size=size, mean=IMAGENET_PRESET.mean, scale=IMAGENET_PRESET.scale)
     card = cards.ModelCard(name="other", arch=arch, labels=labels.ATTRIBUTES, preset=preset)
-    net = network.AttributeNet(network.create_trunk(arch, size=size), attributes=labels.ATTRIBUTES).eval()
+    net = network.AttributeNet(trunks.create_trunk(arch, size=size), attributes=labels.ATTRIBUTES).eval()
     runtime = OnnxRuntime(export.to_onnx(net, card=card), card)
     chips = export.generate_chips(size)[:3]
     assert export.largest_difference(net, runtime=runtime, chips=chips) < export.LOGIT_TOLERANCE

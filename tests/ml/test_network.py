@@ -4,7 +4,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from ml import labels, network
+from ml import labels, network, pretrained, trunks
 from ml.preprocess import Preset, to_input
 
 DOWN = (3, 7, 10, 13)
@@ -37,10 +37,10 @@ def test_the_trunk_computes_the_original_features_before_and_after_it_is_made_tr
     x = to_input(chips, preset=Preset())
     with torch.inference_mode():
         expected = reference_features(weights, x)
-    trunk = network.load_face_trunk(path)
+    trunk = pretrained.load_face_trunk(path)
     with torch.inference_mode():
         loaded = trunk(x)
-    network.calibrate_norms(trunk, x)
+    pretrained.calibrate_norms(trunk, x)
     with torch.inference_mode():
         calibrated = trunk(x)
     assert expected.abs().max() > 0.5
@@ -50,9 +50,9 @@ def test_the_trunk_computes_the_original_features_before_and_after_it_is_made_tr
 
 def test_calibrated_normalisations_meet_what_they_expect():
     torch.manual_seed(0)
-    trunk = network.FaceResNet29()
+    trunk = trunks.FaceResNet29()
     x = torch.randn(16, 3, 150, 150)
-    network.calibrate_norms(trunk, x)
+    pretrained.calibrate_norms(trunk, x)
     with torch.inference_mode():
         y = trunk.stem.conv(x)
     assert torch.allclose(y.var(dim=(0, 2, 3)), torch.ones(32), atol=1e-2)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ml import card as cards
-from ml import checkpoint, commands, data, files, network, sources
+from ml import checkpoint, commands, data, files, network, sources, trunks
 from ml.datasets import fairface
 from ml.preprocess import Chip, Preset
 
@@ -81,7 +81,7 @@ def test_the_margin_travels_with_the_checkpoint(tmp_path, tiny):
 def test_labels_of_ones_own_load_only_where_asked_for(tmp_path, tiny):
     _, card = tiny
     own = {"gender": ("Female", "Male", "Non-binary")}
-    net = network.AttributeNet(network.create_trunk("tiny"), attributes=own)
+    net = network.AttributeNet(trunks.create_trunk("tiny"), attributes=own)
     checkpoint.save(tmp_path, net=net, card=cards.replace(card, labels=own))
     with pytest.raises(cards.OtherLabels):
         checkpoint.load(tmp_path)

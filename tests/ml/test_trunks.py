@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 from torchvision import models
 
 from ml import card as cards
-from ml import checkpoint, labels, network
+from ml import checkpoint, labels, network, pretrained, trunks
 from ml.preprocess import IMAGENET_PRESET, Preset, to_input
 
 
@@ -24,7 +24,7 @@ def scramble_norms(net: torch.nn.Module) -> None:
 )
 def test_a_trunk_of_any_kind_gives_features_and_folds_to_the_same_function(arch, features):
     torch.manual_seed(1)
-    net = network.AttributeNet(network.create_trunk(arch, size=64), attributes=labels.ATTRIBUTES).eval()
+    net = network.AttributeNet(trunks.create_trunk(arch, size=64), attributes=labels.ATTRIBUTES).eval()
     scramble_norms(net)
     assert net.trunk.features == features
     x = torch.randn(2, 3, 64, 64)
@@ -42,7 +42,7 @@ def test_a_trunk_of_any_kind_gives_features_and_folds_to_the_same_function(arch,
 def test_a_checkpoint_of_any_trunk_comes_back(arch, tmp_path):
     torch.manual_seed(1)
     preset = Preset(size=64, mean=IMAGENET_PRESET.mean, scale=IMAGENET_PRESET.scale)
-    net = network.AttributeNet(network.create_trunk(arch, size=64), attributes=labels.ATTRIBUTES).eval()
+    net = network.AttributeNet(trunks.create_trunk(arch, size=64), attributes=labels.ATTRIBUTES).eval()
     saved = checkpoint.save(
         tmp_path, net=net, card=cards.ModelCard(name="other", arch=arch, labels=labels.ATTRIBUTES, preset=preset)
     )
@@ -55,25 +55,25 @@ def test_a_checkpoint_of_any_trunk_comes_back(arch, tmp_path):
 
 
 def test_a_vit_is_built_for_the_size_of_its_chips():
-    assert network.create_trunk("test_vit", size=96)(torch.zeros(1, 3, 96, 96)).shape == (1, 64)
+    assert trunks.create_trunk("test_vit", size=96)(torch.zeros(1, 3, 96, 96)).shape == (1, 64)
 
 
 def test_features_behind_a_layer_of_the_head_are_counted_right():
-    trunk = network.create_trunk("mobilenetv3_small_050", size=64).eval()
+    trunk = trunks.create_trunk("mobilenetv3_small_050", size=64).eval()
     assert trunk(torch.zeros(1, 3, 64, 64)).shape == (1, trunk.features)
 
 
 @pytest.mark.parametrize("arch", ["", "nonsense", "hf-hub:somebody/something"])
 def test_a_name_that_nobody_knows_is_told(arch):
     with pytest.raises(ValueError, match="no trunk called"):
-        network.create_trunk(arch)
+        trunks.create_trunk(arch)
 
 
 def test_a_name_of_timm_without_timm_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ValueError, match="pip install timm"):
-        network.create_trunk("test_vit")
-    assert network.create_trunk("resnet18").features == 512
+        trunks.create_trunk("test_vit")
+    assert trunks.create_trunk("resnet18").features == 512
 
 
 def test_channels_may_have_a_scale_each():
@@ -86,16 +86,16 @@ def test_channels_may_have_a_scale_each():
 def test_imagenet_weights_come_from_a_file_or_the_cache_and_never_from_the_network(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(cards.MissingCheckpoint, match="resnet18-"):
-        network.cached_imagenet_weights("resnet18")
+        pretrained.cached_imagenet_weights("resnet18")
     with pytest.raises(ValueError, match="test_vit"):
-        network.cached_imagenet_weights("test_vit")
+        pretrained.cached_imagenet_weights("test_vit")
     (tmp_path / "checkpoints").mkdir()
     name = models.ResNet18_Weights.DEFAULT.url.rpartition("/")[2]
     torch.manual_seed(4)
     theirs = models.resnet18(weights=None).eval()
     torch.save(theirs.state_dict(), tmp_path / "checkpoints" / name)
-    trunk = network.create_trunk("resnet18").eval()
-    network.load_pretrained(trunk, path=network.cached_imagenet_weights("resnet18"))
+    trunk = trunks.create_trunk("resnet18").eval()
+    pretrained.load_pretrained(trunk, path=pretrained.cached_imagenet_weights("resnet18"))
     theirs.fc = torch.nn.Identity()
     x = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
@@ -103,10 +103,10 @@ def test_imagenet_weights_come_from_a_file_or_the_cache_and_never_from_the_netwo
 
 
 def test_a_masked_autoencoders_encoder_starts_a_vit(tmp_path):
-    trunk, other = (network.create_trunk("test_vit", size=64).eval() for _ in range(2))
+    trunk, other = (trunks.create_trunk("test_vit", size=64).eval() for _ in range(2))
     decoder = {"mask_token": torch.zeros(1, 1, 8), "decoder_embed.weight": torch.zeros(8, 64)}
     torch.save({"model": {**other.net.state_dict(), **decoder}}, tmp_path / "mae.pth")
-    network.load_pretrained(trunk, path=tmp_path / "mae.pth")
+    pretrained.load_pretrained(trunk, path=tmp_path / "mae.pth")
     x = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(trunk(x), other(x))
@@ -115,4 +115,4 @@ def test_a_masked_autoencoders_encoder_starts_a_vit(tmp_path):
 def test_weights_that_do_not_fit_are_told(tmp_path):
     save_file({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "part.safetensors")
     with pytest.raises(cards.DamagedCheckpoint, match="does not fit"):
-        network.load_pretrained(network.create_trunk("resnet18"), path=tmp_path / "part.safetensors")
+        pretrained.load_pretrained(trunks.create_trunk("resnet18"), path=tmp_path / "part.safetensors")

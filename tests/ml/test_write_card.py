@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import checkpoint, compare, evaluate, labels, network, write_card
+from ml import checkpoint, compare, evaluate, labels, network, trunks, write_card
 from ml.card import ModelCard, read_card
 from ml.preprocess import Preset
 from ml.reporting import markdown, model_card
@@ -40,7 +40,7 @@ def made(small_fairface, tmp_path_factory):
     )
     place = ["--data", str(small_fairface), "--shard", "train-0.zip", "--labels", "fairface_label_train.csv"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "create_trunk", lambda arch, **more: TinyTrunk())
+        patch.setattr(trunks, "create_trunk", lambda arch, **more: TinyTrunk())
         torch.manual_seed(7)
         net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
         checkpoint.save(folder / "model", net=net, card=card)
