@@ -2,6 +2,9 @@
 
 Either side may also be a CSV of somebody else's predictions, explained by a TOML file (`ml.measuring.mapping`):
 --candidate predictions.csv --candidate-mapping predictions.toml
+
+Or both are one checkpoint, run in two ways, and --same-answers asks whether the faster one may take the other's place:
+--candidate DIR --production DIR --production-precision float32 --same-answers
 """
 
 import argparse
@@ -9,6 +12,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,11 @@ from ml import data, held_out, sources
 from ml.card import DEFAULT_DIR
 from ml.commands import known_device, told_errors, writable_file
 from ml.files import replace_file
-from ml.measuring import comparing
+from ml.measuring import comparing, same_answers
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
 from ml.preprocess import Preset
 from ml.reporting import comparison_page, html, numbers
-from ml.runtime import Runtime, load_runtime
+from ml.runtime import PRECISIONS, RUNTIMES, Runtime, load_runtime
 
 SHOWN_FACES = 24  # of each attribute on the page
 MOST_FACES = 500  # the page is one file: so many are about 3 MB
@@ -125,6 +129,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--candidate", type=Path, required=True, metavar="DIR", help="a checkpoint, or a CSV")
     for side in comparing.SIDES:
         parser.add_argument(f"--{side}-mapping", type=Path, metavar="TOML", help="what the columns of its CSV mean")
+        parser.add_argument(f"--{side}-runtime", choices=RUNTIMES, help="what runs it (default: what its folder holds)")
+        parser.add_argument(f"--{side}-precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
     sources.add_arguments(parser)
     parser.add_argument("--output-csv", type=writable_file, metavar="FILE", help="write the groups' table")
     parser.add_argument(
@@ -134,6 +140,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--faces", type=int, default=SHOWN_FACES, help=f"faces per attribute on the page (default: {SHOWN_FACES})"
     )
+    parser.add_argument(
+        "--same-answers", action="store_true", help="end with status 1 unless the candidate answers as production does"
+    )
     parser.add_argument("--device", type=known_device, default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
     if not 0 <= args.faces <= MOST_FACES:
@@ -142,6 +151,10 @@ def main(argv: list[str] | None = None) -> int:
         sides = [_load_side(args, side, parser=parser) for side in comparing.SIDES]
         report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args))
         print(comparison_page.summarise(report))
+        if args.same_answers:
+            same = same_answers.check(report["attributes"])
+            print("\n".join(["", *comparison_page.tell_same_answers(same)]))
+            report["same_answers"] = {name: asdict(found) | {"same": found.same} for name, found in same.items()}
         if args.output_csv:
             replace_file(args.output_csv, to_csv(report))
         if args.json:
@@ -154,7 +167,7 @@ def main(argv: list[str] | None = None) -> int:
                 apart={name: len(found) for name, found in apart.items()},
             )
             replace_file(args.output_html, page)
-    return 0
+    return 0 if all(part["same"] for part in report.get("same_answers", {}).values()) else 1
 
 
 def _load_side(args: argparse.Namespace, side: str, *, parser: argparse.ArgumentParser) -> Runtime | Predictions:
@@ -163,7 +176,13 @@ def _load_side(args: argparse.Namespace, side: str, *, parser: argparse.Argument
         return read_predictions(place, mapping=mapping)
     if place.is_file():
         parser.error(f"--{side} {place} is a file: a checkpoint is a folder, and a CSV needs --{side}-mapping")
-    return load_runtime(place, device=args.device, own_labels=True)
+    return load_runtime(
+        place,
+        runtime=getattr(args, f"{side}_runtime"),
+        device=args.device,
+        own_labels=True,
+        precision=getattr(args, f"{side}_precision"),
+    )
 
 
 if __name__ == "__main__":

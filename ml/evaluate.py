@@ -20,7 +20,7 @@ from ml.measuring.predictions import Predictions, predict_faces, read_prediction
 from ml.measuring.whole_way import measure_whole_way
 from ml.preprocess import Preset
 from ml.reporting import evaluation_page, evaluation_text, numbers
-from ml.runtime import RUNTIMES, Runtime, load_runtime
+from ml.runtime import PRECISIONS, RUNTIMES, Runtime, load_runtime
 
 OUTPUTS = ("json", "csv", "html")
 
@@ -118,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument("--runtime", choices=RUNTIMES, help="what runs it (default: torch, where its weights are)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
     parser.add_argument("--device", type=known_device, default="cpu", help="cpu or cuda")
     parser.add_argument("--predictions", type=Path, metavar="CSV", help="somebody else's predictions instead")
     parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of the CSV mean")
@@ -141,7 +142,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.predictions:
             side = read_predictions(args.predictions, mapping=args.mapping)
         else:
-            side = load_runtime(args.model, runtime=args.runtime, device=args.device, own_labels=True)
+            side = load_runtime(
+                args.model, runtime=args.runtime, device=args.device, own_labels=True, precision=args.precision
+            )
         report = evaluate(side, source=sources.from_arguments(args), name=args.name, whole_way=args.whole_way)
         print(summarise(report))
         write_outputs(report, json_file=args.json, csv_file=args.csv, html_file=args.html)

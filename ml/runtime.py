@@ -27,6 +27,7 @@ from ml.preprocess import to_input
 
 BATCH = 64
 RUNTIMES = ("torch", "onnx")
+PRECISIONS = ("float32", "bfloat16")  # of torch; ONNX Runtime has what its graph was exported in
 # The exported graph's only input: normalised chips (B, 3, S, S) float32. Its outputs are named like the attributes.
 ONNX_INPUT = "chips"
 
@@ -68,21 +69,31 @@ class Runtime(ABC):
 class TorchRuntime(Runtime):
     """A checkpoint in torch: folded, channels last, in the precision that suits the device."""
 
-    def __init__(self, net: network.AttributeNet, card: ModelCard, *, device: str = "cpu") -> None:
+    def __init__(
+        self, net: network.AttributeNet, card: ModelCard, *, device: str = "cpu", precision: str | None = None
+    ) -> None:
+        """`precision` is one of PRECISIONS; None is the one that suits the device."""
         self.card, self.device = card, torch.device(device)
         folded = network.fold_norms(net.eval()).requires_grad_(False)
         self._net = folded.to(self.device).to(memory_format=torch.channels_last)
         self._batch = BATCH
-        self._half = has_fast_bfloat16(self.device)
-        self.precision = "bfloat16" if self._half else "float32"
+        self.precision = precision or ("bfloat16" if has_fast_bfloat16(self.device) else "float32")
+        self._half = self.precision == "bfloat16"
 
     @classmethod
-    def load(cls, folder: Path = DEFAULT_DIR, *, device: str = "cpu", own_labels: bool = False) -> "TorchRuntime":
+    def load(
+        cls,
+        folder: Path = DEFAULT_DIR,
+        *,
+        device: str = "cpu",
+        own_labels: bool = False,
+        precision: str | None = None,
+    ) -> "TorchRuntime":
         """`own_labels` as in `card.read_card`. Raises what `checkpoint.load` raises."""
         if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
             raise MissingCheckpoint(f"no {WEIGHTS_FILE} in {folder}; its exported model needs the runtime onnx")
         net, card = checkpoint.load(folder, own_labels=own_labels)
-        return cls(net, card, device=device)
+        return cls(net, card, device=device, precision=precision)
 
     def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
         wanted = self._wanted(attributes)
@@ -177,17 +188,23 @@ def as_onnx_input(chips: np.ndarray, *, card: ModelCard) -> np.ndarray:
 
 
 def load_runtime(
-    folder: Path = DEFAULT_DIR, *, runtime: str | None = None, device: str = "cpu", own_labels: bool = False
+    folder: Path = DEFAULT_DIR,
+    *,
+    runtime: str | None = None,
+    device: str = "cpu",
+    own_labels: bool = False,
+    precision: str | None = None,
 ) -> Runtime:
     """A checkpoint in the named runtime; None is torch, unless the folder holds only an exported model.
 
-    `own_labels` as in `card.read_card`. ONNX Runtime stays on the CPU, whatever the device. Raises ValueError for a
-    name not in RUNTIMES and what the runtimes' `load` raises.
+    `own_labels` as in `card.read_card`, `precision` as torch's runtime has it. ONNX Runtime stays on the CPU, whatever
+    the device, and in its graph's precision. Raises ValueError for a name not in RUNTIMES and what the runtimes' `load`
+    raises.
     """
     if runtime is None:
         runtime = "onnx" if find_weights(folder) == ONNX_FILE else "torch"
     if runtime == "onnx":
         return OnnxRuntime.load(folder, own_labels=own_labels)
     if runtime == "torch":
-        return TorchRuntime.load(folder, device=device, own_labels=own_labels)
+        return TorchRuntime.load(folder, device=device, own_labels=own_labels, precision=precision)
     raise ValueError(f"no runtime called {runtime!r}; known: {', '.join(RUNTIMES)}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml import labels
+from ml.measuring.same_answers import SMALLEST_GROUP, Sameness
 from ml.reporting import figures, html, numbers
 
 SIDES = ("production", "candidate")
@@ -110,6 +111,19 @@ def summarise(report: Mapping[str, Any]) -> str:
     return "\n".join(
         [*lines, "(p of McNemar's exact test, within groups adjusted by Holm)", "", *conclude(report), *left]
     )
+
+
+def tell_same_answers(checked: Mapping[str, Sameness]) -> list[str]:
+    """Whether the candidate may take production's place, a line an attribute."""
+    lines = []
+    for attribute, found in checked.items():
+        verdict = "the same answers" if found.same else "NOT the same answers"
+        groups = f"no group has {SMALLEST_GROUP} images"
+        if loss := found.largest_loss:
+            groups = f"{loss.group} (by {loss.by}) loses most: {loss.faces} of {loss.images:,} faces"
+            groups += f", {numbers.points(-loss.share, digits=2)} points"
+        lines.append(f"{_title(attribute)}: {verdict}; {numbers.percent(found.agreement, digits=2)} agree, {groups}.")
+    return lines
 
 
 def _line(name: str, row: Mapping[str, Any], *, p: float) -> str:

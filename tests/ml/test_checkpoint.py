@@ -9,7 +9,7 @@ import torch
 
 from ml import card as cards
 from ml import checkpoint
-from ml.runtime import TorchRuntime
+from ml.runtime import PRECISIONS, TorchRuntime, load_runtime
 
 
 def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):
@@ -100,8 +100,7 @@ def test_reading_a_card_does_not_load_torch(tiny, tmp_path):
 
 def test_probabilities_are_softmax_over_the_temperature_of_the_mean_of_both_flips(tiny):
     net, card = tiny
-    runtime = TorchRuntime(net, card)
-    runtime._half = False
+    runtime = TorchRuntime(net, card, precision="float32")
     chips = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     x = (torch.from_numpy(chips).permute(0, 3, 1, 2).float() - torch.tensor(card.preset.mean).view(1, 3, 1, 1)) / 255
     with torch.inference_mode():
@@ -110,6 +109,17 @@ def test_probabilities_are_softmax_over_the_temperature_of_the_mean_of_both_flip
     found = runtime.probabilities(chips)
     assert found["race"] == pytest.approx(expected, abs=1e-4)
     assert found["age"].sum(axis=1) == pytest.approx(np.ones(3))
+
+
+def test_a_precision_that_is_asked_for_is_the_one_that_is_used(tiny, tmp_path):
+    net, card = tiny
+    checkpoint.save(tmp_path, net=net, card=card)
+    chips = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
+    exact, half = (load_runtime(tmp_path, precision=precision) for precision in PRECISIONS)
+    assert (exact.precision, half.precision) == ("float32", "bfloat16")
+    assert exact.logits(chips)["race"] == pytest.approx(half.logits(chips)["race"], abs=0.05)
+    assert not np.array_equal(exact.logits(chips)["race"], half.logits(chips)["race"])
+    assert TorchRuntime(net, card).precision in PRECISIONS
 
 
 def test_a_batch_is_halved_when_memory_runs_out(tiny, monkeypatch):

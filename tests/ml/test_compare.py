@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ml import checkpoint, compare, data, labels
-from ml.measuring import comparing
+from ml.measuring import comparing, same_answers
 from ml.measuring.predictions import Predictions
 from ml.reporting import comparison_page
 
@@ -147,6 +147,39 @@ def test_nothing_in_common_is_an_error():
         comparing.pair(said([[1, 0], [0, 1]], faces=faces), other, faces)
 
 
+def check_same(*, wrong, lost, count=1000):
+    """`wrong` faces of the first 300 are another group in the candidate, `lost` of which production had right."""
+    actual = np.repeat([0, 1], [300, count - 300])
+    answers = actual.copy()
+    answers[lost:wrong] = 1
+    other = answers.copy()
+    other[:wrong] = 1 - other[:wrong]
+    faces = face_set({"gender": actual.tolist()})
+    sides = [said(np.eye(2)[side], faces=faces) for side in (answers, other)]
+    return same_answers.check(comparing.compare(comparing.pair(*sides, faces)[0], faces))["gender"]
+
+
+def test_a_faster_way_gives_the_same_answers_or_does_not():
+    found = check_same(wrong=5, lost=3)
+    assert (found.agreement, found.same) == (0.995, True)
+    # Of the 5 that they tell apart production had 3 right and the candidate 2.
+    assert found.largest_loss == same_answers.Loss("gender", "Male", 300, 1)
+    assert not check_same(wrong=6, lost=3).same
+    assert not check_same(wrong=4, lost=3).same, "two faces of 300 are more than half a point"
+    (line,) = comparison_page.tell_same_answers({"gender": check_same(wrong=4, lost=4)})
+    assert line == (
+        "Gender: NOT the same answers; 99.60 % agree, Male (by gender) loses most: 4 of 300 faces, -1.33 points."
+    )
+
+
+def test_one_face_of_a_small_group_is_no_loss():
+    faces = face_set({"gender": [0] * 199 + [1]})
+    production = said([[1, 0]] * 199 + [[0, 1]], faces=faces)
+    candidate = said([[1, 0]] * 200, faces=faces)
+    found = same_answers.check(comparing.compare(comparing.pair(production, candidate, faces)[0], faces))["gender"]
+    assert (found.agreement, found.largest_loss, found.same) == (0.995, None, True)
+
+
 @pytest.fixture
 def two_models(tiny, tmp_path):
     """The folders of two checkpoints that differ."""
@@ -203,6 +236,18 @@ def test_a_model_compared_with_itself_shows_no_difference(two_models, small_fair
     page = out.read_text()
     assert "Both sides say the same of every face." in page
     assert '<ul class="thumbnails">' not in page
+
+
+def test_one_checkpoint_in_two_precisions_answers_alike_and_two_networks_do_not(
+    two_models, small_fairface, tmp_path, capsys
+):
+    out = tmp_path / "out.json"
+    precisions = ("--production-precision", "float32", "--candidate-precision", "float32", "--same-answers")
+    assert compare.main(arguments((two_models[0],) * 2, small_fairface, *precisions)) == 0
+    assert "the same answers; 100.00 % agree, no group has 200 images" in capsys.readouterr().out
+    assert compare.main(arguments(two_models, small_fairface, "--same-answers", "--json", out)) == 1
+    assert "NOT the same answers" in capsys.readouterr().out
+    assert not all(part["same"] for part in json.loads(out.read_text())["same_answers"].values())
 
 
 def test_a_side_that_was_trained_on_the_images_is_told(tiny, two_models, small_fairface, tmp_path, capsys):
