@@ -32,7 +32,7 @@ class Places:
 
 def preset_of(recipe: Recipe) -> Preset:
     """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
-    base = Preset() if recipe.arch == trunks.FACE_RESNET29 else IMAGENET_PRESET
+    base = Preset() if trunks.count_face_resnets(recipe.arch) else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 
