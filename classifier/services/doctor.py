@@ -61,15 +61,11 @@ def find_dead_workers() -> Finding | None:
 
 
 def find_stopped_queue() -> Finding | None:
-    if workers.readiness().queue_moving:
-        return None
-    waiting = _uids(Photo.objects.filter(state=State.QUEUED, deleting_at=None))
-    return Finding(
-        f"{_count(waiting, 'photo')} waiting, and for {workers.STUCK_AFTER_SECONDS} s none was started.",
-        waiting,
-        "With --fix the workers are called again; without a live worker nothing can move.",
-        remedy=lambda: _call_workers(len(waiting)),
-    )
+    return _find_stopped(Photo.objects.all(), noun="photo")
+
+
+def find_stopped_jobs() -> Finding | None:
+    return _find_stopped(Job.objects.all(), noun="job")
 
 
 def find_abandoned_photos() -> Finding | None:
@@ -171,6 +167,7 @@ LOOKS = (
     find_missing_model,
     find_dead_workers,
     find_stopped_queue,
+    find_stopped_jobs,
     find_abandoned_photos,
     find_abandoned_jobs,
     find_begun_deletions,
@@ -178,6 +175,18 @@ LOOKS = (
     find_missing_thumbnails,
     find_orphan_files,
 )
+
+
+def _find_stopped(rows: LeasedQuerySet, *, noun: str) -> Finding | None:
+    if workers.is_moving(rows):
+        return None
+    waiting = _uids(rows.claimable().filter(state=State.QUEUED))
+    return Finding(
+        f"{_count(waiting, noun)} waiting, and for {workers.STUCK_AFTER_SECONDS} s none was started.",
+        waiting,
+        "With --fix the workers are called again; without a live worker nothing can move.",
+        remedy=lambda: _call_workers(len(waiting)),
+    )
 
 
 def _abandoned_photos() -> LeasedQuerySet:

@@ -1,4 +1,4 @@
-"""Who is working, and whether the instance is ready to take photos."""
+"""Who is working, and whether the instance is ready to take photos and questions about them."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from classifier.models import ModelVersion, Photo, State, WorkerHeartbeat
+from classifier.models import Job, LeasedQuerySet, ModelVersion, Photo, State, WorkerHeartbeat
 
 STUCK_AFTER_SECONDS = 120  # with a live worker nothing waits this long before the first claim moves
 
@@ -32,7 +32,7 @@ class Readiness:
 
 
 def readiness() -> Readiness:
-    """Database reachable, a live worker with its model loaded, and no photo left waiting while nothing is started."""
+    """Database reachable, a live worker with its model loaded, no photo or job left waiting while none is started."""
     try:
         live = list(WorkerHeartbeat.objects.live().select_related("model_version"))
         moving = _queue_is_moving()
@@ -50,13 +50,27 @@ def readiness() -> Readiness:
 
 
 def _queue_is_moving() -> bool:
-    since = timezone.now() - timedelta(seconds=STUCK_AFTER_SECONDS)
-    waiting = Photo.objects.filter(state=State.QUEUED, queued_at__lt=since, deleting_at=None).exists()
-    if not waiting:
+    photos, jobs = (_overdue(rows).order_by().values("pk") for rows in (Photo.objects.all(), Job.objects.all()))
+    # Every page asks, and nearly always nothing is overdue: one question for both kinds.
+    if not photos.union(jobs, all=True).exists():
         return True
-    return Photo.objects.pending().filter(started_at__gte=since).exists() or (
-        Photo.objects.filter(finished_at__gte=since).exists()
-    )
+    return is_moving(Photo.objects.all()) and is_moving(Job.objects.all())
+
+
+def is_moving(rows: LeasedQuerySet) -> bool:
+    """Whether rows of one kind get their turn: none waits too long, or one was started or finished meanwhile.
+
+    Workers take photos and jobs in turn, so one kind that moves does not excuse another that stands still.
+    """
+    if not _overdue(rows).exists():
+        return True
+    since = timezone.now() - timedelta(seconds=STUCK_AFTER_SECONDS)
+    return rows.pending().filter(started_at__gte=since).exists() or rows.filter(finished_at__gte=since).exists()
+
+
+def _overdue(rows: LeasedQuerySet) -> LeasedQuerySet:
+    since = timezone.now() - timedelta(seconds=STUCK_AFTER_SECONDS)
+    return rows.claimable().filter(state=State.QUEUED, queued_at__lt=since)
 
 
 def beat(name: str, *, pid: int, device: str, model_version: ModelVersion) -> None:

@@ -17,7 +17,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when photos sent now will be analysed, else 503; the JSON says what is missing."""
+    """200 when photos sent now will be analysed, and jobs done, else 503; the JSON says what is missing."""
     found = workers.readiness()
     body = {
         "ready": found.ready,

@@ -1,6 +1,9 @@
-import pytest
+from datetime import timedelta
 
-from classifier.models import ModelVersion, WorkerHeartbeat
+import pytest
+from django.utils import timezone
+
+from classifier.models import Job, ModelVersion, Photo, State, WorkerHeartbeat
 from classifier.services import workers
 from classifier.services.workers import Readiness
 from tests import factories
@@ -38,6 +41,37 @@ def test_readyz_is_200_with_a_live_worker_and_names_nobody(client, db):
     }
     assert ModelVersion.objects.exists()
     assert WorkerHeartbeat.objects.get().name.encode() not in response.content
+
+
+def make_rows(kind, collection, count):
+    """Queued photos, or questions of their owner."""
+    if kind is Photo:
+        return [factories.make_photo(collection, state=State.QUEUED) for _ in range(count)]
+    return [Job.objects.create(owner=collection.owner, kind=Job.Kind.EXPLANATION) for _ in range(count)]
+
+
+@pytest.mark.parametrize("kind", [Photo, Job])
+def test_the_queue_moves_while_rows_of_each_kind_get_their_turn(collection, kind):
+    long_ago = timezone.now() - timedelta(seconds=workers.STUCK_AFTER_SECONDS + 1)
+    make_rows(kind, collection, 2)
+    assert workers.readiness().queue_moving  # they have only just come
+    kind.objects.update(queued_at=long_ago)
+    assert not workers.readiness().queue_moving
+    (claimed,) = kind.objects.claim(limit=1)
+    assert workers.readiness().queue_moving
+    kind.objects.filter(pk=claimed.pk).update(started_at=long_ago)
+    assert not workers.readiness().queue_moving
+    kind.objects.finish(pk=claimed.pk, token=claimed.token)
+    assert workers.readiness().queue_moving
+
+
+def test_photos_that_move_do_not_hide_jobs_that_stand_still(client, collection):
+    make_rows(Job, collection, 1)
+    Job.objects.update(queued_at=timezone.now() - timedelta(hours=1))
+    make_rows(Photo, collection, 1)
+    Photo.objects.claim(limit=1)
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["queue_moving"]) == (503, False)
 
 
 @pytest.mark.parametrize("missing", ["database", "queue_moving", "model_loaded"])

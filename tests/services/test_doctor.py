@@ -10,7 +10,7 @@ from django.utils import timezone
 from PIL import Image
 
 from classifier import tasks
-from classifier.models import Collection, Photo, State, WorkerHeartbeat
+from classifier.models import Collection, Job, Photo, State, WorkerHeartbeat
 from classifier.services import doctor
 from tests import factories
 from tests.factories import make_photo
@@ -134,6 +134,17 @@ def test_a_queue_that_stands_still_is_found_and_the_workers_called(healthy, coll
     photo = make_photo(collection, state=State.QUEUED, queued_at=ago(hours=1))
     finding = doctor.find_stopped_queue()
     assert finding.subjects == (str(photo.uid),)
+    finding.remedy()
+    assert calls == ["called"]
+
+
+def test_jobs_that_stand_still_are_found_and_the_workers_called(healthy, alice, calls):
+    Job.objects.create(owner=alice, kind=Job.Kind.EXPLANATION)
+    assert doctor.find_stopped_jobs() is None
+    Job.objects.update(queued_at=ago(hours=1))
+    finding = doctor.find_stopped_jobs()
+    assert finding.what == "1 job is waiting, and for 120 s none was started."
+    assert doctor.find_stopped_queue() is None
     finding.remedy()
     assert calls == ["called"]
 
