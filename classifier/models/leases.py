@@ -147,4 +147,8 @@ class Leased(models.Model):
         indexes = [
             models.Index("turn", "id", condition=Q(state__in=PENDING), name="%(class)s_claim"),
             models.Index("owner", "turn", condition=Q(state=State.QUEUED), name="%(class)s_turns"),
+            # Whether the queue moves is asked by every page.
+            models.Index("queued_at", condition=Q(state=State.QUEUED), name="%(class)s_waiting"),
+            models.Index("started_at", condition=Q(state__in=PENDING), name="%(class)s_started"),
+            models.Index("finished_at", name="%(class)s_finished"),
         ]

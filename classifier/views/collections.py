@@ -84,7 +84,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
         {
             "collection": collection,
             "counts": summaries.count_photos([collection])[collection.pk],
-            "run": summaries.measure_run(photos.filter(collection=collection)),
+            "run": summaries.measure_run(collection),
             "filter": filtered,
             "is_narrowed": is_narrowed,
             "page": page,
@@ -113,7 +113,7 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
         {
             "collection": collection,
             "counts": summaries.count_photos([collection])[collection.pk],
-            "run": summaries.measure_run(photos, since=_read_moment(request.GET.get("since", ""))),
+            "run": summaries.measure_run(collection, since=_read_moment(request.GET.get("since", ""))),
             "tiles": with_faces(photos.filter(uid__in=_read_uids(request.GET.getlist("tile")))),
             "is_mine": collection.owner_id == request.user.pk,
         },

@@ -29,9 +29,7 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
     descending = order.startswith("-")
     backwards, value, pk = _read_cursor(cursor)
     if pk is not None:
-        towards = "lt" if descending != backwards else "gt"
-        beyond = Q(**{f"{field}__{towards}": value}) | Q(**{field: value, f"id__{towards}": pk})
-        queryset = queryset.filter(beyond)
+        queryset = queryset.filter(_beyond(field, value, pk=pk, downwards=descending != backwards))
     sign = "-" if descending != backwards else ""
     rows = list(queryset.order_by(f"{sign}{field}", f"{sign}id")[: size + 1])
     more = len(rows) > size
@@ -48,10 +46,18 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
 
 def find_neighbours(queryset: QuerySet[Any], *, row: Any) -> tuple[Any, Any]:
     """The rows before and after one in the order newest first; None where there is none."""
-    here = {"received_at": row.received_at}
-    newer = queryset.filter(Q(received_at__gt=row.received_at) | Q(**here, id__gt=row.pk))
-    older = queryset.filter(Q(received_at__lt=row.received_at) | Q(**here, id__lt=row.pk))
+    newer, older = (
+        queryset.filter(_beyond("received_at", row.received_at, pk=row.pk, downwards=downwards))
+        for downwards in (False, True)
+    )
     return newer.order_by("received_at", "id").first(), older.order_by("-received_at", "-id").first()
+
+
+def _beyond(field: str, value: Any, *, pk: int, downwards: bool) -> Q:
+    """What follows a row in the order of a field and `id`; said so that an index begins there instead of at its end."""
+    towards = "lt" if downwards else "gt"
+    after = Q(**{f"{field}__{towards}": value}) | Q(**{f"id__{towards}": pk})
+    return Q(**{f"{field}__{towards}e": value}) & after
 
 
 def _cursor(row: Model, *, field: str, backwards: bool) -> str:

@@ -139,10 +139,10 @@ def test_the_total_of_a_run_never_shrinks_while_the_queue_empties(collection):
     early, late = timezone.now() - timezone.timedelta(minutes=2), timezone.now()
     factories.make_photo(collection, state=State.QUEUED, queued_at=early)
     factories.make_photo(collection, state=State.QUEUED, queued_at=late)
-    run = summaries.measure_run(Photo.objects.all())
+    run = summaries.measure_run(collection)
     assert (run.total, run.finished, run.since) == (2, 0, early)
     Photo.objects.filter(queued_at=early).update(state=State.DONE, started_at=early, finished_at=timezone.now())
-    run = summaries.measure_run(Photo.objects.all(), since=run.since)
+    run = summaries.measure_run(collection, since=run.since)
     assert (run.total, run.finished) == (2, 1)
     assert run.per_second
     assert run.seconds_left
