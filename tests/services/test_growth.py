@@ -1,0 +1,144 @@
+"""What must not grow with the number of photos: the plans of PostgreSQL, and the command that measures it."""
+
+import json
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from classifier.management import generated_rows
+from classifier.management.commands import measure_growth
+from classifier.models import Face, Photo, Prediction, State
+from classifier.services import summaries, workers
+from classifier.views.paging import find_neighbours
+from ml import labels
+from tests import factories
+
+PHOTOS = 6_000
+
+
+@pytest.fixture
+def on_postgres():
+    if connection.vendor != "postgresql":
+        pytest.skip("needs DATABASE_URL to name a PostgreSQL server")
+
+
+@pytest.fixture
+def large(on_postgres, transactional_db):
+    (large,) = generated_rows.make_collections("Large")
+    generated_rows.fill(large, photos=PHOTOS)
+    return large
+
+
+def photos_read(plan: dict) -> int:
+    """How many photos a part of a plan and what is below it looked at."""
+    below = sum(photos_read(part) for part in plan.get("Plans", ()))
+    if plan.get("Relation Name") != Photo._meta.db_table or "Scan" not in plan["Node Type"]:
+        return below
+    return below + plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
+
+
+def most_photos_read(step) -> int:
+    """By the one query of a step that reads most, but for those that count."""
+    with CaptureQueriesContext(connection) as captured:
+        step()
+    told = [query["sql"] for query in captured if query["sql"].lstrip("(").startswith(("SELECT", "UPDATE"))]
+    counts = []
+    for sql in (sql for sql in told if "COUNT(" not in sql):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
+            ((explained,),) = cursor.fetchall()
+            counts.append(photos_read(explained[0]["Plan"]))
+            transaction.set_rollback(True)
+    assert counts
+    return max(counts)
+
+
+@pytest.mark.postgres
+def test_generated_rows_are_photos_with_faces_and_answers(large):
+    generated_rows.fill(large, photos=PHOTOS + 20)
+    photos = Photo.objects.filter(collection=large)
+    assert photos.count() == photos.values("uid").distinct().count() == PHOTOS + 20
+    assert photos.filter(state=State.DONE).count() == photos.filter(state=State.QUEUED).count() == PHOTOS / 2 + 10
+    assert Face.objects.filter(photo__state=State.DONE).count() == PHOTOS / 2 + 10
+    groups = Prediction.objects.values_list("predicted_race", flat=True)
+    assert len(groups) == PHOTOS / 2 + 10
+    assert set(groups) == set(labels.RACE)
+
+
+@pytest.mark.postgres
+def test_neither_a_claim_nor_a_page_of_the_gallery_reads_many_photos(large):
+    steps = measure_growth.name_steps(large, small=large)
+    pages = ("gallery", "gallery, somewhere inside", "gallery, most faces first", "gallery, by name")
+    middle = large.photos.order_by("-received_at")[PHOTOS // 2]
+    waited = {"claim": partial(Photo.objects.claim, limit=8), **{what: steps[what] for what in pages}}
+    waited["next to a photo"] = partial(find_neighbours, large.photos.all(), row=middle)
+    waited["whether the queue moves"] = workers.readiness
+    assert {what: count for what, step in waited.items() if (count := most_photos_read(step)) > 200} == {}
+    # As after a long night: nothing waits, nothing was done of late.
+    long_ago = timezone.now() - timedelta(days=1)
+    Photo.objects.pending().update(state=State.DONE, started_at=long_ago, finished_at=long_ago)
+    Photo.objects.filter(pk=middle.pk).update(state=State.QUEUED)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    assert most_photos_read(workers.readiness) < 200
+
+
+@pytest.mark.postgres
+def test_the_measures_are_told_for_each_number_of_photos(on_postgres, transactional_db):
+    told = []
+    found = measure_growth.measure([20, 60], tell=told.append, pages=2)
+    assert found == told
+    assert [timing.rows for timing in found] == [20] * (len(found) // 2) + [60] * (len(found) // 2)
+    assert {"claim of a batch", "gallery", "list of collections"} < {timing.what for timing in found}
+    assert all(0 < timing.database_ms <= timing.p95_ms + timing.median_ms for timing in found)
+
+
+@pytest.mark.postgres
+def test_the_command_leaves_the_sites_own_rows_alone(on_postgres, transactional_db, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(measure_growth, "CLAIMS", 2)
+    monkeypatch.setattr(measure_growth, "PAGES", 1)
+    photo = factories.make_photo(factories.CollectionFactory())
+    call_command("measure_growth", "--rows", "20", "--json", str(tmp_path / "growth.json"))
+    assert "20 photos  claim of a batch" in capsys.readouterr().out
+    assert {row["rows"] for row in json.loads((tmp_path / "growth.json").read_text())} == {20}
+    assert list(Photo.objects.all()) == [photo]
+
+
+@pytest.mark.django_db
+def test_growth_is_not_measured_without_postgres():
+    if connection.vendor == "postgresql":
+        pytest.skip("this is PostgreSQL")
+    with pytest.raises(CommandError, match="DATABASE_URL names no PostgreSQL"):
+        call_command("measure_growth")
+
+
+@pytest.mark.django_db
+def test_what_was_counted_of_many_photos_is_told_again_for_a_while(collection, monkeypatch):
+    monkeypatch.setattr(summaries, "LARGE_PHOTOS", 2)
+    monkeypatch.setattr(summaries, "COUNTED_PER_SECOND", 0.01)
+    monkeypatch.setattr(summaries, "SHARED_PER_SECOND", 0.01)
+
+    def tell():
+        (summary,) = summaries.summarise([collection])
+        run = summaries.measure_run(collection)
+        return summary.counts.photos, summary.counts.queued, run.total, sum(share.count for share in summary.shares)
+
+    first = factories.make_photo(collection, state=State.QUEUED)
+    early = first.queued_at - timedelta(hours=1)
+    factories.make_face(factories.make_photo(collection, queued_at=early))
+    assert tell() == (2, 1, 1, 1)
+    factories.make_face(factories.make_photo(collection, queued_at=early))
+    for _ in range(2):
+        factories.make_photo(collection, state=State.QUEUED)
+    assert tell() == (5, 3, 3, 2)
+    factories.make_face(factories.make_photo(collection, queued_at=early))
+    factories.make_photo(collection, state=State.QUEUED)
+    assert tell() == (5, 3, 3, 2)
+    cache.clear()
+    assert tell() == (7, 4, 4, 3)
