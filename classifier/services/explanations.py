@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from classifier import photo_files, tasks
-from classifier.models import PENDING, Collection, Explanation, Face, Job, State, User
+from classifier.models import PENDING, Collection, Explanation, Face, Job, State, User, WorkerHeartbeat
 from classifier.models.explanations import ExplanationQuerySet
 from classifier.services import predictions, rates
 
@@ -41,17 +41,24 @@ class ExplanationRefused(Exception):
 class Answer:
     """Where the question stands: `state` is empty (never asked), queued, running, done or failed.
 
-    `maps` are there when it is done, `reason` and whether asking again makes sense when it failed.
+    `maps` are there when it is done, `reason` and whether asking again makes sense when it failed. While it is pending
+    `is_attended` tells whether a worker is alive.
     """
 
     state: str = ""
     reason: str = ""
     can_ask_again: bool = False
     maps: tuple[Explanation, ...] = ()
+    is_attended: bool = True
 
     @property
     def is_pending(self) -> bool:
         return self.state in PENDING
+
+    @property
+    def stage(self) -> str:
+        """The state as who waits should know it: `unattended` while no worker is there."""
+        return self.state if self.is_attended else "unattended"
 
 
 def explainable(face: Face) -> tuple[str, ...]:
@@ -71,7 +78,7 @@ def read_answer(face: Face, *, attribute: str) -> Answer:
         return Answer()
     if job.state == State.FAILED:
         return Answer(job.state, reason=_reason(job), can_ask_again=job.code not in FINAL_CODES)
-    return Answer(job.state)
+    return Answer(job.state, is_attended=WorkerHeartbeat.objects.live().exists())
 
 
 def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answer:

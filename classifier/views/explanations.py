@@ -20,8 +20,9 @@ from classifier.views.photos import send_file
 @login_required
 @require_http_methods(["GET", "POST"])
 def explanation(request: UserRequest, uid: UUID, attribute: str) -> HttpResponse:
-    """POST asks, GET tells where the question stands; a page that waits gets nothing (204) while it is pending.
+    """POST asks, GET tells where the question stands.
 
+    A page that waits says what it has `shown`, the answer's stage, and gets nothing (204) while that still holds.
     Without htmx both lead to the photo's page with this explanation open, and a refusal is told at its top.
     """
     visible = Face.objects.visible_to(request.user).counted().select_related("photo__collection")
@@ -36,7 +37,7 @@ def explanation(request: UserRequest, uid: UUID, attribute: str) -> HttpResponse
             answer, refused = Answer(), refusal.sentence
     else:
         answer = explanations.read_answer(face, attribute=attribute)
-        if request.htmx and answer.is_pending:
+        if request.htmx and answer.is_pending and request.GET.get("shown", answer.stage) == answer.stage:
             return HttpResponse(status=204)
     if not request.htmx:
         if refused:
@@ -44,7 +45,7 @@ def explanation(request: UserRequest, uid: UUID, attribute: str) -> HttpResponse
         query = urlencode({"face": face.number, "explain": attribute})
         return redirect(f"{resolve_url('photo-detail', uid=face.photo.uid)}?{query}#explain-{attribute}")
     context = {"face": face, "photo": face.photo, "attribute": attribute, "answer": answer, "refused": refused}
-    return render(request, "explanations/_answer.html", context | {"guess": describe_guess(face, attribute=attribute)})
+    return render(request, "explanations/_reply.html", context | {"guess": describe_guess(face, attribute=attribute)})
 
 
 @login_required

@@ -71,10 +71,12 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
 // A question that gets no answer says so; one that waits goes on waiting, unless what it asks about is gone.
 for (const failure of ["htmx:responseError", "htmx:sendError"]) {
   document.body.addEventListener(failure, (event) => {
-    const answer = event.target.closest(".explanation");
-    if (!answer) return;
+    const explanation = event.target.closest(".explanation");
+    if (!explanation) return;
     const waits = event.detail.requestConfig.verb === "get" && event.detail.xhr.status !== 404;
-    if (!waits) answer.textContent = "That did not work. Load the page anew, then ask again.";
+    if (waits) return;
+    explanation.querySelector("[role=status]").textContent = "That did not work. Load the page anew, then ask again.";
+    explanation.querySelector(".explanation-answer").replaceChildren();
   });
 }
 

@@ -2,9 +2,10 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from classifier.models import Job
-from classifier.services import jobs
+from classifier.services import jobs, workers
 from tests import fakes
 from tests.browser.conftest import PHONE, WIDE
 
@@ -45,6 +46,37 @@ def test_opening_it_asks_and_the_maps_appear_when_the_worker_is_through(alices_p
     page.locator("#explain-race > summary").click()
     expect(page.locator("#explain-race .maps-picture")).to_have_count(2)
     assert Job.objects.count() == 1
+
+
+NOTE_WHAT_IS_READ = """node => {
+    window.heard = [];
+    const note = () => heard.push(node.textContent.replace(/\\s+/g, " ").trim());
+    new MutationObserver(note).observe(node, {childList: true, characterData: true, subtree: true});
+}"""
+
+
+def test_who_waits_hears_once_of_each_change(alices_page, address, photo):
+    page = alices_page
+    page.goto(address)
+    status = page.locator("#explain-race [role=status]")
+    status.evaluate(NOTE_WHAT_IS_READ)
+    page.locator("#explain-race > summary").click()
+    status.get_by_text("waits until").wait_for()
+    workers.beat("w1", pid=1, device="cpu", model_version=photo.model_version)
+    status.get_by_text("waits for its turn").wait_for()
+    Job.objects.claim(limit=1)
+    status.get_by_text("The model looks").wait_for()
+    page.wait_for_timeout(1500)  # nothing new in the meantime
+    Job.objects.update(lease_until=timezone.now())
+    work()
+    expect(page.locator("#explain-race .maps-picture")).to_have_count(2)
+    assert page.evaluate("heard") == [
+        "No worker is running just now. This waits until one does.",
+        "This waits for its turn. Then the model will look at this face once more.",
+        "The model looks at this face once more…",
+        "What mattered for perceived group is here.",
+    ]
+    assert status.bounding_box()["height"] == 0  # the pictures say so to those who see
 
 
 def test_e_asks_for_one_guess_after_the_other_and_keeps_the_place(alices_page, address):
@@ -97,6 +129,6 @@ def test_maps_are_not_hard_to_use(new_page, log_in, alice, address, theme, viewp
     page.locator("#explain-race .explanation").get_by_text("waits until").wait_for()
     work()
     page.locator("#explain-race .maps").wait_for()
-    page.locator("#explain-race .explanation > details > summary").click()
+    page.locator("#explain-race .explanation-answer > details > summary").click()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     assert [found["id"] for found in axe_playwright.Axe().run(page).response["violations"]] == []

@@ -61,6 +61,29 @@ def test_who_waits_is_told_whether_a_worker_is_there(alice_client, address, phot
     assert "No worker is running" in alice_client.post(address, headers=HTMX).content.decode()
 
 
+def test_a_page_that_waits_is_told_when_its_question_stands_elsewhere(alice_client, address, photo):
+    def told(shown):
+        response = alice_client.get(address, {"shown": shown}, headers=HTMX)
+        return response.content.decode() if response.status_code == 200 else response.status_code
+
+    alice_client.post(address, headers=HTMX)
+    assert told("unattended") == 204
+    workers.beat("w1", pid=1, device="cpu", model_version=photo.model_version)
+    assert "waits for its turn" in told("unattended")
+    assert told("queued") == 204
+    Job.objects.claim(limit=1)
+    page = told("queued")
+    assert "The model looks at this face" in page
+    assert 'id="explain-race-status' not in page  # what is read aloud stays, and changes its words
+    assert 'hx-swap-oob="innerHTML:#explain-race-status-1"' in page
+    assert "?shown=running" in page
+    assert told("running") == 204
+    Job.objects.update(state=State.FAILED, code=Job.Code.TIMED_OUT)
+    page = told("running")
+    assert "took too long" in page
+    assert "?shown=" not in page
+
+
 def test_the_crop_is_laid_as_the_model_saw_it(alice_client, face):
     factories.make_explanation(face)
     face.chip_angle = 12.5
