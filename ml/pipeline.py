@@ -238,7 +238,7 @@ def _try_together(step: Callable[[list[_Work]], None], items: list[_Work]) -> No
         return
     try:
         step(items)
-    except Exception:
+    except Exception:  # a photo can break a step in any way; it shall fail alone
         if len(items) > 1:
             logger.exception("a batch failed; its photos are tried one by one")
             for item in items:

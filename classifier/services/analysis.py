@@ -44,7 +44,7 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
         return
     try:
         results = inference.analyze([requests[photo] for photo in photos])
-    except Exception:
+    except Exception:  # a photo can break the model in any way; it shall not take its batch along
         logger.exception("analysis broke on %s", ", ".join(str(photo.uid) for photo in photos))
         if len(photos) == 1:
             Photo.objects.fail_attempt(pk=photos[0].pk, token=token, code=Photo.Code.CRASHED)

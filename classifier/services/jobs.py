@@ -29,7 +29,7 @@ def run_once() -> int:
     with leases.keep_lease(Job.objects.all(), token=token, alone=True):
         try:
             DOERS[job.kind](job, token=token)
-        except Exception:
+        except Exception:  # whatever broke fails this job; the worker goes on with the next
             logger.exception("job %s broke", job.uid)
             Job.objects.fail_attempt(pk=job.pk, token=token, code=Job.Code.CRASHED)
     logger.info("%s took %.0f ms", job, 1000 * (monotonic() - started))
