@@ -109,7 +109,7 @@ def next_name(name: str) -> str:
 
 def read_faces(args: argparse.Namespace, *, card: ModelCard) -> data.FaceSet:
     """The data set that the options name, else what the checkpoint's recipe held out."""
-    if args.reader or args.shard or args.labels or args.list:
+    if sources.names_a_set(args):
         faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
         held_out.check_untouched(faces, card=card, place=args.data)
         return faces

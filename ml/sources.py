@@ -149,6 +149,11 @@ def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     )
 
 
+def names_a_set(args: argparse.Namespace) -> bool:
+    """Whether the options say more of a data set than where it lies."""
+    return bool(args.reader or args.shard or args.labels or args.list)
+
+
 def from_arguments(args: argparse.Namespace) -> Source:
     """The source that the options name; FairFace's validation shard when only a folder is given."""
     reader = args.reader or ("list" if args.list else "fairface")

@@ -1,0 +1,69 @@
+"""Give rare labels their weight: python -m ml.adjust --model DIR --data FOLDER --attribute race --out DIR
+
+A network trained on uneven labels answers the frequent ones too readily. This takes --strength times the logarithm of
+each label's share off its calibrated logits (post-hoc logit adjustment, Menon et al. 2021), which costs no training:
+1 makes up for the shares, 0 changes nothing. The shares are those of the images that the checkpoint's recipe held out,
+or of any other data set like the one it was trained on, named as for ml.evaluate.
+
+The result is another version, with no measures and no thresholds: calibrate and evaluate it.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ml import checkpoint, data, held_out, network, sources
+from ml.card import CARD_FILE, ModelCard
+from ml.commands import BadRecipe, told_errors, writable_folder
+from ml.training import setup
+
+
+def adjust_head(
+    net: network.AttributeNet, card: ModelCard, *, faces: data.FaceSet, attribute: str, strength: float
+) -> ModelCard:
+    """Shift the biases of one head in place; the card of the new version.
+
+    Raises BadRecipe where the checkpoint or the set does not know the attribute.
+    """
+    if attribute not in card.labels or attribute not in faces.targets:
+        raise BadRecipe(f"{card.name} or the data set has no attribute {attribute!r}")
+    covers = setup.covers_of(faces, heads=card.labels)
+    log_shares = setup.priors_of(faces, covers=covers)[attribute]
+    # Behind the temperature the shift shall be as large as it is said to be.
+    log_shares = log_shares * card.temperatures.get(attribute, 1.0)
+    with torch.no_grad():
+        net.heads[attribute].get_parameter("bias").sub_(strength * log_shares)
+    adjusted = card.recipe.get("adjusted", {}) | {attribute: strength}
+    return replace(card, thresholds={}, metrics={}, recipe=card.recipe | {"adjusted": adjusted}, sha256="")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m ml.adjust",
+        description=(__doc__ or "").partition("\n\n")[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
+    parser.add_argument("--out", type=writable_folder, required=True, metavar="DIR", help="new folder for the version")
+    parser.add_argument("--name", help="its name (default: the old one with -adjusted)")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="X", help="default: 1")
+    sources.add_arguments(parser)
+    args = parser.parse_args(argv)
+    if (args.out / CARD_FILE).exists():
+        parser.error(f"--out {args.out} holds a checkpoint: name a new folder")
+    with told_errors(parser):
+        net, card = checkpoint.load(args.model, own_labels=True)
+        if sources.names_a_set(args):
+            faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
+        else:
+            faces = held_out.read_held_out(card, place=args.data).slice(0, args.limit)
+        card = adjust_head(net, card, faces=faces, attribute=args.attribute, strength=args.strength)
+        card = checkpoint.save(args.out, net=net, card=replace(card, name=args.name or f"{card.name}-adjusted"))
+    print(f"{card.name} {card.sha256[:12]} is in {args.out}; python -m ml.calibrate makes its probabilities honest")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
