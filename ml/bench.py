@@ -2,12 +2,15 @@
 
 --reference runs the usual way (facenet-pytorch's MTCNN, then ResNet-34 face by face) in turn with Facet's on the same
 photos, so that the ratio holds on a busy machine. --longest 1024 --count 200 scales photos and goes round them.
+--growth asks instead how speed changes with faces a photo, with megapixels and with worker processes.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml import faces, files, photos
-from ml.benching import measuring, sample, ways
+from ml.benching import growth, measuring, sample, ways
 from ml.card import DEFAULT_DIR
 from ml.commands import known_device, told_errors
 from ml.pipeline import FacePipeline
-from ml.runtime import Runtime
+from ml.runtime import PRECISIONS, Runtime
 
 PHOTOS_A_TURN = 32
 CHIPS = 256
@@ -57,6 +60,16 @@ def measure(
         if chips:
             report["classification"] = compare_classification(pipeline.runtime, usual, count=chips)
     return report
+
+
+def describe(pipeline: FacePipeline) -> dict[str, Any]:
+    """What was measured, as the report tells it."""
+    return {
+        "model": pipeline.card.name,
+        "device": pipeline.device,
+        "threads": torch.get_num_threads(),
+        "precision": pipeline.runtime.precision,
+    }
 
 
 def detect_alone(part: Sequence[photos.PhotoSource], *, detector: faces.FaceDetector, tally: measuring.Tally) -> None:
@@ -147,9 +160,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("photos", nargs="?", type=Path, metavar="PHOTOS_DIR", help="folder (default: generated photos)")
     parser.add_argument("--reference", action="store_true", help="also take the usual way, in turn, and compare")
+    parser.add_argument("--growth", action="store_true", help="generated photos of many sizes, with few faces and many")
     parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs the network")
+    parser.add_argument("--precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
     parser.add_argument("--threads", type=_positive, metavar="N", help="cap torch's and the decoding threads")
     parser.add_argument(
         "--count", type=_positive, metavar="N", help="use so many photos, going round if there are fewer"
@@ -160,24 +175,41 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the measures to a file")
     args = parser.parse_args(argv)
+    if args.growth and (args.photos or args.reference or args.longest):
+        parser.error("--growth makes its own photos and has no reference")
+    load = partial(
+        FacePipeline.load,
+        args.model,
+        device=args.device,
+        threads=args.threads,
+        runtime=args.runtime,
+        precision=args.precision,
+    )
     with told_errors(parser):
         try:
-            found = sample.gather_photos(args.photos, count=args.count, longest=args.longest)
+            report = _measure_growth(load, args) if args.growth else _measure_photos(load, args)
         except sample.NoPhotos as error:
             parser.error(str(error))
-        pipeline = FacePipeline.load(args.model, device=args.device, threads=args.threads, runtime=args.runtime)
-        measured = measure(found, pipeline=pipeline, reference=args.reference, chips=args.chips)
-        report = {
-            "model": pipeline.card.name,
-            "device": pipeline.device,
-            "threads": torch.get_num_threads(),
-            "precision": pipeline.runtime.precision,
-            **measured,
-        }
-        print(summarise(report))
         if args.json:
             files.replace_file(args.json, json.dumps(report, indent=2) + "\n")
     return 0
+
+
+def _measure_photos(load: Callable[..., FacePipeline], args: argparse.Namespace) -> dict[str, Any]:
+    found = sample.gather_photos(args.photos, count=args.count, longest=args.longest)
+    pipeline = load()
+    report = describe(pipeline) | measure(found, pipeline=pipeline, reference=args.reference, chips=args.chips)
+    print(summarise(report))
+    return report
+
+
+def _measure_growth(load: Callable[..., FacePipeline], args: argparse.Namespace) -> dict[str, Any]:
+    pipeline, rows = load(), []
+    print(growth.HEADER)
+    for row in growth.measure(pipeline, load=load, count=args.count or growth.COUNT):
+        print(growth.tell(row), flush=True)
+        rows.append(asdict(row))
+    return describe(pipeline) | {"growth": rows}
 
 
 def _positive(text: str) -> int:

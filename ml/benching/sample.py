@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ml import photos
 
 GENERATED = 24
 JPEG_QUALITY = 92  # what the site stores
+_HEAD = (150, 20, 300, 220)  # of the astronaut, in pixels
 _SIZES = ((640, 480), (1024, 768), (1280, 960), (900, 1200), (1600, 1200), (2048, 1536))
 
 
@@ -37,6 +39,21 @@ def gather_photos(
     return [scaled[id(photo)] for photo in chosen]
 
 
+def make_crowd(people: int, *, megapixels: float) -> bytes:
+    """A JPEG of 4:3 with so many heads of the same astronaut, in rows that fill it. Raises NoPhotos."""
+    width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
+    height = round(width * 3 / 4)
+    columns = math.ceil(people**0.5)
+    lines = math.ceil(people / columns)
+    head = _astronaut().crop(_HEAD)
+    scale = 0.9 * min(width / columns / head.width, height / lines / head.height)
+    head = head.resize((max(1, int(head.width * scale)), max(1, int(head.height * scale))), Image.Resampling.BICUBIC)
+    photo = _ground(np.random.default_rng(people), size=(width, height))
+    for number in range(people):
+        photo.paste(head, (number % columns * width // columns, number // columns * height // lines))
+    return _as_jpeg(photo)
+
+
 def _in_folder(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise NoPhotos(f"{folder} is not a folder")
@@ -55,22 +72,31 @@ def _scale(photo: photos.PhotoSource, *, longest: int) -> photos.PhotoSource:
 
 def _generate() -> list[bytes]:
     """Photos of several sizes with one to four astronauts, each its own size, on a smooth ground; always the same."""
-    try:
-        import skimage.data  # optional: whoever measures without photos of their own has it
-    except ImportError as error:
-        raise NoPhotos("name a folder of photos, or install scikit-image for generated ones") from error
-    astronaut, rng = Image.fromarray(skimage.data.astronaut()), np.random.default_rng(5)
+    astronaut, rng = _astronaut(), np.random.default_rng(5)
     made = []
     for number in range(GENERATED):
         width, height = _SIZES[number % len(_SIZES)]
-        ground = Image.fromarray(rng.integers(40, 200, (5, 5, 3), dtype=np.uint8))
-        photo = ground.resize((width, height), Image.Resampling.BICUBIC)
+        photo = _ground(rng, size=(width, height))
         people = 1 + number % 4
         for person in range(people):
             side = int(min(width / people, height) * rng.uniform(0.6, 0.95))
             photo.paste(astronaut.resize((side, side)), (person * width // people, int(rng.integers(0, height - side))))
         made.append(_as_jpeg(photo))
     return made
+
+
+def _astronaut() -> Image.Image:
+    try:
+        import skimage.data  # optional: whoever measures without photos of their own has it
+    except ImportError as error:
+        raise NoPhotos("name a folder of photos, or install scikit-image for generated ones") from error
+    return Image.fromarray(skimage.data.astronaut())
+
+
+def _ground(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
+    """Smooth colours to put people on."""
+    colours = Image.fromarray(rng.integers(40, 200, (5, 5, 3), dtype=np.uint8))
+    return colours.resize(size, Image.Resampling.BICUBIC)
 
 
 def _as_jpeg(image: Image.Image) -> bytes:

@@ -1,11 +1,12 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ml import bench
-from ml.benching import measuring, sample, ways
+from ml.benching import growth, measuring, sample, ways
 from ml.benching.ways import Seen
 from ml.faces import FaceDetector
 from ml.pipeline import FacePipeline
@@ -98,6 +99,34 @@ def test_generated_photos_show_the_astronaut(monkeypatch):
     assert max(ways.photos.read_photo(made[1]).size) == 400
 
 
+def test_growth_is_told_for_faces_and_sizes(tiny_pipeline, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(FacePipeline, "load", lambda *_, **__: tiny_pipeline)
+    small = {"faces": (1, 4), "megapixels": (0.2,), "workers": ()}
+    monkeypatch.setattr(bench.growth, "measure", partial(growth.measure, **small))
+    assert bench.main(["--growth", "--count", "2", "--json", str(tmp_path / "growth.json")]) == 0
+    report = json.loads((tmp_path / "growth.json").read_text())
+    assert report["precision"] == tiny_pipeline.runtime.precision
+    told = [(row["faces"], row["megapixels"], row["workers"], row["faces_found"]) for row in report["growth"]]
+    assert told == [(1, 2.0, 0, 1.0), (4, 2.0, 0, 4.0), (1, 0.2, 0, 1.0)]
+    assert all(row["photos_per_second"] > 0 and row["cpu_ms_per_photo"] > 0 for row in report["growth"])
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_growth_is_measured_with_workers_of_their_own(tiny_pipeline):
+    load = partial(FacePipeline.load, device="cpu")
+    (row,) = growth.measure(tiny_pipeline, load=load, count=2, faces=(), megapixels=(), workers=(2,))
+    assert (row.workers, row.faces, row.faces_found) == (2, 1, 1.0)
+    assert row.photos_per_second > 0
+
+
+def test_a_crowd_has_the_pixels_and_the_people_asked_for():
+    photo = ways.photos.read_photo(sample.make_crowd(12, megapixels=0.5))
+    assert photo.width * photo.height == pytest.approx(500_000, rel=0.01)
+    assert photo.width / photo.height == pytest.approx(4 / 3, rel=0.01)
+    assert len(FaceDetector().detect([photo])[0]) == 12
+
+
 def test_differences_are_counted_by_overlap():
     reference = Seen({}, boxes=((0, 0, 10, 10), (50, 50, 60, 60), (80, 80, 99, 99)), probabilities=(0.99, 0.95, 0.8))
     assert ways.overlap((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
@@ -126,6 +155,7 @@ def test_a_peak_of_memory_is_seen():
         (["nowhere"], "not a folder"),
         (["{empty}"], "no photos in"),
         (["--count", "0"], "--count"),
+        (["--growth", "--reference"], "--growth makes its own photos"),
         (["--device", "cuda:9"], "no device 'cuda:9'"),
         (["--device", "abacus"], "no device 'abacus'"),
         (["{empty}", "--model", "nowhere"], "no "),
