@@ -11,13 +11,26 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import labels, network, trunks
+from ml import checkpoint, labels, network, trunks
 from ml.card import ModelCard
 from ml.pipeline import FacePipeline
 from ml.preprocess import Preset
 from tests import pictures
 
 torch.set_num_threads(1)
+
+RECIPE = """
+name = "trial"
+arch = "tiny"
+size = 32
+epochs = 2
+batch_size = 16
+learning_rate = 0.05
+
+[data]
+shards = ["train-0.zip"]
+held_out = 16
+"""
 
 
 class TinyTrunk(trunks.Trunk):
@@ -88,3 +101,27 @@ def small_fairface(tmp_path_factory) -> Path:
         writer.writerow(["file", "age", "gender", "race", "service_test"])
         writer.writerows(rows)
     return folder
+
+
+@pytest.fixture
+def run(small_fairface, tmp_path, tiny):
+    """Train a tiny network on generated images into a folder; the exit status."""
+    from ml import train  # Lightning takes its time to load
+
+    config = tmp_path / "recipe.toml"
+    config.write_text(RECIPE)
+
+    def start(out: str, *more: str, place=small_fairface) -> int:
+        fixed = ["--data", str(place), "--config", str(config), "--checkpoint-dir", str(tmp_path / out)]
+        return train.main([*fixed, "--device", "cpu", *more])
+
+    return start
+
+
+def read_log(path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(folder) -> dict[str, torch.Tensor]:
+    return {k: v.float() for k, v in checkpoint.load(folder)[0].state_dict().items()}

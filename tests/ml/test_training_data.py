@@ -1,0 +1,79 @@
+"""What runs are trained on: lists, classes of one's own, sets joined, and what is kept out."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml import data, labels, train
+from ml.card import OtherLabels, read_card
+from ml.training import setup
+from tests.ml.conftest import RECIPE, read_log
+
+
+def test_lists_of_five_groups_train_the_fine_head(run, small_fairface, tmp_path):
+    for name, numbers in (("train", range(1, 49)), ("val", range(49, 65))):
+        lines = [f"train/{n}.webp {('Asian', 'Black', 'Indian', 'White', 'Latino_Hispanic')[n % 5]}" for n in numbers]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+    assert run("run", *lists, "--data.taxonomy", "list-5", "--log-file", str(tmp_path / "five.csv")) == 0
+    assert "val_race of Asian" in read_log(tmp_path / "five.csv")[0]
+    card = read_card(tmp_path / "run")
+    assert card.labels == {"race": labels.RACE}
+    assert (card.recipe["data"]["list"], card.recipe["data"]["shards"]) == ("train.txt", [])
+
+
+def test_classes_of_ones_own_become_the_labels_of_the_checkpoint(run, small_fairface, tmp_path):
+    lines = [f"train/{n}.webp {('Female', 'Male', 'Non-binary')[n % 3]}" for n in range(1, 65)]
+    (tmp_path / "train.txt").write_text("\n".join(lines[:48]))
+    (tmp_path / "val.txt").write_text("\n".join(lines[48:]))
+    lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+    own = ["--data.attribute", "gender", "--data.classes", "Female,Male,Non-binary"]
+    assert run("run", *lists, *own) == 0
+    with pytest.raises(OtherLabels):
+        read_card(tmp_path / "run")
+    assert read_card(tmp_path / "run", own_labels=True).labels == {"gender": ("Female", "Male", "Non-binary")}
+
+
+def test_sets_of_different_taxonomies_are_joined(run, small_fairface, tmp_path):
+    folder = tmp_path / "utk"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for n in range(20):
+        Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(folder / f"30_1_{n % 5}_{n}.chip.png")
+    config = tmp_path / "joined.toml"
+    config.write_text(RECIPE + '\n[[also]]\nreader = "utkface"\n')
+    assert run("run", "--config", str(config), "--also", str(folder)) == 0
+    rows = read_log(tmp_path / "run" / "log.csv")
+    assert "train_race of Asian" in rows[0]
+    assert "val_race of Asian" not in rows[0]
+    assert read_card(tmp_path / "run").labels["race"] == labels.RACE
+
+
+def test_shared_images_and_empty_classes_are_told(run, small_fairface, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("train/1.webp Black\ntrain/2.webp White\n")
+    (tmp_path / "b.txt").write_text("train/2.webp White\n")
+    with pytest.raises(SystemExit):
+        run("run", "--train-txt", str(tmp_path / "a.txt"), "--val-txt", str(tmp_path / "b.txt"))
+    told = capsys.readouterr().err
+    assert "1 images are in the training and the validation set" in told
+    assert "no example of 5 race classes" in told
+    assert "is one image" in told
+
+
+def test_the_held_out_images_are_the_last_ones_and_never_trained_on(small_fairface):
+    wanted = train.recipe.read_recipe(train.recipe.DEFAULT, overrides={"data.shards": ["train-0.zip"]})
+    places = setup.Places(small_fairface)
+    training, held_out = setup.read_sets(wanted, places, preset=setup.preset_of(wanted))
+    assert (training.files[0], len(training), held_out.files[-1]) == ("train/1.webp", 32, "train/64.webp")
+    assert not set(training.files) & set(held_out.files)
+
+
+def test_classes_that_cover_the_same_labels_are_one_after_joining():
+    five, seven = data.classes_in("race", taxonomy="utkface-5"), data.classes_in("race")
+    sets = [
+        data.FaceSet(np.zeros((2, 1, 1, 3), np.uint8), {"race": np.array([0, 2])}, ("a", "b"), {"race": classes})
+        for classes in (seven, five)
+    ]
+    joined = data.join_faces(sets)
+    assert joined.classes["race"].names == (*labels.RACE, "Asian", "Others")
+    assert joined.targets["race"].tolist() == [0, 2, 0, 7]

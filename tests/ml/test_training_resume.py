@@ -1,0 +1,77 @@
+"""Runs that go on where they stopped, and those that may not."""
+
+import signal
+
+import pytest
+import torch
+
+from ml.card import read_card
+from ml.training import module, watching
+from tests.ml.conftest import read_log, weights_of
+
+
+def assert_same_weights(one, other) -> None:
+    for name, tensor in weights_of(one).items():
+        assert torch.allclose(tensor, weights_of(other)[name], atol=1e-3), name
+
+
+def test_an_interrupted_run_goes_on_to_the_same_end(run, tmp_path, monkeypatch):
+    run("straight", "--epochs", "3")
+    step = module.AttributeModule.training_step
+
+    def interrupted(self, batch, index):
+        if self.current_epoch == 1 and index == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, index)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(module.AttributeModule, "training_step", interrupted)
+    with pytest.raises(SystemExit):
+        run("halting", "--epochs", "3")
+    signal.signal(signal.SIGINT, before)
+    assert read_card(tmp_path / "halting" / "last").recipe["epochs_done"] == 1
+    monkeypatch.setattr(module.AttributeModule, "training_step", step)
+    assert run("halting", "--epochs", "3", "--resume") == 0
+    assert_same_weights(tmp_path / "straight" / "last", tmp_path / "halting" / "last")
+    assert [row["epoch"] for row in read_log(tmp_path / "halting" / "log.csv")] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("schedule", ["one_cycle", "cosine", "constant"])
+def test_a_finished_run_can_be_made_longer(run, tmp_path, schedule):
+    run("run", "--schedule", schedule)
+    assert run("run", "--schedule", schedule, "--epochs", "3", "--resume") == 0
+    assert read_card(tmp_path / "run" / "last").recipe["epochs_done"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--lr", "0.1"], "learning_rate was 0.05, now 0.1"),
+        (["--arch", "resnet18"], "arch was tiny, now resnet18"),
+        (["--data.held-out", "24"], "data.held_out was 16, now 24"),
+        (["--limit", "60"], "images was 48, now 44"),
+    ],
+)
+def test_a_run_does_not_go_on_by_another_recipe(run, tmp_path, capsys, options, told):
+    run("run", "--epochs", "1")
+    with pytest.raises(SystemExit) as stop:
+        run("run", *options, "--resume")
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_state_cut_in_half_is_told(run, tmp_path, capsys):
+    run("run", "--epochs", "1")
+    state = tmp_path / "run" / watching.STATE_FILE
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    with pytest.raises(SystemExit) as stop:
+        run("run", "--resume")
+    assert stop.value.code == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_nothing_to_go_on_from_is_told(run, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run("empty", "--resume")
+    assert stop.value.code == 2
+    assert "no state.ckpt" in capsys.readouterr().err
