@@ -9,6 +9,7 @@ from ml.reporting.card_cells import Report
 
 ARCHITECTURES = {
     "face_resnet29": "face ResNet-29",
+    **{f"face_resnet29x{count}": f"{count} face ResNet-29s side by side" for count in range(2, 10)},
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34",
     "resnet50": "ResNet-50",
@@ -149,6 +150,9 @@ def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> Iterable[tuple[s
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _flatten(value, prefix=f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+            for number, part in enumerate(value, start=1):
+                yield from _flatten(part, prefix=f"{prefix}{key}.{number}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 
 from ml import checkpoint, compare, evaluate, labels, network, trunks, write_card
-from ml.card import ModelCard, read_card
-from ml.preprocess import Preset
+from ml.card import read_card
 from ml.reporting import markdown, model_card
 from tests.ml.conftest import TinyTrunk
 
@@ -22,16 +21,12 @@ ABOUT = {"name": "x", "source": "y", "images": 64, "sha256": "0"}
 
 
 @pytest.fixture(scope="module")
-def made(small_fairface, tmp_path_factory):
+def made(small_fairface, tiny_card, tmp_path_factory):
     """The folder of a tiny checkpoint with a recipe and a calibration, and what ml.evaluate wrote of it."""
     folder = tmp_path_factory.mktemp("made")
     fitted = {"images": 2500, "race": {"ece_before": 0.0671, "ece_after": 0.0242, "targets": {"fairface-7": 0.8}}}
-    card = ModelCard(
-        name="tiny-1",
-        arch="tiny",
-        labels=labels.ATTRIBUTES,
-        preset=Preset(size=32),
-        temperatures={"race": 1.5, "gender": 0.8, "age": 1.0},
+    card = replace(
+        tiny_card,
         thresholds={"race": {"fairface-7": 0.2}},
         metrics={"calibration": fitted},
         recipe=RECIPE,
@@ -230,3 +225,12 @@ def test_an_uncalibrated_model_is_not_called_calibrated(measured):
     assert "| tiny; one linear head" in text
     assert rows_under(text, 'Calibration, and "unsure"')[0] == ["", "temperature", "ECE here"]
     assert "## Recipe" not in text
+
+
+def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
+    recipe = {"joined": [{"epochs": 8, "data": {"held_out": 5}}, {"epochs": 16}]}
+    card = replace(tiny[1], arch="face_resnet29x2", recipe=recipe)
+    text = model_card.write_card(card, report=json.loads(measured.read_text()))
+    assert "| Network | 2 face ResNet-29s side by side; one linear head" in text
+    for row in ("| joined.1.epochs | 8 |", "| joined.1.data.held_out | 5 |", "| joined.2.epochs | 16 |"):
+        assert row in text
