@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from ml import labels
-from ml.faces import FaceDetector
+from ml.faces import FaceDetector, Settings
 from ml.pipeline import FacePipeline
 from ml.requests import Chip, PhotoRequest
 from ml.runtime import TorchRuntime
@@ -95,6 +95,38 @@ def test_a_bad_photo_does_not_spoil_the_others(tiny_pipeline, astronaut, tmp_pat
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.error for result in results] == ["unreadable", "", "", "", "unreadable", ""]
     assert [len(result.faces) for result in results] == [0, 1, 0, 0, 0, 1]
+
+
+def test_odd_photos_of_one_batch_have_nobody_and_the_others_their_faces(tiny_pipeline, astronaut):
+    odd = [(8, 8), (1, 20_000), (20_000, 1), (1, 1), (11, 13), (640, 480)]
+    photos = [Image.new("RGB", size) for size in odd] + [pictures.picture(8, 8), pictures.picture(20_000, 1), astronaut]
+    results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
+    assert [(result.width, result.height) for result in results] == [photo.size for photo in photos]
+    assert [result.error for result in results] == [""] * len(photos)
+    assert [len(result.faces) for result in results] == [0] * (len(photos) - 1) + [1]
+
+
+def test_a_batch_without_anybody_is_answered(tiny_pipeline):
+    nobody = [PhotoRequest(Image.new("RGB", (60 + 7 * number, 90))) for number in range(9)]
+    results = tiny_pipeline.analyze(nobody)
+    assert [(result.faces, result.error) for result in results] == [((), "")] * 9
+    assert all(result.timings_ms["classify"] == 0 for result in results)
+
+
+def test_a_thousand_faces_of_one_photo_are_told_apart(tiny, astronaut):
+    net, card = tiny
+    detector = FaceDetector(Settings(min_face=24, working_side=0))
+    pipeline = FacePipeline(detector=detector, runtime=TorchRuntime(net, card), threads=2)
+    head = astronaut.crop((150, 20, 300, 220)).resize((48, 64))
+    crowd = Image.new("RGB", (40 * 48, 25 * 64))
+    for number in range(1000):
+        crowd.paste(head, (number % 40 * 48, number // 40 * 64))
+    many, one = pipeline.analyze([PhotoRequest(crowd), PhotoRequest(astronaut)])
+    assert (many.error, one.error, len(one.faces)) == ("", "", 1)
+    assert 990 <= len(many.faces) <= 1000
+    places = {(round(face.box[0]) // 48, round(face.box[1]) // 64) for face in many.faces if face.box}
+    assert len(places) == len(many.faces)
+    assert all(sum(face.probabilities["race"]) == pytest.approx(1) for face in many.faces)
 
 
 def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronaut, monkeypatch, caplog):
