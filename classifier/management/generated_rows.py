@@ -94,7 +94,7 @@ def _make_template(collection: Collection) -> Photo:
 def _copy(row: models.Model, *, source: str, changes: Mapping[str, str]) -> None:
     """A copy of a row for each row `n` of an SQL source, with some columns (name: SQL expression) changed."""
     table = row._meta.db_table
-    columns = [field.column for field in row._meta.concrete_fields if not field.primary_key]
+    columns = [str(field.column) for field in row._meta.concrete_fields if not field.primary_key]
     values = [changes.get(column, f"t.{column}") for column in columns]
     with connection.cursor() as cursor:
         cursor.execute(
