@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import torch
-from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from torch import Tensor, nn
 
+from ml import mtcnn
 from ml.precision import has_fast_bfloat16
 
 # P-Net looks at squares of CELL pixels, every STRIDE pixels.
@@ -33,8 +33,9 @@ class Cascade:
         self._small, self._large = (_GPU_CROPS_AT_ONCE,) * 2 if on_gpu else (_SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE)
         self._propose = _Proposer().to(device).to(memory_format=torch.channels_last)
         half = not on_gpu and not exact and has_fast_bfloat16(device)  # halves the time of R-Net and O-Net
-        self._refine = _CropNet(RNet(), layers=3, heads=("dense5_2", "dense5_1"), device=device, half=half)
-        self._decide = _CropNet(ONet(), layers=4, heads=("dense6_2", "dense6_3", "dense6_1"), device=device, half=half)
+        rnet, onet = mtcnn.read_net("rnet"), mtcnn.read_net("onet")
+        self._refine = _CropNet(rnet, layers=3, heads=("dense5_2", "dense5_1"), device=device, half=half)
+        self._decide = _CropNet(onet, layers=4, heads=("dense6_2", "dense6_3", "dense6_1"), device=device, half=half)
 
     def photos_at_once(self, *, height: int, width: int) -> int:
         """How many levels of this size `propose` should be given."""
@@ -77,7 +78,7 @@ class _Proposer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        net = PNet()
+        net: Any = mtcnn.read_net("pnet")
         net.conv1, net.prelu1, net.conv2 = _widen(net.conv1, net.prelu1, net.conv2)
         _fold_input(net.conv1)
         self.body = nn.ModuleList([net.conv1, net.prelu1, net.conv2, net.prelu2, net.conv3, net.prelu3])

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.ops import batched_nms
 
+from ml import mtcnn
 from ml.areas import AreaTable
 from ml.cascade import CELL, STRIDE, Cascade
 from ml.preprocess import Chip
@@ -126,9 +126,9 @@ class FaceDetector:
         if not rows:
             return torch.zeros(0, 5, device=self.device), torch.zeros(0, dtype=torch.long, device=self.device)
         boxes, owner_of = torch.cat(rows), torch.cat(owners)
-        keep = batched_nms(boxes[:, :4], boxes[:, 4], torch.cat(levels), 0.5)
+        keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], torch.cat(levels), threshold=0.5)
         boxes, owner_of = boxes[keep], owner_of[keep]
-        keep = batched_nms(boxes[:, :4], boxes[:, 4], owner_of, 0.7)
+        keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], owner_of, threshold=0.7)
         boxes, owner_of = boxes[keep], owner_of[keep]
         sides = (boxes[:, 2:4] - boxes[:, :2]).repeat(1, 2)
         return _square(torch.cat([boxes[:, :4] + boxes[:, 5:9] * sides, boxes[:, 4:5]], dim=1)), owner_of
@@ -142,7 +142,7 @@ class FaceDetector:
         passed = scores > self.settings.thresholds[1]
         boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
         owners, shifts = owners[passed], shifts[passed]
-        keep = batched_nms(boxes[:, :4], boxes[:, 4], owners, 0.7)
+        keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], owners, threshold=0.7)
         return _square(_shift(boxes[keep], shifts[keep])), owners[keep]
 
     def _decide(self, canvases: list[_Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision import models
 
 FACE_RESNET29 = "face_resnet29"
 MOST_SIDE_BY_SIDE = 9
@@ -101,6 +100,8 @@ class TorchvisionTrunk(Trunk):
 
     def __init__(self, arch: str) -> None:
         super().__init__()
+        from torchvision import models  # only here: it brings torch's compiler along, and takes seconds
+
         self.net = models.get_model(arch, weights=None)
         self.features = self.net.fc.in_features
         self.net.fc = nn.Identity()

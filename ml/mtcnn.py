@@ -1,0 +1,83 @@
+"""MTCNN's three networks and what suppresses their overlapping boxes, taken from facenet-pytorch and torchvision.
+
+Only their files are read: importing either package brings torch's compiler along, which would cost each worker
+two seconds at its start and 150 MB for good.
+"""
+
+import importlib.machinery
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+# Max-pooling after a numbered convolution: side and stride.
+POOLS: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "pnet": {"pool1": (2, 2)},
+    "rnet": {"pool1": (3, 2), "pool2": (3, 2)},
+    "onet": {"pool1": (3, 2), "pool2": (3, 2), "pool3": (2, 2)},
+}
+# From so many boxes on, looking at each group by itself takes less time than keeping groups apart by a shift.
+_MANY_BOXES, _MANY_BOXES_ON_GPU = 1_000, 25_000
+
+
+def read_net(name: str) -> nn.Module:
+    """The layers of pnet, rnet or onet under facenet-pytorch's names, with its weights; they are not connected."""
+    weights = torch.load(
+        _find_package("facenet_pytorch") / "data" / f"{name}.pt", map_location="cpu", weights_only=True
+    )
+    net = nn.Module()
+    for layer in dict.fromkeys(key.rpartition(".")[0] for key in weights):
+        net.add_module(layer, _make_layer(weights[f"{layer}.weight"]))
+    net.load_state_dict(weights)
+    for layer, (side, stride) in POOLS[name].items():
+        net.add_module(layer, nn.MaxPool2d(side, stride, ceil_mode=True))
+    return net.eval().requires_grad_(False)
+
+
+def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, *, threshold: float) -> Tensor:
+    """The positions of boxes (N, 4) to keep, best first: none overlaps a better one of its group (N,) by more.
+
+    The overlap is intersection over union; what torchvision's `batched_nms` does.
+    """
+    if not len(boxes):
+        return torch.zeros(0, dtype=torch.long, device=boxes.device)
+    nms = torch.ops.torchvision.nms
+    if len(boxes) <= (_MANY_BOXES if boxes.device.type == "cpu" else _MANY_BOXES_ON_GPU):
+        apart = groups.to(boxes) * (boxes.max() + 1)
+        return nms(boxes + apart[:, None], scores, threshold)
+    kept = []
+    for group in torch.unique(groups):
+        members = (groups == group).nonzero()[:, 0]
+        kept.append(members[nms(boxes[members], scores[members], threshold)])
+    keep = torch.cat(kept).sort().values
+    return keep[scores[keep].sort(descending=True).indices]
+
+
+def _make_layer(weight: Tensor) -> nn.Module:
+    if weight.dim() == 4:
+        return nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2])
+    return nn.Linear(weight.shape[1], weight.shape[0]) if weight.dim() == 2 else nn.PReLU(len(weight))
+
+
+def _find_package(name: str) -> Path:
+    """The folder of an installed package, which is not imported. Raises ModuleNotFoundError."""
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError(f"{name} is not installed", name=name)
+    return Path(found.submodule_search_locations[0])
+
+
+def _load_operators() -> None:
+    """Make `torch.ops.torchvision` known: by torchvision's library alone, or all of it where that has another name."""
+    folder = str(_find_package("torchvision"))
+    loaders = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
+    library = importlib.machinery.FileFinder(folder, loaders).find_spec("_C_stable")
+    try:
+        torch.ops.load_library(library.origin if library else "")
+    except (OSError, RuntimeError):
+        import torchvision  # noqa: F401
+
+
+_load_operators()
