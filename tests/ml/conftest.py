@@ -46,16 +46,9 @@ class TinyTrunk(trunks.Trunk):
         return torch.relu(self.conv(x)).mean(dim=(2, 3))
 
 
-@pytest.fixture
-def tiny(monkeypatch) -> tuple[network.AttributeNet, ModelCard]:
-    """A network of a few hundred weights whose arch `create_trunk` knows during this test, and its card."""
-    create = trunks.create_trunk
-    monkeypatch.setattr(
-        trunks, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
-    )
-    torch.manual_seed(7)
-    net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
-    card = ModelCard(
+@pytest.fixture(scope="session")
+def tiny_card() -> ModelCard:
+    return ModelCard(
         name="tiny-1",
         arch="tiny",
         labels=labels.ATTRIBUTES,
@@ -66,7 +59,18 @@ def tiny(monkeypatch) -> tuple[network.AttributeNet, ModelCard]:
         licence="none",
         trained_on="nothing",
     )
-    return net, card
+
+
+@pytest.fixture
+def tiny(monkeypatch, tiny_card) -> tuple[network.AttributeNet, ModelCard]:
+    """A network of a few hundred weights whose arch `create_trunk` knows during this test, and its card."""
+    create = trunks.create_trunk
+    monkeypatch.setattr(
+        trunks, "create_trunk", lambda arch, **more: TinyTrunk() if arch == "tiny" else create(arch, **more)
+    )
+    torch.manual_seed(7)
+    net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
+    return net, tiny_card
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ml import checkpoint, compare, evaluate, labels, network, trunks, write_card
-from ml.card import read_card
+from ml.card import ModelCard, read_card
 from ml.reporting import markdown, model_card
 from tests.ml.conftest import TinyTrunk
 
