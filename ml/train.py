@@ -145,7 +145,7 @@ def build_trainer(
     average = watching.AverageWeights(wanted.average) if wanted.average else None
     keep = watching.KeepState(args.checkpoint_dir, card=net_card, log=log, average=average)
     callbacks: list[Callback] = [log, *([average] if average else []), keep]
-    if wanted.patience and wanted.schedule != "plateau":
+    if wanted.patience:
         callbacks.append(EarlyStopping("val_loss", patience=wanted.patience))
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     precision = wanted.precision

@@ -175,7 +175,8 @@ def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -
     if recipe.schedule == "constant":
         return None
     if recipe.schedule == "plateau":
-        return schedulers.ReduceLROnPlateau(optimizer, factor=0.1, patience=recipe.patience)
+        allowed = recipe.plateau_patience - 1  # epochs that torch lets pass before the one in which it acts
+        return schedulers.ReduceLROnPlateau(optimizer, factor=0.1, patience=allowed)
     if recipe.schedule == "one_cycle":
         return schedulers.OneCycleLR(
             optimizer,

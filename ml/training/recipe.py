@@ -19,7 +19,16 @@ CHOICES = {
     "precision": ("auto", "32", "bf16", "16"),
 }
 
-NOT_NEGATIVE = ("size", "seed", "frozen_epochs", "small_epochs", "patience", "weight_decay", "mixup")
+NOT_NEGATIVE = (
+    "size",
+    "seed",
+    "frozen_epochs",
+    "small_epochs",
+    "plateau_patience",
+    "patience",
+    "weight_decay",
+    "mixup",
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +60,11 @@ class Recipe:
     checkpoint of the same arch; the recipe names it, and who trains says where it lies. `size` 0 is 150 pixels for the
     face ResNet-29 and 224 for others. In the first `frozen_epochs` only the heads learn; the first `small_epochs` see
     chips of `small_size` pixels, which is faster. `warmup` is the share of the steps in which the rate rises.
-    `patience` is how many epochs without a better validation loss end the run (0: none), or under "plateau" divide the
-    rate by 10. `average` is the decay of the weight average a step (0: none). `mixup` is the parameter of its Beta
-    distribution. `adjust` is how far the loss is shifted by the logarithm of the classes' shares (Menon et al. 2021),
-    so that rare ones are not neglected. `distill` is the weight of the teachers' word, 0..1.
+    `patience` is how many epochs without a better validation loss end the run (0: none), and `plateau_patience` how
+    many of them divide the rate by 10 under the schedule "plateau". `average` is the decay of the weight average a step
+    (0: none). `mixup` is the parameter of its Beta distribution. `adjust` is how far the loss is shifted by the
+    logarithm of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight
+    of the teachers' word, 0..1.
     """
 
     name: str = "unnamed"
@@ -76,6 +86,7 @@ class Recipe:
     weight_decay: float = 2e-4
     schedule: str = "one_cycle"
     warmup: float = 0.3
+    plateau_patience: int = 0
     patience: int = 0
     precision: str = "auto"
     dropout: float = 0.3
@@ -112,8 +123,8 @@ class Recipe:
                 raise BadRecipe(f"augmentation.{name} is {low} to {high}: give the lower first, at least 1")
         if self.learning_rate <= 0:
             raise BadRecipe("learning_rate must be over 0")
-        if self.schedule == "plateau" and not self.patience:
-            raise BadRecipe("the schedule plateau needs patience, in epochs")
+        if self.schedule == "plateau" and not self.plateau_patience:
+            raise BadRecipe("the schedule plateau needs plateau_patience, in epochs")
 
 
 T = TypeVar("T")

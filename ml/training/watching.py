@@ -21,6 +21,7 @@ from ml.commands import BadRecipe
 from ml.data import UNKNOWN, Classes, FaceSet
 from ml.files import replace_file
 from ml.training.module import AttributeModule, moving_average
+from ml.training.recipe import flat_fields
 from ml.training.tally import Tally
 
 STATE_FILE, LOG_FILE = "state.ckpt", "log.csv"
@@ -161,7 +162,7 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     """Raise what tells why the run in a folder cannot go on by this recipe, in which is also the data's hash.
 
     MissingCheckpoint, DamagedCheckpoint or OtherFormat of the state; BadRecipe where another value than one of
-    MAY_CHANGE differs.
+    MAY_CHANGE differs. What recipes did not have yet when the run began had its default.
     """
     path = folder / STATE_FILE
     if not path.is_file():
@@ -173,7 +174,8 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     before = state.get("callbacks", {}).get(KeepState.__qualname__, {}).get("recipe")
     if before is None:
         raise OtherFormat(f"{path} was written by another version of Facet")
-    one, other = (_flatten(values) for values in (before, recipe))
+    defaults = {name: default for name, (_, default) in flat_fields().items()}
+    one, other = defaults | _flatten(before), _flatten(recipe)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]
     if told:

@@ -25,7 +25,9 @@ def test_given_values_win():
         ("[augmentation]\nflips = 1", "augmentation.flips"),
         ("epochs = 'three'", "another type"),
         ("epochs = ", "no recipe"),
-        ("schedule = 'plateau'", "patience"),
+        ("schedule = 'plateau'", "plateau_patience"),
+        ("schedule = 'plateau'\npatience = 3", "plateau_patience"),
+        ("plateau_patience = -1", "at least 0"),
         ("learning_rate = 0", "over 0"),
     ],
 )

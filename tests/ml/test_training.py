@@ -9,7 +9,7 @@ from PIL import Image
 
 from ml import checkpoint, trunks
 from ml.card import read_card
-from ml.training import watching
+from ml.training import module, recipe, watching
 from tests.ml.conftest import read_log, weights_of
 
 
@@ -46,7 +46,7 @@ def test_a_network_learns_what_there_is_to_learn(run, tmp_path):
     "options",
     [
         ("--optimizer", "adam", "--lr", "1e-3", "--schedule", "cosine"),
-        ("--optimizer", "adamw", "--lr", "1e-3", "--schedule", "plateau", "--patience", "1"),
+        ("--optimizer", "adamw", "--lr", "1e-3", "--schedule", "plateau", "--plateau-patience", "1"),
         ("--mixup", "0.3", "--augmentation.shrink", "0.5", "--augmentation.shrink-to", "8,16"),
         ("--augmentation.jpeg", "0.5", "--adjust", "1.0"),
         ("--small-epochs", "1", "--small-size", "24"),
@@ -74,6 +74,27 @@ def test_the_trunk_stays_frozen_in_the_first_epochs(run, tmp_path):
 def test_a_run_that_gets_no_better_stops_early(run, tmp_path):
     run("run", "--epochs", "30", "--lr", "1e-9", "--average", "0", "--patience", "2", "--schedule", "constant")
     assert len(read_log(tmp_path / "run" / "log.csv")) < 30
+
+
+def test_a_plateau_divides_the_rate_and_patience_ends_the_run_all_the_same(run, tmp_path):
+    plateau = ["--lr", "1e-5", "--average", "0", "--schedule", "plateau", "--plateau-patience", "1"]
+    assert run("whole", *plateau, "--epochs", "6") == 0
+    assert run("ended", *plateau, "--epochs", "30", "--patience", "3") == 0
+    whole, ended = (read_log(tmp_path / name / "log.csv") for name in ("whole", "ended"))
+    assert len(whole) == 6
+    assert len(ended) < 30
+    assert float(ended[-1]["learning_rate"]) < float(ended[0]["learning_rate"])
+
+
+def test_the_rate_is_divided_after_as_many_epochs_as_told():
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    wanted = recipe.Recipe(schedule="plateau", plateau_patience=2)
+    plateau = module._schedule(optimizer, recipe=wanted, steps=1)
+    rates = []
+    for loss in (3.0, 3.0, 3.0, 2.0, 2.0, 2.0):
+        plateau.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([1, 1, 0.1, 0.1, 0.1, 0.01])
 
 
 def test_the_best_epoch_is_kept_beside_the_last(run, tmp_path):

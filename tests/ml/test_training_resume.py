@@ -60,6 +60,18 @@ def test_a_run_does_not_go_on_by_another_recipe(run, tmp_path, capsys, options, 
     assert told in capsys.readouterr().err
 
 
+def test_a_run_goes_on_by_a_recipe_that_can_say_more_than_when_it_began(run, tmp_path, capsys):
+    run("run", "--epochs", "1")
+    path = tmp_path / "run" / watching.STATE_FILE
+    state = torch.load(path, weights_only=True)
+    del state["callbacks"][watching.KeepState.__qualname__]["recipe"]["plateau_patience"]
+    torch.save(state, path)
+    with pytest.raises(SystemExit):
+        run("run", "--plateau-patience", "2", "--resume")
+    assert "plateau_patience was 0, now 2" in capsys.readouterr().err
+    assert run("run", "--resume") == 0
+
+
 def test_a_state_cut_in_half_is_told(run, tmp_path, capsys):
     run("run", "--epochs", "1")
     state = tmp_path / "run" / watching.STATE_FILE
