@@ -19,6 +19,7 @@ from classifier.services import analysis, deletion, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")
 
+PREPARE_AFTER_SECONDS = 5  # the first photos of a worker do not share its time with imports for explanations
 TASK_SECONDS = 20  # a task that finds endless work ends after this and sends the next, well within the lease
 
 _stopping = threading.Event()
@@ -73,7 +74,9 @@ def start_worker(sender: Any, **_: Any) -> None:
     connection.close()
     sign = {"name": sender.hostname, "device": pipeline.device, "model_version": version}
     threading.Thread(target=_beat_until_stopped, kwargs=sign, name="heartbeat", daemon=True).start()
-    threading.Thread(target=inference.prepare_explanations, name="prepare", daemon=True).start()
+    prepare = threading.Timer(PREPARE_AFTER_SECONDS, inference.prepare_explanations)
+    prepare.daemon = True
+    prepare.start()
     wake_workers()
 
 

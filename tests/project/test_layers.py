@@ -1,8 +1,11 @@
 """Who may import whom, as pyproject.toml says it, and what the web process loads."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from classifier.management.commands.run import WORKER_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,8 +33,20 @@ print(" ".join(sorted((heavy | {"ml.pipeline"}) & set(sys.modules))))
 """
 
 
-def run(*command):
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+LOAD_A_WORKER = """
+import sys
+from webapp.celery import app
+
+app.loader.import_default_modules()
+telling = {"classifier.services.analysis", "classifier.urls", "classifier.api", "drf_spectacular.views"}
+print(sorted(telling & set(sys.modules)))
+"""
+
+
+def run(*command, **environment):
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
+    )
 
 
 def test_nobody_imports_upwards():
@@ -45,3 +60,9 @@ def test_the_web_process_never_loads_the_model():
     result = run(sys.executable, "-c", LOAD_THE_SITE)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == []
+
+
+def test_a_worker_never_loads_the_api():
+    result = run(sys.executable, "-c", LOAD_A_WORKER, **WORKER_ENVIRONMENT)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "['classifier.services.analysis']"

@@ -16,12 +16,13 @@ from classifier.models import User
 logger = logging.getLogger("facet.run")
 
 WEB_TIMEOUT_SECONDS = 60
-# Photos of many sizes leave glibc and oneDNN with ever more memory; with these a worker stays near 1 GB.
-WORKER_MEMORY = {
+# Photos of many sizes leave glibc and oneDNN with ever more memory; with these a worker stays under 1 GB.
+WORKER_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2),  # bytes: larger blocks go back to the system when they are freed
     "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**2),
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",  # compiled kernels; the default is 1024
+    "CELERY_SKIP_CHECKS": "1",  # this command has just made them, and they load the whole web site
 }
 
 
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         children = [
             supervisor.Child("web", self._web_command(options["bind"])),
             *(
-                supervisor.Child(f"worker {number}", self._worker_command(number), environment=WORKER_MEMORY)
+                supervisor.Child(f"worker {number}", self._worker_command(number), environment=WORKER_ENVIRONMENT)
                 for number in range(1, options["workers"] + 1)
             ),
         ]
