@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from kombu.exceptions import ChannelError, OperationalError
 
-from classifier import inference
+from classifier import inference, memory
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
 from classifier.services import analysis, deletion, jobs, registry, workers
@@ -41,6 +41,7 @@ def analyze() -> None:
         wake_workers()
     if _run_until_empty(seconds=TASK_SECONDS):
         wake_workers()
+    memory.release_now_and_then()
 
 
 @shared_task
