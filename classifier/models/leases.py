@@ -51,6 +51,10 @@ class LeasedQuerySet(models.QuerySet):
         now = timezone.now()
         token = uuid.uuid4()
         with transaction.atomic(using=self.db):
+            if connection.vendor == "postgresql":
+                # No wait for the disk: a claim that a crash of the server forgets is made anew under another token.
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit TO OFF")
             candidates = self.claimable().order_by("turn", "id")
             if connection.features.has_select_for_update_skip_locked:
                 candidates = candidates.select_for_update(skip_locked=True)
@@ -68,9 +72,10 @@ class LeasedQuerySet(models.QuerySet):
                 lease_until=now + timedelta(seconds=settings.LEASE_SECONDS),
                 lost=Case(running, default=F("lost"), output_field=models.PositiveSmallIntegerField()),
             )
-        self.filter(token=token, lost__gte=MAX_LOST).update(
-            state=State.FAILED, code="worker_lost", token=None, lease_until=None, finished_at=now
-        )
+        if not first_is_fresh:
+            self.filter(token=token, lost__gte=MAX_LOST).update(
+                state=State.FAILED, code="worker_lost", token=None, lease_until=None, finished_at=now
+            )
         return list(self.filter(token=token).order_by("turn", "id"))
 
     def renew(self, *, token: uuid.UUID) -> int:
