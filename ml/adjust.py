@@ -1,4 +1,4 @@
-"""Give rare labels their weight: python -m ml.adjust --model DIR --data FOLDER --attribute race --out DIR
+"""Give rare labels their weight: python -m ml.adjust --model DIR --data FOLDER --head race --out DIR
 
 A network trained on uneven labels answers the frequent ones too readily. This takes --strength times the logarithm of
 each label's share off its calibrated logits (post-hoc logit adjustment, Menon et al. 2021), which costs no training:
@@ -48,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument("--out", type=writable_folder, required=True, metavar="DIR", help="new folder for the version")
     parser.add_argument("--name", help="its name (default: the old one with -adjusted)")
+    parser.add_argument("--head", default="race", metavar="ATTRIBUTE", help="which answers to shift (default: race)")
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help="default: 1")
     sources.add_arguments(parser)
     args = parser.parse_args(argv)
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
         else:
             faces = held_out.read_held_out(card, place=args.data).slice(0, args.limit)
-        card = adjust_head(net, card, faces=faces, attribute=args.attribute, strength=args.strength)
+        card = adjust_head(net, card, faces=faces, attribute=args.head, strength=args.strength)
         card = checkpoint.save(args.out, net=net, card=replace(card, name=args.name or f"{card.name}-adjusted"))
     print(f"{card.name} {card.sha256[:12]} is in {args.out}; python -m ml.calibrate makes its probabilities honest")
     return 0
