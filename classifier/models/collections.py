@@ -1,12 +1,14 @@
 """A collection: a named set of photos of one owner, with a stated purpose."""
 
 import uuid
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from ml.labels import ATTRIBUTES, TAXONOMIES
 
@@ -28,6 +30,10 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         """What is on now, held: who switches one off waits for this transaction, then removes what it stored."""
         held = self.select_for_update(no_key=True).filter(pk=pk)
         return next(iter(held.values_list("attributes", flat=True)), [])
+
+    def note_change(self, pks: Iterable[int]) -> None:
+        """Photos came, went or wait again: from now on what was counted before is not told any more."""
+        self.filter(pk__in=set(pks)).update(updated_at=timezone.now())
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Own collections, those shared with the user, and, for reviewers and staff, those opened to reviewers."""

@@ -26,6 +26,10 @@ class PhotoQuerySet(LeasedQuerySet):
         """The photos a user may delete or run again."""
         return self.filter(collection__in=Collection.objects.owned_by(user), deleting_at=None)
 
+    def collection_keys(self) -> list[int]:
+        """The primary keys of the collections that these photos are in, now."""
+        return list(self.order_by().values_list("collection_id", flat=True).distinct())
+
     def claimable(self) -> Self:
         return super().claimable().filter(deleting_at=None)
 

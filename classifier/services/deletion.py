@@ -22,7 +22,9 @@ BATCH_PHOTOS = 100  # photos whose files and rows go in one transaction: short e
 def delete_photos(photos: PhotoQuerySet) -> int:
     """Delete photos with their files, faces and predictions; the number of photos, which nobody sees from now on."""
     now = timezone.now()
+    collections = photos.collection_keys()
     count = _mark_photos(photos, at=now)
+    Collection.objects.note_change(collections)
     _finish_photos(Photo.objects.filter(deleting_at=now))
     return count
 

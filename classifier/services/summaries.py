@@ -1,5 +1,6 @@
 """Counts over whole collections, as the pages show them; shares of groups are kept in the cache."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ SHARES_SECONDS = 24 * 3600
 # twentieth of the time, so that looking at a million photos costs no more than looking at ten thousand.
 LARGE_PHOTOS = 20_000
 COUNTED_PER_SECOND = 50_000  # photos for each second that a count is kept
+SHORTEST_SECONDS = 2  # caches count in whole seconds, and some drop what is kept for less than one
 SHARED_PER_SECOND = 5_000  # faces likewise, for the shares of groups while they still change
 
 
@@ -74,13 +76,14 @@ class Summary:
         return max(filter(None, (self.counts.changed_at, self.collection.updated_at)))
 
 
-def count_photos(collections: Iterable[Collection]) -> dict[int, Counts]:
+def count_photos(collections: Iterable[Collection], *, is_exact: bool = False) -> dict[int, Counts]:
     """The counts of each collection by its primary key; every collection has an entry.
 
-    Those of a collection of more than LARGE_PHOTOS may be some seconds old; their sums add up all the same.
+    Unless they must be exact, those of a collection of more than LARGE_PHOTOS may be some seconds old, but not older
+    than the last upload, deletion or rerun that the given row knows of; their sums add up all the same.
     """
-    keys = {collection.pk: f"counts:{collection.uid}" for collection in collections}
-    known = cache.get_many(keys.values())
+    keys = {collection.pk: f"counts:{collection.uid}:{collection.updated_at.isoformat()}" for collection in collections}
+    known = {} if is_exact else cache.get_many(keys.values())
     counts = {pk: known[key] for pk, key in keys.items() if key in known}
     for pk, fresh in _count_anew([pk for pk in keys if pk not in counts]).items():
         counts[pk] = fresh
@@ -117,7 +120,7 @@ def _count_anew(wanted: Sequence[int]) -> dict[int, Counts]:
 
 def _keep_if_large(key: str, counted: Any, *, photos: int) -> None:
     if photos > LARGE_PHOTOS:
-        cache.set(key, counted, photos / COUNTED_PER_SECOND)
+        cache.set(key, counted, max(SHORTEST_SECONDS, math.ceil(photos / COUNTED_PER_SECOND)))
 
 
 def summarise(collections: Sequence[Collection]) -> list[Summary]:
@@ -178,7 +181,7 @@ def _shares_place(collection: Collection, *, counts: Counts) -> tuple[str, float
     """
     if counts.pending and counts.photos > LARGE_PHOTOS:
         key = f"shares:{collection.uid}:running:{collection.updated_at.isoformat()}"
-        return key, max(1.0, counts.faces / SHARED_PER_SECOND)
+        return key, max(SHORTEST_SECONDS, math.ceil(counts.faces / SHARED_PER_SECOND))
     changed = ":".join(at.isoformat() for at in (collection.updated_at, counts.changed_at) if at)
     return f"shares:{collection.uid}:{counts.done}:{counts.faces}:{changed}", SHARES_SECONDS
 

@@ -63,7 +63,7 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
         deletion.delete_collection(collection)
         messages.success(request, f"“{collection.name}” and everything in it was deleted.")
         return redirect("collection-list")
-    counts = summaries.count_photos([collection])[collection.pk]
+    counts = summaries.count_photos([collection], is_exact=True)[collection.pk]
     return render(request, "collections/delete.html", {"collection": collection, "counts": counts})
 
 
