@@ -19,6 +19,9 @@ from ml.card import CARD_FILE, ModelCard
 from ml.commands import BadRecipe, told_errors, writable_folder
 from ml.training.recipe import DataRecipe
 
+# What a recipe tells of its images, by which later commands know again what was trained on and what was held out.
+_OF_THE_DATA = ("data", "also", "validation", "seed", "data_sha256")
+
 Member = tuple[network.AttributeNet, ModelCard]
 
 
@@ -41,7 +44,10 @@ def join_networks(members: Sequence[Member], *, name: str) -> Member:
         temperatures={},
         thresholds={},
         metrics={},
-        recipe={"joined": [card.recipe for card in cards], "data": cards[0].recipe.get("data", {})},
+        recipe={
+            "joined": [card.recipe for card in cards],
+            **{name: cards[0].recipe[name] for name in _OF_THE_DATA if name in cards[0].recipe},
+        },
         sha256="",
     )
 
@@ -57,7 +63,8 @@ def _check_members(cards: Sequence[ModelCard]) -> int:
             raise BadRecipe(f"{card.name} is a {card.arch}: only face ResNet-29s can be joined")
         if (card.labels, card.preset) != (first.labels, first.preset):
             raise BadRecipe(f"{first.name} and {card.name} differ in labels or preprocessing")
-        if _data_of(card) != _data_of(first):
+        hashes = {of.recipe["data_sha256"] for of in (first, card) if "data_sha256" in of.recipe}
+        if _data_of(card) != _data_of(first) or len(hashes) > 1:
             raise BadRecipe(
                 f"{first.name} and {card.name} were trained on different images: what one held out the other may know"
             )
@@ -67,9 +74,11 @@ def _check_members(cards: Sequence[ModelCard]) -> int:
 
 
 def _data_of(card: ModelCard) -> str:
-    """What the recipe says of the training images, with the defaults of today."""
-    found = card.recipe.get("data", {})
-    return json.dumps([asdict(DataRecipe()) | found, card.recipe.get("also", [])], sort_keys=True)
+    """What the recipe says of the training images and of those it held out, with the defaults of today."""
+    found = asdict(DataRecipe()) | card.recipe.get("data", {})
+    # What was split off at random depends on the seed.
+    seed = card.recipe.get("seed") if found["validation_share"] else None
+    return json.dumps([found, card.recipe.get("also", []), card.recipe.get("validation"), seed], sort_keys=True)
 
 
 def _join_tensors(key: str, *, states: Sequence[dict[str, Tensor]], cards: Sequence[ModelCard]) -> Tensor:

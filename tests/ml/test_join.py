@@ -29,7 +29,7 @@ def member(folder: Path, *, seed: int, **changes: object) -> Path:
         temperatures={"race": 0.5 + seed, "gender": 1.0, "age": 2.0},
         thresholds={"gender": {"gender": 0.7}},
         metrics={"race": 0.5},
-        recipe={"seed": seed, "data": DATA},
+        recipe={"seed": seed, "data": DATA, "data_sha256": "0"},
         licence="none",
     )
     checkpoint.save(folder, net=net, card=replace(card, **changes))
@@ -67,7 +67,7 @@ def test_its_card_tells_of_its_members_and_of_no_measure_of_theirs(two, tmp_path
     card = read_card(joined(two, out=tmp_path / "joint"))
     assert (card.name, card.arch, card.preset) == ("joint", "face_resnet29x2", Preset(size=150))
     assert [recipe["seed"] for recipe in card.recipe["joined"]] == [1, 2]
-    assert card.recipe["data"] == DATA
+    assert (card.recipe["data"], card.recipe["data_sha256"]) == (DATA, "0")
     assert (card.temperatures, card.thresholds, card.metrics) == ({}, {}, {})
 
 
@@ -75,6 +75,13 @@ def test_a_joint_network_can_be_joined_again_and_explained(two, tmp_path):
     joined([*two, two[0]], out=tmp_path / "three")
     joined([tmp_path / "three", two[1]], out=tmp_path / "four")
     assert read_card(tmp_path / "four").arch == "face_resnet29x4"
+    x = torch.randn(2, 3, 150, 150)
+    with torch.inference_mode():
+        of_three, of_two, of_four = (
+            checkpoint.load(folder)[0](x)["race"] for folder in (tmp_path / "three", two[1], tmp_path / "four")
+        )
+    # The members' temperatures are 0.5 and their seed; a joint network has none.
+    assert torch.allclose(of_four, (of_three + of_two / 2.5) / 2, atol=1e-2)
     chip = tmp_path / "chip.png"
     Image.effect_noise((150, 150), 90).convert("RGB").save(chip)
     picture = tmp_path / "why.png"
@@ -83,12 +90,25 @@ def test_a_joint_network_can_be_joined_again_and_explained(two, tmp_path):
     assert Image.open(picture).width > 150
 
 
+def test_runs_with_other_seeds_held_out_other_images_where_these_are_drawn(tmp_path):
+    drawn = {"data": {"validation_share": 0.25}}
+    members = [
+        checkpoint.load(member(tmp_path / f"{seed}", seed=seed, recipe={**drawn, "seed": seed})) for seed in (1, 2)
+    ]
+    with pytest.raises(join.BadRecipe, match="trained on different images"):
+        join.join_networks(members, name="joint")
+    same = [(net, replace(card, recipe={**drawn, "seed": 1})) for net, card in members]
+    assert join.join_networks(same, name="joint")[1].recipe["seed"] == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"arch": "resnet18"}, "only face ResNet-29s can be joined"),
         ({"preset": Preset(size=112)}, "differ in labels or preprocessing"),
         ({"recipe": {"data": {**DATA, "held_out": 5}}}, "trained on different images"),
+        ({"recipe": {"data": DATA, "data_sha256": "1"}}, "trained on different images"),
+        ({"recipe": {"data": DATA, "also": [{"reader": "utkface"}]}}, "trained on different images"),
     ],
 )
 def test_what_does_not_fit_together_is_told(changes, told, tmp_path):
