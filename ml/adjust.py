@@ -9,6 +9,7 @@ The result is another version, with no measures and no thresholds: calibrate and
 """
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +26,10 @@ def adjust_head(
 ) -> ModelCard:
     """Shift the biases of one head in place; the card of the new version.
 
-    Raises BadRecipe where the checkpoint or the set does not know the attribute.
+    Raises BadRecipe where the checkpoint or the set does not know the attribute, and for a strength that is no number.
     """
+    if not math.isfinite(strength):
+        raise BadRecipe(f"a strength is a number, not {strength:g}")
     if attribute not in card.labels or attribute not in faces.targets:
         raise BadRecipe(f"{card.name} or the data set has no attribute {attribute!r}")
     covers = setup.covers_of(faces, heads=card.labels)
@@ -35,7 +38,8 @@ def adjust_head(
     log_shares = log_shares * card.temperatures.get(attribute, 1.0)
     with torch.no_grad():
         net.heads[attribute].get_parameter("bias").sub_(strength * log_shares)
-    adjusted = card.recipe.get("adjusted", {}) | {attribute: strength}
+    before = card.recipe.get("adjusted", {})
+    adjusted = before | {attribute: before.get(attribute, 0.0) + strength}
     return replace(card, thresholds={}, metrics={}, recipe=card.recipe | {"adjusted": adjusted}, sha256="")
 
 

@@ -70,11 +70,21 @@ def test_the_new_version_has_a_name_and_no_measures_of_the_old_one(run, model):
     assert card.labels == labels.ATTRIBUTES
 
 
+def test_what_was_adjusted_before_is_told_in_all(run, small_fairface, tmp_path):
+    run("--strength", "0.5")
+    arguments = ["--model", str(tmp_path / "out"), "--data", str(small_fairface), "--out", str(tmp_path / "again")]
+    assert adjust.main([*arguments, "--strength", "0.25"]) == 0
+    assert read_card(tmp_path / "again").recipe["adjusted"] == {"race": 0.75}
+
+
 def test_what_cannot_be_adjusted_is_told(run, model, small_fairface, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         run("--head", "height")
     assert end.value.code == 2
     assert "no attribute 'height'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run("--strength", "nan")
+    assert "a strength is a number, not nan" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         adjust.main(["--model", str(model), "--data", str(small_fairface), "--out", str(model)])
     assert "holds a checkpoint" in capsys.readouterr().err
