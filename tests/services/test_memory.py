@@ -1,4 +1,5 @@
 import ctypes
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,13 +12,15 @@ def never_released(monkeypatch):
 
 
 def test_memory_is_given_back_now_and_then(monkeypatch):
-    now = [100.0]
+    now, trimmed = [100.0], []
     monkeypatch.setattr(memory, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=trimmed.append))
     assert memory.release_now_and_then()
     now[0] += memory.RELEASE_SECONDS - 1
     assert not memory.release_now_and_then()
     now[0] += 1
     assert memory.release_now_and_then()
+    assert trimmed == [0, 0]
 
 
 def test_where_the_system_has_no_such_call_nothing_breaks(monkeypatch):
