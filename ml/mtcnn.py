@@ -7,6 +7,7 @@ two seconds at its start and 150 MB for good.
 import importlib.machinery
 import importlib.util
 from collections.abc import Mapping
+from contextlib import suppress as ignoring
 from pathlib import Path
 
 import torch
@@ -74,9 +75,10 @@ def _load_operators() -> None:
     folder = str(_find_package("torchvision"))
     loaders = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
     library = importlib.machinery.FileFinder(folder, loaders).find_spec("_C_stable")
-    try:
-        torch.ops.load_library(library.origin if library else "")
-    except (OSError, RuntimeError):
+    if library is not None and library.origin is not None:
+        with ignoring(OSError, RuntimeError):
+            torch.ops.load_library(library.origin)
+    if not hasattr(torch.ops.torchvision, "nms"):
         import torchvision  # noqa: F401
 
 
