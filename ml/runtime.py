@@ -72,7 +72,9 @@ class TorchRuntime(Runtime):
     def __init__(
         self, net: network.AttributeNet, card: ModelCard, *, device: str = "cpu", precision: str | None = None
     ) -> None:
-        """`precision` is one of PRECISIONS; None is the one that suits the device."""
+        """`precision` is one of PRECISIONS; None is the one that suits the device. Raises ValueError for others."""
+        if precision not in (None, *PRECISIONS):
+            raise ValueError(f"no precision called {precision!r}; known: {', '.join(PRECISIONS)}")
         self.card, self.device = card, torch.device(device)
         folded = network.fold_norms(net.eval()).requires_grad_(False)
         self._net = folded.to(self.device).to(memory_format=torch.channels_last)

@@ -117,6 +117,8 @@ def test_a_precision_that_is_asked_for_is_the_one_that_is_used(tiny, tmp_path):
     chips = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     exact, half = (load_runtime(tmp_path, precision=precision) for precision in PRECISIONS)
     assert (exact.precision, half.precision) == ("float32", "bfloat16")
+    with pytest.raises(ValueError, match="no precision called 'half'"):
+        load_runtime(tmp_path, precision="half")
     assert exact.logits(chips)["race"] == pytest.approx(half.logits(chips)["race"], abs=0.05)
     assert not np.array_equal(exact.logits(chips)["race"], half.logits(chips)["race"])
     assert TorchRuntime(net, card).precision in PRECISIONS
