@@ -189,7 +189,12 @@ CACHES = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
         if REDIS_URL
-        else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "facet_cache"}
+        else {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "facet_cache",
+            # Limits of sign-in are counted in it: nobody shall wash them out with what pages keep.
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
     )
 }
 
