@@ -40,13 +40,11 @@ CMD ["sh", "-c", "exec gunicorn webapp.wsgi --bind 0.0.0.0:8000 --worker-class g
 
 FROM base AS worker
 # The memory of a worker that meets photos of many sizes: the same settings as in `manage.py run`.
-# captum brings matplotlib, whose cache of fonts has no place beside the photos. The checks were made before the
-# database was migrated; here they would load the whole web site.
+# captum brings matplotlib, whose cache of fonts has no place beside the photos.
 ENV MALLOC_ARENA_MAX=2 \
     MALLOC_MMAP_THRESHOLD_=4194304 \
     MALLOC_TRIM_THRESHOLD_=16777216 \
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=128 \
-    CELERY_SKIP_CHECKS=1 \
     MPLCONFIGDIR=/tmp/matplotlib
 COPY --from=worker-packages /venv /venv
 COPY . .
