@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 
 from ml import checkpoint, data, held_out, network, sources
-from ml.card import CARD_FILE, ModelCard
-from ml.commands import BadRecipe, told_errors, writable_folder
+from ml.card import ModelCard
+from ml.commands import BadRecipe, new_checkpoint, told_errors
 from ml.training import setup
 
 
@@ -50,14 +50,12 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
-    parser.add_argument("--out", type=writable_folder, required=True, metavar="DIR", help="new folder for the version")
+    parser.add_argument("--out", type=new_checkpoint, required=True, metavar="DIR", help="new folder for the version")
     parser.add_argument("--name", help="its name (default: the old one with -adjusted)")
     parser.add_argument("--head", default="race", metavar="ATTRIBUTE", help="which answers to shift (default: race)")
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help="default: 1")
     sources.add_arguments(parser)
     args = parser.parse_args(argv)
-    if (args.out / CARD_FILE).exists():
-        parser.error(f"--out {args.out} holds a checkpoint: name a new folder")
     with told_errors(parser):
         net, card = checkpoint.load(args.model, own_labels=True)
         if sources.names_a_set(args):

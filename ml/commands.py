@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ml.card import CheckpointError
+from ml.card import CARD_FILE, CheckpointError
 from ml.data import BadData, DataWarning
 
 
@@ -58,6 +58,14 @@ def writable_folder(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise argparse.ArgumentTypeError(f"cannot write in {nearest}")
+    return path
+
+
+def new_checkpoint(text: str) -> Path:
+    """A folder in which a checkpoint can be written and none is yet, as an argument's type."""
+    path = writable_folder(text)
+    if (path / CARD_FILE).exists():
+        raise argparse.ArgumentTypeError(f"{text} holds a checkpoint: name a new folder")
     return path
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ml import checkpoint, foreign, labels, network, trunks
-from ml.card import CARD_FILE, DamagedCheckpoint, ModelCard, OtherFormat
-from ml.commands import told_errors
+from ml.card import DamagedCheckpoint, ModelCard, OtherFormat
+from ml.commands import new_checkpoint, told_errors
 from ml.preprocess import IMAGENET_PRESET
 
 ARCH = "resnet34"
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         "The file is read without running anything in it.",
     )
     parser.add_argument("--file", type=Path, required=True, help="the released .pt file")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--out", type=new_checkpoint, required=True, help="folder for the checkpoint")
     parser.add_argument("--name", default="fairface-resnet34", help="what the checkpoint is called")
     args = parser.parse_args(argv)
     card = ModelCard(
@@ -78,8 +78,6 @@ def main(argv: list[str] | None = None) -> int:
         licence="CC BY 4.0 (FairFace)",
         trained_on="FairFace, by its authors, from ImageNet weights",
     )
-    if (args.out / CARD_FILE).exists():
-        parser.error(f"--out {args.out} holds a checkpoint: name a new folder")
     with told_errors(parser):
         card = checkpoint.save(args.out, net=read_network(args.file), card=card)
     print(

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ml import checkpoint, network, trunks
-from ml.card import CARD_FILE, ModelCard
-from ml.commands import BadRecipe, told_errors, writable_folder
+from ml.card import ModelCard
+from ml.commands import BadRecipe, new_checkpoint, told_errors
 from ml.training.recipe import DataRecipe
 
 # What a recipe tells of its images, by which later commands know again what was trained on and what was held out.
@@ -102,13 +102,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--model", type=Path, action="append", required=True, metavar="DIR", help="folder of a checkpoint; repeat it"
     )
-    parser.add_argument(
-        "--out", type=writable_folder, required=True, metavar="DIR", help="new folder for the joint one"
-    )
+    parser.add_argument("--out", type=new_checkpoint, required=True, metavar="DIR", help="new folder for the joint one")
     parser.add_argument("--name", required=True, help="what it is called")
     args = parser.parse_args(argv)
-    if (args.out / CARD_FILE).exists():
-        parser.error(f"--out {args.out} holds a checkpoint: name a new folder")
     with told_errors(parser):
         net, card = join_networks([checkpoint.load(folder, own_labels=True) for folder in args.model], name=args.name)
         card = checkpoint.save(args.out, net=net, card=card)
