@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ml import faces, files, photos
 from ml.benching import growth, measuring, sample, ways
 from ml.card import DEFAULT_DIR
-from ml.commands import known_device, told_errors
+from ml.commands import known_device, positive, told_errors
 from ml.pipeline import FacePipeline
 from ml.runtime import PRECISIONS, Runtime
 
@@ -165,11 +165,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs the network")
     parser.add_argument("--precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
-    parser.add_argument("--threads", type=_positive, metavar="N", help="cap torch's and the decoding threads")
+    parser.add_argument("--threads", type=positive, metavar="N", help="cap torch's and the decoding threads")
     parser.add_argument(
-        "--count", type=_positive, metavar="N", help="use so many photos, going round if there are fewer"
+        "--count", type=positive, metavar="N", help="use so many photos, going round if there are fewer"
     )
-    parser.add_argument("--longest", type=_positive, metavar="PX", help="scale photos to this longer side first")
+    parser.add_argument("--longest", type=positive, metavar="PX", help="scale photos to this longer side first")
     parser.add_argument(
         "--chips", type=int, default=CHIPS, metavar="N", help=f"chips to classify alone ({CHIPS}; 0: none)"
     )
@@ -210,13 +210,6 @@ def _measure_growth(load: Callable[..., FacePipeline], args: argparse.Namespace)
         print(growth.tell(row), flush=True)
         rows.append(asdict(row))
     return describe(pipeline) | {"growth": rows}
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
 
 
 if __name__ == "__main__":
