@@ -1,14 +1,14 @@
 """Random changes to a batch of chips, on tensors and with a generator of its own, so that a run can be repeated."""
 
-import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Generator, Tensor
 from torch.nn import functional
+
+from ml.training import jpeg
 
 
 @dataclass(frozen=True)
@@ -87,37 +87,45 @@ def _colour(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
 
 def _shrink(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
     """Bring some chips to a small side and back; one side for all of them in a batch, or each batch would take long."""
-    chosen = torch.rand(len(x), generator=generator, device=x.device) < how.shrink
-    if not chosen.any():
-        return x
+    chosen = _choose(x, share=how.shrink, generator=generator)
     low, high = how.shrink_to
     side = int(torch.randint(low, high + 1, (1,), generator=generator, device=generator.device))
-    if side < x.shape[2]:
+    if side < x.shape[2] and len(chosen):
         small = functional.interpolate(x[chosen], size=(side, side), mode="bilinear", antialias=True)
         x[chosen] = functional.interpolate(small, size=list(x.shape[2:]), mode="bilinear", align_corners=False)
     return x
 
 
 def _compress(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
-    """Save some chips as JPEG and open them again; on the CPU, where the codec is."""
-    low, high = how.jpeg_quality
-    chosen = torch.rand(len(x), generator=generator, device=x.device) < how.jpeg
-    for index in torch.nonzero(chosen).flatten().tolist():
-        quality = int(torch.randint(low, high + 1, (1,), generator=generator, device=generator.device))
-        content = io.BytesIO()
-        pixels = x[index].round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-        Image.fromarray(pixels).save(content, "JPEG", quality=quality)
-        x[index] = torch.from_numpy(np.array(Image.open(content))).permute(2, 0, 1).to(x)
+    chosen = _choose(x, share=how.jpeg, generator=generator)
+    if len(chosen):
+        low, high = how.jpeg_quality
+        quality = torch.randint(low, high + 1, (len(chosen),), generator=generator, device=x.device).float()
+        x[chosen] = jpeg.compress(x[chosen], quality=quality)
     return x
 
 
 def _erase(x: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
     """Cover a rectangle of 5 to 20 % of some chips with their mean colour."""
-    height, width = x.shape[2:]
-    for index in torch.nonzero(torch.rand(len(x), generator=generator, device=x.device) < how.erase).flatten().tolist():
-        area, stretch, across, down = torch.rand(4, generator=generator, device=x.device).tolist()
-        area, ratio = 0.05 + 0.15 * area, math.exp((stretch - 0.5) * 1.4)
-        h, w = round(height * math.sqrt(area * ratio)), round(width * math.sqrt(area / ratio))
-        top, left = int(down * (height - h)), int(across * (width - w))
-        x[index, :, top : top + h, left : left + w] = x[index].mean(dim=(1, 2), keepdim=True)
+    chosen = _choose(x, share=how.erase, generator=generator)
+    if not len(chosen):
+        return x
+    area, stretch, across, down = torch.rand(4, len(chosen), 1, generator=generator, device=x.device)
+    area, ratio = 0.05 + 0.15 * area, torch.exp((stretch - 0.5) * 1.4)
+    inside = []
+    for side, share, place in ((x.shape[2], area * ratio, down), (x.shape[3], area / ratio, across)):
+        length = (side * share.sqrt()).round()
+        begin = (place * (side - length)).floor()
+        spot = torch.arange(side, device=x.device)
+        inside.append((spot >= begin) & (spot < begin + length))
+    covered = (inside[0][:, :, None] & inside[1][:, None]).unsqueeze(1)  # (M, 1, H, W)
+    faces = x[chosen]
+    x[chosen] = torch.where(covered, faces.mean(dim=(2, 3), keepdim=True), faces)
     return x
+
+
+def _choose(x: Tensor, *, share: float, generator: Generator) -> Tensor:
+    """The places (M,) of a random part of a batch, each chip with the same chance."""
+    if share <= 0:
+        return torch.zeros(0, dtype=torch.long, device=x.device)
+    return torch.nonzero(torch.rand(len(x), generator=generator, device=x.device) < share).flatten()

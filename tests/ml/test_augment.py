@@ -1,0 +1,46 @@
+"""What augmentation does to chips, beside what every recipe's test shows."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ml.training import augment, jpeg
+from tests import pictures
+
+
+def as_chips(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+
+
+@pytest.mark.parametrize("quality", [30, 60, 90])
+@pytest.mark.parametrize("side", [96, 150])
+def test_compression_loses_what_an_encoder_loses(quality, side):
+    image = pictures.astronaut().crop((150, 0, 374, 224)).resize((side, side))
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=quality)
+    theirs = as_chips(Image.open(content))
+    ours = jpeg.compress(as_chips(image), quality=torch.tensor([float(quality)]))
+    lost = (theirs - as_chips(image)).abs().mean()
+    assert (ours - theirs).abs().mean() < lost / 2
+    assert (ours - as_chips(image)).abs().mean() == pytest.approx(float(lost), rel=0.1)
+
+
+def test_each_chip_has_its_own_quality():
+    chips = as_chips(pictures.astronaut().resize((64, 64))).repeat(2, 1, 1, 1)
+    coarse, fine = jpeg.compress(chips, quality=torch.tensor([5.0, 95.0]))
+    assert (coarse - chips[0]).abs().mean() > 2 * (fine - chips[1]).abs().mean()
+
+
+def test_what_is_erased_is_a_rectangle_of_the_mean_colour():
+    noise = torch.rand(64, 3, 50, 50, generator=torch.Generator().manual_seed(3)) * 255
+    how = augment.Augmentation(erase=1.0)
+    erased = augment._erase(noise.clone(), how=how, generator=torch.Generator().manual_seed(4))
+    for before, after in zip(noise, erased, strict=True):
+        changed = (before != after).any(dim=0)
+        rows, columns = changed.any(dim=1), changed.any(dim=0)
+        assert torch.equal(changed, rows[:, None] & columns[None])
+        assert 0.03 < changed.float().mean() < 0.25
+        assert torch.allclose(after[:, changed], before.mean(dim=(1, 2))[:, None], atol=1e-3)
