@@ -46,22 +46,39 @@ def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk, *, path: Path) -> None:
         raise DamagedCheckpoint(f"{path} does not fit: {error}") from error
 
 
-def load_face_trunk(path: Path) -> FaceResNet29:
+def load_face_trunk(path: Path, *, width: int = 1) -> FaceResNet29:
     """The face ResNet-29 from dlib's weights, whose scale layers become batch normalisations of mean 0, variance 1.
 
-    It computes exactly the original features in evaluation mode; `calibrate_norms` makes it fit to be trained.
+    It computes exactly the original features in evaluation mode, `width` times one after another; `calibrate_norms`
+    makes it fit to be trained.
     """
-    trunk = FaceResNet29()
+    trunk = FaceResNet29(count=width, mixed=True)
     state = trunk.state_dict()
     for name, tensor in load_file(path).items():
         if name.startswith("embedding."):  # the identity descriptor: Facet recognises attributes, not people
             continue
-        state[name.replace(".scale.", ".norm.")] = tensor.float()
+        place = name.replace(".scale.", ".norm.")
+        state[place] = _repeat_channels(tensor.float(), like=state[place])
     for name in state:
         if name.endswith("running_var"):
             state[name] = torch.full_like(state[name], 1.0 - trunk.stem.norm.eps)
     trunk.load_state_dict(state)
     return trunk.eval()
+
+
+def _repeat_channels(tensor: Tensor, *, like: Tensor) -> Tensor:
+    """Filters (O, I, h, w) or values (O,) in a larger shape: copies on the diagonal, each reading its own channels.
+
+    Filters that read the picture are repeated, since there is only one picture.
+    """
+    times = like.shape[0] // tensor.shape[0]
+    if tensor.ndim == 1 or like.shape[1] == tensor.shape[1]:
+        return tensor.repeat(times, *[1] * (tensor.ndim - 1))
+    wide = torch.zeros_like(like)
+    outputs, inputs = tensor.shape[:2]
+    for number in range(times):
+        wide[number * outputs : (number + 1) * outputs, number * inputs : (number + 1) * inputs] = tensor
+    return wide
 
 
 @torch.no_grad()

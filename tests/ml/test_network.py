@@ -1,6 +1,6 @@
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -46,6 +46,20 @@ def test_the_trunk_computes_the_original_features_before_and_after_it_is_made_tr
     assert expected.abs().max() > 0.5
     assert torch.allclose(loaded, expected, atol=1e-4)
     assert torch.allclose(calibrated, expected, atol=1e-3)
+
+
+def test_a_wide_face_resnet_begins_as_the_narrow_one_side_by_side(tmp_path):
+    torch.manual_seed(0)
+    narrow = trunks.FaceResNet29().eval()
+    state = {name: tensor.half() for name, tensor in narrow.state_dict().items() if not name.endswith("tracked")}
+    state = {name.replace(".norm.", ".scale."): t for name, t in state.items() if "running" not in name}
+    save_file(state, tmp_path / "start.safetensors")
+    wide = pretrained.load_face_trunk(tmp_path / "start.safetensors", width=2)
+    x = torch.randn(2, 3, 150, 150)
+    with torch.inference_mode():
+        one, two = pretrained.load_face_trunk(tmp_path / "start.safetensors")(x), wide(x)
+    assert wide.features == trunks.create_trunk("face_resnet29w2").features == 512
+    assert torch.allclose(two, one.repeat(1, 2), atol=1e-4)
 
 
 def test_calibrated_normalisations_meet_what_they_expect():
