@@ -1,6 +1,7 @@
 """From files in folders or zips to a FaceSet: what the readers share."""
 
 import hashlib
+import os
 import warnings
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from ml import data, photos, preprocess
 
-DECODING_THREADS = 2
+DECODING_THREADS = os.cpu_count() or 2
 
 
 class ImageStore:
