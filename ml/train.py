@@ -7,6 +7,8 @@ import argparse
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from ml.precision import has_fast_bfloat16
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
-from ml.training.module import AttributeModule, DivergedLoss
+from ml.training.module import AttributeModule, DivergedLoss, Teacher
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 EVALUATION_BATCH = 250
@@ -50,13 +52,24 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         limit=args.limit,
     )
     preset = setup.preset_of(wanted)
-    sets = setup.read_sets(wanted, places, preset=preset)
+    teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
+    size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
+    sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
     pieces, resume = 1, args.resume
     while True:
         try:
-            return fit(wanted, sets=sets, preset=preset, args=args, batch=batch, pieces=pieces, resume=resume)
+            return fit(
+                wanted,
+                sets=sets,
+                preset=preset,
+                teachers=teachers,
+                args=args,
+                batch=batch,
+                pieces=pieces,
+                resume=resume,
+            )
         except torch.cuda.OutOfMemoryError:
             if args.devices * args.nodes > 1:  # the other processes cannot know: they would wait for ever
                 print(f"stopped: out of memory; try --batch-size {max(1, batch // 2)} and --resume", file=sys.stderr)
@@ -79,12 +92,16 @@ def fit(
     *,
     sets: tuple[data.FaceSet, data.FaceSet],
     preset: Preset,
+    teachers: Sequence[Teacher],
     args: argparse.Namespace,
     batch: int,
     pieces: int,
     resume: bool,
 ) -> int:
-    """Train on the first set, measured on the second; each step's batch, of each process, comes in so many pieces."""
+    """Train on the first set, measured on the second; each step's batch, of each process, comes in so many pieces.
+
+    The sets' chips may be larger than the network's: teachers may want them so.
+    """
     training, validation = sets
     processes = args.devices * args.nodes
     heads = setup.head_labels([training], recipe=wanted)
@@ -104,8 +121,10 @@ def fit(
         covers=covers,
         val_covers=val_covers,
         prior=setup.priors_of(training, covers=covers),
-        teachers=[checkpoint.load(folder, own_labels=True)[0].requires_grad_(False) for folder in args.teacher],
+        teachers=teachers,
     )
+    if args.compile:
+        module.net.trunk.compile()
     log.describe(
         classes=training.classes, val_classes=validation.classes, images=len(order) // pieces * batch * processes
     )
@@ -216,6 +235,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")
     parser.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines")
     parser.add_argument("--strategy", default="auto", help="one of Lightning's, such as ddp or fsdp")
+    parser.add_argument("--compile", action="store_true", help="compile the trunk: a slow start, then faster steps")
     parser.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
     values = parser.add_argument_group("recipe", "values that win over the recipe's")
     for key, (kind, _) in recipe.flat_fields().items():

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -39,20 +38,11 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def augment(chips: Tensor, *, how: Augmentation, generator: Generator) -> Tensor:
     """Change uint8 chips (B, 3, H, W) into float ones in 0..255, each in its own way."""
-    chips = _colour(_move(chips.float(), how=how, generator=generator), how=how, generator=generator)
-    chips = _shrink(chips.clamp_(0.0, 255.0), how=how, generator=generator)
-    chips = _compress(chips, how=how, generator=generator)
-    return _erase(chips, how=how, generator=generator)
-
-
-def mix_weight(strength: float, *, generator: Generator) -> float:
-    """Mixup's share of the first of two images, Beta(strength, strength), at least half (Zhang et al. 2018); 1 if 0."""
-    if strength <= 0:
-        return 1.0
-    # torch has no Beta sampler that takes a generator.
-    seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
-    share = float(np.random.default_rng(seed).beta(strength, strength))
-    return max(share, 1.0 - share)
+    with torch.autocast(chips.device.type, enabled=False):
+        chips = _colour(_move(chips.float(), how=how, generator=generator), how=how, generator=generator)
+        chips = _shrink(chips.clamp_(0.0, 255.0), how=how, generator=generator)
+        chips = _compress(chips, how=how, generator=generator)
+        return _erase(chips, how=how, generator=generator)
 
 
 def _signed(count: int, *, like: Tensor, generator: Generator) -> Tensor:

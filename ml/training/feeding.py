@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ml.data import FaceSet
+from ml.preprocess import Preset, to_input
 
 Batch = tuple[Tensor, dict[str, Tensor]]  # chips (B, 3, S, S) uint8, and per attribute class positions (B,)
 
@@ -16,6 +18,13 @@ Batch = tuple[Tensor, dict[str, Tensor]]  # chips (B, 3, S, S) uint8, and per at
 def as_batch(chips: np.ndarray) -> Tensor:
     """(B, S, S, 3) uint8 as a tensor (B, 3, S, S) whose memory is already channels last."""
     return torch.from_numpy(chips).permute(0, 3, 1, 2)
+
+
+def as_input(chips: Tensor, *, preset: Preset, size: int) -> Tensor:
+    """What a network is given: chips (B, 3, S, S) in 0..255 brought to (size, size) and normalised."""
+    if chips.shape[2] != size:
+        chips = functional.interpolate(chips.float(), size=[size, size], mode="bilinear", antialias=True)
+    return to_input(chips, preset=preset).contiguous(memory_format=torch.channels_last)
 
 
 class FaceBatches(Dataset[Batch]):

@@ -2,22 +2,32 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from ml import network
-from ml.preprocess import Preset, to_input
+from ml.card import ModelCard
+from ml.preprocess import Preset
 from ml.training import losses
-from ml.training.augment import augment, mix_weight
-from ml.training.feeding import Batch
+from ml.training.augment import augment
+from ml.training.feeding import Batch, as_input
+from ml.training.mixing import mix_chips
 from ml.training.recipe import Recipe
 from ml.training.tally import Tally
 
 MAX_GRADIENT_NORM = 5.0
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A network whose calibrated word a run learns from; it sees the same chips, at its own size."""
+
+    net: network.AttributeNet
+    card: ModelCard
 
 
 class DivergedLoss(Exception):
@@ -42,7 +52,7 @@ class AttributeModule(lightning.LightningModule):
         covers: Mapping[str, Tensor],
         val_covers: Mapping[str, Tensor],
         prior: Mapping[str, Tensor],
-        teachers: Sequence[nn.Module] = (),
+        teachers: Sequence[Teacher] = (),
     ) -> None:
         super().__init__()
         self.net = net
@@ -54,7 +64,8 @@ class AttributeModule(lightning.LightningModule):
         self._generator = torch.Generator()
 
     def on_fit_start(self) -> None:
-        self._teachers = [teacher.to(self.device).eval() for teacher in self._teachers]
+        for teacher in self._teachers:
+            teacher.net.to(self.device).to(memory_format=torch.channels_last)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if batch_idx:
@@ -77,17 +88,15 @@ class AttributeModule(lightning.LightningModule):
         recipe = self.recipe
         chips, targets = batch
         chips = augment(chips, how=recipe.augmentation, generator=self._generator)
-        share = mix_weight(recipe.mixup, generator=self._generator)
-        other = torch.randperm(len(chips), generator=self._generator, device=chips.device)
-        if share < 1.0:
-            chips = torch.lerp(chips[other], chips, share)
-        x = self._input(chips)
-        logits = self.net(x)
+        chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, generator=self._generator)
+        logits = self.net(self._input(chips))
         loss = share * self._loss(logits, targets)
         if share < 1.0:
             loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})
         if self._teachers and recipe.distill > 0:
-            loss = (1 - recipe.distill) * loss + recipe.distill * losses.teaching_loss(logits, self._ask_teachers(x))
+            loss = (1 - recipe.distill) * loss + recipe.distill * losses.teaching_loss(
+                logits, self._ask_teachers(chips)
+            )
         if not torch.isfinite(loss):
             raise DivergedLoss(
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {batch_index + 1}; "
@@ -138,10 +147,9 @@ class AttributeModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _input(self, chips: Tensor) -> Tensor:
-        if self.current_epoch < self.recipe.small_epochs:  # in validation too: the normalisations know this size only
-            side = self.recipe.small_size
-            chips = functional.interpolate(chips.float(), size=[side, side], mode="bilinear", antialias=True)
-        return to_input(chips, preset=self.preset).contiguous(memory_format=torch.channels_last)
+        # In validation too: the normalisations know this size only.
+        is_small = self.current_epoch < self.recipe.small_epochs
+        return as_input(chips, preset=self.preset, size=self.recipe.small_size if is_small else self.preset.size)
 
     def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         adjust = self.recipe.adjust
@@ -158,9 +166,17 @@ class AttributeModule(lightning.LightningModule):
         )
 
     @torch.no_grad()
-    def _ask_teachers(self, x: Tensor) -> dict[str, Tensor]:
+    def _ask_teachers(self, chips: Tensor) -> dict[str, Tensor]:
         """The mean of the teachers' probabilities (B, K) of each attribute that all of them know."""
-        said = [{name: torch.softmax(v.float(), dim=1) for name, v in teach(x).items()} for teach in self._teachers]
+        said = []
+        for teacher in self._teachers:
+            logits = teacher.net(as_input(chips, preset=teacher.card.preset, size=teacher.card.preset.size))
+            said.append(
+                {
+                    name: torch.softmax(v.float() / teacher.card.temperatures.get(name, 1.0), 1)
+                    for name, v in logits.items()
+                }
+            )
         names = set(self.net.heads).intersection(*said)
         return {name: torch.stack([one[name] for one in said]).mean(dim=0) for name in sorted(names)}
 
@@ -202,10 +218,10 @@ def moving_average(decay: float) -> Any:
     def update(averages: Any, values: Any, count: Any) -> None:
         steps = float(count)
         keep = min(decay, (1 + steps) / (10 + steps))
-        for average, value in zip(averages, values, strict=True):
-            if average.is_floating_point():
-                average.lerp_(value, 1 - keep)
-            else:
-                average.copy_(value)
+        # They come by their type. All at once: one by one they cost an accelerator more than the step itself.
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, values, 1 - keep)
+        else:
+            torch._foreach_copy_(averages, values)
 
     return update

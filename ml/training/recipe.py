@@ -28,6 +28,7 @@ NOT_NEGATIVE = (
     "patience",
     "weight_decay",
     "mixup",
+    "cutmix",
 )
 
 
@@ -62,7 +63,8 @@ class Recipe:
     chips of `small_size` pixels, which is faster. `warmup` is the share of the steps in which the rate rises.
     `patience` is how many epochs without a better validation loss end the run (0: none), and `plateau_patience` how
     many of them divide the rate by 10 under the schedule "plateau". `average` is the decay of the weight average a step
-    (0: none). `mixup` is the parameter of its Beta distribution. `adjust` is how far the loss is shifted by the
+    (0: none). `mixup` and `cutmix` are the parameters of their Beta distributions
+    (`ml.training.mixing`). `adjust` is how far the loss is shifted by the
     logarithm of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight
     of the teachers' word, 0..1.
     """
@@ -92,6 +94,7 @@ class Recipe:
     dropout: float = 0.3
     label_smoothing: float = 0.1
     mixup: float = 0.0
+    cutmix: float = 0.0
     adjust: float = 0.0
     distill: float = 0.0
     average: float = 0.998

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ml import checkpoint, data, labels, network, pretrained, sources, splits, trunks
 from ml.commands import BadRecipe
-from ml.preprocess import IMAGENET_PRESET, Preset, to_input
+from ml.preprocess import IMAGENET_PRESET, Preset
 from ml.training import losses
-from ml.training.feeding import as_batch
+from ml.training.feeding import as_batch, as_input
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
 
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
@@ -32,7 +32,8 @@ class Places:
 
 def preset_of(recipe: Recipe) -> Preset:
     """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
-    base = Preset() if trunks.count_face_resnets(recipe.arch) else IMAGENET_PRESET
+    is_face_resnet = trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch)
+    base = Preset() if is_face_resnet else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 
@@ -112,9 +113,11 @@ def build_net(
             raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
         if path.is_dir():
             trunk = _trunk_of(path, arch=recipe.arch)
-        elif recipe.arch == trunks.FACE_RESNET29:
-            trunk = pretrained.load_face_trunk(path)
-            pretrained.calibrate_norms(trunk, to_input(as_batch(images[:CALIBRATION_IMAGES]), preset=preset))
+        elif width := trunks.face_resnet_width(recipe.arch):
+            trunk = pretrained.load_face_trunk(path, width=width)
+            pretrained.calibrate_norms(
+                trunk, as_input(as_batch(images[:CALIBRATION_IMAGES]), preset=preset, size=preset.size)
+            )
         else:
             _fill(trunk, path=path)
     return network.AttributeNet(trunk, attributes=heads, dropout=recipe.dropout)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ml.training import augment, jpeg
+from ml.training import augment, jpeg, mixing
 from tests import pictures
 
 
@@ -44,3 +44,23 @@ def test_what_is_erased_is_a_rectangle_of_the_mean_colour():
         assert torch.equal(changed, rows[:, None] & columns[None])
         assert 0.03 < changed.float().mean() < 0.25
         assert torch.allclose(after[:, changed], before.mean(dim=(1, 2))[:, None], atol=1e-3)
+
+
+@pytest.mark.parametrize(("mixup", "cutmix"), [(0.3, 0.0), (0.0, 1.0), (0.5, 0.5)])
+def test_a_mixture_holds_at_least_half_of_the_first_face(mixup, cutmix):
+    generator = torch.Generator().manual_seed(2)
+    chips = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 20, 20)
+    for _ in range(50):
+        mixed, others, share = mixing.mix_chips(chips, mixup=mixup, cutmix=cutmix, generator=generator)
+        assert 0.5 <= share <= 1.0
+        expected = chips * share + chips[others] * (1 - share)
+        assert torch.allclose(mixed.mean(dim=(1, 2, 3)), expected.mean(dim=(1, 2, 3)), atol=1e-3)
+        if not mixup:  # pasted, never blended
+            assert ((mixed == chips) | (mixed == chips[others])).all()
+
+
+def test_without_mixing_the_chips_stay_as_they_are():
+    chips = torch.rand(4, 3, 8, 8)
+    mixed, _, share = mixing.mix_chips(chips, mixup=0.0, cutmix=0.0, generator=torch.Generator().manual_seed(1))
+    assert share == 1.0
+    assert torch.equal(mixed, chips)

@@ -1,6 +1,7 @@
 """What a run leaves behind, and what each part of a recipe does to it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,7 @@ def test_a_network_learns_what_there_is_to_learn(run, tmp_path):
         ("--optimizer", "adamw", "--lr", "1e-3", "--schedule", "plateau", "--plateau-patience", "1"),
         ("--mixup", "0.3", "--augmentation.shrink", "0.5", "--augmentation.shrink-to", "8,16"),
         ("--augmentation.jpeg", "0.5", "--adjust", "1.0"),
+        ("--mixup", "0.4", "--cutmix", "1.0"),
         ("--small-epochs", "1", "--small-size", "24"),
         ("--average", "0", "--precision", "32"),
         ("--precision", "bf16", "--batch-size", "64"),
@@ -157,6 +159,29 @@ def test_a_teacher_is_followed(run, tmp_path, tiny):
     checkpoint.save(tmp_path / "teacher", net=net, card=card)
     assert run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "1.0", "--mixup", "0.2") == 0
     assert not any("teacher" in name for name in weights_of(tmp_path / "run"))
+
+
+def test_a_teacher_sees_chips_of_its_own_size(run, tmp_path, tiny, monkeypatch):
+    net, card = tiny
+    checkpoint.save(tmp_path / "teacher", net=net, card=replace(card, preset=replace(card.preset, size=48)))
+    seen = set()
+    see = type(net.trunk).forward
+
+    def note(trunk, x):
+        seen.add((trunk.training, x.shape[2]))
+        return see(trunk, x)
+
+    monkeypatch.setattr(type(net.trunk), "forward", note)
+    assert run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "0.5", "--epochs", "1") == 0
+    assert seen == {(True, 32), (False, 48), (False, 32)}  # learning, teaching, validation
+    assert read_card(tmp_path / "run").preset.size == 32
+
+
+def test_the_trunk_is_compiled_on_request(run, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(type(module).__name__))
+    assert run("run", "--compile", "--epochs", "1") == 0
+    assert compiled == ["TinyTrunk"]
 
 
 def test_tensorboard_is_written_on_request(run, tmp_path):
