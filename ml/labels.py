@@ -7,6 +7,8 @@ AGE = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more
 # Attribute -> its labels, in the order of every probability vector.
 ATTRIBUTES: dict[str, tuple[str, ...]] = {"race": RACE, "gender": GENDER, "age": AGE}
 
+ORDERED = ("age",)  # attributes of which a neighbouring label is less wrong than a distant one
+
 AGE_CENTRES = (1.0, 6.0, 14.5, 24.5, 34.5, 44.5, 54.5, 64.5, 76.0)
 # Where a bin starts, in years; the last bin is taken to end at 90.
 AGE_EDGES = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 90.0)

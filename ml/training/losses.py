@@ -51,6 +51,19 @@ def coarse_loss(logits: Tensor, targets: Tensor, *, covers: Tensor, label_smooth
     return -((1 - label_smoothing) * inside + label_smoothing * log_p.mean(dim=1)).mean()
 
 
+def ranked_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean ranked probability score (Epstein 1969) of the known examples, for labels that have an order.
+
+    The sum over the labels of the squared difference of the cumulated probabilities from the cumulated truth: unlike
+    cross-entropy it costs more to be wrong by two bins than by one. `logits` (B, K), `targets` (B,) or -1.
+    """
+    known = targets != UNKNOWN
+    said = logits.float().softmax(dim=1).cumsum(dim=1)  # (B, K): probability of this label or one before it
+    true = targets[:, None] <= torch.arange(logits.shape[1], device=logits.device)
+    scores = ((said - true.float()) ** 2).sum(dim=1)
+    return (scores * known).sum() / known.sum().clamp_min(1)
+
+
 def teaching_loss(logits: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy to the teachers' probabilities (B, K), the mean over the attributes they speak of."""
     return torch.stack(

@@ -9,7 +9,7 @@ import lightning
 import torch
 from torch import Tensor
 
-from ml import network
+from ml import labels, network
 from ml.card import ModelCard
 from ml.preprocess import Preset
 from ml.training import losses
@@ -158,12 +158,16 @@ class AttributeModule(lightning.LightningModule):
                 name: values + adjust * self._prior[name].to(values) if name in self._prior else values
                 for name, values in logits.items()
             }
-        return losses.mean_loss(
+        loss = losses.mean_loss(
             logits,
             targets,
             label_smoothing=self.recipe.label_smoothing,
             covers={name: self._covers[name].to(self.device) for name in self._coarse},
         )
+        if self.recipe.ordinal:
+            for name in set(labels.ORDERED).intersection(logits, targets).difference(self._coarse):
+                loss = loss + self.recipe.ordinal * losses.ranked_loss(logits[name], targets[name])
+        return loss
 
     @torch.no_grad()
     def _ask_teachers(self, chips: Tensor) -> dict[str, Tensor]:

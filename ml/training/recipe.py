@@ -29,6 +29,7 @@ NOT_NEGATIVE = (
     "weight_decay",
     "mixup",
     "cutmix",
+    "ordinal",
 )
 
 
@@ -63,10 +64,10 @@ class Recipe:
     chips of `small_size` pixels, which is faster. `warmup` is the share of the steps in which the rate rises.
     `patience` is how many epochs without a better validation loss end the run (0: none), and `plateau_patience` how
     many of them divide the rate by 10 under the schedule "plateau". `average` is the decay of the weight average a step
-    (0: none). `mixup` and `cutmix` are the parameters of their Beta distributions
-    (`ml.training.mixing`). `adjust` is how far the loss is shifted by the
-    logarithm of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight
-    of the teachers' word, 0..1.
+    (0: none). `mixup` and `cutmix` are the parameters of their Beta distributions (`ml.training.mixing`). `ordinal` is
+    the weight of a loss that knows the order of the age bins. `adjust` is how far the loss is shifted by the logarithm
+    of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight of the
+    teachers' word, 0..1.
     """
 
     name: str = "unnamed"
@@ -95,6 +96,7 @@ class Recipe:
     label_smoothing: float = 0.1
     mixup: float = 0.0
     cutmix: float = 0.0
+    ordinal: float = 0.0
     adjust: float = 0.0
     distill: float = 0.0
     average: float = 0.998

@@ -83,3 +83,12 @@ def test_a_fine_head_learns_from_coarse_labels_alone(tiny):
     p = torch.softmax(net.eval()(x)["race"], dim=1)  # (32, 7)
     sums = p @ utkface_covers()["race"].float().T
     assert (sums.argmax(dim=1) == targets["race"]).float().mean() > 0.9
+
+
+def test_a_distant_age_costs_more_than_a_neighbouring_one():
+    said = torch.eye(9)[[3, 4, 8, 3]] * 50.0  # sure of one bin each
+    scores = [losses.ranked_loss(said[i : i + 1], torch.tensor([3])).item() for i in range(3)]
+    assert scores == pytest.approx([0.0, 1.0, 5.0], abs=1e-4)
+    known = losses.ranked_loss(said, torch.tensor([3, -1, 3, -1]))
+    assert known.item() == pytest.approx(2.5, abs=1e-4)
+    assert losses.ranked_loss(said, torch.full((4,), -1)).item() == 0.0

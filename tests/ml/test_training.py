@@ -51,6 +51,7 @@ def test_a_network_learns_what_there_is_to_learn(run, tmp_path):
         ("--mixup", "0.3", "--augmentation.shrink", "0.5", "--augmentation.shrink-to", "8,16"),
         ("--augmentation.jpeg", "0.5", "--adjust", "1.0"),
         ("--mixup", "0.4", "--cutmix", "1.0"),
+        ("--ordinal", "0.5"),
         ("--small-epochs", "1", "--small-size", "24"),
         ("--average", "0", "--precision", "32"),
         ("--precision", "bf16", "--batch-size", "64"),
