@@ -14,7 +14,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
@@ -165,7 +165,7 @@ def build_trainer(
     keep = watching.KeepState(args.checkpoint_dir, card=net_card, log=log, average=average)
     callbacks: list[Callback] = [log, *([average] if average else []), keep]
     if wanted.patience:
-        callbacks.append(EarlyStopping("val_loss", patience=wanted.patience))
+        callbacks.append(watching.EarlyStopping("val_loss", patience=wanted.patience))
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     precision = wanted.precision
     if precision == "auto":

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import lightning
 import torch
+from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
 from ml import checkpoint
@@ -80,6 +81,13 @@ class EpochLog(Callback):
         if trainer.is_global_zero:
             replace_file(self._path, as_csv(self.rows))
             print(describe_row(row, epochs=module.recipe.epochs), flush=True)
+
+
+class EarlyStopping(callbacks.EarlyStopping):
+    """Lightning's, but how long it waits is what the recipe says now, not what it said when the state was written."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({**state_dict, "patience": self.patience})
 
 
 class KeepState(Checkpoint):

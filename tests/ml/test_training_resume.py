@@ -43,6 +43,19 @@ def test_a_finished_run_can_be_made_longer(run, tmp_path, schedule):
     assert read_card(tmp_path / "run" / "last").recipe["epochs_done"] == 3
 
 
+@pytest.mark.parametrize(("patience", "epochs"), [("3", "2"), ("5", "4")])
+def test_a_run_that_goes_on_waits_as_long_as_it_is_told_now(run, tmp_path, patience, epochs):
+    run("run", "--epochs", "1", "--patience", "9", "--schedule", "constant")
+    path = tmp_path / "run" / watching.STATE_FILE
+    state = torch.load(path, weights_only=True)
+    (key,) = (key for key in state["callbacks"] if key.startswith("EarlyStopping"))
+    assert state["callbacks"][key]["patience"] == 9
+    state["callbacks"][key] |= {"wait_count": 2, "best_score": torch.tensor(-1.0)}  # nothing will be better
+    torch.save(state, path)
+    run("run", "--epochs", "8", "--patience", patience, "--schedule", "constant", "--resume")
+    assert read_log(tmp_path / "run" / "log.csv")[-1]["epoch"] == epochs
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
