@@ -2,47 +2,51 @@
 
 from django.db import migrations, models
 
+from classifier.index_operations import BuildIndex
+
 
 class Migration(migrations.Migration):
+    # Photos come and are analysed while the indexes of a large table are built.
+    atomic = False
 
     dependencies = [
         ('classifier', '0005_jobs_and_explanations'),
     ]
 
     operations = [
-        migrations.AddIndex(
+        BuildIndex(
             model_name='job',
             index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='job_waiting'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='job',
             index=models.Index(models.F('started_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='job_started'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='job',
             index=models.Index(models.F('finished_at'), name='job_finished'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='photo',
             index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='photo_waiting'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='photo',
             index=models.Index(models.F('started_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='photo_started'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='photo',
             index=models.Index(models.F('finished_at'), name='photo_finished'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='photo',
             index=models.Index(fields=['collection', '-face_count', '-id'], name='photo_most_faces'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='photo',
             index=models.Index(fields=['collection', 'name', 'id'], name='photo_names'),
         ),
-        migrations.AddIndex(
+        BuildIndex(
             model_name='photo',
             index=models.Index(models.F('collection'), models.F('queued_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='photo_run'),
         ),

@@ -1,13 +1,19 @@
 """The migrations fit the models and stand in one line."""
 
 from io import StringIO
+from threading import Thread, Timer
+from time import sleep
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.test.utils import CaptureQueriesContext
 
+from classifier.models import Job, Photo
 from classifier.models.accounts import REVIEWERS
+
+BEFORE_INDEXES, INDEXES = "0005", "0006"
 
 
 @pytest.mark.django_db
@@ -30,3 +36,83 @@ def test_a_new_instance_has_the_group_that_makes_reviewers():
     assert set(group.permissions.values_list("codename", flat=True)) == {
         "view_collection", "view_face", "view_modelversion", "view_photo", "view_prediction",
     }  # fmt: skip
+
+
+@pytest.fixture
+def before_indexes(transactional_db):
+    """The database as it was before the indexes of large collections; afterwards it is as the models say again."""
+    call_command("migrate", "classifier", BEFORE_INDEXES, verbosity=0)
+    yield
+    call_command("migrate", "classifier", verbosity=0)
+
+
+def found_indexes() -> dict[str, list[str]]:
+    """The named indexes of the tables that are queues, with their columns."""
+    with connection.cursor() as cursor:
+        tables = [connection.introspection.get_constraints(cursor, model._meta.db_table) for model in (Photo, Job)]
+    return {name: about["columns"] for table in tables for name, about in table.items() if about["index"]}
+
+
+def test_the_indexes_go_back_and_forth(before_indexes):
+    before = found_indexes()
+    call_command("migrate", "classifier", verbosity=0)
+    there = found_indexes()
+    assert {index.name for model in (Photo, Job) for index in model._meta.indexes} <= set(there)
+    call_command("migrate", "classifier", BEFORE_INDEXES, verbosity=0)
+    assert found_indexes() == before
+    assert set(there) - set(before)
+
+
+def test_indexes_are_built_anew_where_a_run_was_interrupted(before_indexes):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX photo_names ON classifier_photo (id)")
+        if connection.vendor == "postgresql":  # as it leaves one that it did not finish
+            cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'photo_names'::regclass")
+    call_command("migrate", "classifier", INDEXES, verbosity=0)
+    assert found_indexes()["photo_names"] == ["collection_id", "name", "id"]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
+            assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.postgres
+def test_a_run_waits_for_what_the_server_still_builds_for_one_that_was_killed(before_indexes):
+    if connection.vendor != "postgresql":
+        pytest.skip("needs DATABASE_URL to name a PostgreSQL server")
+    writer, builder = connection.copy(), connection.copy()
+    builder.inc_thread_sharing()
+    writer.set_autocommit(False)
+    with writer.cursor() as cursor:  # an index is not finished while a write from before it is open
+        cursor.execute("UPDATE classifier_photo SET name = name WHERE id = 0")
+    statement = "CREATE INDEX CONCURRENTLY photo_names ON classifier_photo (id)"
+    building = Thread(target=lambda: builder.cursor().execute(statement))
+    building.start()
+    writer.inc_thread_sharing()
+    releasing = Timer(1.0, writer.rollback)
+    releasing.start()
+    while building.is_alive() and not is_building():
+        sleep(0.01)
+    call_command("migrate", "classifier", INDEXES, verbosity=0)
+    for thread in (building, releasing):
+        thread.join()
+    writer.close()
+    builder.close()
+    assert found_indexes()["photo_names"] == ["collection_id", "name", "id"]
+
+
+def is_building() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_stat_progress_create_index")
+        return cursor.fetchone() is not None
+
+
+@pytest.mark.postgres
+def test_photos_can_be_written_while_their_indexes_are_built(before_indexes):
+    if connection.vendor != "postgresql":
+        pytest.skip("needs DATABASE_URL to name a PostgreSQL server")
+    with CaptureQueriesContext(connection) as captured:
+        call_command("migrate", "classifier", INDEXES, verbosity=0)
+    changes = [query["sql"] for query in captured if "INDEX" in query["sql"].split("(")[0]]
+    assert changes
+    assert [sql for sql in changes if "INDEX CONCURRENTLY" not in sql] == []
