@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from classifier.index_operations import BuildIndex
+from classifier.index_operations import BuildIndex, DropIndex
 
 
 class Migration(migrations.Migration):
@@ -16,11 +16,19 @@ class Migration(migrations.Migration):
     operations = [
         BuildIndex(
             model_name='job',
+            index=models.Index(models.F('turn'), models.F('id'), condition=models.Q(('state', 'queued')), name='job_queue'),
+        ),
+        BuildIndex(
+            model_name='job',
+            index=models.Index(models.F('lease_until'), condition=models.Q(('state', 'running')), name='job_leases'),
+        ),
+        BuildIndex(
+            model_name='job',
             index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='job_waiting'),
         ),
         BuildIndex(
             model_name='job',
-            index=models.Index(models.F('started_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='job_started'),
+            index=models.Index(fields=['started_at'], name='job_started'),
         ),
         BuildIndex(
             model_name='job',
@@ -28,11 +36,19 @@ class Migration(migrations.Migration):
         ),
         BuildIndex(
             model_name='photo',
+            index=models.Index(models.F('turn'), models.F('id'), condition=models.Q(('state', 'queued')), name='photo_queue'),
+        ),
+        BuildIndex(
+            model_name='photo',
+            index=models.Index(models.F('lease_until'), condition=models.Q(('state', 'running')), name='photo_leases'),
+        ),
+        BuildIndex(
+            model_name='photo',
             index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='photo_waiting'),
         ),
         BuildIndex(
             model_name='photo',
-            index=models.Index(models.F('started_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='photo_started'),
+            index=models.Index(fields=['started_at'], name='photo_started'),
         ),
         BuildIndex(
             model_name='photo',
@@ -48,6 +64,23 @@ class Migration(migrations.Migration):
         ),
         BuildIndex(
             model_name='photo',
-            index=models.Index(models.F('collection'), models.F('queued_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='photo_run'),
+            index=models.Index(fields=['collection', 'state', '-received_at', '-id'], name='photo_gallery_of_state'),
+        ),
+        BuildIndex(
+            model_name='photo',
+            index=models.Index(models.F('collection'), models.F('queued_at'), condition=models.Q(('state', 'queued')), name='photo_run'),
+        ),
+        # What the new ones do better goes when they are there.
+        DropIndex(
+            model_name='job',
+            name='job_claim',
+        ),
+        DropIndex(
+            model_name='photo',
+            name='photo_claim',
+        ),
+        DropIndex(
+            model_name='photo',
+            name='photo_states',
         ),
     ]

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from classifier.models.collections import Collection
-from classifier.models.leases import PENDING, Leased, LeasedQuerySet
+from classifier.models.leases import Leased, LeasedQuerySet, State
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -99,8 +99,8 @@ class Photo(Leased):
             models.Index(fields=["collection", "-face_count", "-id"], name="photo_most_faces"),
             models.Index(fields=["collection", "name", "id"], name="photo_names"),
             models.Index(fields=["owner", "-received_at", "-id"], name="photo_newest"),
-            models.Index(fields=["collection", "state"], name="photo_states"),
-            models.Index("collection", "queued_at", condition=Q(state__in=PENDING), name="photo_run"),
+            models.Index(fields=["collection", "state", "-received_at", "-id"], name="photo_gallery_of_state"),
+            models.Index("collection", "queued_at", condition=Q(state=State.QUEUED), name="photo_run"),
         ]
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ logger = logging.getLogger("facet.analysis")
 
 
 def has_work() -> bool:
-    return Photo.objects.claimable().exists()
+    return Photo.objects.has_claimable()
 
 
 def run_once() -> int:

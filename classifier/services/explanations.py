@@ -96,7 +96,7 @@ def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answe
     if wait := rates.take(f"explain:{user.pk}", rate=rates.parse_rate(settings.EXPLAIN_RATE)):
         seconds = rates.whole_seconds(wait)
         raise ExplanationRefused(f"Those were many questions at once. Ask again in {seconds} s; nothing is lost.")
-    if Job.objects.pending().count() >= MAX_PENDING_JOBS:
+    if Job.objects.count_pending() >= MAX_PENDING_JOBS:
         raise ExplanationRefused("Too much is waiting for the workers just now. Ask again in a while.")
     with transaction.atomic():
         # Of two who ask at once the second finds the job of the first; what went meanwhile is not asked.

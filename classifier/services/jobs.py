@@ -15,7 +15,7 @@ DOERS: dict[str, Callable[..., None]] = {Job.Kind.EXPLANATION: explaining.explai
 
 
 def has_work() -> bool:
-    return Job.objects.claimable().exists()
+    return Job.objects.has_claimable()
 
 
 def run_once() -> int:

@@ -148,7 +148,9 @@ def measure_run(collection: Collection, *, since: datetime | None = None) -> Run
     """
     photos = Photo.objects.filter(collection=collection, deleting_at=None)
     if since is None:
-        since = photos.pending().aggregate(first=Min("queued_at"))["first"]
+        # One state at a time: that is what an index answers at once.
+        firsts = [photos.filter(state=state).aggregate(first=Min("queued_at"))["first"] for state in PENDING]
+        since = min(filter(None, firsts), default=None)
     if since is None:
         return Run(since=None, total=0, finished=0)
     key = f"run:{collection.uid}:{since.timestamp()}"

@@ -126,7 +126,7 @@ def _check_submission(user: User, *, collection: Collection, count: int) -> None
         raise TooManyFiles
     if not collection.terms_accepted():
         raise TermsNotAccepted
-    if Photo.objects.pending().filter(deleting_at=None).count() + count > settings.MAX_PENDING_PHOTOS:
+    if Photo.objects.filter(deleting_at=None).count_pending() + count > settings.MAX_PENDING_PHOTOS:
         raise QueueFull
     _check_quota(user, added_bytes=1)
 

@@ -65,7 +65,7 @@ def is_moving(rows: LeasedQuerySet) -> bool:
     if not _overdue(rows).exists():
         return True
     since = timezone.now() - timedelta(seconds=STUCK_AFTER_SECONDS)
-    return rows.pending().filter(started_at__gte=since).exists() or rows.filter(finished_at__gte=since).exists()
+    return rows.filter(started_at__gte=since).exists() or rows.filter(finished_at__gte=since).exists()
 
 
 def _overdue(rows: LeasedQuerySet) -> LeasedQuerySet:

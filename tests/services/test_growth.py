@@ -14,8 +14,8 @@ from django.utils import timezone
 from classifier.management import generated_rows
 from classifier.management.commands import measure_growth
 from classifier.models import Face, Photo, Prediction, State
-from classifier.services import summaries, workers
-from classifier.views.paging import find_neighbours
+from classifier.services import analysis, summaries, workers
+from classifier.views.paging import find_neighbours, read_page
 from ml import labels
 from tests import factories
 
@@ -79,6 +79,9 @@ def test_neither_a_claim_nor_a_page_of_the_gallery_reads_many_photos(large):
     waited = {"claim": partial(Photo.objects.claim, limit=8), **{what: steps[what] for what in pages}}
     waited["next to a photo"] = partial(find_neighbours, large.photos.all(), row=middle)
     waited["whether the queue moves"] = workers.readiness
+    waited["whether there is work"] = analysis.has_work
+    waited["failed ones"] = partial(read_page, large.photos.filter(state=State.FAILED), order="-received_at")
+    waited["since when photos wait"] = partial(summaries.measure_run, large)
     assert {what: count for what, step in waited.items() if (count := most_photos_read(step)) > 200} == {}
     # As after a long night: nothing waits, nothing was done of late.
     long_ago = timezone.now() - timedelta(days=1)

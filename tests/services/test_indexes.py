@@ -1,0 +1,93 @@
+"""Each step of the queue and of the gallery finds its photos by an index on SQLite too, which knows no numbers of rows.
+
+PostgreSQL does know them: there `test_growth` asks how many rows are read.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from classifier.filters import SORTS
+from classifier.models import Photo, State
+from classifier.services import analysis, summaries, workers
+from classifier.views.paging import find_neighbours, read_page
+from tests import factories
+
+TABLE = Photo._meta.db_table
+
+
+@pytest.fixture
+def long_ago(collection):
+    """A photo in each state, all of an hour ago."""
+    if connection.vendor != "sqlite":
+        pytest.skip("asks SQLite")
+    then = timezone.now() - timedelta(hours=1)
+    for state in State.values:
+        factories.make_photo(collection, state=state, queued_at=then, received_at=then)
+    return collection
+
+
+def explain(step: Callable[[], object]) -> list[str]:
+    """How SQLite finds the photos in each query of a step."""
+    asked = []
+
+    def note(run, sql, params, *more):
+        asked.append((sql, params))
+        return run(sql, params, *more)
+
+    with connection.execute_wrapper(note):
+        step()
+    plans = []
+    with connection.cursor() as cursor:
+        for sql, params in asked:
+            if TABLE in sql and sql.startswith(("SELECT", "UPDATE")):
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+                plans.append("\n".join(row[3] for row in cursor.fetchall()) + "\n")
+    assert plans
+    return plans
+
+
+def test_no_step_goes_through_the_whole_table(long_ago, alice_client):
+    Photo.objects.claim(limit=8)
+    photo = factories.make_photo(long_ago, state=State.QUEUED, queued_at=timezone.now() - timedelta(hours=1))
+    steps = {
+        "claim": partial(Photo.objects.claim, limit=8),
+        "is there work": analysis.has_work,
+        "how much waits": Photo.objects.count_pending,
+        "an upload's turn": partial(Photo.objects.next_turn, long_ago.owner_id),
+        "does the queue move": workers.readiness,
+        "progress": partial(summaries.measure_run, long_ago),
+        "gallery": partial(alice_client.get, reverse("collection-detail", args=[long_ago.uid])),
+        "next to a photo": partial(find_neighbours, long_ago.photos.all(), row=photo),
+    }
+    plans = {(what, plan) for what, step in steps.items() for plan in explain(step)}
+    assert {(what, plan) for what, plan in plans if f"SCAN {TABLE}\n" in plan} == set()
+
+
+def test_what_waits_is_claimed_in_its_order_without_sorting(long_ago):
+    first, *_ = explain(partial(Photo.objects.claim, limit=8))
+    assert first == f"SCAN {TABLE} USING INDEX photo_queue\n"
+    (lowest, own) = explain(partial(Photo.objects.next_turn, long_ago.owner_id))
+    assert "photo_queue" in lowest
+    assert "photo_turns" in own
+
+
+@pytest.mark.parametrize("order", SORTS.values())
+def test_a_page_of_the_gallery_is_read_without_sorting(long_ago, order):
+    photos = long_ago.photos.all()
+    for cursor in ("", read_page(photos, order=order, size=1).next):
+        (plan,) = explain(partial(read_page, photos, order=order, cursor=cursor))
+        assert f"SEARCH {TABLE} USING INDEX" in plan
+        assert "TEMP B-TREE" not in plan
+
+
+def test_photos_of_one_state_have_an_index_in_the_order_of_the_gallery(long_ago):
+    failed = long_ago.photos.filter(state=State.FAILED)
+    (plan,) = explain(partial(read_page, failed, order=SORTS["newest"]))
+    assert "photo_gallery_of_state (collection_id=? AND state=?)" in plan
+    assert "TEMP B-TREE" not in plan
