@@ -20,6 +20,7 @@ SHARES_SECONDS = 24 * 3600
 LARGE_PHOTOS = 20_000
 COUNTED_PER_SECOND = 50_000  # photos for each second that a count is kept
 SHORTEST_SECONDS = 2  # caches count in whole seconds, and some drop what is kept for less than one
+RUNS_KEPT = 8  # of each collection, for pages opened at different times; the browser says since when it watches
 SHARED_PER_SECOND = 5_000  # faces likewise, for the shares of groups while they still change
 
 
@@ -153,11 +154,12 @@ def measure_run(collection: Collection, *, since: datetime | None = None) -> Run
         since = min(filter(None, firsts), default=None)
     if since is None:
         return Run(since=None, total=0, finished=0)
-    key = f"run:{collection.uid}:{since.timestamp()}"
-    run = cache.get(key)
-    if run is None:
-        run = _measure_anew(photos.filter(queued_at__gte=since), since=since)
-        _keep_if_large(key, run, photos=run.total)
+    key = f"run:{collection.uid}:{int(since.timestamp()) % RUNS_KEPT}"
+    kept: Run | None = cache.get(key)
+    if kept and kept.since == since:
+        return kept
+    run = _measure_anew(photos.filter(queued_at__gte=since), since=since)
+    _keep_if_large(key, run, photos=run.total)
     return run
 
 

@@ -1,5 +1,6 @@
 """Collections whose counts are told again for a while: what their owner does is seen at once all the same."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -53,6 +54,27 @@ def test_a_bar_is_not_drawn_for_nothing(progress, collection):
     page = progress()
     assert "every 2s" in page  # the count is an old one: it is asked for again
     assert "analysed" not in page
+
+
+def test_a_browser_that_asks_since_ever_other_moments_fills_no_cache(progress, collection, monkeypatch):
+    kept = {}
+    stand_in = SimpleNamespace(
+        get=kept.get, get_many=lambda keys: {}, set=lambda key, value, timeout: kept.update({key: value})
+    )
+    monkeypatch.setattr(summaries, "cache", stand_in)
+    first = collection.photos.earliest("queued_at").queued_at
+    for seconds in range(50):
+        since = first - timedelta(seconds=seconds)
+        assert summaries.measure_run(collection, since=since).since == since
+    assert len([key for key in kept if key.startswith("run:")]) == summaries.RUNS_KEPT
+
+
+def test_progress_since_the_same_moment_is_told_again(progress, collection):
+    since = collection.photos.earliest("queued_at").queued_at
+    assert summaries.measure_run(collection, since=since).total == 2
+    factories.make_photo(collection)
+    assert summaries.measure_run(collection, since=since).total == 2
+    assert summaries.measure_run(collection, since=since - timedelta(seconds=1)).total == 3
 
 
 def test_what_is_about_to_be_deleted_is_told_exactly(progress, alice_client, collection):
