@@ -1,6 +1,6 @@
 """Collections: the list, one collection's gallery, its progress, and making, changing and deleting one."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -135,9 +135,9 @@ def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
 def _read_moment(text: str) -> datetime | None:
     try:
         moment = parse_datetime(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):  # the last day of all may have no name in UTC
         return None
-    return moment if moment and moment.tzinfo else None
 
 
 def _read_uids(texts: list[str]) -> list[UUID]:
