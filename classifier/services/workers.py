@@ -22,9 +22,14 @@ class Worker:
 @dataclass(frozen=True)
 class Readiness:
     database: bool
-    queue_moving: bool
+    photos_moving: bool
+    jobs_moving: bool
     model_loaded: bool
     workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def queue_moving(self) -> bool:
+        return self.photos_moving and self.jobs_moving
 
     @property
     def ready(self) -> bool:
@@ -35,26 +40,28 @@ def readiness() -> Readiness:
     """Database reachable, a live worker with its model loaded, no photo or job left waiting while none is started."""
     try:
         live = list(WorkerHeartbeat.objects.live().select_related("model_version"))
-        moving = _queue_is_moving()
+        photos_moving, jobs_moving = _what_is_moving()
     except (DatabaseError, InterfaceError):
-        return Readiness(database=False, queue_moving=False, model_loaded=False)
+        return Readiness(database=False, photos_moving=False, jobs_moving=False, model_loaded=False)
     workers = [
         Worker(beat.name, beat.pid, beat.device, beat.model_version.name if beat.model_version else "") for beat in live
     ]
     return Readiness(
         database=True,
-        queue_moving=moving,
+        photos_moving=photos_moving,
+        jobs_moving=jobs_moving,
         model_loaded=any(worker.model for worker in workers),
         workers=workers,
     )
 
 
-def _queue_is_moving() -> bool:
+def _what_is_moving() -> tuple[bool, bool]:
+    """Whether photos do, and whether jobs do."""
     photos, jobs = (_overdue(rows).order_by().values("pk") for rows in (Photo.objects.all(), Job.objects.all()))
     # Every page asks, and nearly always nothing is overdue: one question for both kinds.
     if not photos.union(jobs, all=True).exists():
-        return True
-    return is_moving(Photo.objects.all()) and is_moving(Job.objects.all())
+        return True, True
+    return is_moving(Photo.objects.all()), is_moving(Job.objects.all())
 
 
 def is_moving(rows: LeasedQuerySet) -> bool:

@@ -74,13 +74,21 @@ def test_photos_that_move_do_not_hide_jobs_that_stand_still(client, collection):
     assert (response.status_code, response.json()["queue_moving"]) == (503, False)
 
 
-@pytest.mark.parametrize("missing", ["database", "queue_moving", "model_loaded"])
-def test_readyz_says_what_is_missing(client, monkeypatch, missing):
-    found = Readiness(**{"database": True, "queue_moving": True, "model_loaded": True, missing: False})
-    monkeypatch.setattr(workers, "readiness", lambda: found)
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("database", "database"),
+        ("photos_moving", "queue_moving"),
+        ("jobs_moving", "queue_moving"),
+        ("model_loaded", "model_loaded"),
+    ],
+)
+def test_readyz_says_what_is_missing(client, monkeypatch, missing, told):
+    there = dict.fromkeys(("database", "photos_moving", "jobs_moving", "model_loaded"), True)
+    monkeypatch.setattr(workers, "readiness", lambda: Readiness(**{**there, missing: False}))
     response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json()[missing] is False
+    assert response.json()[told] is False
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -1,10 +1,13 @@
 """Collections: the list, making, changing and deleting one, and the progress of the worker."""
 
+from datetime import timedelta
+
+import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier.models import Collection, Photo, State
-from classifier.services import analysis, summaries
+from classifier.models import Collection, Job, Photo, State
+from classifier.services import analysis, summaries, workers
 from classifier.terms import TERMS_VERSION
 from tests import factories
 
@@ -146,6 +149,17 @@ def test_the_total_of_a_run_never_shrinks_while_the_queue_empties(collection):
     assert (run.total, run.finished) == (2, 1)
     assert run.per_second
     assert run.seconds_left
+
+
+@pytest.mark.parametrize(("waits_long", "is_told"), [(Photo, True), (Job, False)])
+def test_a_gallery_says_that_the_queue_stands_still_only_of_photos(alice_client, collection, waits_long, is_told):
+    workers.beat("worker", pid=1, device="cpu", model_version=factories.ModelVersionFactory())
+    Job.objects.create(owner=collection.owner, kind=Job.Kind.EXPLANATION)
+    factories.make_photo(collection, state=State.QUEUED)
+    waits_long.objects.update(queued_at=timezone.now() - timedelta(hours=1))
+    page = alice_client.get(reverse("collection-progress", args=[collection.uid])).content.decode()
+    assert "analysed 0 of 1" in page
+    assert ("the queue is not moving" in page) == is_told
 
 
 def test_a_progress_address_with_nonsense_is_answered(alice_client, gallery):
