@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.core.management import CommandError
 from django.db import connection, models
 from django.db.models import Max
 from django.utils import timezone
@@ -13,6 +14,7 @@ from classifier.services import predictions
 from ml import labels
 
 DATABASE_SUFFIX = "_growth"
+DATABASE_MARK = "made by measure_growth of Facet, may be dropped"  # its comment
 _UID = "gen_random_uuid()"
 
 
@@ -20,15 +22,35 @@ _UID = "gen_random_uuid()"
 def own_database() -> Iterator[None]:
     """An empty database beside the site's own, on the same server, for the length of the block.
 
-    One that an earlier run left behind is replaced; the site's own is never touched.
+    One that an earlier run left behind is replaced; the site's own is never touched. Raises CommandError where
+    somebody else's has its name.
     """
     site = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = f"{site}{DATABASE_SUFFIX}"
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    name = f"{site}{DATABASE_SUFFIX}"
+    _make_database(name)
+    connection.settings_dict["TEST"]["NAME"] = name
+    connection.creation.create_test_db(verbosity=0, serialize=False, keepdb=True)
     try:
         yield
     finally:
         connection.creation.destroy_test_db(site, verbosity=0)
+
+
+def _make_database(name: str) -> None:
+    """An empty database with a mark, by which the next run knows it."""
+    quoted = connection.ops.quote_name(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name])
+        found = cursor.fetchone()
+        if found and found[0] != DATABASE_MARK:
+            raise CommandError(
+                f"There is a database {name} that was not made for measuring, so it is not replaced. "
+                "Rename it, or drop it yourself if nobody needs it."
+            )
+        if found:
+            cursor.execute(f"DROP DATABASE {quoted}")
+        cursor.execute(f"CREATE DATABASE {quoted}")
+        cursor.execute(f"COMMENT ON DATABASE {quoted} IS '{DATABASE_MARK}'")
 
 
 def make_collections(*names: str) -> list[Collection]:

@@ -113,6 +113,37 @@ def test_the_command_leaves_the_sites_own_rows_alone(on_postgres, transactional_
     assert list(Photo.objects.all()) == [photo]
 
 
+@pytest.fixture
+def beside(on_postgres, transactional_db):
+    """The database that the command would make, made by somebody else."""
+    name = f"{connection.settings_dict['NAME']}{generated_rows.DATABASE_SUFFIX}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    yield name
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.mark.postgres
+def test_a_database_of_somebody_else_is_not_replaced(beside):
+    with pytest.raises(CommandError, match=f"a database {beside} that was not made for measuring"):
+        call_command("measure_growth", "--rows", "20")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [beside])
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.postgres
+def test_a_database_that_an_interrupted_run_left_is_replaced(beside):
+    site = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"COMMENT ON DATABASE {beside} IS '{generated_rows.DATABASE_MARK}'")
+    with generated_rows.own_database():
+        assert connection.settings_dict["NAME"] == beside
+        assert not Photo.objects.exists()
+    assert connection.settings_dict["NAME"] == site
+
+
 @pytest.mark.django_db
 def test_growth_is_not_measured_without_postgres():
     if connection.vendor == "postgresql":
