@@ -24,7 +24,8 @@ from ml.benching import growth, measuring, sample, ways
 from ml.card import DEFAULT_DIR
 from ml.commands import known_device, positive, told_errors
 from ml.pipeline import FacePipeline
-from ml.runtime import PRECISIONS, Runtime
+from ml.precision import PRECISIONS
+from ml.runtime import Runtime
 
 PHOTOS_A_TURN = 32
 CHIPS = 256
@@ -164,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument("--runtime", choices=("torch", "onnx"), help="what runs the network")
-    parser.add_argument("--precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="torch's, detector too (default: what suits it)")
     parser.add_argument("--threads", type=positive, metavar="N", help="cap torch's and the decoding threads")
     parser.add_argument(
         "--count", type=positive, metavar="N", help="use so many photos, going round if there are fewer"

@@ -42,6 +42,12 @@ class MissingRuntime(CheckpointError):
     code = "runtime"
 
 
+class FixedPrecision(CheckpointError):
+    """It computes in the precision that it was exported in, and another was asked for."""
+
+    code = "precision"
+
+
 class OtherFormat(CheckpointError):
     """Written by another version of Facet, in a format that this one does not read."""
 

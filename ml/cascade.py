@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ml import mtcnn
-from ml.precision import has_fast_bfloat16
+from ml.precision import choose_precision
 
 # P-Net looks at squares of CELL pixels, every STRIDE pixels.
 CELL, STRIDE = 12, 2
@@ -25,14 +25,15 @@ _GPU_PIXELS_AT_ONCE, _GPU_CROPS_AT_ONCE = 2_000_000, 512
 
 
 class Cascade:
-    """P-Net, R-Net and O-Net on one device, safe to share between threads; `exact`: in float32 everywhere."""
+    """P-Net, R-Net and O-Net on one device, safe to share between threads."""
 
-    def __init__(self, *, device: torch.device, exact: bool = False) -> None:
+    def __init__(self, *, device: torch.device, precision: str | None = None) -> None:
+        """`precision` as `choose_precision` takes it: of R-Net and O-Net on a CPU. Everything else is in float32."""
         on_gpu = device.type != "cpu"
         self._pixels = _GPU_PIXELS_AT_ONCE if on_gpu else _PIXELS_AT_ONCE
         self._small, self._large = (_GPU_CROPS_AT_ONCE,) * 2 if on_gpu else (_SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE)
         self._propose = _Proposer().to(device).to(memory_format=torch.channels_last)
-        half = not on_gpu and not exact and has_fast_bfloat16(device)  # halves the time of R-Net and O-Net
+        half = not on_gpu and choose_precision(precision, device=device) == "bfloat16"  # halves their time
         rnet, onet = mtcnn.read_net("rnet"), mtcnn.read_net("onet")
         self._refine = _CropNet(rnet, layers=3, heads=("dense5_2", "dense5_1"), device=device, half=half)
         self._decide = _CropNet(onet, layers=4, heads=("dense6_2", "dense6_3", "dense6_1"), device=device, half=half)
@@ -106,7 +107,7 @@ class _CropNet:
         net = net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
         _fold_input(net.conv1)
         self._blocked = device.type == "cpu" and _has_onednn()
-        self._dtype = torch.bfloat16 if self._blocked and half else torch.float
+        self._dtype = torch.bfloat16 if self._blocked and half and _has_blocked_bfloat16() else torch.float
         self._body: list[Callable[[Tensor], Tensor]] = []
         for number in range(1, layers + 1):
             conv, prelu = getattr(net, f"conv{number}"), getattr(net, f"prelu{number}")
@@ -132,6 +133,11 @@ class _CropNet:
 def _has_onednn() -> bool:
     """Whether torch can run in oneDNN's own layout, which on x86 makes small convolutions and pools much faster."""
     return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
+
+
+def _has_blocked_bfloat16() -> bool:
+    """Whether oneDNN computes in bfloat16 here, be it slowly: it refuses CPUs without AVX-512."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _blocked_conv(conv: nn.Conv2d, *, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:

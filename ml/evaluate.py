@@ -18,9 +18,10 @@ from ml.files import replace_file
 from ml.measuring import long_table, measures
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
 from ml.measuring.whole_way import measure_whole_way
+from ml.precision import PRECISIONS
 from ml.preprocess import Preset
 from ml.reporting import evaluation_page, evaluation_text, numbers
-from ml.runtime import PRECISIONS, RUNTIMES, Runtime, load_runtime
+from ml.runtime import RUNTIMES, Runtime, load_runtime
 
 OUTPUTS = ("json", "csv", "html")
 

@@ -65,9 +65,12 @@ class _Canvas:
 class FaceDetector:
     """Finds faces in photos; made once, used for many, safe to share between threads."""
 
-    def __init__(self, settings: Settings = Settings(), *, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self, settings: Settings = Settings(), *, device: str | torch.device = "cpu", precision: str | None = None
+    ) -> None:
+        """`precision` as `Cascade` takes it; settings that are exact compute in float32 whatever is asked."""
         self.settings, self.device = settings, torch.device(device)
-        self._cascade = Cascade(device=self.device, exact=settings.exact)
+        self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
 
     @torch.inference_mode()
     def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:

@@ -67,14 +67,15 @@ class FacePipeline:
         """Load a checkpoint (None: the default model in ml/weights); device None is cuda if there is one.
 
         `threads` caps torch's threads of the whole process and the photos looked at side by side. `runtime` is torch or
-        onnx; None is what the folder holds. `precision` of torch is float32 or bfloat16; None is what suits the device.
+        onnx; None is what the folder holds. `precision`, of torch, is float32 or bfloat16, for the network and for the
+        detector where that can have it; None is what suits the device.
         Raises what `ml.runtime.load_runtime` raises.
         """
         if threads is not None:
             torch.set_num_threads(threads)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
-            detector=FaceDetector(device=device),
+            detector=FaceDetector(device=device, precision=precision),
             runtime=load_runtime(model_dir or DEFAULT_DIR, runtime=runtime, device=device, precision=precision),
             threads=threads or torch.get_num_threads(),
         )

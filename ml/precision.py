@@ -1,6 +1,15 @@
-"""Which precision suits a device."""
+"""In which precision networks compute, and which suits a device."""
 
 import torch
+
+PRECISIONS = ("float32", "bfloat16")  # of torch; ONNX Runtime has what its graph was exported in
+
+
+def choose_precision(asked: str | None, *, device: torch.device) -> str:
+    """One of PRECISIONS as it was asked for; None is the one that suits the device. Raises ValueError for others."""
+    if asked not in (None, *PRECISIONS):
+        raise ValueError(f"no precision called {asked!r}; known: {', '.join(PRECISIONS)}")
+    return asked or ("bfloat16" if has_fast_bfloat16(device) else "float32")
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -14,6 +14,7 @@ from ml.card import (
     ONNX_FILE,
     WEIGHTS_FILE,
     DamagedCheckpoint,
+    FixedPrecision,
     MissingCheckpoint,
     MissingRuntime,
     ModelCard,
@@ -22,12 +23,11 @@ from ml.card import (
     read_pair,
 )
 from ml.heat import Explanation
-from ml.precision import has_fast_bfloat16
+from ml.precision import choose_precision
 from ml.preprocess import to_input
 
 BATCH = 64
 RUNTIMES = ("torch", "onnx")
-PRECISIONS = ("float32", "bfloat16")  # of torch; ONNX Runtime has what its graph was exported in
 # The exported graph's only input: normalised chips (B, 3, S, S) float32. Its outputs are named like the attributes.
 ONNX_INPUT = "chips"
 
@@ -72,14 +72,12 @@ class TorchRuntime(Runtime):
     def __init__(
         self, net: network.AttributeNet, card: ModelCard, *, device: str = "cpu", precision: str | None = None
     ) -> None:
-        """`precision` is one of PRECISIONS; None is the one that suits the device. Raises ValueError for others."""
-        if precision not in (None, *PRECISIONS):
-            raise ValueError(f"no precision called {precision!r}; known: {', '.join(PRECISIONS)}")
+        """`precision` as `choose_precision` takes it."""
         self.card, self.device = card, torch.device(device)
         folded = network.fold_norms(net.eval()).requires_grad_(False)
         self._net = folded.to(self.device).to(memory_format=torch.channels_last)
         self._batch = BATCH
-        self.precision = precision or ("bfloat16" if has_fast_bfloat16(self.device) else "float32")
+        self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
 
     @classmethod
@@ -200,12 +198,16 @@ def load_runtime(
     """A checkpoint in the named runtime; None is torch, unless the folder holds only an exported model.
 
     `own_labels` as in `card.read_card`, `precision` as torch's runtime has it. ONNX Runtime stays on the CPU, whatever
-    the device, and in its graph's precision. Raises ValueError for a name not in RUNTIMES and what the runtimes' `load`
-    raises.
+    the device, and in its graph's precision. Raises ValueError for a name not in RUNTIMES, FixedPrecision where one is
+    asked of ONNX Runtime, and what the runtimes' `load` raises.
     """
     if runtime is None:
         runtime = "onnx" if find_weights(folder) == ONNX_FILE else "torch"
     if runtime == "onnx":
+        if precision is not None:
+            raise FixedPrecision(
+                f"ONNX Runtime runs {folder} as it was exported: a precision can be asked only of torch"
+            )
         return OnnxRuntime.load(folder, own_labels=own_labels)
     if runtime == "torch":
         return TorchRuntime.load(folder, device=device, own_labels=own_labels, precision=precision)

@@ -14,7 +14,7 @@ from tests import pictures
 
 @pytest.fixture(scope="module")
 def exact() -> Cascade:
-    return Cascade(device=torch.device("cpu"), exact=True)
+    return Cascade(device=torch.device("cpu"), precision="float32")
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -78,6 +78,23 @@ def test_machines_without_onednn_or_bfloat16_find_the_same(monkeypatch):
     for one, two, three in zip(fast, plain, exact, strict=True):
         assert torch.allclose(two, three, atol=1e-5)
         assert torch.allclose(one, three, atol=0.03)
+
+
+@torch.inference_mode()
+def test_a_precision_that_is_asked_for_is_the_one_that_is_used(monkeypatch, exact):
+    if not (cascade._has_onednn() and cascade._has_blocked_bfloat16()):
+        pytest.skip("this CPU has no bfloat16: there is only float32")
+    crops = noise(5, 3, 24, 24)
+    expected = {"bfloat16": Cascade(device=torch.device("cpu"), precision="bfloat16").refine(crops)[1]}
+    expected["float32"] = exact.refine(crops)[1]
+    assert not torch.equal(*expected.values())
+    for is_fast in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda told=is_fast: told)
+        for asked, scores in {**expected, None: expected["bfloat16" if is_fast else "float32"]}.items():
+            assert torch.equal(Cascade(device=torch.device("cpu"), precision=asked).refine(crops)[1], scores)
+    monkeypatch.setattr(cascade, "_has_blocked_bfloat16", lambda: False)
+    slow = Cascade(device=torch.device("cpu"), precision="bfloat16").refine(crops)[1]
+    assert torch.equal(slow, expected["float32"])
 
 
 def test_a_pyramid_shows_nearly_what_averaging_over_areas_does():

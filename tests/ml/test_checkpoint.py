@@ -9,7 +9,8 @@ import torch
 
 from ml import card as cards
 from ml import checkpoint
-from ml.runtime import PRECISIONS, TorchRuntime, load_runtime
+from ml.precision import PRECISIONS
+from ml.runtime import TorchRuntime, load_runtime
 
 
 def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):

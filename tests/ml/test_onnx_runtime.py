@@ -9,8 +9,8 @@ from django.core.files.storage import default_storage
 
 from classifier.models import State
 from classifier.services import analysis
+from ml import bench, checkpoint, export, predict
 from ml import card as cards
-from ml import checkpoint, export, predict
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
 from ml.runtime import OnnxRuntime, TorchRuntime, load_runtime
@@ -58,6 +58,15 @@ def test_the_folder_decides_unless_a_runtime_is_named(exported, tiny, tmp_path):
         load_runtime(tmp_path / "torch", runtime="onnx")
     with pytest.raises(ValueError, match="torch, onnx"):
         load_runtime(folder, runtime="other")
+
+
+def test_a_precision_asked_of_an_exported_model_is_refused_in_a_line(exported, tmp_path, capsys):
+    folder, _ = exported
+    pictures.picture(90, 80).save(tmp_path / "photo.png")
+    with pytest.raises(SystemExit) as ended:
+        bench.main([str(tmp_path), "--model", str(folder), "--precision", "float32"])
+    assert ended.value.code == 2
+    assert "a precision can be asked only of torch" in capsys.readouterr().err
 
 
 def test_missing_damaged_and_other_files_have_their_own_errors(exported):

@@ -7,8 +7,10 @@ import torch
 from PIL import Image
 
 from ml import labels
+from ml import pipeline as pipelines
 from ml.faces import FaceDetector, Settings
 from ml.pipeline import FacePipeline
+from ml.precision import PRECISIONS
 from ml.requests import Chip, PhotoRequest
 from ml.runtime import TorchRuntime
 from tests import pictures
@@ -214,3 +216,12 @@ def test_a_gpu_takes_photos_of_a_batch_together(tiny_pipeline, astronaut, monkey
     monkeypatch.setattr(tiny_pipeline._detector, "detect", lambda found: sizes.append(len(found)) or detect(found))
     results = tiny_pipeline.analyze([PhotoRequest(astronaut)] * 3)
     assert (sizes, [len(result.faces) for result in results]) == ([3], [1, 1, 1])
+
+
+@pytest.mark.parametrize("precision", [*PRECISIONS, None])
+def test_detector_and_network_are_asked_for_the_same_precision(monkeypatch, precision):
+    asked = {}
+    for what in ("FaceDetector", "load_runtime"):
+        monkeypatch.setattr(pipelines, what, lambda *_, what=what, **named: asked.update({what: named["precision"]}))
+    FacePipeline.load(device="cpu", threads=1, precision=precision)
+    assert asked == {"FaceDetector": precision, "load_runtime": precision}
