@@ -132,7 +132,8 @@ face_list = extend_schema(
 collection_list = extend_schema(
     operation_id="list_collections",
     summary="List collections, newest first",
-    description="Your own, those shared with you and, for reviewers, those opened to them; with counts by state.",
+    description="Your own, those shared with you and, for reviewers, those opened to them; with counts by state, "
+    "which may be some seconds old where there are many photos.",
     responses={200: serializers.CollectionSerializer(many=True), **errors(400)},
     examples=[example("a collection", examples.COLLECTION)],
 )
@@ -151,6 +152,7 @@ collection_create = extend_schema(
 collection_detail = extend_schema(
     operation_id="get_collection",
     summary="Read one collection",
+    description="With counts by state, which may be some seconds old where there are many photos.",
     responses={200: serializers.CollectionSerializer, **errors(400, 404)},
     examples=[example("a collection", examples.COLLECTION)],
 )

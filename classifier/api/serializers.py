@@ -143,16 +143,21 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
         read_only_fields = fields
 
 
-class PhotoCountsSerializer(serializers.Serializer[Any]):
-    total = serializers.IntegerField(source="photo_count")
-    queued = serializers.IntegerField(source="queued_count")
-    running = serializers.IntegerField(source="running_count")
-    done = serializers.IntegerField(source="done_count")
-    failed = serializers.IntegerField(source="failed_count")
+class PhotoCountsSerializer(serializers.Serializer[Collection]):
+    """Photos by state; the context's `counts` has those of each collection by its primary key."""
+
+    total = serializers.IntegerField(source="photos")
+    queued = serializers.IntegerField()
+    running = serializers.IntegerField()
+    done = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+    def to_representation(self, collection: Collection) -> dict[str, Any]:
+        return super().to_representation(self.context["counts"][collection.pk])
 
 
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
-    """A collection; made of rows fetched with `with_counts`."""
+    """A collection, with the `counts` of its context."""
 
     owner = serializers.CharField(source="owner.username")
     attributes = serializers.ListField(child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)))

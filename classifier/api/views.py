@@ -1,5 +1,6 @@
 """The API's addresses: they read the request, call one service, and tell rows."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, schema, serializers, waiting
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
-from classifier.services import collections, deletion, rates, uploads
+from classifier.services import collections, deletion, rates, summaries, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
@@ -169,16 +170,23 @@ class FaceList(ApiView, generics.ListAPIView[Face]):
         return super().get(request, *args, **kwargs)
 
 
-class CollectionList(ApiView, generics.ListAPIView[Collection]):
+class CollectionView(ApiView):
     serializer_class = serializers.CollectionSerializer
-    newest_by = ("created_at", "id")
 
     def get_queryset(self) -> QuerySet[Collection]:
-        return Collection.objects.visible_to(self.user).with_counts().select_related("owner")
+        return Collection.objects.visible_to(self.user).select_related("owner")
+
+    def describe(self, found: Sequence[Collection]) -> list[dict[str, Any]]:
+        context = {**self.get_serializer_context(), "counts": summaries.count_photos(found)}
+        return [self.get_serializer(collection, context=context).data for collection in found]
+
+
+class CollectionList(CollectionView, generics.ListAPIView[Collection]):
+    newest_by = ("created_at", "id")
 
     @schema.collection_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().get(request, *args, **kwargs)
+        return self.get_paginated_response(self.describe(self.paginate_queryset(self.get_queryset()) or []))
 
     @schema.collection_create
     def post(self, request: Request) -> Response:
@@ -191,18 +199,16 @@ class CollectionList(ApiView, generics.ListAPIView[Collection]):
                 details={"declaration": list(DECLARATION), "version": TERMS_VERSION},
             )
         made = collections.create_collection(self.user, **values)
-        body = self.get_serializer(self.get_queryset().get(pk=made.pk)).data
+        (body,) = self.describe([made])
         address = request.build_absolute_uri(reverse("api-collection-detail", args=[made.uid]))
         return Response(body, status=status.HTTP_201_CREATED, headers={"Location": address})
 
 
-class CollectionDetail(ApiView):
-    serializer_class = serializers.CollectionSerializer
-
+class CollectionDetail(CollectionView):
     @schema.collection_detail
     def get(self, request: Request, uid: UUID) -> Response:
-        visible = Collection.objects.visible_to(self.user).with_counts().select_related("owner")
-        return Response(self.get_serializer(get_object_or_404(visible, uid=uid)).data)
+        (body,) = self.describe([get_object_or_404(self.get_queryset(), uid=uid)])
+        return Response(body)
 
 
 class ModelList(ApiView, generics.ListAPIView[ModelVersion]):

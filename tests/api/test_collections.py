@@ -3,6 +3,7 @@
 import pytest
 
 from classifier.models import Collection
+from classifier.services import summaries
 from classifier.terms import DECLARATION, TERMS_VERSION
 from tests import factories
 from tests.api.test_access import error_of
@@ -92,3 +93,15 @@ def test_counts_are_right_for_whoever_it_is_shared_with(stranger, bob, rita, col
     (told,) = stranger.get("/api/v1/collections/").json()["results"]
     assert told["photos"]["total"] == 1
     assert told["owner"] == "alice"
+
+
+def test_what_was_counted_of_many_photos_is_told_again_for_a_while(api, collection, monkeypatch):
+    monkeypatch.setattr(summaries, "LARGE_PHOTOS", 1)
+    monkeypatch.setattr(summaries, "COUNTED_PER_SECOND", 0.01)
+    for total in (1, 2, 2):
+        factories.make_photo(collection)
+        (told,) = api.get("/api/v1/collections/").json()["results"]
+        assert told["photos"]["total"] == total
+        assert api.get(f"/api/v1/collections/{collection.uid}/").json() == told
+    Collection.objects.note_change([collection.pk])
+    assert api.get(f"/api/v1/collections/{collection.uid}/").json()["photos"]["total"] == 3

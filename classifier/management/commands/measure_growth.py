@@ -95,6 +95,7 @@ def name_steps(large: Collection, *, small: Collection) -> dict[str, Callable[[]
         "progress of the gallery": reverse("collection-progress", args=[large.uid]),
         "gallery of a small collection": reverse("collection-detail", args=[small.uid]),
         "list of collections": reverse("collection-list"),
+        "list of collections by the API": reverse("api-collection-list"),
     }
     steps: dict[str, Callable[[], Any]] = {what: partial(_get, client, path) for what, path in pages.items()}
     return {
