@@ -181,10 +181,10 @@ def _shares_place(collection: Collection, *, counts: Counts) -> tuple[str, float
     """The key of a collection's shares in the cache, and for how many seconds they are kept.
 
     The key changes whenever photos come, go or are analysed again, and when the collection is changed; of many photos
-    that are still analysed the shares may lag behind.
+    that are still analysed the shares may lag behind, however often some of them come or go.
     """
     if counts.pending and counts.photos > LARGE_PHOTOS:
-        key = f"shares:{collection.uid}:running:{collection.updated_at.isoformat()}"
+        key = f"shares:{collection.uid}:running:{collection.taxonomy}:{'race' in collection.attributes}"
         return key, max(SHORTEST_SECONDS, math.ceil(counts.faces / SHARED_PER_SECOND))
     changed = ":".join(at.isoformat() for at in (collection.updated_at, counts.changed_at) if at)
     return f"shares:{collection.uid}:{counts.done}:{counts.faces}:{changed}", SHARES_SECONDS

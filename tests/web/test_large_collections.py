@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 
-from classifier.models import Photo, State
-from classifier.services import deletion, rerun, summaries, uploads
+from classifier.models import Collection, Photo, State
+from classifier.services import collections, deletion, rerun, summaries, uploads
 from tests import factories
 from tests.services.submissions import sent
 
@@ -75,6 +75,25 @@ def test_progress_since_the_same_moment_is_told_again(progress, collection):
     factories.make_photo(collection)
     assert summaries.measure_run(collection, since=since).total == 2
     assert summaries.measure_run(collection, since=since - timedelta(seconds=1)).total == 3
+
+
+def test_shares_lag_while_photos_come_but_not_behind_the_collections_own_settings(collection, monkeypatch):
+    monkeypatch.setattr(summaries, "SHARED_PER_SECOND", 0.01)
+    factories.make_face(factories.make_photo(collection), race="East Asian")
+    factories.make_photo(collection, state=State.QUEUED)
+
+    def tell() -> list[tuple[str, int]]:
+        (summary,) = summaries.summarise([Collection.objects.get(pk=collection.pk)])
+        return [(share.label, share.count) for share in summary.shares]
+
+    assert tell() == [("East Asian", 1)]
+    factories.make_face(factories.make_photo(collection), race="East Asian")
+    Collection.objects.note_change([collection.pk])
+    assert tell() == [("East Asian", 1)]
+    collections.change_collection(collection, actor=collection.owner, taxonomy="utkface-5")
+    assert tell() == [("Asian", 2)]
+    collections.change_collection(collection, actor=collection.owner, attributes=["age"])
+    assert tell() == []
 
 
 def test_what_is_about_to_be_deleted_is_told_exactly(progress, alice_client, collection):
