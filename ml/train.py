@@ -134,11 +134,11 @@ def fit(
         about |= {"images": len(training), "validation_images": len(validation), "torch": torch.__version__}
         watching.write_run(args.checkpoint_dir, about)
         watching.write_lists(args.checkpoint_dir, training=training, validation=validation)
-    pin = trainer.strategy.root_device.type == "cuda"
+    device = trainer.strategy.root_device
     trainer.fit(
         module,
-        load_batches(training, order=order, pin=pin),
-        load_batches(validation, order=PlainOrder(len(validation), EVALUATION_BATCH, rank, processes), pin=pin),
+        load_batches(training, order=order, device=device),
+        load_batches(validation, order=PlainOrder(len(validation), EVALUATION_BATCH, rank, processes), device=device),
         ckpt_path=args.checkpoint_dir / watching.STATE_FILE if resume else None,
         weights_only=True,
     )
@@ -190,6 +190,7 @@ def build_trainer(
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        benchmark=device == "cuda",  # chips of one size: the fastest convolutions are worth looking for
         use_distributed_sampler=False,
         default_root_dir=args.checkpoint_dir,
     )

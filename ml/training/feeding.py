@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ml.data import FaceSet
 from ml.preprocess import Preset, to_input
 
+_ROOM = 0.4  # of a GPU's free memory, which a set may take; the network and its activations need the rest
 Batch = tuple[Tensor, dict[str, Tensor]]  # chips (B, 3, S, S) uint8, and per attribute class positions (B,)
 
 
@@ -28,18 +29,20 @@ def as_input(chips: Tensor, *, preset: Preset, size: int) -> Tensor:
 
 
 class FaceBatches(Dataset[Batch]):
-    """Batches of a set by the positions of their examples."""
+    """Batches of a set by the positions of their examples, on the host or on an accelerator that holds all of it."""
 
-    def __init__(self, faces: FaceSet) -> None:
-        self._faces = faces
+    def __init__(self, faces: FaceSet, *, device: torch.device) -> None:
+        self._images = torch.from_numpy(faces.images).to(device)
+        self._targets = {name: torch.from_numpy(values).to(device) for name, values in faces.targets.items()}
+        self._device = device
 
     def __len__(self) -> int:
-        return len(self._faces)
+        return len(self._images)
 
     def __getitem__(self, picks: list[int]) -> Batch:
-        rows = np.asarray(picks)
-        targets = {name: torch.from_numpy(values[rows]) for name, values in self._faces.targets.items()}
-        return as_batch(self._faces.images[rows]), targets
+        rows = torch.tensor(picks).to(self._device, non_blocking=True)
+        chips = self._images[rows].permute(0, 3, 1, 2)  # whose memory is already channels last
+        return chips, {name: values[rows] for name, values in self._targets.items()}
 
 
 @dataclass
@@ -96,6 +99,12 @@ class PlainOrder(Sampler[list[int]]):
             yield mine[begin : begin + self.batch_size]
 
 
-def load_batches(faces: FaceSet, *, order: Sampler[list[int]], pin: bool) -> DataLoader[Batch]:
-    """A loader that yields whole batches from memory; the images are never copied to other processes."""
-    return DataLoader(FaceBatches(faces), sampler=order, batch_size=None, num_workers=0, pin_memory=pin)
+def load_batches(faces: FaceSet, *, order: Sampler[list[int]], device: torch.device) -> DataLoader[Batch]:
+    """A loader that yields whole batches from memory; the images are never copied to other processes.
+
+    Where the GPU at `device` has room for the whole set, it is copied there once.
+    """
+    is_there = device.type == "cuda" and faces.images.nbytes < _ROOM * torch.cuda.mem_get_info(device)[0]
+    dataset = FaceBatches(faces, device=device if is_there else torch.device("cpu"))
+    pin = device.type == "cuda" and not is_there
+    return DataLoader(dataset, sampler=order, batch_size=None, num_workers=0, pin_memory=pin)
