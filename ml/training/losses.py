@@ -22,33 +22,42 @@ def mean_loss(
     `covers` (classes, K) bool says which of the K labels of a head each class covers (`data.Classes.loss_targets`);
     without it the classes are the head's labels.
     """
-    covers, losses = covers or {}, []
+    covers, losses, present = covers or {}, [], []
     for name, values in logits.items():
-        if name not in targets or not (targets[name] != UNKNOWN).any():
+        if name not in targets:
             continue
+        known = (targets[name] != UNKNOWN).sum()
         if name in covers:
-            losses.append(coarse_loss(values, targets[name], covers=covers[name], label_smoothing=label_smoothing))
+            loss = coarse_loss(values, targets[name], covers=covers[name], label_smoothing=label_smoothing)
         else:
-            losses.append(
-                functional.cross_entropy(
-                    values.float(), targets[name], ignore_index=UNKNOWN, label_smoothing=label_smoothing
-                )
+            loss = functional.cross_entropy(
+                values.float(),
+                targets[name],
+                ignore_index=UNKNOWN,
+                label_smoothing=label_smoothing,
+                reduction="sum",
             )
+            loss = loss / known.clamp_min(1)
+        losses.append(loss)
+        present.append(known > 0)
     if not losses:
         return torch.stack([values.float().sum() * 0.0 for values in logits.values()]).sum()
-    return torch.stack(losses).mean()
+    # Multiplied, not asked: an answer would make an accelerator wait for the host at each step.
+    weights = torch.stack(present).float()
+    return (torch.stack(losses) * weights).sum() / weights.sum().clamp_min(1)
 
 
 def coarse_loss(logits: Tensor, targets: Tensor, *, covers: Tensor, label_smoothing: float) -> Tensor:
     """The mean over the known examples of -(1 - e) log(sum of p_k over k in S) - e/K (sum of log p_k over all k).
 
-    p = softmax(logits) over the K labels, S the labels that the example's class covers, e the smoothing. For classes
-    that cover one label each this is torch's cross-entropy with label smoothing.
+    0 of none. p = softmax(logits) over the K labels, S the labels that the example's class covers, e the smoothing. For
+    classes that cover one label each this is torch's cross-entropy with label smoothing.
     """
     known = targets != UNKNOWN
-    log_p = functional.log_softmax(logits.float()[known], dim=1)  # (M, K)
-    inside = log_p.masked_fill(~covers[targets[known]], -torch.inf).logsumexp(dim=1)
-    return -((1 - label_smoothing) * inside + label_smoothing * log_p.mean(dim=1)).mean()
+    log_p = functional.log_softmax(logits.float(), dim=1)  # (B, K)
+    inside = log_p.masked_fill(~covers[targets.clamp_min(0)], -torch.inf).logsumexp(dim=1)
+    each = (1 - label_smoothing) * inside + label_smoothing * log_p.mean(dim=1)
+    return -torch.where(known, each, 0.0).sum() / known.sum().clamp_min(1)
 
 
 def ranked_loss(logits: Tensor, targets: Tensor) -> Tensor:

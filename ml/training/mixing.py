@@ -1,21 +1,19 @@
 """Mixed examples: two faces in one picture, and two answers that are both partly right."""
 
-import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
+
+from ml.training.chance import Chance
 
 
-def mix_chips(chips: Tensor, *, mixup: float, cutmix: float, generator: Generator) -> tuple[Tensor, Tensor, float]:
+def mix_chips(chips: Tensor, *, mixup: float, cutmix: float, chance: Chance) -> tuple[Tensor, Tensor, float]:
     """Each chip (B, 3, H, W) with part of another: the mixture, the others' places (B,), and the first one's share.
 
     `mixup` and `cutmix` are the parameters of Beta distributions, 0 for never: a whole batch is blended (Zhang et al.
     2018) or has one rectangle pasted over (Yun et al. 2019), by equal chance where both are wanted. The share is at
     least half; it is 1 where nothing was mixed.
     """
-    others = torch.randperm(len(chips), generator=generator, device=chips.device)
-    # torch has no Beta sampler that takes a generator.
-    seed = int(torch.randint(2**31, (1,), generator=generator, device=generator.device))
-    rng = np.random.default_rng(seed)
+    others, rng = chance.order(len(chips)), chance.host
     is_cut = cutmix > 0 and (mixup <= 0 or rng.random() < 0.5)
     strength = cutmix if is_cut else mixup
     if strength <= 0:

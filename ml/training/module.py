@@ -14,12 +14,14 @@ from ml.card import ModelCard
 from ml.preprocess import Preset
 from ml.training import losses
 from ml.training.augment import augment
+from ml.training.chance import Chance
 from ml.training.feeding import Batch, as_input
 from ml.training.mixing import mix_chips
 from ml.training.recipe import Recipe
 from ml.training.tally import Tally
 
 MAX_GRADIENT_NORM = 5.0
+STEPS_BETWEEN_CHECKS = 16  # of the loss: to look at it makes an accelerator wait for the host
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class AttributeModule(lightning.LightningModule):
         self._covers, self._prior = dict(covers), dict(prior)
         self._coarse = {name for name, matrix in covers.items() if not _is_identity(matrix)}
         self._teachers = list(teachers)  # in a plain list: neither trained, averaged nor saved
-        self._generator = torch.Generator()
+        self._chance = Chance(0, device="cpu")
 
     def on_fit_start(self) -> None:
         for teacher in self._teachers:
@@ -73,7 +75,7 @@ class AttributeModule(lightning.LightningModule):
         # The same epoch again after a resume; not at its start, since making the loader's iterator draws a number.
         seed = self.recipe.seed * 1000 + self.current_epoch + self.global_rank * 100_003
         torch.manual_seed(seed)
-        self._generator = torch.Generator(self.device).manual_seed(seed)
+        self._chance = Chance(seed, device=self.device)
 
     def on_train_epoch_start(self) -> None:
         frozen = self.current_epoch < self.recipe.frozen_epochs
@@ -87,8 +89,8 @@ class AttributeModule(lightning.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         recipe = self.recipe
         chips, targets = batch
-        chips = augment(chips, how=recipe.augmentation, generator=self._generator)
-        chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, generator=self._generator)
+        chips = augment(chips, how=recipe.augmentation, chance=self._chance)
+        chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, chance=self._chance)
         logits = self.net(self._input(chips))
         loss = share * self._loss(logits, targets)
         if share < 1.0:
@@ -97,13 +99,21 @@ class AttributeModule(lightning.LightningModule):
             loss = (1 - recipe.distill) * loss + recipe.distill * losses.teaching_loss(
                 logits, self._ask_teachers(chips)
             )
-        if not torch.isfinite(loss):
+        self.tally.add(logits, targets, loss=loss.detach())
+        if batch_index % STEPS_BETWEEN_CHECKS == 0:
+            self._check_loss(f"step {batch_index + 1}")
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self._check_loss("its last step")
+
+    def _check_loss(self, when: str) -> None:
+        """Raise DivergedLoss where the epoch's loss is no number any more; waits for the accelerator."""
+        if not math.isfinite(self.tally.loss()):
             raise DivergedLoss(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {batch_index + 1}; "
+                f"the loss became {self.tally.loss()} in epoch {self.current_epoch + 1} by {when}; "
                 "try a lower learning rate or another precision"
             )
-        self.tally.add(logits, targets, loss=loss.detach())
-        return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         chips, targets = batch
@@ -220,12 +230,14 @@ def moving_average(decay: float) -> Any:
 
     @torch.no_grad()
     def update(averages: Any, values: Any, count: Any) -> None:
-        steps = float(count)
-        keep = min(decay, (1 + steps) / (10 + steps))
-        # They come by their type. All at once: one by one they cost an accelerator more than the step itself.
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(averages, values, 1 - keep)
-        else:
+        # They come by their type.
+        if not averages[0].is_floating_point():
             torch._foreach_copy_(averages, values)
+            return
+        # All at once and never asking for the count: one by one it would take an accelerator longer than the step.
+        forget = 1 - ((1 + count) / (10 + count)).clamp_max(decay)
+        changes = torch._foreach_sub(values, averages)
+        torch._foreach_mul_(changes, forget.to(averages[0].dtype))
+        torch._foreach_add_(averages, changes)
 
     return update

@@ -48,17 +48,16 @@ class Tally:
         for name, counts in self.confusions.items():
             if name not in targets:
                 continue
-            actual = targets[name]
+            known, actual = targets[name] != UNKNOWN, targets[name].clamp_min(0)
             likely = class_probabilities(logits[name], covers=self.covers[name])
             predicted = likely.masked_fill(~self._rivals[name][actual], -1.0).argmax(dim=1)
-            known, width = actual != UNKNOWN, len(counts)
-            flat = torch.bincount(actual[known] * width + predicted[known], minlength=width * width)
-            counts += flat.view(width, width)
+            # Unknown examples add nothing; picking the others out would make an accelerator wait for the host.
+            counts.view(-1).index_add_(0, actual * len(counts) + predicted, known.long())
             if name in self.by_group and race is not None:
                 placed = known & (race != UNKNOWN)
-                right = (predicted == actual)[placed].long()
-                ones = torch.stack([right, torch.ones_like(right)], dim=1)
-                self.by_group[name].index_add_(0, race[placed], ones)
+                right = (predicted == actual) & placed
+                pairs = torch.stack([right, placed], dim=1).long()
+                self.by_group[name].index_add_(0, race.clamp_min(0), pairs)
 
     def sum_over(self, strategy: Any) -> None:
         """Add up what Lightning's processes have counted."""

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from ml.training import augment, jpeg, mixing
+from ml.training.chance import Chance
 from tests import pictures
 
 
@@ -37,7 +38,7 @@ def test_each_chip_has_its_own_quality():
 def test_what_is_erased_is_a_rectangle_of_the_mean_colour():
     noise = torch.rand(64, 3, 50, 50, generator=torch.Generator().manual_seed(3)) * 255
     how = augment.Augmentation(erase=1.0)
-    erased = augment._erase(noise.clone(), how=how, generator=torch.Generator().manual_seed(4))
+    erased = augment._erase(noise.clone(), how=how, chance=Chance(4, device="cpu"))
     for before, after in zip(noise, erased, strict=True):
         changed = (before != after).any(dim=0)
         rows, columns = changed.any(dim=1), changed.any(dim=0)
@@ -48,10 +49,10 @@ def test_what_is_erased_is_a_rectangle_of_the_mean_colour():
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(0.3, 0.0), (0.0, 1.0), (0.5, 0.5)])
 def test_a_mixture_holds_at_least_half_of_the_first_face(mixup, cutmix):
-    generator = torch.Generator().manual_seed(2)
+    chance = Chance(2, device="cpu")
     chips = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 20, 20)
     for _ in range(50):
-        mixed, others, share = mixing.mix_chips(chips, mixup=mixup, cutmix=cutmix, generator=generator)
+        mixed, others, share = mixing.mix_chips(chips, mixup=mixup, cutmix=cutmix, chance=chance)
         assert 0.5 <= share <= 1.0
         expected = chips * share + chips[others] * (1 - share)
         assert torch.allclose(mixed.mean(dim=(1, 2, 3)), expected.mean(dim=(1, 2, 3)), atol=1e-3)
@@ -61,6 +62,6 @@ def test_a_mixture_holds_at_least_half_of_the_first_face(mixup, cutmix):
 
 def test_without_mixing_the_chips_stay_as_they_are():
     chips = torch.rand(4, 3, 8, 8)
-    mixed, _, share = mixing.mix_chips(chips, mixup=0.0, cutmix=0.0, generator=torch.Generator().manual_seed(1))
+    mixed, _, share = mixing.mix_chips(chips, mixup=0.0, cutmix=0.0, chance=Chance(1, device="cpu"))
     assert share == 1.0
     assert torch.equal(mixed, chips)
