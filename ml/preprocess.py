@@ -56,42 +56,68 @@ def whole_image(image: Image.Image) -> Chip:
     return Chip(cx=image.width / 2, cy=image.height / 2, side=float(min(image.size)), angle=0.0)
 
 
-def cut_chip(image: Image.Image, chip: Chip, *, size: int) -> Image.Image:
-    """Cut a chip out of an upright RGB photo and bring it to (size, size); black outside the photo.
-
-    Shrinking averages over the source pixels (Pillow's antialiased bilinear); turning is bicubic at the final scale.
-    """
+def is_straight(chip: Chip, *, width: int, height: int) -> bool:
+    """Whether a chip is a plain rectangle inside a photo of this size, which needs no turning."""
     half = chip.side / 2
-    left, top, right, bottom = chip.cx - half, chip.cy - half, chip.cx + half, chip.cy + half
-    inside = left >= 0 and top >= 0 and right <= image.width and bottom <= image.height
-    if chip.angle == 0.0 and inside:
-        return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+    inside = chip.cx - half >= 0 and chip.cy - half >= 0 and chip.cx + half <= width and chip.cy + half <= height
+    return chip.angle == 0.0 and inside
 
+
+@dataclass(frozen=True)
+class Turn:
+    """How a chip is cut: a part (x0, y0, x1, y1) of the photo is shrunk to `small` (width, height), then turned.
+
+    `matrix` maps the chip's pixel centres (u, v) to a u + b v + c and d u + e v + f there, as Pillow has it.
+    """
+
+    part: tuple[int, int, int, int]
+    small: tuple[int, int]
+    matrix: tuple[float, float, float, float, float, float]
+
+
+def plan_turn(chip: Chip, *, size: int, width: int, height: int) -> Turn | None:
+    """How to cut a chip of (size, size) out of a photo of (width, height); None where it lies outside."""
+    half = chip.side / 2
     cos, sin = math.cos(math.radians(chip.angle)), math.sin(math.radians(chip.angle))
     # The part of the photo under the turned square, with a margin for the resampling filters.
     reach = half * (abs(cos) + abs(sin)) + 2 * max(1.0, chip.side / size)
     x0, y0 = max(0, math.floor(chip.cx - reach)), max(0, math.floor(chip.cy - reach))
-    x1, y1 = min(image.width, math.ceil(chip.cx + reach)), min(image.height, math.ceil(chip.cy + reach))
+    x1, y1 = min(width, math.ceil(chip.cx + reach)), min(height, math.ceil(chip.cy + reach))
     if x1 <= x0 or y1 <= y0:
-        return Image.new("RGB", (size, size))
-    part = image.crop((x0, y0, x1, y1))
-    step_x = step_y = chip.side / size  # source pixels per chip pixel
-    if step_x > 1.0:
-        small = (max(1, round(part.width / step_x)), max(1, round(part.height / step_y)))
-        fx, fy = part.width / small[0], part.height / small[1]
-        part = part.resize(small, Image.Resampling.BILINEAR)
-    else:
-        fx = fy = 1.0
-    # Pillow maps output pixel centres (u, v) to source (a u + b v + c, d u + e v + f).
+        return None
+    step = chip.side / size  # source pixels per chip pixel
+    small = (x1 - x0, y1 - y0)
+    if step > 1.0:
+        small = (max(1, round(small[0] / step)), max(1, round(small[1] / step)))
+    fx, fy = (x1 - x0) / small[0], (y1 - y0) / small[1]
     matrix = (
-        cos * step_x / fx,
-        -sin * step_x / fx,
+        cos * step / fx,
+        -sin * step / fx,
         (chip.cx - x0 - (cos - sin) * half) / fx,
-        sin * step_y / fy,
-        cos * step_y / fy,
+        sin * step / fy,
+        cos * step / fy,
         (chip.cy - y0 - (sin + cos) * half) / fy,
     )
-    return part.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+    return Turn((x0, y0, x1, y1), small, matrix)
+
+
+def cut_chip(image: Image.Image, chip: Chip, *, size: int) -> Image.Image:
+    """Cut a chip out of an upright RGB photo and bring it to (size, size); black outside the photo.
+
+    Shrinking averages over the source pixels (Pillow's antialiased bilinear); turning is bicubic at the final scale.
+    `ml.cropping` does the same on a GPU.
+    """
+    if is_straight(chip, width=image.width, height=image.height):
+        half = chip.side / 2
+        box = (chip.cx - half, chip.cy - half, chip.cx + half, chip.cy + half)
+        return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+    turn = plan_turn(chip, size=size, width=image.width, height=image.height)
+    if turn is None:
+        return Image.new("RGB", (size, size))
+    part = image.crop(turn.part)
+    if turn.small != part.size:
+        part = part.resize(turn.small, Image.Resampling.BILINEAR)
+    return part.transform((size, size), Image.Transform.AFFINE, turn.matrix, Image.Resampling.BICUBIC)
 
 
 def to_input(chips: "Tensor", *, preset: Preset) -> "Tensor":
