@@ -49,3 +49,13 @@ def astronaut() -> Image.Image:
     from skimage import data
 
     return Image.fromarray(data.astronaut())
+
+
+def crowd() -> Image.Image:
+    """Astronauts of three sizes on a smooth ground, one of them turned."""
+    photo = picture(1024, 700)
+    one = astronaut()
+    photo.paste(one.resize((400, 400)), (10, 20))
+    photo.paste(one.rotate(20).resize((300, 300)), (450, 30))
+    photo.paste(one.resize((200, 200)), (800, 400))
+    return photo
