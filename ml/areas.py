@@ -62,10 +62,18 @@ def sum_areas(pixels: np.ndarray, *, device: torch.device, by_torch: bool) -> Te
     return torch.from_numpy(table).to(device)
 
 
-def _bins(start: Tensor, stop: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Where each of `count` bins of [start, stop) begins and ends; neighbours share a pixel when it does not divide."""
-    steps = torch.arange(count, device=start.device)
+def find_bins(start: Tensor, stop: Tensor, *, counts: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Where each of `counts` (N,) bins of [start, stop) begins and ends, (N, most); after them the last goes on.
+
+    Neighbours share a pixel when it does not divide.
+    """
+    counts = counts[:, None]
+    steps = torch.minimum(torch.arange(most, device=start.device), counts - 1)
     length = (stop - start)[:, None]
-    first = steps * length // count
-    last = -((-(steps + 1) * length) // count)
+    first = steps * length // counts
+    last = -((-(steps + 1) * length) // counts)
     return start[:, None] + first, start[:, None] + last
+
+
+def _bins(start: Tensor, stop: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    return find_bins(start, stop, counts=torch.full_like(start, count), most=count)

@@ -3,6 +3,7 @@
 import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -20,23 +21,29 @@ _LANES = (
 )
 # What stays in a core's cache on its way through a network.
 _PIXELS_AT_ONCE, _SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE = 28_000, 64, 24
-# A GPU wants the opposite; P-Net's first layer makes 80 MB of so many pixels.
-_GPU_PIXELS_AT_ONCE, _GPU_CROPS_AT_ONCE = 2_000_000, 512
+# A GPU wants the opposite; the first layers make 260 and 280 MB of so many pixels and crops in half precision.
+_GPU_PIXELS_AT_ONCE, _GPU_CROPS_AT_ONCE = 8_000_000, 2_048
 
 
 class Cascade:
     """P-Net, R-Net and O-Net on one device, safe to share between threads."""
 
     def __init__(self, *, device: torch.device, precision: str | None = None) -> None:
-        """`precision` as `choose_precision` takes it: of R-Net and O-Net on a CPU. Everything else is in float32."""
+        """`precision` as `choose_precision` takes it.
+
+        What is not float32 is float16 on a GPU, and on a CPU R-Net and O-Net alone in bfloat16.
+        """
         on_gpu = device.type != "cpu"
         self._pixels = _GPU_PIXELS_AT_ONCE if on_gpu else _PIXELS_AT_ONCE
         self._small, self._large = (_GPU_CROPS_AT_ONCE,) * 2 if on_gpu else (_SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE)
-        self._propose = _Proposer().to(device).to(memory_format=torch.channels_last)
-        half = not on_gpu and choose_precision(precision, device=device) == "bfloat16"  # halves their time
+        # Half precision halves the time of R-Net and O-Net on a CPU; a GPU takes all three, in the more exact one.
+        is_half = choose_precision(precision, device=device) == "bfloat16"
+        half = torch.float if not is_half else torch.float16 if on_gpu else torch.bfloat16
+        self._exact = on_gpu and not is_half
+        self._propose = _Proposer().to(device, half if on_gpu else torch.float).to(memory_format=torch.channels_last)
         rnet, onet = mtcnn.read_net("rnet"), mtcnn.read_net("onet")
-        self._refine = _CropNet(rnet, layers=3, heads=("dense5_2", "dense5_1"), device=device, half=half)
-        self._decide = _CropNet(onet, layers=4, heads=("dense6_2", "dense6_3", "dense6_1"), device=device, half=half)
+        self._refine = _CropNet(rnet, layers=3, heads=("dense5_2", "dense5_1"), device=device, dtype=half)
+        self._decide = _CropNet(onet, layers=4, heads=("dense6_2", "dense6_3", "dense6_1"), device=device, dtype=half)
 
     def photos_at_once(self, *, height: int, width: int) -> int:
         """How many levels of this size `propose` should be given."""
@@ -47,11 +54,33 @@ class Cascade:
 
         Where they are, (N, 3) as photo, row and column of the cell; probabilities (N,); shifts (N, 4).
         """
+        with self._precision():
+            return self._propose_strips(level, threshold=threshold)
+
+    def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
+        with self._precision():
+            shifts, scores = _join(self._refine(part) for part in crops.split(self._small))
+        return shifts, _face(scores)
+
+    def decide(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """O-Net on crops (N, 3, 48, 48) in 0..255: shifts (N, 4), five x then five y (N, 10), probabilities (N,)."""
+        with self._precision():
+            shifts, points, scores = _join(self._decide(part) for part in crops.split(self._large))
+        return shifts, points, _face(scores)
+
+    def _precision(self) -> AbstractContextManager[None]:
+        """Where it shall be exact, a GPU's convolutions must not round to TF32, as they do unless told."""
+        if not self._exact:
+            return nullcontext()
+        return cast(AbstractContextManager[None], torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+
+    def _propose_strips(self, level: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
         height = level.shape[2]
         rows = max(1, self._pixels // (level.shape[0] * level.shape[3]) // STRIDE)
         if height <= STRIDE * rows + CELL:
             return self._propose.hits(level, threshold=threshold, first_row=0)
-        cells = (height - CELL + 1) // STRIDE + 1
+        cells = count_cells(height)
         parts = [
             self._propose.hits(
                 level[:, :, STRIDE * row : STRIDE * min(row + rows, cells) + CELL - STRIDE],
@@ -63,15 +92,10 @@ class Cascade:
         places, scores, shifts = _join(parts)
         return places, scores, shifts
 
-    def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
-        shifts, scores = _join(self._refine(part) for part in crops.split(self._small))
-        return shifts, _face(scores)
 
-    def decide(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """O-Net on crops (N, 3, 48, 48) in 0..255: shifts (N, 4), five x then five y (N, 10), probabilities (N,)."""
-        shifts, points, scores = _join(self._decide(part) for part in crops.split(self._large))
-        return shifts, points, _face(scores)
+def count_cells(pixels: int) -> int:
+    """How many cells P-Net has along a side of so many pixels."""
+    return (pixels - CELL + 1) // STRIDE + 1
 
 
 class _Proposer(nn.Module):
@@ -92,40 +116,51 @@ class _Proposer(nn.Module):
 
     def hits(self, x: Tensor, *, threshold: float, first_row: int) -> tuple[Tensor, Tensor, Tensor]:
         conv1, prelu1, conv2, prelu2, conv3, prelu3 = self.body
+        x = x.to(self.score.weight.dtype)
         x = _halve(prelu1(conv1(x)))
         features = prelu3(conv3(prelu2(conv2(x)))).permute(0, 2, 3, 1)  # (B, h', w', 32)
-        scores = self.score(features)[..., 0]
+        scores = self.score(features)[..., 0].float()
         places = (scores >= math.log(threshold / (1 - threshold))).nonzero()  # (N, 3)
         at = places.unbind(1)
-        return places + places.new_tensor([0, first_row, 0]), torch.sigmoid(scores[at]), self.shift(features[at])
+        return (
+            places + places.new_tensor([0, first_row, 0]),
+            torch.sigmoid(scores[at]),
+            self.shift(features[at]).float(),
+        )
 
 
 class _CropNet:
     """R-Net or O-Net: convolutions in the blocked layout of oneDNN where that is at hand, then small dense layers."""
 
-    def __init__(self, net: Any, *, layers: int, heads: Sequence[str], device: torch.device, half: bool) -> None:
+    def __init__(
+        self, net: Any, *, layers: int, heads: Sequence[str], device: torch.device, dtype: torch.dtype
+    ) -> None:
         net = net.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
         _fold_input(net.conv1)
         self._blocked = device.type == "cpu" and _has_onednn()
-        self._dtype = torch.bfloat16 if self._blocked and half and _has_blocked_bfloat16() else torch.float
+        # Without oneDNN a CPU emulates half precision, and oneDNN refuses it on some.
+        can_half = device.type != "cpu" or (self._blocked and _has_blocked_bfloat16())
+        self._dtype = dtype if can_half else torch.float
         self._body: list[Callable[[Tensor], Tensor]] = []
         for number in range(1, layers + 1):
             conv, prelu = getattr(net, f"conv{number}"), getattr(net, f"prelu{number}")
             if self._blocked:
                 self._body += [_blocked_conv(conv, dtype=self._dtype), _blocked_prelu(prelu, dtype=self._dtype)]
             else:
-                self._body += [conv, prelu]
+                self._body += [conv.to(self._dtype), prelu.to(self._dtype)]
             if hasattr(net, f"pool{number}"):
                 self._body.append(getattr(net, f"pool{number}"))
         self._dense = nn.Sequential(getattr(net, f"dense{layers + 1}"), getattr(net, f"prelu{layers + 1}"))
         self._heads = [getattr(net, name) for name in heads]
 
     def __call__(self, crops: Tensor) -> tuple[Tensor, ...]:
-        x = crops.float()
-        x = x.contiguous().to_mkldnn(self._dtype) if self._blocked else x.contiguous(memory_format=torch.channels_last)
+        if self._blocked:
+            x = crops.float().contiguous().to_mkldnn(self._dtype)
+        else:
+            x = crops.to(self._dtype, memory_format=torch.channels_last)
         for layer in self._body:
             x = layer(x)
-        x = x.to_dense().float() if self._blocked else x
+        x = x.to_dense().float() if self._blocked else x.float()
         x = self._dense(x.permute(0, 3, 2, 1).flatten(1))
         return tuple(head(x) for head in self._heads)
 

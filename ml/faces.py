@@ -1,6 +1,5 @@
 """FaceDetector: the MTCNN cascade (Zhang et al. 2016) over facenet-pytorch's weights, for photos of any size."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +10,12 @@ from torch import Tensor
 
 from ml import mtcnn
 from ml.areas import AreaTable
-from ml.cascade import CELL, STRIDE, Cascade
+from ml.boxes import cells_to_boxes, shift, square, suppress_nested
+from ml.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
+from ml.cascade import CELL, Cascade, count_cells
 from ml.preprocess import Chip
-from ml.pyramid import Pyramid, shrink_pixels
+from ml.pyramid import Pyramid
+from ml.stack import OnePhoto, PhotoStack, Views
 
 DETECTOR_VERSION = "mtcnn-2"
 
@@ -52,80 +54,93 @@ class DetectedFace:
     chip: Chip
 
 
-@dataclass(frozen=True)
-class _Canvas:
-    """A photo at working size, and the way back: photo = canvas * stretch - offset."""
-
-    pixels: AreaTable | Pyramid
-    stretch: tuple[float, float]
-    offset: float
-    min_face: float
-
-
 class FaceDetector:
     """Finds faces in photos; made once, used for many, safe to share between threads."""
 
     def __init__(
-        self, settings: Settings = Settings(), *, device: str | torch.device = "cpu", precision: str | None = None
+        self,
+        settings: Settings = Settings(),
+        *,
+        device: str | torch.device = "cpu",
+        precision: str | None = None,
+        together: bool | None = None,
     ) -> None:
-        """`precision` as `Cascade` takes it; settings that are exact compute in float32 whatever is asked."""
+        """`precision` as `Cascade` takes it; settings that are exact compute in float32 whatever is asked.
+
+        `together`: photos go through each network in batches, as a GPU wants it; None: where the device is one.
+        """
         self.settings, self.device = settings, torch.device(device)
+        self.together = self.device.type != "cpu" if together is None else together
         self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
 
-    @torch.inference_mode()
     def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:
         """The faces of each photo, largest first; always one list a photo, empty where there is nobody.
 
         Photos are RGB, or uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each of its own size.
         """
-        canvases = [self._prepare(_as_rgb(photo)) for photo in photos]
-        boxes, owners = self._propose(canvases)
-        boxes, owners = self._refine(canvases, boxes, owners)
-        boxes, points, owners = self._decide(canvases, boxes, owners)
+        if self.together:
+            return self.detect_tensors([torch.from_numpy(np.array(_as_rgb(photo))) for photo in photos])
+        return [self._detect_one(_as_rgb(photo)) for photo in photos]
+
+    @torch.inference_mode()
+    def detect_tensors(self, photos: Sequence[Tensor]) -> list[list[DetectedFace]]:
+        """The same of photos (H, W, 3) uint8, searched together; those on the detector's device stay where they are."""
+        canvases = [self._plan(photo.shape[1], photo.shape[0]) for photo in photos]
+        found: list[list[DetectedFace]] = [[] for _ in photos]
+        for members in group_similar(canvases, exact=self.settings.exact):
+            mine = [canvases[number] for number in members]
+            there = [photos[number].to(self.device, non_blocking=True) for number in members]
+            stack = PhotoStack([fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)], mine)
+            for number, faces in zip(members, self._search(stack, mine), strict=True):
+                found[number] = faces
+        return found
+
+    @torch.inference_mode()
+    def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
+        canvas = self._plan(image.width, image.height)
+        view = AreaTable if self.settings.exact else Pyramid
+        return self._search(OnePhoto(view(fit_image(image, canvas), border=canvas.border)), [canvas])[0]
+
+    def _plan(self, width: int, height: int) -> Canvas:
+        return plan_canvas(
+            width,
+            height,
+            working_side=self.settings.working_side,
+            min_face=self.settings.min_face,
+            working_min_face=self.settings.working_min_face,
+            border_below=self.settings.border_below,
+        )
+
+    def _search(self, views: Views, canvases: Sequence[Canvas]) -> list[list[DetectedFace]]:
+        """The faces of photos that are searched together."""
+        boxes, owners = self._propose(views, canvases)
+        boxes, owners = self._refine(views, canvases, boxes, owners)
+        boxes, points, owners = self._decide(views, canvases, boxes, owners)
+        # In one copy, for which a GPU must have finished.
+        rows = torch.cat([boxes, points.flatten(1), owners[:, None]], dim=1).double().cpu().numpy()
+        rows = rows[suppress_nested(rows[:, :5], rows[:, 15], threshold=0.7)]
         found: list[list[DetectedFace]] = [[] for _ in canvases]
-        for box, five, owner in zip(boxes.tolist(), points.double().cpu().numpy(), owners.tolist(), strict=True):
-            found[owner].append(_to_photo(box, five, canvas=canvases[owner]))
+        for owner, face in zip(rows[:, 15].astype(int).tolist(), _to_photos(rows, canvases), strict=True):
+            found[owner].append(face)
         return [sorted(faces, key=_area, reverse=True) for faces in found]
 
-    def _prepare(self, image: Image.Image) -> _Canvas:
-        settings, longest = self.settings, max(image.size)
-        shrink = min(1.0, settings.working_side / longest) if settings.working_side else 1.0
-        size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
-        stretch = (image.width / size[0], image.height / size[1])
-        border = math.ceil(longest / 3) if longest < settings.border_below else 0
-        min_face = max(settings.min_face * shrink, min(settings.working_min_face, settings.min_face))
-        if shrink <= 0.5:
-            image = image.reduce(int(1 / shrink))  # of a large photo the cheapest first step, by whole numbers
-        pixels = np.array(image)  # a copy, which torch may hold
-        if shrink < 1.0:
-            pixels = shrink_pixels(pixels, height=size[1], width=size[0])
-        # A GPU gathers from a summed-area table in no time; a CPU spends more on making one than on all that follows.
-        by_area = settings.exact or self.device.type != "cpu"
-        views = AreaTable(pixels, border=border, device=self.device) if by_area else Pyramid(pixels, border=border)
-        return _Canvas(views, stretch, float(border), min_face)
-
-    def _propose(self, canvases: list[_Canvas]) -> tuple[Tensor, Tensor]:
+    def _propose(self, views: Views, canvases: Sequence[Canvas]) -> tuple[Tensor, Tensor]:
         """P-Net over each level of each photo's pyramid: boxes (N, 5) with scores, and whose they are (N,)."""
-        alike: dict[tuple[int, int, float], list[int]] = {}  # photos of one size share P-Net's batches
-        for owner, canvas in enumerate(canvases):
-            alike.setdefault((canvas.pixels.height, canvas.pixels.width, canvas.min_face), []).append(owner)
         rows: list[Tensor] = []
         owners: list[Tensor] = []
         levels: list[Tensor] = []
-        threshold = self.settings.thresholds[0]
-        for (height, width, min_face), members in alike.items():
-            scale = CELL / min_face
-            while min(height, width) * scale >= CELL:
-                size = {"height": int(height * scale + 1), "width": int(width * scale + 1)}
-                at_once = self._cascade.photos_at_once(**size)
-                for start in range(0, len(members), at_once):
-                    part = members[start : start + at_once]
-                    level = torch.cat([canvases[owner].pixels.resize(**size) for owner in part])
-                    places, scores, shifts = self._cascade.propose(level, threshold=threshold)
-                    rows.append(_cells_to_boxes(places, scores, shifts, scale=scale))
-                    owners.append(torch.tensor(part, device=self.device)[places[:, 0]])
-                    levels.append(owners[-1] + len(levels) * len(canvases))  # one number for each photo and level
-                scale *= self.settings.factor
+        scales = [CELL / canvas.min_face for canvas in canvases]
+        members = list(range(len(canvases)))
+        while members := [m for m in members if min(canvases[m].height, canvases[m].width) * scales[m] >= CELL]:
+            sizes = [(int(canvases[m].height * scales[m] + 1), int(canvases[m].width * scales[m] + 1)) for m in members]
+            at_once = self._cascade.photos_at_once(height=max(h for h, _ in sizes), width=max(w for _, w in sizes))
+            for start in range(0, len(members), at_once):
+                part = members[start : start + at_once]
+                found, owner_of = self._propose_level(views, part, sizes[start : start + at_once], scales)
+                rows.append(found)
+                owners.append(owner_of)
+                levels.append(owner_of + len(levels) * len(canvases))  # one number for each photo and level
+            scales = [scale * self.settings.factor for scale in scales]
         if not rows:
             return torch.zeros(0, 5, device=self.device), torch.zeros(0, dtype=torch.long, device=self.device)
         boxes, owner_of = torch.cat(rows), torch.cat(owners)
@@ -134,45 +149,65 @@ class FaceDetector:
         keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], owner_of, threshold=0.7)
         boxes, owner_of = boxes[keep], owner_of[keep]
         sides = (boxes[:, 2:4] - boxes[:, :2]).repeat(1, 2)
-        return _square(torch.cat([boxes[:, :4] + boxes[:, 5:9] * sides, boxes[:, 4:5]], dim=1)), owner_of
+        return square(torch.cat([boxes[:, :4] + boxes[:, 5:9] * sides, boxes[:, 4:5]], dim=1)), owner_of
 
-    def _refine(self, canvases: list[_Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor]:
+    def _propose_level(
+        self, views: Views, members: list[int], sizes: list[tuple[int, int]], scales: list[float]
+    ) -> tuple[Tensor, Tensor]:
+        """P-Net over photos at sizes (height, width): rows (N, 9) as of `cells_to_boxes`, and whose they are (N,)."""
+        level = views.levels(members, sizes)
+        places, scores, shifts = self._cascade.propose(level, threshold=self.settings.thresholds[0])
+        if len(set(sizes)) > 1:  # not what lies beyond the smaller photos
+            cells = torch.tensor([[count_cells(h), count_cells(w)] for h, w in sizes], device=self.device)
+            inside = (places[:, 1:] < cells[places[:, 0]]).all(dim=1).nonzero()[:, 0]
+            places, scores, shifts = places[inside], scores[inside], shifts[inside]
+        of_member = torch.tensor([scales[m] for m in members], device=self.device)
+        rows = cells_to_boxes(places, scores, shifts, scales=of_member[places[:, 0]])
+        return rows, torch.tensor(members, device=self.device)[places[:, 0]]
+
+    def _refine(self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net looks at each proposal in 24 pixels: fewer and better boxes."""
-        crops, boxes, owners = _cut(canvases, boxes, owners, size=24)
+        crops, boxes, owners = _cut(views, canvases, boxes, owners, size=24)
         if not len(boxes):
             return boxes, owners
         shifts, scores = self._cascade.refine(crops)
-        passed = scores > self.settings.thresholds[1]
+        passed = (scores > self.settings.thresholds[1]).nonzero()[:, 0]
         boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
         owners, shifts = owners[passed], shifts[passed]
         keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], owners, threshold=0.7)
-        return _square(_shift(boxes[keep], shifts[keep])), owners[keep]
+        return square(shift(boxes[keep], shifts[keep])), owners[keep]
 
-    def _decide(self, canvases: list[_Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """O-Net looks at each in 48 pixels: final boxes (N, 5), landmarks (N, 5, 2), owners (N,)."""
-        crops, boxes, owners = _cut(canvases, boxes, owners, size=48)
+    def _decide(
+        self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """O-Net looks at each in 48 pixels: boxes (N, 5), landmarks (N, 5, 2), owners (N,); some lie in others."""
+        crops, boxes, owners = _cut(views, canvases, boxes, owners, size=48)
         if not len(boxes):
             return boxes, boxes.new_zeros(0, 5, 2), owners
         shifts, landmarks, scores = self._cascade.decide(crops)
-        passed = scores > self.settings.thresholds[2]
+        passed = (scores > self.settings.thresholds[2]).nonzero()[:, 0]
         boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
         owners, shifts, landmarks = owners[passed], shifts[passed], landmarks[passed]
         sides = boxes[:, 2:4] - boxes[:, :2] + 1
         # Five x, then five y, as fractions of the square that O-Net saw.
         points = landmarks.view(-1, 2, 5).transpose(1, 2) * sides[:, None] + boxes[:, None, :2] - 1
-        boxes = _shift(boxes, shifts)
-        keep = _suppress_nested(boxes, owners, threshold=0.7)
-        return boxes[keep], points[keep], owners[keep]
+        return shift(boxes, shifts), points, owners
 
 
 def chip_from_landmarks(points: np.ndarray) -> Chip:
     """The chip in which five landmarks (5, 2) lie as in FairFace's: the least-squares similarity, in complex form."""
+    return Chip(*_fit_chips(points[None])[0].tolist())
+
+
+def _fit_chips(points: np.ndarray) -> np.ndarray:
+    """Centre x and y, side and angle (N, 4) of chips for landmarks (N, 5, 2)."""
     there = CHIP_LANDMARKS[:, 0] + 1j * CHIP_LANDMARKS[:, 1]
-    here = points[:, 0] + 1j * points[:, 1]
+    here = points[..., 0] + 1j * points[..., 1]
+    middle = here.mean(axis=1)
     centred = there - there.mean()
-    turn = np.sum(np.conj(centred) * (here - here.mean())) / np.sum(np.abs(centred) ** 2)
-    centre = turn * (0.5 + 0.5j - there.mean()) + here.mean()
-    return Chip(float(centre.real), float(centre.imag), float(abs(turn)), float(np.degrees(np.angle(turn))))
+    turn = np.sum(np.conj(centred) * (here - middle[:, None]), axis=1) / np.sum(np.abs(centred) ** 2)
+    centre = turn * (0.5 + 0.5j - there.mean()) + middle
+    return np.stack([centre.real, centre.imag, np.abs(turn), np.degrees(np.angle(turn))], axis=1)
 
 
 def _as_rgb(photo: np.ndarray | Image.Image) -> Image.Image:
@@ -183,66 +218,32 @@ def _as_rgb(photo: np.ndarray | Image.Image) -> Image.Image:
     return photo if photo.mode == "RGB" else photo.convert("RGB")
 
 
-def _cells_to_boxes(places: Tensor, scores: Tensor, shifts: Tensor, *, scale: float) -> Tensor:
-    """P-Net's cells (N, 3) as photo, row, column in rows (N, 9): x1, y1, x2, y2, score, four shifts."""
-    corner = places[:, [2, 1]].float() * STRIDE
-    low, high = ((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()
-    return torch.cat([low, high, scores[:, None], shifts], dim=1)
-
-
-def _cut(canvases: list[_Canvas], boxes: Tensor, owners: Tensor, *, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _cut(
+    views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor, *, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Crops (N, 3, size, size) of the boxes that have any pixel inside their photo, and those boxes and owners."""
-    order = torch.argsort(owners, stable=True)
-    boxes, owners = boxes[order], owners[order]
-    counts = torch.bincount(owners, minlength=len(canvases)).tolist()
-    crops, kept = [], []
-    for canvas, mine in zip(canvases, boxes[:, :4].split(counts), strict=True):
-        # The networks were trained on corners counted from 1, both inclusive.
-        corners = mine.trunc().long()
-        limits = corners.new_tensor([canvas.pixels.width, canvas.pixels.height])
-        low, high = corners[:, :2].clamp(min=1) - 1, torch.minimum(corners[:, 2:], limits)
-        inside = (high > low).all(dim=1)
-        crops.append(canvas.pixels.crops(low[inside], high[inside], size=size))
-        kept.append(inside)
-    if not canvases:
-        return boxes.new_zeros(0, 3, size, size), boxes, owners
-    keep = torch.cat(kept)
-    return torch.cat(crops), boxes[keep], owners[keep]
+    # The networks were trained on corners counted from 1, both inclusive.
+    corners = boxes[:, :4].trunc().long()
+    limits = torch.tensor([[canvas.width, canvas.height] for canvas in canvases], device=boxes.device)[owners]
+    low, high = corners[:, :2].clamp(min=1) - 1, torch.minimum(corners[:, 2:], limits)
+    inside = (high > low).all(dim=1).nonzero()[:, 0]
+    boxes, owners = boxes[inside], owners[inside]
+    return views.crops(owners, low[inside], high[inside], size=size), boxes, owners
 
 
-def _shift(boxes: Tensor, shifts: Tensor) -> Tensor:
-    sides = (boxes[:, 2:4] - boxes[:, :2] + 1).repeat(1, 2)
-    return torch.cat([boxes[:, :4] + shifts * sides, boxes[:, 4:]], dim=1)
-
-
-def _square(boxes: Tensor) -> Tensor:
-    """Widen boxes to squares around the same centre."""
-    sides = boxes[:, 2:4] - boxes[:, :2]
-    longest = sides.max(dim=1, keepdim=True).values
-    low = boxes[:, :2] + sides * 0.5 - longest * 0.5
-    return torch.cat([low, low + longest, boxes[:, 4:]], dim=1)
-
-
-def _suppress_nested(boxes: Tensor, owners: Tensor, *, threshold: float) -> Tensor:
-    """Keep the best of boxes that cover more than `threshold` of the smaller one, photo by photo."""
-    rows, owner_of = boxes.double().cpu().numpy(), owners.cpu().numpy()
-    sides = rows[:, 2:4] - rows[:, :2] + 1
-    areas = sides[:, 0] * sides[:, 1]
-    kept: list[int] = []
-    for index in np.argsort(-rows[:, 4], kind="stable"):
-        others = np.array([k for k in kept if owner_of[k] == owner_of[index]], dtype=int)
-        low, high = np.maximum(rows[others, :2], rows[index, :2]), np.minimum(rows[others, 2:4], rows[index, 2:4])
-        shared = np.prod(np.maximum(0.0, high - low + 1), axis=1)
-        if not np.any(shared > threshold * np.minimum(areas[others], areas[index])):
-            kept.append(int(index))
-    return torch.tensor(kept, dtype=torch.long, device=boxes.device)
-
-
-def _to_photo(box: list[float], points: np.ndarray, *, canvas: _Canvas) -> DetectedFace:
-    stretch, offset = np.array(canvas.stretch), canvas.offset
-    corners = (np.array(box[:4]).reshape(2, 2) - offset) * stretch
-    x1, y1, x2, y2 = corners.ravel().tolist()
-    return DetectedFace((x1, y1, x2, y2), float(box[4]), chip_from_landmarks((points - offset) * stretch))
+def _to_photos(rows: np.ndarray, canvases: Sequence[Canvas]) -> list[DetectedFace]:
+    """Faces in pixels of their photos from rows (N, 16): box, score, five points, number of the canvas."""
+    owners = rows[:, 15].astype(int)
+    stretch = np.array([canvas.stretch for canvas in canvases])[owners][:, None]  # (N, 1, 2)
+    offset = np.array([float(canvas.border) for canvas in canvases])[owners][:, None, None]
+    boxes = (rows[:, :4].reshape(-1, 2, 2) - offset) * stretch
+    chips = _fit_chips((rows[:, 5:15].reshape(-1, 5, 2) - offset) * stretch)
+    return [
+        DetectedFace((x1, y1, x2, y2), probability, Chip(*chip))
+        for (x1, y1, x2, y2), probability, chip in zip(
+            boxes.reshape(-1, 4).tolist(), rows[:, 4].tolist(), chips.tolist(), strict=True
+        )
+    ]
 
 
 def _area(face: DetectedFace) -> float:

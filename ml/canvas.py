@@ -1,0 +1,106 @@
+"""The size at which a photo is searched for faces, and which photos are searched together."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from ml.pyramid import shrink_pixels
+
+# Photos searched together lie on sheets of the largest one's size; so many times their own pixels may a sheet have.
+_MOST_PADDING = 1.5
+# A table of sums takes 12 bytes a pixel, and as many again while it is made.
+_PIXELS_A_SHEET = 64_000_000
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A photo of `photo` (width, height) at working size, and the way back: photo = canvas * stretch - offset.
+
+    `size` is the photo's share of it; `border` grey pixels lie around that.
+    """
+
+    photo: tuple[int, int]
+    size: tuple[int, int]
+    border: int
+    min_face: float
+
+    @property
+    def width(self) -> int:
+        return self.size[0] + 2 * self.border
+
+    @property
+    def height(self) -> int:
+        return self.size[1] + 2 * self.border
+
+    @property
+    def stretch(self) -> tuple[float, float]:
+        return (self.photo[0] / self.size[0], self.photo[1] / self.size[1])
+
+    @property
+    def whole(self) -> int:
+        """By which whole number a large photo is reduced first, the cheapest step for most of its pixels."""
+        shrink = max(self.size) / max(self.photo)
+        return int(1 / shrink) if shrink <= 0.5 else 1
+
+
+def plan_canvas(
+    width: int, height: int, *, working_side: int, min_face: float, working_min_face: float, border_below: int
+) -> Canvas:
+    """The canvas of a photo under a detector's settings of these names."""
+    longest = max(width, height)
+    shrink = min(1.0, working_side / longest) if working_side else 1.0
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    border = math.ceil(longest / 3) if longest < border_below else 0
+    return Canvas((width, height), size, border, max(min_face * shrink, min(working_min_face, min_face)))
+
+
+def fit_image(image: Image.Image, canvas: Canvas) -> np.ndarray:
+    """An RGB photo at the canvas's size without its border: (H, W, 3) uint8 of its own."""
+    if canvas.whole > 1:
+        image = image.reduce(canvas.whole)
+    pixels = np.array(image)  # a copy, which torch may hold
+    return pixels if canvas.size == canvas.photo else shrink_pixels(pixels, height=canvas.size[1], width=canvas.size[0])
+
+
+def fit_tensor(photo: Tensor, canvas: Canvas) -> Tensor:
+    """The same of a photo (H, W, 3) uint8 on any device; one of the right size is returned as it is."""
+    if canvas.size == canvas.photo:
+        return photo
+    x = photo.permute(2, 0, 1)[None].float()
+    if canvas.whole > 1:
+        x = functional.avg_pool2d(x, canvas.whole, ceil_mode=True, count_include_pad=False)
+    x = functional.interpolate(x, size=canvas.size[::-1], mode="bilinear", antialias=True)
+    return x[0].permute(1, 2, 0).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def group_similar(canvases: Sequence[Canvas], *, exact: bool) -> list[list[int]]:
+    """Positions of canvases that are searched together, each once; `exact`: only those of one size."""
+    order = sorted(range(len(canvases)), key=lambda n: (canvases[n].min_face, canvases[n].height, canvases[n].width))
+    groups: list[list[int]] = []
+    for position in order:
+        if groups and _fit_together([canvases[n] for n in (*groups[-1], position)], exact=exact):
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return groups
+
+
+def _fit_together(canvases: list[Canvas], *, exact: bool) -> bool:
+    width, height = max(canvas.width for canvas in canvases), max(canvas.height for canvas in canvases)
+    if width * height * len(canvases) > _PIXELS_A_SHEET:
+        return False
+    if exact:
+        return len({(canvas.width, canvas.height, canvas.min_face) for canvas in canvases}) == 1
+    # P-Net's first level has the most pixels: those of the canvas, less with larger faces.
+    first = [(canvas.width / canvas.min_face, canvas.height / canvas.min_face) for canvas in canvases]
+    padded = max(w for w, _ in first) * max(h for _, h in first) * len(first)
+    own = sum(canvas.width * canvas.height for canvas in canvases)
+    return width * height * len(canvases) <= _MOST_PADDING * own and padded <= _MOST_PADDING * sum(
+        w * h for w, h in first
+    )
