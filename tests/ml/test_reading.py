@@ -1,0 +1,44 @@
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ml.reading import read_ahead
+
+LIMITS = {"most": 3, "pixels": 10, "pixels_ahead": 20}
+
+
+def test_groups_keep_the_order_and_the_limits():
+    released: list[int] = []
+    with ThreadPoolExecutor(4) as pool:
+        groups = list(read_ahead([1, 2, 3, 4, 9, 1, 1], read=int, release=released.append, pool=pool, **LIMITS))
+        assert list(read_ahead([], read=int, release=released.append, pool=pool, **LIMITS)) == []
+    assert groups == [[1, 2, 3], [4, 9], [1, 1]]
+    assert released == [1, 2, 3, 4, 9, 1, 1]
+
+
+def test_photos_are_read_while_others_are_used_but_not_all_of_them():
+    read: list[int] = []
+    with ThreadPoolExecutor(2) as pool:
+        groups = read_ahead(
+            list(range(100)), read=lambda n: read.append(n) or 5, release=lambda _: None, pool=pool, **LIMITS
+        )
+        assert next(groups) == [0, 1]
+        time.sleep(0.1)
+        assert 4 <= len(read) <= 5  # 20 pixels, and what a second thread had begun
+        groups.close()
+    assert len(read) < 10
+
+
+def test_what_reading_raises_reaches_the_user_and_ends_the_threads():
+    def fail(number: int) -> int:
+        if number == 3:
+            raise MemoryError
+        return 5
+
+    with ThreadPoolExecutor(2) as pool:
+        groups = read_ahead(list(range(50)), read=fail, release=lambda _: None, pool=pool, **LIMITS)
+        with pytest.raises(MemoryError):
+            list(groups)
+        assert pool.submit(threading.get_ident).result(timeout=5)
