@@ -176,7 +176,7 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"{args.photo} is not a photo that can be read: {error}")
         runtime = load_runtime(args.model, device=args.device)
         detector = None if args.aligned else FaceDetector(device=args.device)
-        place = find_face(image, number=args.face, detector=detector) if detector else whole_image(image)
+        place = find_face(image, number=args.face, detector=detector) if detector else whole_image(*image.size)
         chip = cut_for(runtime.card.preset, image, chip=place, aligned=args.aligned)
         found: list[Explanation] = []
         try:

@@ -11,13 +11,16 @@ from threading import Barrier
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ml import photos, quality
 from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
+from ml.cropping import cut_chips
 from ml.explaining import CannotExplain
 from ml.faces import DETECTOR_VERSION, DetectedFace, FaceDetector
 from ml.heat import METHODS, Explanation
 from ml.preprocess import Chip, cut_chip, whole_image
+from ml.reading import read_ahead
 from ml.requests import ALL_ATTRIBUTES, AnalyzedFace, PhotoRequest, PhotoResult
 from ml.runtime import Runtime, load_runtime
 
@@ -25,20 +28,28 @@ STAGES = ("decode", "detect", "align", "classify")
 PHOTOS_AT_ONCE = 8
 # Decoded photos held at a time, by their pixels, of which Pillow stores four bytes each.
 PIXELS_AT_ONCE = 32_000_000
+# A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a
+# pixel: 64 photos of a megapixel are 200 MB, and as many again wait.
+PHOTOS_ON_GPU, PIXELS_ON_GPU = 64, 64_000_000
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class _Work:
-    """One request on its way; `cut` holds a uint8 chip (S, S, 3) for each of `spots`."""
+    """One request on its way; for each of `spots` `cut` holds a uint8 chip (S, S, 3), `marks` sharpness and brightness.
+
+    `image` is the photo that was read, on its way to a GPU `pixels` (H, W, 3) uint8.
+    """
 
     request: PhotoRequest
     image: Image.Image | None = None
+    pixels: Tensor | None = None
     width: int = 0
     height: int = 0
     spots: list[tuple[DetectedFace | None, Chip]] = field(default_factory=list)
-    cut: list[np.ndarray] = field(default_factory=list)
+    cut: list[np.ndarray] | list[Tensor] = field(default_factory=list)
+    marks: list[tuple[float, float]] = field(default_factory=list)
     vectors: list[dict[str, tuple[float, ...]]] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     is_aligned: bool = False  # a ready chip, shown as the network wants it
@@ -96,11 +107,30 @@ class FacePipeline:
     def analyze(self, requests: Sequence[PhotoRequest]) -> list[PhotoResult]:
         """One result a request, in their order; a photo that fails never spoils the others."""
         work = [_Work(request) for request in requests]
-        if self.device == "cpu" and len(work) > 1:
+        if self._detector.together:
+            self._see_together(work)
+            return [_result(item) for item in work]
+        if len(work) > 1:
             list(self._pool.map(self._see_one, work))
         else:
-            for group in self._decoded_groups(work):
-                _try_together(self._find_chips, [item for item in group if item.image is not None])
+            for item in work:
+                self._see_one(item)
+        self._classify(work)
+        return [_result(item) for item in work]
+
+    def classify_aligned(
+        self, images: Sequence[photos.PhotoSource], *, attributes: frozenset[str] = ALL_ATTRIBUTES
+    ) -> list[PhotoResult]:
+        """Results of ready FairFace chips: each whole image is one face, without detection."""
+        work = [_Work(PhotoRequest(image, attributes=attributes), is_aligned=True) for image in images]
+        if self._detector.together:
+            self._see_together(work)
+            return [_result(item) for item in work]
+        for group in self._read_ahead(work, most=PHOTOS_AT_ONCE, pixels=PIXELS_AT_ONCE, pixels_ahead=PIXELS_AT_ONCE):
+            for item in group:
+                if item.image is not None:
+                    item.spots = [(None, whole_image(item.width, item.height))]
+                    self._cut(item)
         self._classify(work)
         return [_result(item) for item in work]
 
@@ -109,20 +139,16 @@ class FacePipeline:
         _decode(item)
         if item.image is not None:
             _try_together(self._find_chips, [item])
-        _release([item])
+        _release(item)
 
-    def classify_aligned(
-        self, images: Sequence[photos.PhotoSource], *, attributes: frozenset[str] = ALL_ATTRIBUTES
-    ) -> list[PhotoResult]:
-        """Results of ready FairFace chips: each whole image is one face, without detection."""
-        work = [_Work(PhotoRequest(image, attributes=attributes), is_aligned=True) for image in images]
-        for group in self._decoded_groups(work):
-            for item in group:
-                if item.image is not None:
-                    item.spots = [(None, whole_image(item.image))]
-                    self._cut(item)
-        self._classify(work)
-        return [_result(item) for item in work]
+    def _see_together(self, work: list[_Work]) -> None:
+        """All steps on the device for many photos at once, while the next ones are decoded in threads."""
+        for group in self._read_ahead(work, most=PHOTOS_ON_GPU, pixels=PIXELS_ON_GPU, pixels_ahead=2 * PIXELS_ON_GPU):
+            readable = [item for item in group if item.pixels is not None]
+            _try_together(self._find_chips_together, readable)
+            self._classify(readable)
+            for item in readable:
+                item.cut = []  # of many photos they would fill the device
 
     def explain(
         self,
@@ -151,45 +177,73 @@ class FacePipeline:
             raise refused
         return tuple(found)
 
-    def _decoded_groups(self, work: list[_Work]) -> Iterator[list[_Work]]:
-        """Decode in threads and hand out groups; a group's pixels are let go before more is decoded."""
-        group: list[_Work] = []
-        pixels = 0
-        width = self._threads
-        for start in range(0, len(work), width):
-            part = work[start : start + width]
-            list(self._pool.map(_decode, part))
-            group += part
-            pixels += sum(item.width * item.height for item in part)
-            if len(group) >= PHOTOS_AT_ONCE or pixels >= PIXELS_AT_ONCE:
-                yield group
-                _release(group)
-                group, pixels = [], 0
-        if group:
-            yield group
-            _release(group)
+    def _read_ahead(self, work: list[_Work], *, most: int, pixels: int, pixels_ahead: int) -> Iterator[list[_Work]]:
+        return read_ahead(
+            work,
+            read=self._read,
+            release=_release,
+            pool=self._pool,
+            most=most,
+            pixels=pixels,
+            pixels_ahead=pixels_ahead,
+        )
+
+    def _read(self, item: _Work) -> int:
+        """Decode a photo; how many pixels are held for it."""
+        _decode(item, pinned=self._detector.device.type == "cuda", as_tensor=self._detector.together)
+        return item.width * item.height
 
     def _find_chips(self, items: list[_Work]) -> None:
         """Fill spots and chips of decoded photos: the spots that were given, or the faces found."""
-        searched = [item for item in items if item.request.chips is None]
-        began = time.perf_counter()
-        found = self._detector.detect([item.image for item in searched if item.image is not None])
-        share = (time.perf_counter() - began) * 1000 / max(len(searched), 1)
-        for item, faces in zip(searched, found, strict=True):
-            item.spots = [(face, face.chip) for face in faces]
-            item.timings_ms["detect"] = share
         for item in items:
+            began = time.perf_counter()
             if item.request.chips is not None:
                 item.spots = [(None, chip) for chip in item.request.chips]
+            elif item.image is not None:
+                item.spots = [(face, face.chip) for face in self._detector.detect([item.image])[0]]
+                item.timings_ms["detect"] = _ms_since(began)
             self._cut(item)
 
     def _cut(self, item: _Work) -> None:
         if item.image is not None:
             began = time.perf_counter()
-            preset = self.card.preset
-            wide = [chip if item.is_aligned else preset.widen(chip) for _, chip in item.spots]
-            item.cut = [np.asarray(cut_chip(item.image, chip, size=preset.size)) for chip in wide]
-            item.timings_ms["align"] = (time.perf_counter() - began) * 1000
+            cut = [np.asarray(cut_chip(item.image, chip, size=self.card.preset.size)) for chip in self._wide(item)]
+            item.marks = [(quality.measure_sharpness(chip), quality.measure_brightness(chip)) for chip in cut]
+            item.cut = cut
+            item.timings_ms["align"] = _ms_since(began)
+
+    def _find_chips_together(self, items: list[_Work]) -> None:
+        """The same of photos as tensors: detected, cut and measured on the detector's device."""
+        began = time.perf_counter()
+        there = [item.pixels.to(self._detector.device, non_blocking=True) for item in items if item.pixels is not None]
+        searched = [n for n, item in enumerate(items) if item.request.chips is None and not item.is_aligned]
+        found = self._detector.detect_tensors([there[n] for n in searched])
+        share = _ms_since(began) / max(len(searched), 1)
+        for n, faces in zip(searched, found, strict=True):
+            items[n].spots = [(face, face.chip) for face in faces]
+            items[n].timings_ms["detect"] = share
+        for item in items:
+            if item.is_aligned:
+                item.spots = [(None, whole_image(item.width, item.height))]
+            elif item.request.chips is not None:
+                item.spots = [(None, chip) for chip in item.request.chips]
+        began = time.perf_counter()
+        owners = [n for n, item in enumerate(items) for _ in item.spots]
+        chips = [chip for item in items for chip in self._wide(item)]
+        cut = cut_chips(there, chips, owners=owners, size=self.card.preset.size)
+        marks = quality.measure_together(cut).tolist()
+        share = _ms_since(began) / max(len(chips), 1)
+        first = 0
+        for item in items:
+            mine = slice(first, first + len(item.spots))
+            item.cut = list(cut[mine].unbind())
+            item.marks = [(sharpness, brightness) for sharpness, brightness in marks[mine]]
+            item.timings_ms["align"] = share * len(item.spots)
+            first = mine.stop
+
+    def _wide(self, item: _Work) -> list[Chip]:
+        """What the network wants to see of each spot."""
+        return [chip if item.is_aligned else self.card.preset.widen(chip) for _, chip in item.spots]
 
     def _classify(self, work: list[_Work]) -> None:
         """Classify all faces together: one batch for each set of attributes asked for."""
@@ -198,10 +252,10 @@ class FacePipeline:
             if item.cut:
                 sets.setdefault(item.request.attributes, []).append(item)
         for attributes, items in sets.items():
-            chips = np.stack([chip for item in items for chip in item.cut])
             began = time.perf_counter()
+            chips = _stack([chip for item in items for chip in item.cut])
             vectors = self.runtime.probabilities(chips, attributes=attributes)
-            share = (time.perf_counter() - began) * 1000 / len(chips)
+            share = _ms_since(began) / len(chips)
             rows = iter(range(len(chips)))
             for item in items:
                 item.timings_ms["classify"] = share * len(item.cut)
@@ -223,14 +277,31 @@ def _start_workers(count: int) -> ThreadPoolExecutor:
     return pool
 
 
-def _decode(item: _Work) -> None:
+def _decode(item: _Work, *, as_tensor: bool = False, pinned: bool = False) -> None:
+    """Read the photo as an image, or as a tensor, in memory from which a GPU copies while others work if `pinned`."""
     began = time.perf_counter()
     try:
-        item.image = photos.read_photo(item.request.image)
-        item.width, item.height = item.image.size
+        image = photos.read_photo(item.request.image)
     except photos.UnreadablePhoto:
         item.error = "unreadable"
-    item.timings_ms["decode"] = (time.perf_counter() - began) * 1000
+    else:
+        item.width, item.height = image.size
+        if as_tensor:
+            item.pixels = torch.empty(image.height, image.width, 3, dtype=torch.uint8, pin_memory=pinned)
+            item.pixels.numpy()[...] = np.asarray(image)
+        else:
+            item.image = image
+    item.timings_ms["decode"] = _ms_since(began)
+
+
+def _stack(chips: list[np.ndarray | Tensor]) -> np.ndarray | Tensor:
+    """Chips (S, S, 3), all arrays or all tensors, as (N, S, S, 3)."""
+    tensors = [chip for chip in chips if isinstance(chip, Tensor)]
+    return torch.stack(tensors) if tensors else np.stack(chips)
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
 
 
 def _try_together(step: Callable[[list[_Work]], None], items: list[_Work]) -> None:
@@ -246,25 +317,24 @@ def _try_together(step: Callable[[list[_Work]], None], items: list[_Work]) -> No
                 _try_together(step, [item])
         else:
             logger.exception("a photo failed")
-            items[0].spots, items[0].cut, items[0].error = [], [], "internal"
+            items[0].spots, items[0].cut, items[0].marks, items[0].error = [], [], [], "internal"
 
 
-def _release(group: list[_Work]) -> None:
-    for item in group:
-        item.image = None
+def _release(item: _Work) -> None:
+    item.image = item.pixels = None
 
 
 def _result(item: _Work) -> PhotoResult:
     faces = []
-    for (face, chip), pixels, vectors in zip(item.spots, item.cut, item.vectors, strict=True):
+    for (face, chip), (sharpness, brightness), vectors in zip(item.spots, item.marks, item.vectors, strict=True):
         faces.append(
             AnalyzedFace(
                 box=face.box if face else None,
                 detection=face.probability if face else None,
                 chip=chip,
                 size_px=face.box[2] - face.box[0] if face else chip.side / quality.CHIP_PER_BOX,
-                sharpness=quality.measure_sharpness(pixels),
-                brightness=quality.measure_brightness(pixels),
+                sharpness=sharpness,
+                brightness=brightness,
                 probabilities=vectors,
             )
         )

@@ -51,9 +51,9 @@ class Chip:
     angle: float
 
 
-def whole_image(image: Image.Image) -> Chip:
+def whole_image(width: int, height: int) -> Chip:
     """The chip that takes a square image as it is (a longer side is cut off evenly)."""
-    return Chip(cx=image.width / 2, cy=image.height / 2, side=float(min(image.size)), angle=0.0)
+    return Chip(cx=width / 2, cy=height / 2, side=float(min(width, height)), angle=0.0)
 
 
 def is_straight(chip: Chip, *, width: int, height: int) -> bool:

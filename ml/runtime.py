@@ -26,7 +26,9 @@ from ml.heat import Explanation
 from ml.precision import choose_precision
 from ml.preprocess import to_input
 
-BATCH = 64
+Chips = np.ndarray | Tensor
+
+BATCH, GPU_BATCH = 64, 256  # chips at once: what stays in a CPU's cache, what keeps a GPU busy
 RUNTIMES = ("torch", "onnx")
 # The exported graph's only input: normalised chips (B, 3, S, S) float32. Its outputs are named like the attributes.
 ONNX_INPUT = "chips"
@@ -40,10 +42,13 @@ class Runtime(ABC):
     precision: str  # of its convolutions, as torch names it
 
     @abstractmethod
-    def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
-        """Logits (N, labels) per asked attribute (None: all) of chips (N, S, S, 3) uint8: the mean over both flips."""
+    def logits(self, chips: Chips, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+        """Logits (N, labels) per asked attribute (None: all) of chips (N, S, S, 3) uint8: the mean over both flips.
 
-    def probabilities(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+        Chips that are tensors may lie on any device.
+        """
+
+    def probabilities(self, chips: Chips, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
         """Calibrated probabilities (N, labels), float64 rows that sum to 1."""
         return {
             name: metrics.softmax(values.astype(np.float64) / self.card.temperatures.get(name, 1.0))
@@ -76,7 +81,7 @@ class TorchRuntime(Runtime):
         self.card, self.device = card, torch.device(device)
         folded = network.fold_norms(net.eval()).requires_grad_(False)
         self._net = folded.to(self.device).to(memory_format=torch.channels_last)
-        self._batch = BATCH
+        self._batch = BATCH if self.device.type == "cpu" else GPU_BATCH
         self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
 
@@ -95,7 +100,7 @@ class TorchRuntime(Runtime):
         net, card = checkpoint.load(folder, own_labels=own_labels)
         return cls(net, card, device=device, precision=precision)
 
-    def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+    def logits(self, chips: Chips, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
         wanted = self._wanted(attributes)
         if not wanted or not len(chips):
             return self._nothing(wanted)
@@ -119,8 +124,8 @@ class TorchRuntime(Runtime):
         )
 
     @torch.inference_mode()
-    def _run(self, chips: np.ndarray, *, attributes: frozenset[str]) -> dict[str, Tensor]:
-        x = torch.from_numpy(chips).to(self.device).permute(0, 3, 1, 2)
+    def _run(self, chips: Chips, *, attributes: frozenset[str]) -> dict[str, Tensor]:
+        x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half):
             straight = self._net(x, attributes=attributes)
@@ -155,10 +160,11 @@ class OnnxRuntime(Runtime):
         card, weights = read_pair(folder, weights_file=ONNX_FILE, own_labels=own_labels)
         return cls(weights, card)
 
-    def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
+    def logits(self, chips: Chips, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
         wanted = self._wanted(attributes)
         if not wanted or not len(chips):
             return self._nothing(wanted)
+        chips = chips.cpu().numpy() if isinstance(chips, Tensor) else chips
         parts = [self._run(chips[begin : begin + BATCH], wanted=wanted) for begin in range(0, len(chips), BATCH)]
         return {name: np.concatenate([part[name] for part in parts]) for name in wanted}
 

@@ -133,7 +133,7 @@ def read_faces(
         except photos.UnreadablePhoto:
             return None
         chip = chosen[index].chip
-        taken = chip or preprocess.whole_image(image)
+        taken = chip or preprocess.whole_image(*image.size)
         images[index] = np.asarray(preprocess.cut_chip(image, taken, size=size))
         sides[index] = taken.side
         # The faces of one photo are different images.

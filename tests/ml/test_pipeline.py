@@ -16,10 +16,12 @@ from ml.runtime import TorchRuntime
 from tests import pictures
 
 
-@pytest.fixture
-def tiny_pipeline(tiny) -> FacePipeline:
+@pytest.fixture(params=["one by one", "together"])
+def tiny_pipeline(tiny, request) -> FacePipeline:
+    """On the CPU, the usual way and as a GPU takes photos."""
     net, card = tiny
-    return FacePipeline(detector=FaceDetector(), runtime=TorchRuntime(net, card), threads=2)
+    detector = FaceDetector(together=request.param == "together")
+    return FacePipeline(detector=detector, runtime=TorchRuntime(net, card), threads=2)
 
 
 def test_the_default_model_finds_the_astronaut(pipeline, astronaut):
@@ -132,14 +134,14 @@ def test_a_thousand_faces_of_one_photo_are_told_apart(tiny, astronaut):
 
 
 def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronaut, monkeypatch, caplog):
-    detect = tiny_pipeline._detector.detect
+    plan = tiny_pipeline._detector._plan
 
-    def fail_on_small(photos):
-        if any(photo.width == 50 for photo in photos):
+    def fail_on_small(width, height):
+        if width == 50:
             raise RuntimeError("broken")
-        return detect(photos)
+        return plan(width, height)
 
-    monkeypatch.setattr(tiny_pipeline._detector, "detect", fail_on_small)
+    monkeypatch.setattr(tiny_pipeline._detector, "_plan", fail_on_small)
     with caplog.at_level(logging.CRITICAL):
         results = tiny_pipeline.analyze([PhotoRequest(astronaut), PhotoRequest(Image.new("RGB", (50, 50)))])
     assert [result.error for result in results] == ["", "internal"]
@@ -166,7 +168,7 @@ def test_ready_chips_are_taken_whole(tiny_pipeline):
 
 
 def test_many_photos_come_back_in_order(tiny_pipeline, monkeypatch):
-    monkeypatch.setattr("ml.pipeline.PHOTOS_AT_ONCE", 3)
+    monkeypatch.setattr("ml.pipeline.PHOTOS_ON_GPU", 3)
     photos = [pictures.picture(30 + number, 40) for number in range(11)]
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.width for result in results] == [photo.width for photo in photos]
@@ -207,15 +209,6 @@ def test_a_pipeline_leaves_torchs_threads_to_others_as_they_were(tiny):
             assert torch.get_num_threads() == elsewhere.submit(torch.get_num_threads).result() == 2
     finally:
         torch.set_num_threads(before)
-
-
-def test_a_gpu_takes_photos_of_a_batch_together(tiny_pipeline, astronaut, monkeypatch):
-    monkeypatch.setattr(FacePipeline, "device", "cuda")
-    sizes = []
-    detect = tiny_pipeline._detector.detect
-    monkeypatch.setattr(tiny_pipeline._detector, "detect", lambda found: sizes.append(len(found)) or detect(found))
-    results = tiny_pipeline.analyze([PhotoRequest(astronaut)] * 3)
-    assert (sizes, [len(result.faces) for result in results]) == ([3], [1, 1, 1])
 
 
 @pytest.mark.parametrize("precision", [*PRECISIONS, None])

@@ -71,5 +71,5 @@ def test_outside_the_photo_is_black():
 
 def test_a_whole_square_image_is_its_own_chip():
     image = smooth(224)
-    found = cut_chip(image, whole_image(image), size=150)
+    found = cut_chip(image, whole_image(*image.size), size=150)
     assert np.array_equal(np.asarray(found), np.asarray(image.resize((150, 150), Image.Resampling.BILINEAR)))
