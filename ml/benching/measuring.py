@@ -39,7 +39,8 @@ class Tally:
         self.seen += seen
 
     def report(self) -> dict[str, Any]:
-        """JSON-ready; rates are of wall time, `stages_ms` of a photo."""
+        """JSON-ready; rates are of wall time, `stages_ms` of a photo, `shares` of the time of all stages together."""
+        spent = {stage: sum(one.stages_ms[stage] for one in self.seen) for stage in STAGES}
         count, faces = len(self.seen), sum(len(one.boxes) for one in self.seen)
         return {
             "photos": count,
@@ -49,6 +50,7 @@ class Tally:
             "faces_per_second": round(faces / self.seconds, 3),
             "cpu_ms_per_photo": round(1000 * self.cpu_seconds / count, 2),
             "stages_ms": {stage: describe_times([one.stages_ms[stage] for one in self.seen]) for stage in STAGES},
+            "shares": {stage: round(took / max(sum(spent.values()), 1e-9), 3) for stage, took in spent.items()},
             "peak_rss_mb": round(self.peak_rss_mb, 1),
         }
 
