@@ -8,11 +8,11 @@ from ml.cascade import CELL, STRIDE
 
 
 def cells_to_boxes(places: Tensor, scores: Tensor, shifts: Tensor, *, scales: Tensor) -> Tensor:
-    """P-Net's cells (N, 3) as photo, row, column in rows (N, 9): x1, y1, x2, y2, score, four shifts.
+    """P-Net's cells (N, 2) as row, column in rows (N, 9): x1, y1, x2, y2, score, four shifts.
 
     `scales` (N,) is how much smaller than its photo each cell's level is.
     """
-    corner = places[:, [2, 1]].float() * STRIDE
+    corner = places.flip(1).float() * STRIDE
     low, high = ((corner + 1) / scales[:, None]).floor(), ((corner + CELL) / scales[:, None]).floor()
     return torch.cat([low, high, scores[:, None], shifts], dim=1)
 

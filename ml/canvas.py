@@ -13,9 +13,9 @@ from torch.nn import functional
 from ml.pyramid import shrink_pixels
 
 # Photos searched together lie on sheets of the largest one's size; so many times their own pixels may a sheet have.
-_MOST_PADDING = 1.5
-# A table of sums takes 12 bytes a pixel, and as many again while it is made.
-_PIXELS_A_SHEET = 64_000_000
+_MOST_PADDING = 2.0
+# Of that 64 photos of 1024 x 1024 pixels fit; each pixel takes up to 24 bytes on the way.
+_PIXELS_A_SHEET = 68_000_000
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ _LANES = (
 )
 # What stays in a core's cache on its way through a network.
 _PIXELS_AT_ONCE, _SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE = 28_000, 64, 24
-# A GPU wants the opposite; the first layers make 260 and 280 MB of so many pixels and crops in half precision.
-_GPU_PIXELS_AT_ONCE, _GPU_CROPS_AT_ONCE = 8_000_000, 2_048
+# A GPU wants the opposite; the first layers make 260 to 280 MB of so many pixels and crops in half precision.
+_GPU_PIXELS_AT_ONCE, _GPU_SMALL_CROPS_AT_ONCE, _GPU_LARGE_CROPS_AT_ONCE = 8_000_000, 10_240, 2_048
 
 
 class Cascade:
@@ -35,7 +35,8 @@ class Cascade:
         """
         on_gpu = device.type != "cpu"
         self._pixels = _GPU_PIXELS_AT_ONCE if on_gpu else _PIXELS_AT_ONCE
-        self._small, self._large = (_GPU_CROPS_AT_ONCE,) * 2 if on_gpu else (_SMALL_CROPS_AT_ONCE, _LARGE_CROPS_AT_ONCE)
+        self._small = _GPU_SMALL_CROPS_AT_ONCE if on_gpu else _SMALL_CROPS_AT_ONCE
+        self._large = _GPU_LARGE_CROPS_AT_ONCE if on_gpu else _LARGE_CROPS_AT_ONCE
         # Half precision halves the time of R-Net and O-Net on a CPU; a GPU takes all three, in the more exact one.
         is_half = choose_precision(precision, device=device) == "bfloat16"
         half = torch.float if not is_half else torch.float16 if on_gpu else torch.bfloat16
@@ -49,13 +50,14 @@ class Cascade:
         """How many levels of this size `propose` should be given."""
         return max(1, self._pixels // (height * width))
 
-    def propose(self, level: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
-        """P-Net over levels (B, 3, h, w) float in 0..255: the cells whose probability is over the threshold.
+    def propose(self, level: Tensor, *, threshold: float, among: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """P-Net over levels (B, 3, h, w) in 0..255: the cells whose probability is over the threshold.
 
-        Where they are, (N, 3) as photo, row and column of the cell; probabilities (N,); shifts (N, 4).
+        `among` (B, rows, columns) says which are asked for; None: all. Where those found are, (N, 3) as photo, row and
+        column of the cell; probabilities (N,); shifts (N, 4).
         """
         with self._precision():
-            return self._propose_strips(level, threshold=threshold)
+            return self._propose_strips(level, threshold=threshold, among=among)
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
@@ -75,17 +77,20 @@ class Cascade:
             return nullcontext()
         return cast(AbstractContextManager[None], torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
 
-    def _propose_strips(self, level: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    def _propose_strips(
+        self, level: Tensor, *, threshold: float, among: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         height = level.shape[2]
         rows = max(1, self._pixels // (level.shape[0] * level.shape[3]) // STRIDE)
         if height <= STRIDE * rows + CELL:
-            return self._propose.hits(level, threshold=threshold, first_row=0)
+            return self._propose.hits(level, threshold=threshold, first_row=0, among=among)
         cells = count_cells(height)
         parts = [
             self._propose.hits(
                 level[:, :, STRIDE * row : STRIDE * min(row + rows, cells) + CELL - STRIDE],
                 threshold=threshold,
                 first_row=row,
+                among=among[:, row : row + rows] if among is not None else None,
             )
             for row in range(0, cells, rows)
         ]
@@ -114,19 +119,20 @@ class _Proposer(nn.Module):
         self.shift.weight.data, self.shift.bias.data = net.conv4_2.weight.flatten(1), net.conv4_2.bias.data
         self.eval().requires_grad_(False)
 
-    def hits(self, x: Tensor, *, threshold: float, first_row: int) -> tuple[Tensor, Tensor, Tensor]:
+    def hits(
+        self, x: Tensor, *, threshold: float, first_row: int, among: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         conv1, prelu1, conv2, prelu2, conv3, prelu3 = self.body
         x = x.to(self.score.weight.dtype)
         x = _halve(prelu1(conv1(x)))
         features = prelu3(conv3(prelu2(conv2(x)))).permute(0, 2, 3, 1)  # (B, h', w', 32)
         scores = self.score(features)[..., 0].float()
-        places = (scores >= math.log(threshold / (1 - threshold))).nonzero()  # (N, 3)
+        passed = scores >= math.log(threshold / (1 - threshold))
+        places = (passed if among is None else passed & among).nonzero()  # (N, 3)
         at = places.unbind(1)
-        return (
-            places + places.new_tensor([0, first_row, 0]),
-            torch.sigmoid(scores[at]),
-            self.shift(features[at]).float(),
-        )
+        found = torch.sigmoid(scores[at]), self.shift(features[at]).float()
+        places[:, 1] += first_row
+        return places, *found
 
 
 class _CropNet:

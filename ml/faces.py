@@ -10,12 +10,15 @@ from torch import Tensor
 
 from ml import mtcnn
 from ml.areas import AreaTable
-from ml.boxes import cells_to_boxes, shift, square, suppress_nested
+from ml.boxes import shift, square, suppress_nested
 from ml.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
-from ml.cascade import CELL, Cascade, count_cells
+from ml.cascade import Cascade
 from ml.preprocess import Chip
+from ml.proposals import Proposer
 from ml.pyramid import Pyramid
-from ml.stack import OnePhoto, PhotoStack, Views
+from ml.sheet import PhotoSheet, upload
+from ml.stack import PhotoStack
+from ml.views import OnePhoto, Views
 
 DETECTOR_VERSION = "mtcnn-2"
 
@@ -72,6 +75,7 @@ class FaceDetector:
         self.settings, self.device = settings, torch.device(device)
         self.together = self.device.type != "cpu" if together is None else together
         self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
+        self._proposer = Proposer(self._cascade, factor=settings.factor, threshold=settings.thresholds[0])
 
     def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:
         """The faces of each photo, largest first; always one list a photo, empty where there is nobody.
@@ -90,16 +94,19 @@ class FaceDetector:
         for members in group_similar(canvases, exact=self.settings.exact):
             mine = [canvases[number] for number in members]
             there = [photos[number].to(self.device, non_blocking=True) for number in members]
-            stack = PhotoStack([fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)], mine)
-            for number, faces in zip(members, self._search(stack, mine), strict=True):
+            fitted = [fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)]
+            views = PhotoStack(fitted, mine) if self.settings.exact else PhotoSheet(fitted, mine)
+            proposed = self._proposer.propose_together(views, mine, device=self.device)
+            for number, faces in zip(members, self._search(views, mine, *proposed), strict=True):
                 found[number] = faces
         return found
 
     @torch.inference_mode()
     def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
         canvas = self._plan(image.width, image.height)
-        view = AreaTable if self.settings.exact else Pyramid
-        return self._search(OnePhoto(view(fit_image(image, canvas), border=canvas.border)), [canvas])[0]
+        make = AreaTable if self.settings.exact else Pyramid
+        view = make(fit_image(image, canvas), border=canvas.border)
+        return self._search(OnePhoto(view), [canvas], *self._proposer.propose_alone(view, canvas))[0]
 
     def _plan(self, width: int, height: int) -> Canvas:
         return plan_canvas(
@@ -111,9 +118,10 @@ class FaceDetector:
             border_below=self.settings.border_below,
         )
 
-    def _search(self, views: Views, canvases: Sequence[Canvas]) -> list[list[DetectedFace]]:
-        """The faces of photos that are searched together."""
-        boxes, owners = self._propose(views, canvases)
+    def _search(
+        self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
+    ) -> list[list[DetectedFace]]:
+        """The faces of photos that are searched together, among the proposals for them."""
         boxes, owners = self._refine(views, canvases, boxes, owners)
         boxes, points, owners = self._decide(views, canvases, boxes, owners)
         # In one copy, for which a GPU must have finished.
@@ -123,47 +131,6 @@ class FaceDetector:
         for owner, face in zip(rows[:, 15].astype(int).tolist(), _to_photos(rows, canvases), strict=True):
             found[owner].append(face)
         return [sorted(faces, key=_area, reverse=True) for faces in found]
-
-    def _propose(self, views: Views, canvases: Sequence[Canvas]) -> tuple[Tensor, Tensor]:
-        """P-Net over each level of each photo's pyramid: boxes (N, 5) with scores, and whose they are (N,)."""
-        rows: list[Tensor] = []
-        owners: list[Tensor] = []
-        levels: list[Tensor] = []
-        scales = [CELL / canvas.min_face for canvas in canvases]
-        members = list(range(len(canvases)))
-        while members := [m for m in members if min(canvases[m].height, canvases[m].width) * scales[m] >= CELL]:
-            sizes = [(int(canvases[m].height * scales[m] + 1), int(canvases[m].width * scales[m] + 1)) for m in members]
-            at_once = self._cascade.photos_at_once(height=max(h for h, _ in sizes), width=max(w for _, w in sizes))
-            for start in range(0, len(members), at_once):
-                part = members[start : start + at_once]
-                found, owner_of = self._propose_level(views, part, sizes[start : start + at_once], scales)
-                rows.append(found)
-                owners.append(owner_of)
-                levels.append(owner_of + len(levels) * len(canvases))  # one number for each photo and level
-            scales = [scale * self.settings.factor for scale in scales]
-        if not rows:
-            return torch.zeros(0, 5, device=self.device), torch.zeros(0, dtype=torch.long, device=self.device)
-        boxes, owner_of = torch.cat(rows), torch.cat(owners)
-        keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], torch.cat(levels), threshold=0.5)
-        boxes, owner_of = boxes[keep], owner_of[keep]
-        keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], owner_of, threshold=0.7)
-        boxes, owner_of = boxes[keep], owner_of[keep]
-        sides = (boxes[:, 2:4] - boxes[:, :2]).repeat(1, 2)
-        return square(torch.cat([boxes[:, :4] + boxes[:, 5:9] * sides, boxes[:, 4:5]], dim=1)), owner_of
-
-    def _propose_level(
-        self, views: Views, members: list[int], sizes: list[tuple[int, int]], scales: list[float]
-    ) -> tuple[Tensor, Tensor]:
-        """P-Net over photos at sizes (height, width): rows (N, 9) as of `cells_to_boxes`, and whose they are (N,)."""
-        level = views.levels(members, sizes)
-        places, scores, shifts = self._cascade.propose(level, threshold=self.settings.thresholds[0])
-        if len(set(sizes)) > 1:  # not what lies beyond the smaller photos
-            cells = torch.tensor([[count_cells(h), count_cells(w)] for h, w in sizes], device=self.device)
-            inside = (places[:, 1:] < cells[places[:, 0]]).all(dim=1).nonzero()[:, 0]
-            places, scores, shifts = places[inside], scores[inside], shifts[inside]
-        of_member = torch.tensor([scales[m] for m in members], device=self.device)
-        rows = cells_to_boxes(places, scores, shifts, scales=of_member[places[:, 0]])
-        return rows, torch.tensor(members, device=self.device)[places[:, 0]]
 
     def _refine(self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net looks at each proposal in 24 pixels: fewer and better boxes."""
@@ -224,7 +191,8 @@ def _cut(
     """Crops (N, 3, size, size) of the boxes that have any pixel inside their photo, and those boxes and owners."""
     # The networks were trained on corners counted from 1, both inclusive.
     corners = boxes[:, :4].trunc().long()
-    limits = torch.tensor([[canvas.width, canvas.height] for canvas in canvases], device=boxes.device)[owners]
+    sizes = np.array([[canvas.width, canvas.height] for canvas in canvases])
+    limits = upload(sizes, device=boxes.device)[owners]
     low, high = corners[:, :2].clamp(min=1) - 1, torch.minimum(corners[:, 2:], limits)
     inside = (high > low).all(dim=1).nonzero()[:, 0]
     boxes, owners = boxes[inside], owners[inside]

@@ -19,8 +19,9 @@ POOLS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "rnet": {"pool1": (3, 2), "pool2": (3, 2)},
     "onet": {"pool1": (3, 2), "pool2": (3, 2), "pool3": (2, 2)},
 }
-# From so many boxes on, looking at each group by itself takes less time than keeping groups apart by a shift.
-_MANY_BOXES, _MANY_BOXES_ON_GPU = 1_000, 25_000
+# From so many boxes on, looking at each group by itself takes less time than keeping groups apart by a shift. On a GPU
+# it takes more, but what is kept of each pair of boxes would be 200 MB.
+_MANY_BOXES, _MANY_BOXES_ON_GPU = 1_000, 40_000
 
 
 def read_net(name: str) -> nn.Module:

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 _GREY = 127
 # A smaller copy may stand for the photo as long as it has so many times the pixels that are asked for, side by side.
-_SPARE = 2.5
+SPARE = 2.5
 
 
 class Pyramid:
@@ -30,7 +30,7 @@ class Pyramid:
             (
                 copy
                 for copy in reversed(self._copies)
-                if copy.shape[2] >= _SPARE * height and copy.shape[3] >= _SPARE * width
+                if copy.shape[2] >= SPARE * height and copy.shape[3] >= SPARE * width
             ),
             self._copies[0],
         )

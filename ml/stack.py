@@ -1,45 +1,19 @@
-"""What the detector looks at: one photo, or a stack of photos on a device, at any size and in crops."""
+"""Photos searched together at exact settings: averages over areas, to the last digit as facenet-pytorch's."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ml.areas import AreaTable, find_bins
+from ml.areas import find_bins
 from ml.canvas import Canvas
-from ml.pyramid import Pyramid
+from ml.mosaic import Mosaic
+from ml.sheet import upload
 
 _GREY = 127
 # Each corner of a bin is fetched for itself: four times 28 kB for a crop of 48 pixels.
 _CROPS_AT_ONCE = 2_048
-
-
-class Views(Protocol):
-    """Photos by their numbers."""
-
-    def levels(self, members: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Photos as a whole at sizes (height, width): (B, 3, h, w) in 0..255, as large as the largest.
-
-        Right of and below a smaller one its last pixels go on.
-        """
-
-    def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
-        """Rectangles low <= (x, y) < high, integers (N, 2) inside photos `owners` (N,): (N, 3, size, size)."""
-
-
-class OnePhoto:
-    """A pyramid or a table by itself, as a CPU looks at photos."""
-
-    def __init__(self, photo: AreaTable | Pyramid) -> None:
-        self._photo = photo
-
-    def levels(self, members: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Tensor:
-        ((height, width),) = sizes
-        return self._photo.resize(height=height, width=width)
-
-    def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
-        return self._photo.crops(low, high, size=size)
 
 
 class PhotoStack:
@@ -62,16 +36,24 @@ class PhotoStack:
             page[:, 1 + border : below, 1 + border : right] = photo.permute(2, 0, 1)
         self._sums = sheet.cumsum(3, dtype=torch.int32).cumsum(2, dtype=torch.int32)  # (B, 3, H + 1, W + 1)
 
-    def levels(self, members: Sequence[int], sizes: Sequence[tuple[int, int]]) -> Tensor:
-        told = [
-            (number, self._canvases[number].height, self._canvases[number].width, *size)
-            for number, size in zip(members, sizes, strict=True)
-        ]
-        owners, full_h, full_w, h, w = torch.tensor(told, device=self._sums.device).unbind(1)
-        nothing = torch.zeros_like(owners)
-        y = find_bins(nothing, full_h, counts=h, most=max(size[0] for size in sizes))
-        x = find_bins(nothing, full_w, counts=w, most=max(size[1] for size in sizes))
-        return self._means(owners, x, y)
+    def levels(self, mosaic: Mosaic) -> Tensor:
+        """All levels at their places: (B, 3, height, width) in 0..255.
+
+        Right of and below a smaller one its last pixels go on up to where the largest ends.
+        """
+        canvas = torch.zeros(len(self._canvases), 3, mosaic.height, mosaic.width, device=self._sums.device)
+        canvas = canvas.contiguous(memory_format=torch.channels_last)
+        owners = torch.arange(len(self._canvases), device=self._sums.device)
+        full = upload(np.array([(c.height, c.width) for c in self._canvases]), device=self._sums.device)
+        sizes = upload(mosaic.sizes, device=self._sums.device)
+        for level, (top, left) in enumerate(mosaic.corners):
+            y, x = (
+                find_bins(torch.zeros_like(owners), full[:, axis], counts=sizes[:, level, axis], most=most)
+                for axis, most in enumerate(mosaic.spots[level])
+            )
+            means = self._means(owners, x, y)
+            canvas[:, :, top : top + means.shape[2], left : left + means.shape[3]] = means
+        return canvas
 
     def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         parts = []

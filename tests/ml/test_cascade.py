@@ -81,6 +81,20 @@ def test_machines_without_onednn_or_bfloat16_find_the_same(monkeypatch):
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("pixels", [10**9, 1])
+def test_only_cells_that_are_asked_for_are_told(exact, monkeypatch, pixels):
+    level = noise(2, 3, 60, 44)
+    everywhere = exact.propose(level, threshold=0.01)
+    among = torch.arange(2 * 25 * 17).view(2, 25, 17) % 3 == 0
+    monkeypatch.setattr(exact, "_pixels", pixels)
+    asked = exact.propose(level, threshold=0.01, among=among)
+    inside = among[everywhere[0].unbind(1)]
+    order = [places.tolist() for places in (everywhere[0][inside], asked[0])]
+    assert sorted(order[0]) == sorted(order[1])
+    assert 0 < len(order[1]) < len(everywhere[0])
+
+
+@torch.inference_mode()
 def test_a_precision_that_is_asked_for_is_the_one_that_is_used(monkeypatch, exact):
     if not (cascade._has_onednn() and cascade._has_blocked_bfloat16()):
         pytest.skip("this CPU has no bfloat16: there is only float32")

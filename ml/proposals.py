@@ -1,0 +1,105 @@
+"""The first step of the cascade: squares that P-Net takes for faces, of one photo level by level, of many at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml import mtcnn
+from ml.areas import AreaTable
+from ml.boxes import cells_to_boxes, square
+from ml.canvas import Canvas
+from ml.cascade import CELL, STRIDE, Cascade
+from ml.mosaic import Mosaic, lay_out_levels
+from ml.pyramid import Pyramid
+from ml.sheet import upload
+
+
+class Levels(Protocol):
+    """Photos that show their pyramids together."""
+
+    def levels(self, mosaic: Mosaic) -> Tensor:
+        """All levels at their places: (B, 3, height, width) in 0..255."""
+
+
+@dataclass(frozen=True)
+class Proposer:
+    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a proposal.
+
+    Both ways give boxes (N, 5) with scores, and whose they are (N,).
+    """
+
+    cascade: Cascade
+    factor: float
+    threshold: float
+
+    def propose_alone(self, photo: AreaTable | Pyramid, canvas: Canvas) -> tuple[Tensor, Tensor]:
+        """One photo, as a CPU takes it: what it works on stays small."""
+        rows: list[Tensor] = []
+        scale = CELL / canvas.min_face
+        while min(canvas.height, canvas.width) * scale >= CELL:
+            level = photo.resize(height=int(canvas.height * scale + 1), width=int(canvas.width * scale + 1))
+            places, scores, shifts = self.cascade.propose(level, threshold=self.threshold)
+            rows.append(cells_to_boxes(places[:, 1:], scores, shifts, scales=torch.full_like(scores, scale)))
+            scale *= self.factor
+        if not rows:
+            return torch.zeros(0, 5), torch.zeros(0, dtype=torch.long)
+        levels = torch.cat([torch.full((len(found),), number) for number, found in enumerate(rows)])
+        boxes = torch.cat(rows)
+        return _thin_out(boxes, torch.zeros(len(boxes), dtype=torch.long), levels)
+
+    def propose_together(
+        self, photos: Levels, canvases: Sequence[Canvas], *, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Photos as a GPU takes them: one pass over all levels of as many as may be held at once."""
+        mosaic = lay_out_levels(canvases, factor=self.factor)
+        if mosaic is None:
+            return torch.zeros(0, 5, device=device), torch.zeros(0, dtype=torch.long, device=device)
+        pixels = photos.levels(mosaic)
+        among, told = _map_cells(mosaic, device=device)
+        at_once = self.cascade.photos_at_once(height=mosaic.height, width=mosaic.width)
+        rows, owners, groups = [], [], []
+        for first in range(0, len(canvases), at_once):
+            part = slice(first, first + at_once)
+            places, scores, shifts = self.cascade.propose(pixels[part], threshold=self.threshold, among=among[part])
+            owner = places[:, 0] + first
+            level, row, column = told.cells[:, places[:, 1], places[:, 2]].unbind(0)
+            scales = told.scales[owner, level]
+            rows.append(cells_to_boxes(torch.stack([row, column], dim=1), scores, shifts, scales=scales))
+            owners.append(owner)
+            groups.append(owner * len(mosaic.corners) + level)
+        return _thin_out(torch.cat(rows), torch.cat(owners), torch.cat(groups))
+
+
+@dataclass(frozen=True)
+class _Told:
+    """On the device: of each cell (3, rows, columns) its level and its row and column there; `scales` (B, L)."""
+
+    cells: Tensor
+    scales: Tensor
+
+
+def _map_cells(mosaic: Mosaic, *, device: torch.device) -> tuple[Tensor, _Told]:
+    """Which cells are a photo's own (B, rows, columns), and what is known of them."""
+    level = mosaic.map_cells()
+    corners = np.array([*mosaic.corners, (0, 0)]) // STRIDE  # the last is what -1 finds: none
+    row = np.arange(level.shape[0])[:, None] - corners[level, 0]
+    column = np.arange(level.shape[1]) - corners[level, 1]
+    cells = upload(np.stack([level, row, column]), device=device)
+    none = np.zeros_like(mosaic.cells[:, :1])
+    counts = upload(np.concatenate([mosaic.cells, none], axis=1), device=device)[:, cells[0]]  # (B, rows, columns, 2)
+    among = (cells[1] < counts[..., 0]) & (cells[2] < counts[..., 1])
+    return among, _Told(cells, upload(mosaic.scales.astype(np.float32), device=device))
+
+
+def _thin_out(rows: Tensor, owners: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """The best of overlapping rows (N, 9) as of `cells_to_boxes`, within each level and each photo, as squares."""
+    keep = mtcnn.suppress(rows[:, :4], rows[:, 4], groups, threshold=0.5)
+    rows, owners = rows[keep], owners[keep]
+    keep = mtcnn.suppress(rows[:, :4], rows[:, 4], owners, threshold=0.7)
+    rows, owners = rows[keep], owners[keep]
+    sides = (rows[:, 2:4] - rows[:, :2]).repeat(1, 2)
+    return square(torch.cat([rows[:, :4] + rows[:, 5:9] * sides, rows[:, 4:5]], dim=1)), owners
