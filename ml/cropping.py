@@ -2,18 +2,25 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ml.preprocess import Chip, is_straight, plan_turn
+from ml.resampling import resample, weigh_steps
+from ml.sheet import upload
 
-# Parts of photos held at once, in padded pixels: 100 MB in half precision, and a third of that as shrunk.
+# Parts of photos held at once, in padded pixels, each of which takes about 20 bytes on the way; and chips: 192 of
+# 150 pixels take 600 MB.
 _PIXELS_AT_ONCE = 16_000_000
-_CHIPS_AT_ONCE = 256
-# Pillow's bicubic filter: the weights of four neighbours as polynomials of the distance d from the second of them.
-_BICUBIC = ((0.0, -1.0, 2.0, -1.0), (1.0, 0.0, -2.0, 1.0), (0.0, 1.0, 1.0, -1.0), (0.0, 0.0, -1.0, 1.0))
+_CHIPS_AT_ONCE = 192
+# Pillow's bicubic filter: the weights of four neighbours (columns) as polynomials of the distance d from the second of
+# them (rows: 1, d, d * d, d * d * d).
+_BICUBIC = np.array(
+    [[0.0, 1.0, 0.0, 0.0], [-1.0, 0.0, 1.0, 0.0], [2.0, -2.0, 1.0, -1.0], [-1.0, 1.0, -1.0, 1.0]], dtype=np.float32
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,10 @@ def cut_chips(photos: Sequence[Tensor], chips: Sequence[Chip], *, owners: Sequen
         if (plan := _plan(chip, size=size, owner=owner, photo=photos[owner])) is not None
     }
     for numbers in _split(plans):
-        made = _cut_part(photos, [plans[number] for number in numbers], size=size)
-        cut[torch.tensor(numbers, device=cut.device)] = made
+        used = sorted({plans[number].owner for number in numbers})
+        parts = [replace(plans[number], owner=used.index(plans[number].owner)) for number in numbers]
+        made = _cut_parts([photos[owner] for owner in used], parts, size=size)
+        cut[upload(np.array(numbers), device=cut.device)] = made
     return cut
 
 
@@ -91,40 +100,30 @@ def _split(plans: dict[int, _Cut]) -> list[list[int]]:
     return groups
 
 
-def _cut_part(photos: Sequence[Tensor], plans: Sequence[_Cut], *, size: int) -> Tensor:
+def _cut_parts(photos: Sequence[Tensor], plans: Sequence[_Cut], *, size: int) -> Tensor:
     """Chips (n, size, size, 3) uint8 by two matrix products, which shrink, and a bicubic look-up, which turns."""
     device = photos[0].device
     dtype = torch.float if device.type == "cpu" else torch.float16  # bytes are exact in both
     height, width = max(plan.height for plan in plans), max(plan.width for plan in plans)
-    parts = torch.zeros(len(plans), 3, height, width, dtype=dtype, device=device)
-    for part, plan in zip(parts, plans, strict=True):
-        x0, y0, x1, y1 = plan.part
-        part[:, : plan.height, : plan.width] = photos[plan.owner][y0:y1, x0:x1].permute(2, 0, 1)
-    told = torch.tensor(
-        [(*plan.start, *plan.step, *plan.small, plan.width, plan.height, *plan.matrix) for plan in plans],
-        dtype=torch.float,
-        device=device,
+    first = np.cumsum([0] + [photo.shape[0] * photo.shape[1] for photo in photos])
+    numbers = [
+        (*plan.start, *plan.step, *plan.small, plan.width, plan.height, *plan.matrix, *plan.part[:2]) for plan in plans
+    ]
+    start, step, small, full, matrix, corner = upload(np.array(numbers, dtype=np.float32), device=device).split(
+        [2, 2, 2, 2, 6, 2], dim=1
     )
-    start, step, small, full, matrix = told.split([2, 2, 2, 2, 6], dim=1)
+    owners = np.array([(first[plan.owner], photos[plan.owner].shape[1]) for plan in plans])
+    begin, stride = upload(owners, device=device).unbind(1)
+    # All pixels of all photos in one row, so that one look-up takes every part.
+    pixels = torch.cat([photo.reshape(-1, 3) for photo in photos])
+    columns = torch.arange(width, device=device).minimum(full[:, :1].long() - 1) + corner[:, :1].long()
+    rows = torch.arange(height, device=device).minimum(full[:, 1:].long() - 1) + corner[:, 1:].long()
+    at = (begin[:, None] + rows * stride[:, None])[:, None] + columns[:, :, None]  # (n, width, height)
+    parts = pixels.index_select(0, at.flatten()).view(*at.shape, 3).to(dtype)
     small_w, small_h = (max(plan.small[axis] for plan in plans) for axis in (0, 1))
-    across = _triangles(start[:, 0], step[:, 0], full[:, 0], count=small_w, length=width).to(dtype)
-    down = _triangles(start[:, 1], step[:, 1], full[:, 1], count=small_h, length=height).to(dtype)
-    shrunk = down[:, None] @ (parts @ across.transpose(1, 2)[:, None])  # (n, 3, small_h, small_w)
-    shrunk = shrunk.float().add_(0.5).floor_().clamp_(0, 255)
-    return _turn(shrunk.permute(0, 2, 3, 1).contiguous(), small, matrix, size=size)
-
-
-def _triangles(start: Tensor, step: Tensor, full: Tensor, *, count: int, length: int) -> Tensor:
-    """Weights (n, count, length) of `length` pixels in each of `count` results: Pillow's antialiased bilinear filter.
-
-    Result j of row n lies around start + (j + 0.5) * step; there are `full` pixels, and `start`, `step`, `full` (n,).
-    """
-    pixels = torch.arange(length, device=start.device) + 0.5
-    centres = start[:, None] + (torch.arange(count, device=start.device) + 0.5) * step[:, None]  # (n, count)
-    reach = step.clamp(min=1.0)[:, None, None]
-    weights = (1 - (pixels - centres[..., None]).abs() / reach).clamp_(min=0)
-    weights *= pixels < full[:, None, None]
-    return weights / weights.sum(dim=2, keepdim=True).clamp_(min=1e-6)  # those after the last result stay zero
+    across = weigh_steps(start[:, 0], step[:, 0], full[:, 0], count=small_w, length=width).to(dtype)
+    down = weigh_steps(start[:, 1], step[:, 1], full[:, 1], count=small_h, length=height).to(dtype)
+    return _turn(resample(parts, across, down).float(), small, matrix, size=size)
 
 
 def _turn(shrunk: Tensor, small: Tensor, matrix: Tensor, *, size: int) -> Tensor:
@@ -137,18 +136,21 @@ def _turn(shrunk: Tensor, small: Tensor, matrix: Tensor, *, size: int) -> Tensor
     limit_x, limit_y = small[:, 0, None, None], small[:, 1, None, None]
     inside = (x >= 0) & (y >= 0) & (x < limit_x) & (y < limit_y)
     left, top = (x - 0.5).floor(), (y - 0.5).floor()
-    columns = [(left + k).clamp_(min=0).minimum(limit_x - 1).long() for k in (-1, 0, 1, 2)]
+    near = torch.arange(-1, 3, device=shrunk.device)
+    columns = (left[..., None] + near).clamp_(min=0).minimum(limit_x[..., None] - 1).long()  # (n, size, size, 4)
     first = torch.arange(n, device=shrunk.device)[:, None, None] * height
-    rows = [((top + k).clamp_(min=0).minimum(limit_y - 1).long() + first) * width for k in (-1, 0, 1, 2)]
-    weights_x, weights_y = _bicubic(x - 0.5 - left), _bicubic(y - 0.5 - top)
+    weights_x, weights_y = _bicubic(x - 0.5 - left)[..., None], _bicubic(y - 0.5 - top)[..., None]
     flat = shrunk.view(-1, 3)
     chips = torch.zeros(n, size, size, 3, device=shrunk.device)
-    for row, weight_y in zip(rows, weights_y, strict=True):
-        for column, weight_x in zip(columns, weights_x, strict=True):
-            chips.addcmul_(flat[row + column], (weight_x * weight_y)[..., None])
+    for k in (-1, 0, 1, 2):
+        rows = ((top + k).clamp_(min=0).minimum(limit_y - 1).long() + first) * width
+        found = flat.index_select(0, (rows[..., None] + columns).flatten()).view(n, size, size, 4, 3)
+        chips.addcmul_(found.mul_(weights_x).sum(dim=3), weights_y[..., k + 1, :])
     # Pillow rounds down; what float32 makes of a whole number may lie a little under it.
     return (chips.add_(1e-3).clamp_(0, 255) * inside[..., None]).to(torch.uint8)
 
 
-def _bicubic(d: Tensor) -> list[Tensor]:
-    return [((w3 * d + w2) * d + w1) * d + w0 for w0, w1, w2, w3 in _BICUBIC]
+def _bicubic(d: Tensor) -> Tensor:
+    """Weights (..., 4) of the neighbours at distances `d` (...)."""
+    square = d * d
+    return torch.stack([torch.ones_like(d), d, square, square * d], dim=-1) @ upload(_BICUBIC, device=d.device)
