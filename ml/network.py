@@ -48,6 +48,13 @@ def fold_norms(net: nn.Module) -> nn.Module:
     return net
 
 
+def narrow_weights(trunk: nn.Module, *, dtype: torch.dtype) -> None:
+    """Keep a trunk's convolutions and dense layers in a narrower type, to which autocast rounds them anyway."""
+    for module in trunk.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.to(dtype)
+
+
 def _fold_followers(net: nn.Module) -> None:
     """Fold each normalisation that is declared right after a convolution, as in torchvision's ResNets it also runs."""
     for parent in net.modules():

@@ -84,6 +84,10 @@ class TorchRuntime(Runtime):
         self._batch = BATCH if self.device.type == "cpu" else GPU_BATCH
         self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
+        if self._half and self.device.type == "cuda":
+            network.narrow_weights(
+                self._net.get_submodule("trunk"), dtype=torch.bfloat16
+            )  # autocast would do it at each call
 
     @classmethod
     def load(
@@ -128,9 +132,13 @@ class TorchRuntime(Runtime):
         x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half):
-            straight = self._net(x, attributes=attributes)
-            mirrored = self._net(x.flip(3), attributes=attributes)
-        return {name: ((values + mirrored[name]).float() / 2).cpu() for name, values in straight.items()}
+            if self.device.type == "cuda":  # half as many steps, on which a GPU waits
+                both = self._net(torch.cat([x, x.flip(3)]), attributes=attributes)
+                pairs = {name: values.chunk(2) for name, values in both.items()}
+            else:
+                straight, mirrored = self._net(x, attributes=attributes), self._net(x.flip(3), attributes=attributes)
+                pairs = {name: (values, mirrored[name]) for name, values in straight.items()}
+        return {name: ((one + other).float() / 2).cpu() for name, (one, other) in pairs.items()}
 
 
 class OnnxRuntime(Runtime):

@@ -95,3 +95,16 @@ def test_a_head_that_is_not_asked_for_does_not_run(tiny):
     found = net(torch.zeros(2, 3, 32, 32), attributes=frozenset({"gender", "age"}))
     assert set(found) == {"gender", "age"}
     assert np.isfinite(found["age"].detach().numpy()).all()
+
+
+@torch.inference_mode()
+def test_weights_kept_narrow_answer_as_those_that_autocast_narrows(tiny):
+    net, _ = tiny
+    folded = network.fold_norms(net)
+    x = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = folded(x)
+        network.narrow_weights(folded.get_submodule("trunk"), dtype=torch.bfloat16)
+        for name, values in folded(x).items():
+            assert torch.equal(values, expected[name])
+    assert {head.weight.dtype for head in folded.get_submodule("heads").children()} == {torch.float}
