@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import labels
+from ml import labels, photos
 from ml import pipeline as pipelines
+from ml.batches import read_tensor
 from ml.faces import FaceDetector, Settings
 from ml.pipeline import FacePipeline
 from ml.precision import PRECISIONS
@@ -168,7 +169,7 @@ def test_ready_chips_are_taken_whole(tiny_pipeline):
 
 
 def test_many_photos_come_back_in_order(tiny_pipeline, monkeypatch):
-    monkeypatch.setattr("ml.pipeline.PHOTOS_ON_GPU", 3)
+    monkeypatch.setattr("ml.batches.PHOTOS_AT_ONCE", 3)
     photos = [pictures.picture(30 + number, 40) for number in range(11)]
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.width for result in results] == [photo.width for photo in photos]
@@ -218,3 +219,12 @@ def test_detector_and_network_are_asked_for_the_same_precision(monkeypatch, prec
         monkeypatch.setattr(pipelines, what, lambda *_, what=what, **named: asked.update({what: named["precision"]}))
     FacePipeline.load(device="cpu", threads=1, precision=precision)
     assert asked == {"FaceDetector": precision, "load_runtime": precision}
+
+
+def test_tensors_are_read_from_every_source_as_images_are(astronaut, tmp_path):
+    for name in ("photo.jpg", "photo.png"):
+        astronaut.save(tmp_path / name)
+    for source in (tmp_path / "photo.jpg", (tmp_path / "photo.png").read_bytes(), astronaut, np.asarray(astronaut)):
+        assert np.array_equal(read_tensor(source, pinned=False).numpy(), np.asarray(photos.read_photo(source)))
+    with pytest.raises(photos.UnreadablePhoto):
+        read_tensor(b"no photo", pinned=False)
