@@ -61,7 +61,8 @@ class _Clock:
 class UsualWay:
     """facenet-pytorch's `MTCNN(keep_all=True).detect` on the decoded photo, then ResNet-34 in float32, face by face.
 
-    The ResNet-34 has random weights: its speed is asked for, not its answers.
+    The ResNet-34 has random weights: its speed is asked for, not its answers. MTCNN's answers are those of float32 on a
+    GPU, too, where torch's convolutions would otherwise round to TF32 and move faces.
     """
 
     def __init__(self, *, device: str) -> None:
@@ -74,7 +75,8 @@ class UsualWay:
 
     def detect(self, image: Image.Image) -> tuple[list[tuple[float, ...]], list[float]]:
         """Boxes and probabilities. Raises RuntimeError and others for photos that are too small for it."""
-        boxes, probabilities = self._detector.detect(image)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            boxes, probabilities = self._detector.detect(image)
         if boxes is None:
             return [], []
         return [tuple(map(float, box)) for box in boxes], [float(value) for value in probabilities]
