@@ -38,12 +38,17 @@ def suppress_nested(rows: np.ndarray, owners: np.ndarray, *, threshold: float) -
     """
     sides = rows[:, 2:4] - rows[:, :2] + 1
     areas = sides[:, 0] * sides[:, 1]
-    alive = np.ones(len(rows), dtype=bool)
-    kept: list[int] = []
-    for index in np.argsort(-rows[:, 4], kind="stable"):
-        if alive[index]:
-            kept.append(int(index))
-            low, high = np.maximum(rows[:, :2], rows[index, :2]), np.minimum(rows[:, 2:4], rows[index, 2:4])
-            shared = np.prod(np.maximum(0.0, high - low + 1), axis=1)
-            alive &= (shared <= threshold * np.minimum(areas, areas[index])) | (owners != owners[index])
-    return np.array(kept, dtype=int)
+    left = np.lexsort((-rows[:, 4], owners))
+    kept: list[np.ndarray] = []
+    while len(left):
+        # The best of every photo at once: as many rounds as one photo has faces.
+        begins = np.diff(owners[left], prepend=-1) != 0
+        best = begins.nonzero()[0]
+        kept.append(left[best])
+        better = left[best[begins.cumsum() - 1]]
+        low, high = np.maximum(rows[left, :2], rows[better, :2]), np.minimum(rows[left, 2:4], rows[better, 2:4])
+        sides = np.maximum(0.0, high - low + 1)
+        stays = sides[:, 0] * sides[:, 1] <= threshold * np.minimum(areas[left], areas[better])
+        stays[best] = False
+        left = left[stays]
+    return np.concatenate(kept) if kept else np.zeros(0, dtype=int)
