@@ -8,17 +8,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import mtcnn
-from ml.areas import AreaTable
-from ml.boxes import shift, square, suppress_nested
-from ml.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
-from ml.cascade import Cascade
+from ml.detecting import mtcnn
+from ml.detecting.areas import AreaTable
+from ml.detecting.boxes import shift, square, suppress_nested
+from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
+from ml.detecting.cascade import Cascade
+from ml.detecting.proposals import Proposer
+from ml.detecting.pyramid import Pyramid
+from ml.detecting.sheet import PhotoSheet, upload
+from ml.detecting.stack import PhotoStack
+from ml.detecting.views import OnePhoto, Views
 from ml.preprocess import Chip
-from ml.proposals import Proposer
-from ml.pyramid import Pyramid
-from ml.sheet import PhotoSheet, upload
-from ml.stack import PhotoStack
-from ml.views import OnePhoto, Views
 
 DETECTOR_VERSION = "mtcnn-2"
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ml import photos, quality
-from ml.batches import BatchWay
+from ml.batching.batches import BatchWay
+from ml.batching.work import STAGES, Work, classify, ms_since, try_together
 from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
 from ml.explaining import CannotExplain
 from ml.faces import DETECTOR_VERSION, FaceDetector
@@ -18,7 +19,6 @@ from ml.heat import METHODS, Explanation
 from ml.preprocess import Chip, cut_chip, whole_image
 from ml.requests import ALL_ATTRIBUTES, PhotoRequest, PhotoResult
 from ml.runtime import Runtime, load_runtime
-from ml.work import STAGES, Work, classify, ms_since, try_together
 
 __all__ = ["STAGES", "FacePipeline", "PhotoRequest", "PhotoResult"]
 

@@ -5,10 +5,10 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet
 from PIL import Image
 from torch.nn import functional
 
-from ml import cascade
-from ml.areas import AreaTable, sum_areas
-from ml.cascade import Cascade
-from ml.pyramid import Pyramid, shrink_pixels
+from ml.detecting import cascade
+from ml.detecting.areas import AreaTable, sum_areas
+from ml.detecting.cascade import Cascade
+from ml.detecting.pyramid import Pyramid, shrink_pixels
 from tests import pictures
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ml import quality
-from ml.cropping import cut_chips
+from ml.batching.cropping import cut_chips
 from ml.preprocess import Chip, cut_chip
 from tests import pictures
 
@@ -42,8 +42,8 @@ def test_chips_cut_in_small_portions_are_the_same(monkeypatch, most):
     there = [torch.tensor(np.asarray(pictures.crowd()))]
     chips = [Chip(100 + 30 * n, 150 + 10 * n, 50 + 20 * n, 5 * n) for n in range(7)]
     whole = cut_chips(there, chips, owners=[0] * 7, size=32)
-    monkeypatch.setattr("ml.cropping._CHIPS_AT_ONCE", most[0])
-    monkeypatch.setattr("ml.cropping._PIXELS_AT_ONCE", most[1])
+    monkeypatch.setattr("ml.batching.cropping._CHIPS_AT_ONCE", most[0])
+    monkeypatch.setattr("ml.batching.cropping._PIXELS_AT_ONCE", most[1])
     assert (cut_chips(there, chips, owners=[0] * 7, size=32).int() - whole.int()).abs().max() <= 1
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from torch.nn import functional
 
 from ml import faces
-from ml.areas import AreaTable
+from ml.detecting.areas import AreaTable
 from ml.faces import FaceDetector, Settings
 
 

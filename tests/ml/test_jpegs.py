@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import jpegs, photos
+from ml import photos
+from ml.batching import jpegs
 from tests import pictures
 
 pytestmark = pytest.mark.skipif(not jpegs._can_decode, reason="torchvision came without its decoder")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.ops import batched_nms
 
-from ml import mtcnn
+from ml.detecting import mtcnn
 
 LOAD_AND_LOOK = """
 import sys
@@ -53,7 +53,7 @@ from types import SimpleNamespace
 find = importlib.util.find_spec
 empty = SimpleNamespace(submodule_search_locations=["/nowhere"])
 importlib.util.find_spec = lambda name, *more: empty if name == "torchvision" else find(name, *more)
-from ml import mtcnn
+from ml.detecting import mtcnn
 import torch
 
 assert "torchvision" in sys.modules

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ml import labels, photos
 from ml import pipeline as pipelines
-from ml.batches import read_tensor
+from ml.batching.batches import read_tensor
 from ml.faces import FaceDetector, Settings
 from ml.pipeline import FacePipeline
 from ml.precision import PRECISIONS
@@ -169,7 +169,7 @@ def test_ready_chips_are_taken_whole(tiny_pipeline):
 
 
 def test_many_photos_come_back_in_order(tiny_pipeline, monkeypatch):
-    monkeypatch.setattr("ml.batches.PHOTOS_AT_ONCE", 3)
+    monkeypatch.setattr("ml.batching.batches.PHOTOS_AT_ONCE", 3)
     photos = [pictures.picture(30 + number, 40) for number in range(11)]
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.width for result in results] == [photo.width for photo in photos]

@@ -6,18 +6,18 @@ import torch
 from PIL import Image
 
 from ml import faces
-from ml.areas import AreaTable
-from ml.boxes import suppress_nested
-from ml.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
-from ml.cascade import count_cells
+from ml.detecting.areas import AreaTable
+from ml.detecting.boxes import suppress_nested
+from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
+from ml.detecting.cascade import count_cells
+from ml.detecting.mosaic import lay_out_levels
+from ml.detecting.pyramid import Pyramid
+from ml.detecting.sheet import PhotoSheet
+from ml.detecting.stack import PhotoStack
 from ml.faces import FaceDetector, Settings
-from ml.mosaic import lay_out_levels
 from ml.pipeline import FacePipeline
-from ml.pyramid import Pyramid
 from ml.requests import PhotoRequest
 from ml.runtime import TorchRuntime
-from ml.sheet import PhotoSheet
-from ml.stack import PhotoStack
 from tests import pictures
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -70,7 +70,7 @@ def test_crops_in_small_portions_are_the_same(pixels, monkeypatch):
     boxes = torch.arange(20).view(10, 2), torch.arange(20).view(10, 2) + 30
     owners = torch.arange(10) % 3
     whole = sheet.crops(owners, *boxes, size=24)
-    monkeypatch.setattr("ml.sheet._PIXELS_AT_ONCE", pixels)
+    monkeypatch.setattr("ml.detecting.sheet._PIXELS_AT_ONCE", pixels)
     assert sheet.crops(owners, *boxes, size=24).equal(whole)
     assert sheet.crops(owners[:0], boxes[0][:0], boxes[1][:0], size=24).shape == (0, 3, 24, 24)
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml import mtcnn
-from ml.areas import AreaTable
-from ml.boxes import cells_to_boxes, square
-from ml.canvas import Canvas
-from ml.cascade import CELL, STRIDE, Cascade
-from ml.mosaic import Mosaic, lay_out_levels
-from ml.pyramid import Pyramid
-from ml.sheet import upload
+from ml.detecting import mtcnn
+from ml.detecting.areas import AreaTable
+from ml.detecting.boxes import cells_to_boxes, square
+from ml.detecting.canvas import Canvas
+from ml.detecting.cascade import CELL, STRIDE, Cascade
+from ml.detecting.mosaic import Mosaic, lay_out_levels
+from ml.detecting.pyramid import Pyramid
+from ml.detecting.sheet import upload
 
 
 class Levels(Protocol):

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ml import mtcnn
+from ml.detecting import mtcnn
 from ml.precision import choose_precision
 
 # P-Net looks at squares of CELL pixels, every STRIDE pixels.

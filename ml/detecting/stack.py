@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.areas import find_bins
-from ml.canvas import Canvas
-from ml.mosaic import Mosaic
-from ml.sheet import upload
+from ml.detecting.areas import find_bins
+from ml.detecting.canvas import Canvas
+from ml.detecting.mosaic import Mosaic
+from ml.detecting.sheet import upload
 
 _GREY = 127
 # Each corner of a bin is fetched for itself: four times 28 kB for a crop of 48 pixels.

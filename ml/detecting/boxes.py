@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.cascade import CELL, STRIDE
+from ml.detecting.cascade import CELL, STRIDE
 
 
 def cells_to_boxes(places: Tensor, scores: Tensor, shifts: Tensor, *, scales: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.canvas import Canvas
-from ml.mosaic import Mosaic
-from ml.pyramid import SPARE
-from ml.resampling import resample, weigh_steps, weigh_triangles
+from ml.detecting.canvas import Canvas
+from ml.detecting.mosaic import Mosaic
+from ml.detecting.pyramid import SPARE
+from ml.detecting.resampling import resample, weigh_steps, weigh_triangles
 
 _GREY = 127
 # Crops are taken from a copy that is halved until they are no wider there than so many times their size.

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ml.canvas import Canvas
-from ml.cascade import CELL, STRIDE, count_cells
+from ml.detecting.canvas import Canvas
+from ml.detecting.cascade import CELL, STRIDE, count_cells
 
 
 @dataclass(frozen=True)

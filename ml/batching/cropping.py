@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ml.detecting.resampling import resample, weigh_steps
+from ml.detecting.sheet import upload
 from ml.preprocess import Chip, is_straight, plan_turn
-from ml.resampling import resample, weigh_steps
-from ml.sheet import upload
 
 # Parts of photos held at once, in padded pixels, each of which takes about 20 bytes on the way; and chips: 192 of
 # 150 pixels take 600 MB.

@@ -9,13 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import jpegs, photos, quality
-from ml.cropping import cut_chips
+from ml import photos, quality
+from ml.batching import jpegs
+from ml.batching.cropping import cut_chips
+from ml.batching.reading import read_ahead
+from ml.batching.work import Work, classify, ms_since, try_together
 from ml.faces import FaceDetector
 from ml.preprocess import whole_image
-from ml.reading import read_ahead
 from ml.runtime import Runtime
-from ml.work import Work, classify, ms_since, try_together
 
 # A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a
 # pixel: 64 photos of a megapixel are 200 MB, and as many again wait.

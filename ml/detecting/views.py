@@ -4,8 +4,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ml.areas import AreaTable
-from ml.pyramid import Pyramid
+from ml.detecting.areas import AreaTable
+from ml.detecting.pyramid import Pyramid
 
 
 class Views(Protocol):
