@@ -29,6 +29,9 @@ from ml.preprocess import to_input
 Chips = np.ndarray | Tensor
 
 BATCH, GPU_BATCH = 64, 256  # chips at once: what stays in a CPU's cache, what keeps a GPU busy
+# Where the two likeliest labels differ by less in their calibrated logits (one is at most 5 % likelier), bfloat16 may
+# swap them: its noise moved none of 2,500 validation faces that were further apart than 0.035.
+CLOSE_CALL = 0.05
 RUNTIMES = ("torch", "onnx")
 # The exported graph's only input: normalised chips (B, 3, S, S) float32. Its outputs are named like the attributes.
 ONNX_INPUT = "chips"
@@ -85,9 +88,8 @@ class TorchRuntime(Runtime):
         self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
         if self._half and self.device.type == "cuda":
-            network.narrow_weights(
-                self._net.get_submodule("trunk"), dtype=torch.bfloat16
-            )  # autocast would do it at each call
+            # Autocast would do it at each call.
+            network.narrow_weights(self._net.get_submodule("trunk"), dtype=torch.bfloat16)
 
     @classmethod
     def load(
@@ -112,7 +114,7 @@ class TorchRuntime(Runtime):
         begin = 0
         while begin < len(chips):
             try:
-                parts.append(self._run(chips[begin : begin + self._batch], attributes=frozenset(wanted)))
+                parts.append(self._answer(chips[begin : begin + self._batch], attributes=frozenset(wanted)))
             except torch.cuda.OutOfMemoryError:
                 if self._batch == 1:
                     raise
@@ -128,10 +130,29 @@ class TorchRuntime(Runtime):
         )
 
     @torch.inference_mode()
-    def _run(self, chips: Chips, *, attributes: frozenset[str]) -> dict[str, Tensor]:
+    def _answer(self, chips: Chips, *, attributes: frozenset[str]) -> dict[str, Tensor]:
+        """Logits of a batch; on a CPU close calls in bfloat16 are settled in float32."""
+        found = self._run(chips, attributes=attributes, half=self._half)
+        if self._half and self.device.type == "cpu":
+            close = torch.stack([self._is_close(name, values) for name, values in found.items()]).any(dim=0)
+            rows = torch.nonzero(close).flatten()
+            if len(rows):
+                exact = self._run(chips[rows.numpy()], attributes=attributes, half=False)
+                for name, values in found.items():
+                    values[rows] = exact[name]
+        return found
+
+    def _is_close(self, name: str, logits: Tensor) -> Tensor:
+        """Whether the two likeliest labels are about as likely (N,), of logits (N, K)."""
+        if logits.shape[1] < 2:
+            return torch.zeros(len(logits), dtype=torch.bool)
+        first, second = logits.topk(2, dim=1).values.T
+        return first - second < CLOSE_CALL * self.card.temperatures.get(name, 1.0)
+
+    def _run(self, chips: Chips, *, attributes: frozenset[str], half: bool) -> dict[str, Tensor]:
         x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._half):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
             if self.device.type == "cuda":  # half as many steps, on which a GPU waits
                 both = self._net(torch.cat([x, x.flip(3)]), attributes=attributes)
                 pairs = {name: values.chunk(2) for name, values in both.items()}

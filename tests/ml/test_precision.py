@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
+from ml import runtime
 from ml.precision import has_fast_bfloat16
 
 
@@ -10,3 +12,24 @@ def test_bfloat16_is_fast_on_gpus_and_on_cpus_with_instructions_for_it(monkeypat
     assert has_fast_bfloat16(torch.device("cpu")) == instructions
     assert has_fast_bfloat16(torch.device("cuda:1"))
     assert not has_fast_bfloat16(torch.device("mps"))
+
+
+def test_close_calls_in_bfloat16_are_settled_in_float32(tiny, monkeypatch):
+    chips = np.random.default_rng(1).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+    exact = runtime.TorchRuntime(*tiny, precision="float32").logits(chips)
+    fast = runtime.TorchRuntime(*tiny, precision="bfloat16")
+    monkeypatch.setattr(runtime, "CLOSE_CALL", 0.0)
+    rough = fast.logits(chips)
+    margins = []
+    for name, values in rough.items():
+        second, first = np.sort(values, axis=1)[:, -2:].T
+        margins.append((first - second) / fast.card.temperatures[name])
+    narrowest = np.min(margins, axis=0)
+    half = float(np.median(narrowest))
+    monkeypatch.setattr(runtime, "CLOSE_CALL", half)
+    settled, close = fast.logits(chips), narrowest < half
+    assert 10 < close.sum() < 30
+    for name in rough:
+        assert np.allclose(settled[name][close], exact[name][close], atol=1e-6)
+        assert np.array_equal(settled[name][~close], rough[name][~close])
+        assert not np.array_equal(rough[name], exact[name])
