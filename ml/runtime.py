@@ -1,5 +1,6 @@
 """The ways to run a checkpoint: torch on CPU or CUDA, and an exported one by ONNX Runtime on the CPU."""
 
+import copy
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,11 @@ class TorchRuntime(Runtime):
         self._batch = BATCH if self.device.type == "cpu" else GPU_BATCH
         self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
+        self._fast_net = self._net
         if self._half and self.device.type == "cuda":
-            # Autocast would do it at each call.
-            network.narrow_weights(self._net.get_submodule("trunk"), dtype=torch.bfloat16)
+            # Autocast would do it at each call. Close calls and explanations need the weights as they are.
+            self._fast_net = copy.deepcopy(self._net)
+            network.narrow_weights(self._fast_net.get_submodule("trunk"), dtype=torch.bfloat16)
 
     @classmethod
     def load(
@@ -131,9 +134,9 @@ class TorchRuntime(Runtime):
 
     @torch.inference_mode()
     def _answer(self, chips: Chips, *, attributes: frozenset[str]) -> dict[str, Tensor]:
-        """Logits of a batch; on a CPU close calls in bfloat16 are settled in float32."""
+        """Logits of a batch, close calls in bfloat16 settled in float32."""
         found = self._run(chips, attributes=attributes, half=self._half)
-        if self._half and self.device.type == "cpu":
+        if self._half:
             close = torch.stack([self._is_close(name, values) for name, values in found.items()]).any(dim=0)
             rows = torch.nonzero(close).flatten()
             if len(rows):
@@ -152,12 +155,13 @@ class TorchRuntime(Runtime):
     def _run(self, chips: Chips, *, attributes: frozenset[str], half: bool) -> dict[str, Tensor]:
         x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
+        net = self._fast_net if half else self._net
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
             if self.device.type == "cuda":  # half as many steps, on which a GPU waits
-                both = self._net(torch.cat([x, x.flip(3)]), attributes=attributes)
+                both = net(torch.cat([x, x.flip(3)]), attributes=attributes)
                 pairs = {name: values.chunk(2) for name, values in both.items()}
             else:
-                straight, mirrored = self._net(x, attributes=attributes), self._net(x.flip(3), attributes=attributes)
+                straight, mirrored = net(x, attributes=attributes), net(x.flip(3), attributes=attributes)
                 pairs = {name: (values, mirrored[name]) for name, values in straight.items()}
         return {name: ((one + other).float() / 2).cpu() for name, (one, other) in pairs.items()}
 

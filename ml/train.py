@@ -4,6 +4,7 @@ Every value of the recipe can be given here instead (`--arch resnet34 --epochs 1
 """
 
 import argparse
+import gc
 import logging
 import sys
 import warnings
@@ -80,11 +81,13 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
                 return 1
             # A state of this run, not one that an earlier run left in the folder.
             resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
-            torch.cuda.empty_cache()
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
             print(f"stopped: {error}", file=sys.stderr)
             return 1
+        # Only here nothing holds the try that failed any more, its images on the GPU among them.
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def fit(
@@ -105,7 +108,8 @@ def fit(
     training, validation = sets
     processes = args.devices * args.nodes
     heads = setup.head_labels([training], recipe=wanted)
-    card = _card(wanted, training, heads, preset, listed=args.train_txt)
+    setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
+    card = _card(wanted, training, heads, preset, listed=args.train_txt, teachers=teachers)
     if resume:
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
@@ -137,7 +141,8 @@ def fit(
     device = trainer.strategy.root_device
     trainer.fit(
         module,
-        load_batches(training, order=order, device=device),
+        # A launcher that forks or spawns starts its processes after this, and they need a GPU that is untouched.
+        load_batches(training, order=order, device=device, keep=not args.strategy.endswith(("spawn", "fork"))),
         load_batches(validation, order=PlainOrder(len(validation), EVALUATION_BATCH, rank, processes), device=device),
         ckpt_path=args.checkpoint_dir / watching.STATE_FILE if resume else None,
         weights_only=True,
@@ -204,8 +209,11 @@ def _card(
     preset: Preset,
     *,
     listed: Path | None,
+    teachers: Sequence[Teacher],
 ) -> ModelCard:
     values = recipe.recipe_values(wanted)
+    if teachers:
+        values["teachers"] = [f"{teacher.card.name} {teacher.card.sha256[:12]}" for teacher in teachers]
     if listed:  # what was read, not what the recipe speaks of
         values["data"] |= {"reader": "list", "list": listed.name, "shards": [], "held_out": 0, "validation_share": 0.0}
     return ModelCard(

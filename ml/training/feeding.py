@@ -99,12 +99,14 @@ class PlainOrder(Sampler[list[int]]):
             yield mine[begin : begin + self.batch_size]
 
 
-def load_batches(faces: FaceSet, *, order: Sampler[list[int]], device: torch.device) -> DataLoader[Batch]:
+def load_batches(
+    faces: FaceSet, *, order: Sampler[list[int]], device: torch.device, keep: bool = False
+) -> DataLoader[Batch]:
     """A loader that yields whole batches from memory; the images are never copied to other processes.
 
-    Where the GPU at `device` has room for the whole set, it is copied there once.
+    With `keep` the set is copied once to a GPU at `device` that has room for it.
     """
-    is_there = device.type == "cuda" and faces.images.nbytes < _ROOM * torch.cuda.mem_get_info(device)[0]
+    is_gpu = device.type == "cuda"
+    is_there = keep and is_gpu and faces.images.nbytes < _ROOM * torch.cuda.mem_get_info(device)[0]
     dataset = FaceBatches(faces, device=device if is_there else torch.device("cpu"))
-    pin = device.type == "cuda" and not is_there
-    return DataLoader(dataset, sampler=order, batch_size=None, num_workers=0, pin_memory=pin)
+    return DataLoader(dataset, sampler=order, batch_size=None, num_workers=0, pin_memory=is_gpu and not is_there)

@@ -84,6 +84,7 @@ class AttributeModule(lightning.LightningModule):
         self.tally.clear(self.device)
 
     def on_validation_epoch_start(self) -> None:
+        self._check_loss("its last step")
         self.val_tally.clear(self.device)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -103,9 +104,6 @@ class AttributeModule(lightning.LightningModule):
         if batch_index % STEPS_BETWEEN_CHECKS == 0:
             self._check_loss(f"step {batch_index + 1}")
         return loss
-
-    def on_train_epoch_end(self) -> None:
-        self._check_loss("its last step")
 
     def _check_loss(self, when: str) -> None:
         """Raise DivergedLoss where the epoch's loss is no number any more; waits for the accelerator."""

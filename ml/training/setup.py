@@ -13,6 +13,7 @@ from ml.commands import BadRecipe
 from ml.preprocess import IMAGENET_PRESET, Preset
 from ml.training import losses
 from ml.training.feeding import as_batch, as_input
+from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
 
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
@@ -75,6 +76,24 @@ def head_labels(sets: Sequence[data.FaceSet], *, recipe: Recipe) -> dict[str, tu
             if name in faces.classes:
                 heads.setdefault(name, faces.classes[name].head)
     return {name: heads[name] for name in (*labels.ATTRIBUTES, *heads) if name in heads}
+
+
+def check_heads(
+    recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], preset: Preset, teachers: Sequence[Teacher]
+) -> None:
+    """Raise BadRecipe where a loss or a teacher would take the heads' labels, or the crop, for others than they are."""
+    for name in labels.ORDERED:
+        if recipe.ordinal and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
+            raise BadRecipe(
+                f"ordinal is for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
+            )
+    for teacher in teachers:
+        card = teacher.card
+        if card.preset.margin != preset.margin:
+            raise BadRecipe(f"{card.name} wants a margin of {card.preset.margin:g}, the recipe has {preset.margin:g}")
+        differing = [name for name in heads if name in card.labels and card.labels[name] != heads[name]]
+        if differing:
+            raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
 
 
 def covers_of(faces: data.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:

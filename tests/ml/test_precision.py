@@ -1,9 +1,12 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from ml import runtime
+from ml import heat, network, runtime
 from ml.precision import has_fast_bfloat16
+from tests import pictures
 
 
 @pytest.mark.parametrize("instructions", [True, False])
@@ -33,3 +36,18 @@ def test_close_calls_in_bfloat16_are_settled_in_float32(tiny, monkeypatch):
         assert np.allclose(settled[name][close], exact[name][close], atol=1e-6)
         assert np.array_equal(settled[name][~close], rough[name][~close])
         assert not np.array_equal(rough[name], exact[name])
+
+
+@pytest.mark.parametrize("method", heat.METHODS)
+def test_weights_kept_narrow_for_answers_do_not_narrow_explanations(method):
+    """A GPU's runtime, without a GPU: its weights are narrowed as if the device were one."""
+    plain, fast = runtime.TorchRuntime.load(precision="float32"), runtime.TorchRuntime.load(precision="bfloat16")
+    fast._fast_net = copy.deepcopy(fast._net)
+    network.narrow_weights(fast._fast_net.get_submodule("trunk"), dtype=torch.bfloat16)
+    chip = np.array(pictures.astronaut().crop((150, 0, 374, 224)).resize((150, 150)))
+    fast._half = False  # as SHAP values in float32, which is what the comparison asks
+    narrow, exact = (one.explain(chip, attribute="gender", method=method) for one in (fast, plain))
+    assert narrow.label == exact.label
+    assert np.allclose(narrow.values, exact.values, atol=1e-5)
+    fast._half = True
+    assert fast.logits(chip[None])["race"].shape == (1, 7)

@@ -160,6 +160,8 @@ def test_a_teacher_is_followed(run, tmp_path, tiny):
     checkpoint.save(tmp_path / "teacher", net=net, card=card)
     assert run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "1.0", "--mixup", "0.2") == 0
     assert not any("teacher" in name for name in weights_of(tmp_path / "run"))
+    told = read_card(tmp_path / "teacher")
+    assert read_card(tmp_path / "run").recipe["teachers"] == [f"{told.name} {told.sha256[:12]}"]
 
 
 def test_a_teacher_sees_chips_of_its_own_size(run, tmp_path, tiny, monkeypatch):
@@ -176,6 +178,18 @@ def test_a_teacher_sees_chips_of_its_own_size(run, tmp_path, tiny, monkeypatch):
     assert run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "0.5", "--epochs", "1") == 0
     assert seen == {(True, 32), (False, 48), (False, 32)}  # learning, teaching, validation
     assert read_card(tmp_path / "run").preset.size == 32
+
+
+@pytest.mark.parametrize("wrong", ["margin", "labels"])
+def test_a_teacher_that_speaks_of_something_else_is_refused(run, tmp_path, tiny, capsys, wrong):
+    net, card = tiny
+    other = {"margin": replace(card, preset=replace(card.preset, margin=1.25))}
+    other["labels"] = replace(card, labels={**card.labels, "gender": ("Female", "Male")})
+    checkpoint.save(tmp_path / "teacher", net=net, card=other[wrong])
+    with pytest.raises(SystemExit) as stop:
+        run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "0.5")
+    assert stop.value.code == 2
+    assert card.name in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_the_trunk_is_compiled_on_request(run, monkeypatch):
