@@ -123,6 +123,8 @@ def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
     ]
     if recipe.get("start"):
         rows.append(("Start", STARTS.get(recipe["start"], str(recipe["start"]))))
+    if recipe.get("teachers"):
+        rows.append(("Teachers", f"{', '.join(recipe['teachers'])}: networks whose word on the same faces it learned"))
     rows.append(("Trained on", card.trained_on or "not told"))
     told = [f"{recipe[key]} {what}" for key, what in (("epochs", "epochs"), ("images", "images")) if key in recipe]
     if "seed" in recipe:
@@ -140,9 +142,16 @@ def _write_recipe(card: ModelCard) -> list[str]:
     rows = [(key, _told(value)) for key, value in _flatten(values)]
     return [
         markdown.heading("Recipe"),
-        markdown.paragraph("`python -m ml.train` makes such a network again from these values."),
+        markdown.paragraph(f"`python -m ml.train` makes such a network again from these values{_afterwards(card)}."),
         markdown.folded("All values", markdown.table(("", "value"), rows)),
     ]
+
+
+def _afterwards(card: ModelCard) -> str:
+    """What the values alone do not do."""
+    teachers = " and a `--teacher` for each of its teachers" if card.recipe.get("teachers") else ""
+    shifts = [f"`--head {name} --strength {value:g}`" for name, value in card.recipe.get("adjusted", {}).items()]
+    return teachers + (f"; `python -m ml.adjust` with {', '.join(shifts)} follows" if shifts else "")
 
 
 def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> Iterable[tuple[str, Any]]:

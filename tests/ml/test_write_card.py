@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ml import checkpoint, compare, evaluate, labels, network, trunks, write_card
-from ml.card import ModelCard, read_card
+from ml.card import WEIGHTS_FILE, ModelCard, read_card, read_pair, write_pair
 from ml.reporting import markdown, model_card
 from tests.ml.conftest import TinyTrunk
 
@@ -234,3 +234,15 @@ def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
     assert "| Network | 2 face ResNet-29s side by side; one linear head" in text
     for row in ("| joined.1.epochs | 8 |", "| joined.1.data.held_out | 5 |", "| joined.2.epochs | 16 |"):
         assert row in text
+
+
+def test_what_the_values_alone_do_not_make_is_told(model, measured):
+    card, weights = read_pair(model, weights_file=WEIGHTS_FILE)
+    taught = {**card.recipe, "teachers": ["wide-1 0123456789ab"], "adjusted": {"race": 0.5}}
+    saved = write_pair(model, card=replace(card, recipe=taught), weights=weights, weights_file=WEIGHTS_FILE)
+    measured.write_text(json.dumps(json.loads(measured.read_text()) | {"sha256": saved.sha256}))
+    text = write(model, measured)
+    assert "| Teachers | wide-1 0123456789ab:" in text
+    assert "`--teacher` for each of its teachers; `python -m ml.adjust` with `--head race --strength 0.5`" in " ".join(
+        text.split()
+    )
