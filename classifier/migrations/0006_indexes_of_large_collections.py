@@ -2,85 +2,48 @@
 
 from django.db import migrations, models
 
-from classifier.index_operations import BuildIndex, DropIndex
-
 
 class Migration(migrations.Migration):
-    # Photos come and are analysed while the indexes of a large table are built.
-    atomic = False
 
     dependencies = [
         ('classifier', '0005_jobs_and_explanations'),
     ]
 
     operations = [
-        BuildIndex(
-            model_name='job',
-            index=models.Index(models.F('turn'), models.F('id'), condition=models.Q(('state', 'queued')), name='job_queue'),
-        ),
-        BuildIndex(
-            model_name='job',
-            index=models.Index(models.F('lease_until'), condition=models.Q(('state', 'running')), name='job_leases'),
-        ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='job',
             index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='job_waiting'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['started_at'], name='job_started'),
+            index=models.Index(models.F('started_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='job_started'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='job',
             index=models.Index(models.F('finished_at'), name='job_finished'),
         ),
-        BuildIndex(
-            model_name='photo',
-            index=models.Index(models.F('turn'), models.F('id'), condition=models.Q(('state', 'queued')), name='photo_queue'),
-        ),
-        BuildIndex(
-            model_name='photo',
-            index=models.Index(models.F('lease_until'), condition=models.Q(('state', 'running')), name='photo_leases'),
-        ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='photo',
             index=models.Index(models.F('queued_at'), condition=models.Q(('state', 'queued')), name='photo_waiting'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='photo',
-            index=models.Index(fields=['started_at'], name='photo_started'),
+            index=models.Index(models.F('started_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='photo_started'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='photo',
             index=models.Index(models.F('finished_at'), name='photo_finished'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='photo',
             index=models.Index(fields=['collection', '-face_count', '-id'], name='photo_most_faces'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='photo',
             index=models.Index(fields=['collection', 'name', 'id'], name='photo_names'),
         ),
-        BuildIndex(
+        migrations.AddIndex(
             model_name='photo',
-            index=models.Index(fields=['collection', 'state', '-received_at', '-id'], name='photo_gallery_of_state'),
-        ),
-        BuildIndex(
-            model_name='photo',
-            index=models.Index(models.F('collection'), models.F('queued_at'), condition=models.Q(('state', 'queued')), name='photo_run'),
-        ),
-        # What the new ones do better goes when they are there.
-        DropIndex(
-            model_name='job',
-            name='job_claim',
-        ),
-        DropIndex(
-            model_name='photo',
-            name='photo_claim',
-        ),
-        DropIndex(
-            model_name='photo',
-            name='photo_states',
+            index=models.Index(models.F('collection'), models.F('queued_at'), condition=models.Q(('state__in', ('queued', 'running'))), name='photo_run'),
         ),
     ]

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from classifier.models import Job, Photo
 from classifier.models.accounts import REVIEWERS
 
-BEFORE_INDEXES, INDEXES = "0005", "0006"
+BEFORE_INDEXES, INDEXES = "0006", "0007"
 
 
 @pytest.mark.django_db
@@ -40,7 +40,7 @@ def test_a_new_instance_has_the_group_that_makes_reviewers():
 
 @pytest.fixture
 def before_indexes(transactional_db):
-    """The database as it was before the indexes of large collections; afterwards it is as the models say again."""
+    """The database as it was before the indexes that SQLite uses; afterwards it is as the models say again."""
     call_command("migrate", "classifier", BEFORE_INDEXES, verbosity=0)
     yield
     call_command("migrate", "classifier", verbosity=0)
@@ -63,13 +63,40 @@ def test_the_indexes_go_back_and_forth(before_indexes):
     assert set(there) - set(before)
 
 
+def test_the_indexes_are_what_the_models_say(before_indexes):
+    replaced = {"photo_claim", "photo_states", "job_claim"}
+    assert replaced <= set(found_indexes())
+    call_command("migrate", "classifier", verbosity=0)
+    there = describe_indexes()
+    assert not replaced & set(there)
+    with connection.schema_editor() as editor:
+        for model in (Photo, Job):
+            for index in model._meta.indexes:
+                editor.remove_index(model, index)
+                editor.add_index(model, index)
+    assert describe_indexes() == there
+
+
+def describe_indexes() -> dict[str, str]:
+    """The indexes of the tables that are queues, each as the database tells how it is made."""
+    said = {
+        "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN (%s, %s)",
+        "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN (%s, %s)",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(said, [Photo._meta.db_table, Job._meta.db_table])
+        return dict(cursor.fetchall())
+
+
 def test_indexes_are_built_anew_where_a_run_was_interrupted(before_indexes):
     with connection.cursor() as cursor:
-        cursor.execute("CREATE INDEX photo_names ON classifier_photo (id)")
+        cursor.execute("CREATE INDEX photo_gallery_of_state ON classifier_photo (id)")
         if connection.vendor == "postgresql":  # as it leaves one that it did not finish
-            cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'photo_names'::regclass")
+            cursor.execute(
+                "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'photo_gallery_of_state'::regclass"
+            )
     call_command("migrate", "classifier", INDEXES, verbosity=0)
-    assert found_indexes()["photo_names"] == ["collection_id", "name", "id"]
+    assert found_indexes()["photo_gallery_of_state"] == ["collection_id", "state", "received_at", "id"]
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_index WHERE NOT indisvalid")
@@ -85,7 +112,7 @@ def test_a_run_waits_for_what_the_server_still_builds_for_one_that_was_killed(be
     writer.set_autocommit(False)
     with writer.cursor() as cursor:  # an index is not finished while a write from before it is open
         cursor.execute("UPDATE classifier_photo SET name = name WHERE id = 0")
-    statement = "CREATE INDEX CONCURRENTLY photo_names ON classifier_photo (id)"
+    statement = "CREATE INDEX CONCURRENTLY photo_gallery_of_state ON classifier_photo (id)"
     building = Thread(target=lambda: builder.cursor().execute(statement))
     building.start()
     writer.inc_thread_sharing()
@@ -98,7 +125,7 @@ def test_a_run_waits_for_what_the_server_still_builds_for_one_that_was_killed(be
         thread.join()
     writer.close()
     builder.close()
-    assert found_indexes()["photo_names"] == ["collection_id", "name", "id"]
+    assert found_indexes()["photo_gallery_of_state"] == ["collection_id", "state", "received_at", "id"]
 
 
 def is_building() -> bool:
