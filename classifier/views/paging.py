@@ -26,7 +26,7 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
     """
     field = order.removeprefix("-")
     descending = order.startswith("-")
-    backwards, value, pk = _read_cursor(cursor, field=field)
+    backwards, value, pk = _read_cursor(cursor, order=order)
     if pk is not None:
         queryset = queryset.filter(_beyond(field, value, pk=pk, downwards=descending != backwards))
     sign = "-" if descending != backwards else ""
@@ -38,8 +38,8 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
     has_previous, has_next = (more, True) if backwards else (pk is not None, more)
     return Page(
         rows=rows,
-        previous=_cursor(rows[0], field=field, backwards=True) if has_previous and rows else "",
-        next=_cursor(rows[-1], field=field, backwards=False) if has_next and rows else "",
+        previous=_cursor(rows[0], field=field, order=order, backwards=True) if has_previous and rows else "",
+        next=_cursor(rows[-1], field=field, order=order, backwards=False) if has_next and rows else "",
     )
 
 
@@ -59,19 +59,19 @@ def _beyond(field: str, value: Any, *, pk: int, downwards: bool) -> Q:
     return Q(**{f"{field}__{towards}e": value}) & after
 
 
-def _cursor(row: Model, *, field: str, backwards: bool) -> str:
+def _cursor(row: Model, *, field: str, order: str, backwards: bool) -> str:
     value = getattr(row, field)
     plain = value.isoformat() if isinstance(value, datetime) else value  # the database reads it back
-    return signing.dumps([backwards, plain, row.pk], salt=_salt(field))
+    return signing.dumps([backwards, plain, row.pk], salt=_salt(order))
 
 
-def _read_cursor(cursor: str, *, field: str) -> tuple[bool, Any, int | None]:
+def _read_cursor(cursor: str, *, order: str) -> tuple[bool, Any, int | None]:
     try:
-        backwards, value, pk = signing.loads(cursor, salt=_salt(field))
+        backwards, value, pk = signing.loads(cursor, salt=_salt(order))
     except signing.BadSignature:
         return False, None, None
     return backwards, value, pk
 
 
-def _salt(field: str) -> str:
-    return f"facet.page.cursor:{field}"
+def _salt(order: str) -> str:
+    return f"facet.page.cursor:{order}"

@@ -124,9 +124,10 @@ def test_paging_shows_every_photo_once_and_finds_back(alice_client, collection, 
 def test_a_cursor_that_no_page_of_this_order_gave_out_shows_the_first_page(alice_client, people, monkeypatch):
     monkeypatch.setattr(paging.read_page, "__kwdefaults__", {"cursor": "", "size": 2})
     address = reverse("collection-detail", args=[people.uid])
-    by_name = alice_client.get(address, {"sort": "name"}).context["page"].next
+    by_name, oldest = (alice_client.get(address, {"sort": sort}).context["page"].next for sort in ("name", "oldest"))
     assert by_name
-    for cursor in ("x", "====", "W10", "bnVsbA", "WzAseyJhdCI6Im5vIn0sMV0", by_name, f"{by_name}x"):
+    assert oldest  # the field of the newest, in the other direction
+    for cursor in ("x", "====", "W10", "bnVsbA", "WzAseyJhdCI6Im5vIn0sMV0", by_name, f"{by_name}x", oldest):
         for sort in ("newest", "faces"):
             response = alice_client.get(address, {"sort": sort, "page": cursor})
             assert len(names(response)) == 2
