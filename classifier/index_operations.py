@@ -2,6 +2,9 @@
 
 PostgreSQL does neither in a transaction, so a migration with them says `atomic = False`. Elsewhere they do the same
 without being able to let others write meanwhile.
+
+One `migrate` at a time: a second one beside it drops what the first has just built, since it takes that for left over,
+and waits as long as the first one builds.
 """
 
 from time import sleep
@@ -68,15 +71,20 @@ def _drop(schema_editor: "BaseDatabaseSchemaEditor", model: "type[Model]", *, na
 
 
 def _wait_for_builders(schema_editor: "BaseDatabaseSchemaEditor", *, table: str) -> None:
-    """Until nobody builds an index of a table.
+    """Until nobody builds an index of a table, however long that takes; says so once.
 
     The server works on for a client that was killed. Whoever only waited for the lock would be waited for as well.
     """
+    is_told = False
     with schema_editor.connection.cursor() as cursor:
         while True:
-            cursor.execute("SELECT 1 FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)", [table])
-            if cursor.fetchone() is None:
+            cursor.execute("SELECT pid FROM pg_stat_progress_create_index WHERE relid = to_regclass(%s)", [table])
+            builder = cursor.fetchone()
+            if builder is None:
                 return
+            if not is_told:  # after "Applying ...", which leaves its line open
+                print(f"\n    waits for an index of {table} that process {builder[0]} of the server builds ...")  # noqa: T201
+                is_told = True
             sleep(LOOK_SECONDS)
 
 

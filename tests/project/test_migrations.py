@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.test.utils import CaptureQueriesContext
 
+from classifier import index_operations
 from classifier.models import Job, Photo
 from classifier.models.accounts import REVIEWERS
 
@@ -104,7 +105,7 @@ def test_indexes_are_built_anew_where_a_run_was_interrupted(before_indexes):
 
 
 @pytest.mark.postgres
-def test_a_run_waits_for_what_the_server_still_builds_for_one_that_was_killed(before_indexes):
+def test_a_run_waits_for_what_the_server_still_builds_for_one_that_was_killed(before_indexes, capsys, monkeypatch):
     if connection.vendor != "postgresql":
         pytest.skip("needs DATABASE_URL to name a PostgreSQL server")
     writer, builder = connection.copy(), connection.copy()
@@ -116,15 +117,18 @@ def test_a_run_waits_for_what_the_server_still_builds_for_one_that_was_killed(be
     building = Thread(target=lambda: builder.cursor().execute(statement))
     building.start()
     writer.inc_thread_sharing()
-    releasing = Timer(1.0, writer.rollback)
+    monkeypatch.setattr(index_operations, "sleep", lambda _: writer.rollback())
+    releasing = Timer(30, writer.rollback)  # for a run that does not wait as it should
     releasing.start()
     while building.is_alive() and not is_building():
         sleep(0.01)
     call_command("migrate", "classifier", INDEXES, verbosity=0)
+    releasing.cancel()
     for thread in (building, releasing):
         thread.join()
     writer.close()
     builder.close()
+    assert capsys.readouterr().out.count("waits for an index of classifier_photo") == 1
     assert found_indexes()["photo_gallery_of_state"] == ["collection_id", "state", "received_at", "id"]
 
 
