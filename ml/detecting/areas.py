@@ -16,18 +16,16 @@ class AreaTable:
     which is the case up to 8 million pixels a rectangle.
     """
 
-    def __init__(self, pixels: np.ndarray, *, border: int = 0, device: str | torch.device = "cpu") -> None:
+    def __init__(self, pixels: np.ndarray, *, border: int = 0) -> None:
         if border:
             pixels = np.pad(pixels, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
         self.height, self.width = pixels.shape[:2]
-        device = torch.device(device)
-        self._sums = sum_areas(pixels, device=device, by_torch=device.type != "cpu")
+        self._sums = _sum_areas(pixels)
 
     def resize(self, *, height: int, width: int) -> Tensor:
         """The whole photo as (1, 3, height, width) float32 in 0..255, in channels-last memory."""
-        device = self._sums.device
-        top, bottom = _bins(torch.zeros(1, device=device).long(), torch.tensor([self.height], device=device), height)
-        left, right = _bins(torch.zeros(1, device=device).long(), torch.tensor([self.width], device=device), width)
+        top, bottom = _bins(torch.tensor([0]), torch.tensor([self.height]), height)
+        left, right = _bins(torch.tensor([0]), torch.tensor([self.width]), width)
         bands = self._sums.index_select(0, bottom[0]) - self._sums.index_select(0, top[0])  # (height, W + 1, 3)
         sums = bands.index_select(1, right[0]) - bands.index_select(1, left[0])  # (height, width, 3)
         areas = (bottom - top)[0, :, None] * (right - left)[0, None, :]
@@ -48,20 +46,6 @@ class AreaTable:
         return (sums.float() / areas[..., None]).permute(0, 3, 1, 2)
 
 
-def sum_areas(pixels: np.ndarray, *, device: torch.device, by_torch: bool) -> Tensor:
-    """The sums (H + 1, W + 1, 3) int32 of all pixels above and to the left, by torch on the device or by numpy."""
-    height, width = pixels.shape[:2]
-    if by_torch:
-        sums = torch.zeros(height + 1, width + 1, 3, dtype=torch.int32, device=device)
-        sums[1:, 1:] = torch.from_numpy(pixels).to(device).cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
-        return sums
-    table = np.zeros((height + 1, width + 1, 3), dtype=np.int32)
-    np.cumsum(pixels, axis=1, dtype=np.int32, out=table[1:, 1:])
-    for above, row in pairwise(table):  # row by row: several times faster than a cumulated sum down the columns
-        row += above
-    return torch.from_numpy(table).to(device)
-
-
 def find_bins(start: Tensor, stop: Tensor, *, counts: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """Where each of `counts` (N,) bins of [start, stop) begins and ends, (N, most); after them the last goes on.
 
@@ -73,6 +57,16 @@ def find_bins(start: Tensor, stop: Tensor, *, counts: Tensor, most: int) -> tupl
     first = steps * length // counts
     last = -((-(steps + 1) * length) // counts)
     return start[:, None] + first, start[:, None] + last
+
+
+def _sum_areas(pixels: np.ndarray) -> Tensor:
+    """The sums (H + 1, W + 1, 3) int32 of all pixels above and to the left."""
+    height, width = pixels.shape[:2]
+    table = np.zeros((height + 1, width + 1, 3), dtype=np.int32)
+    np.cumsum(pixels, axis=1, dtype=np.int32, out=table[1:, 1:])
+    for above, row in pairwise(table):  # row by row: several times faster than a cumulated sum down the columns
+        row += above
+    return torch.from_numpy(table)
 
 
 def _bins(start: Tensor, stop: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from PIL import Image
 from torch.nn import functional
 
 from ml.detecting import cascade
-from ml.detecting.areas import AreaTable, sum_areas
+from ml.detecting.areas import AreaTable
 from ml.detecting.cascade import Cascade
 from ml.detecting.pyramid import Pyramid, shrink_pixels
 from tests import pictures
@@ -129,11 +129,6 @@ def test_a_border_surrounds_a_pyramid_as_it_does_a_table():
     pyramid, table = Pyramid(pixels, border=5), AreaTable(pixels, border=5)
     assert (pyramid.height, pyramid.width) == (table.height, table.width) == (20, 30)
     assert torch.equal(pyramid.resize(height=20, width=30), table.resize(height=20, width=30))
-
-
-def test_sums_made_on_the_device_are_those_made_with_numpy():
-    pixels = np.random.default_rng(1).integers(0, 256, (33, 57, 3), dtype=np.uint8)
-    assert torch.equal(sum_areas(pixels, device=torch.device("cpu"), by_torch=True), AreaTable(pixels)._sums)
 
 
 @pytest.mark.parametrize("size", [(300, 200), (511, 1), (64, 512)])
