@@ -161,13 +161,11 @@ class FaceDetector:
         return shift(boxes, shifts), points, owners
 
 
-def chip_from_landmarks(points: np.ndarray) -> Chip:
-    """The chip in which five landmarks (5, 2) lie as in FairFace's: the least-squares similarity, in complex form."""
-    return Chip(*_fit_chips(points[None])[0].tolist())
+def fit_chips(points: np.ndarray) -> np.ndarray:
+    """Centre x and y, side and angle (N, 4) of the chips in which landmarks (N, 5, 2) lie as in FairFace's.
 
-
-def _fit_chips(points: np.ndarray) -> np.ndarray:
-    """Centre x and y, side and angle (N, 4) of chips for landmarks (N, 5, 2)."""
+    The least-squares similarity, in complex form.
+    """
     there = CHIP_LANDMARKS[:, 0] + 1j * CHIP_LANDMARKS[:, 1]
     here = points[..., 0] + 1j * points[..., 1]
     middle = here.mean(axis=1)
@@ -205,7 +203,7 @@ def _to_photos(rows: np.ndarray, canvases: Sequence[Canvas]) -> list[DetectedFac
     stretch = np.array([canvas.stretch for canvas in canvases])[owners][:, None]  # (N, 1, 2)
     offset = np.array([float(canvas.border) for canvas in canvases])[owners][:, None, None]
     boxes = (rows[:, :4].reshape(-1, 2, 2) - offset) * stretch
-    chips = _fit_chips((rows[:, 5:15].reshape(-1, 5, 2) - offset) * stretch)
+    chips = fit_chips((rows[:, 5:15].reshape(-1, 5, 2) - offset) * stretch)
     return [
         DetectedFace((x1, y1, x2, y2), probability, Chip(*chip))
         for (x1, y1, x2, y2), probability, chip in zip(
