@@ -71,8 +71,11 @@ class FaceDetector:
         """`precision` as `Cascade` takes it; settings that are exact compute in float32 whatever is asked.
 
         `together`: photos go through each network in batches, as a GPU wants it; None: where the device is one.
+        Raises ValueError where it shall take photos one by one: only a CPU can.
         """
         self.settings, self.device = settings, torch.device(device)
+        if together is False and self.device.type != "cpu":
+            raise ValueError(f"photos go through a detector on {self.device} together, never one by one")
         self.together = self.device.type != "cpu" if together is None else together
         self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
         self._proposer = Proposer(self._cascade, factor=settings.factor, threshold=settings.thresholds[0])

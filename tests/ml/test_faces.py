@@ -78,6 +78,12 @@ def test_a_batch_finds_what_one_by_one_finds(detector, astronaut):
     assert [len(found) for found in together] == [1, 0, 1, 1, 1]
 
 
+def test_only_a_cpu_takes_photos_one_by_one():
+    with pytest.raises(ValueError, match="cuda"):
+        FaceDetector(device="cuda", together=False)
+    assert not FaceDetector(device="cpu", together=False).together
+
+
 def test_a_crowd_is_found_to_the_last_face(astronaut):
     head = astronaut.crop((150, 20, 300, 220)).resize((48, 64))
     crowd = Image.new("RGB", (40 * 48, 25 * 64))
