@@ -4,16 +4,14 @@ Pillow gives and takes the lock for each band of a photo: sixteen threads then n
 answer is the one that counts. It reads each header here, and what it would not show the same way is left to it.
 """
 
-import importlib.machinery
-import importlib.util
 import io
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 from PIL import ExifTags, Image
 from torch import Tensor
 
+from ml.libraries import load_operators
 from ml.photos import MAX_PIXELS
 
 # A photo (H, W, 3) as it lies in the file is turned upright by transposing it (or not), then flipping these axes.
@@ -57,19 +55,5 @@ def _decode(data: bytes) -> Tensor:
     return torch.ops.image.decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), _RGB)
 
 
-def _load_decoder() -> bool:
-    """Make `torch.ops.image.decode_jpeg` known; False where torchvision came without it."""
-    found = importlib.util.find_spec("torchvision")
-    for folder in (found.submodule_search_locations or []) if found else []:
-        loaders = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
-        finder = importlib.machinery.FileFinder(folder, loaders)
-        for name in _LIBRARIES:
-            library = finder.find_spec(name)
-            if library is not None and library.origin is not None:
-                with suppress(OSError, RuntimeError):
-                    torch.ops.load_library(library.origin)
-                    return hasattr(torch.ops.image, "decode_jpeg")
-    return False
-
-
-_can_decode = _load_decoder()
+# False where torchvision came without it.
+_can_decode = load_operators(*_LIBRARIES) and hasattr(torch.ops.image, "decode_jpeg")

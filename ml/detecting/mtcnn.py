@@ -1,17 +1,14 @@
 """MTCNN's three networks and what suppresses their overlapping boxes, taken from facenet-pytorch and torchvision.
 
-Only their files are read: importing either package brings torch's compiler along, which would cost each worker
-two seconds at its start and 150 MB for good.
+Only their files are read: importing either package brings torch's compiler along.
 """
 
-import importlib.machinery
-import importlib.util
 from collections.abc import Mapping
-from contextlib import suppress as ignoring
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from ml.libraries import find_package, load_operators
 
 # Max-pooling after a numbered convolution: side and stride.
 POOLS: Mapping[str, Mapping[str, tuple[int, int]]] = {
@@ -26,9 +23,7 @@ _MANY_BOXES, _MANY_BOXES_ON_GPU = 1_000, 40_000
 
 def read_net(name: str) -> nn.Module:
     """The layers of pnet, rnet or onet under facenet-pytorch's names, with its weights; they are not connected."""
-    weights = torch.load(
-        _find_package("facenet_pytorch") / "data" / f"{name}.pt", map_location="cpu", weights_only=True
-    )
+    weights = torch.load(find_package("facenet_pytorch") / "data" / f"{name}.pt", map_location="cpu", weights_only=True)
     net = nn.Module()
     for layer in dict.fromkeys(key.rpartition(".")[0] for key in weights):
         net.add_module(layer, _make_layer(weights[f"{layer}.weight"]))
@@ -63,24 +58,5 @@ def _make_layer(weight: Tensor) -> nn.Module:
     return nn.Linear(weight.shape[1], weight.shape[0]) if weight.dim() == 2 else nn.PReLU(len(weight))
 
 
-def _find_package(name: str) -> Path:
-    """The folder of an installed package, which is not imported. Raises ModuleNotFoundError."""
-    found = importlib.util.find_spec(name)
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError(f"{name} is not installed", name=name)
-    return Path(found.submodule_search_locations[0])
-
-
-def _load_operators() -> None:
-    """Make `torch.ops.torchvision` known: by torchvision's library alone, or all of it where that has another name."""
-    folder = str(_find_package("torchvision"))
-    loaders = (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
-    library = importlib.machinery.FileFinder(folder, loaders).find_spec("_C_stable")
-    if library is not None and library.origin is not None:
-        with ignoring(OSError, RuntimeError):
-            torch.ops.load_library(library.origin)
-    if not hasattr(torch.ops.torchvision, "nms"):
-        import torchvision  # noqa: F401
-
-
-_load_operators()
+if not (load_operators("_C_stable") and hasattr(torch.ops.torchvision, "nms")):  # its library has another name
+    import torchvision  # noqa: F401

@@ -64,8 +64,3 @@ print(mtcnn.suppress(torch.tensor([[0.0, 0, 9, 9]]), torch.ones(1), torch.zeros(
 def test_a_torchvision_whose_library_has_another_name_is_imported():
     found = subprocess.run([sys.executable, "-c", WITHOUT_THE_LIBRARY], capture_output=True, text=True)
     assert (found.stdout.strip(), found.stderr) == ("[0]", "")
-
-
-def test_a_package_that_is_not_installed_is_told():
-    with pytest.raises(ModuleNotFoundError, match="not_there is not installed"):
-        mtcnn._find_package("not_there")
