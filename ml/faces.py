@@ -15,9 +15,10 @@ from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, pl
 from ml.detecting.cascade import Cascade
 from ml.detecting.proposals import Proposer
 from ml.detecting.pyramid import Pyramid
-from ml.detecting.sheet import PhotoSheet, upload
+from ml.detecting.sheet import PhotoSheet
 from ml.detecting.stack import PhotoStack
 from ml.detecting.views import OnePhoto, Views
+from ml.devices import upload
 from ml.preprocess import Chip
 
 DETECTOR_VERSION = "mtcnn-2"

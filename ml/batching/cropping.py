@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ml.detecting.resampling import resample, weigh_steps
-from ml.detecting.sheet import upload
+from ml.devices import upload
 from ml.preprocess import Chip, is_straight, plan_turn
 
 # Parts of photos held at once, in padded pixels, each of which takes about 20 bytes on the way; and chips: 192 of

@@ -15,7 +15,7 @@ from ml.detecting.canvas import Canvas
 from ml.detecting.cascade import CELL, STRIDE, Cascade
 from ml.detecting.mosaic import Mosaic, lay_out_levels
 from ml.detecting.pyramid import Pyramid
-from ml.detecting.sheet import upload
+from ml.devices import upload
 
 
 class Levels(Protocol):

@@ -12,18 +12,13 @@ from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
 from ml.detecting.pyramid import SPARE
 from ml.detecting.resampling import resample, weigh_steps, weigh_triangles
+from ml.devices import upload
 
 _GREY = 127
 # Crops are taken from a copy that is halved until they are no wider there than so many times their size.
 _DETAIL = 4
 # Of the parts around crops that are gathered at once; each takes about 15 bytes on the way.
 _PIXELS_AT_ONCE = 40_000_000
-
-
-def upload(values: np.ndarray, *, device: torch.device) -> Tensor:
-    """A small array on the device, which a GPU fetches while the program goes on."""
-    there = torch.from_numpy(values)
-    return there.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else there.to(device)
 
 
 class PhotoSheet:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ml.detecting.areas import find_bins
 from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
-from ml.detecting.sheet import upload
+from ml.devices import upload
 
 _GREY = 127
 # Each corner of a bin is fetched for itself: four times 28 kB for a crop of 48 pixels.
