@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_GREY = 127
+from ml.detecting.border import add_border
 
 
 class AreaTable:
@@ -17,8 +17,7 @@ class AreaTable:
     """
 
     def __init__(self, pixels: np.ndarray, *, border: int = 0) -> None:
-        if border:
-            pixels = np.pad(pixels, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
+        pixels = add_border(pixels, border)
         self.height, self.width = pixels.shape[:2]
         self._sums = _sum_areas(pixels)
 

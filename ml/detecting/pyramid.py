@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_GREY = 127
+from ml.detecting.border import add_border
+
 # A smaller copy may stand for the photo as long as it has so many times the pixels that are asked for, side by side.
 SPARE = 2.5
 
@@ -18,8 +19,7 @@ class Pyramid:
     """
 
     def __init__(self, pixels: np.ndarray, *, border: int = 0) -> None:
-        if border:
-            pixels = np.pad(pixels, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
+        pixels = add_border(pixels, border)
         self.height, self.width = pixels.shape[:2]
         # Largest first; (1, 3, h, w) in channels-last memory, which is that of the pixels.
         self._copies = [torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]]

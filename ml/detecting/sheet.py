@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ml.detecting.border import GREY
 from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
 from ml.detecting.pyramid import SPARE
 from ml.detecting.resampling import resample, weigh_steps, weigh_triangles
 from ml.devices import upload
 
-_GREY = 127
 # Crops are taken from a copy that is halved until they are no wider there than so many times their size.
 _DETAIL = 4
 # Of the parts around crops that are gathered at once; each takes about 15 bytes on the way.
@@ -47,7 +47,7 @@ class PhotoSheet:
         for page, photo, canvas in zip(self._pixels, photos, canvases, strict=True):
             border = canvas.border
             if border:
-                page[: canvas.height, : canvas.width] = _GREY
+                page[: canvas.height, : canvas.width] = GREY
             page[border : border + photo.shape[0], border : border + photo.shape[1]] = photo
         smaller = self._pixels.permute(0, 3, 1, 2)
         for page in pages[1:]:

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from ml.detecting.areas import find_bins
+from ml.detecting.border import GREY
 from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
 from ml.devices import upload
 
-_GREY = 127
 # Each corner of a bin is fetched for itself: four times 28 kB for a crop of 48 pixels.
 _CROPS_AT_ONCE = 2_048
 
@@ -31,7 +31,7 @@ class PhotoStack:
         for page, photo, canvas in zip(sheet, photos, canvases, strict=True):
             border = canvas.border
             if border:
-                page[:, 1 : canvas.height + 1, 1 : canvas.width + 1] = _GREY
+                page[:, 1 : canvas.height + 1, 1 : canvas.width + 1] = GREY
             below, right = 1 + border + photo.shape[0], 1 + border + photo.shape[1]
             page[:, 1 + border : below, 1 + border : right] = photo.permute(2, 0, 1)
         self._sums = sheet.cumsum(3, dtype=torch.int32).cumsum(2, dtype=torch.int32)  # (B, 3, H + 1, W + 1)
