@@ -49,9 +49,12 @@ def fold_norms(net: nn.Module) -> nn.Module:
 
 
 def narrow_weights(trunk: nn.Module, *, dtype: torch.dtype) -> None:
-    """Keep a trunk's convolutions and dense layers in a narrower type, to which autocast rounds them anyway."""
+    """Keep a trunk's convolutions and dense layers in a narrower type, to which autocast rounds them anyway.
+
+    Subclasses stay as they are: they may compute with their weights before autocast does, as timm's standardising one.
+    """
     for module in trunk.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if type(module) in (nn.Conv2d, nn.Linear):
             module.to(dtype)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ml import labels, network, pretrained, trunks
@@ -108,3 +108,20 @@ def test_weights_kept_narrow_answer_as_those_that_autocast_narrows(tiny):
         for name, values in folded(x).items():
             assert torch.equal(values, expected[name])
     assert {head.weight.dtype for head in folded.get_submodule("heads").children()} == {torch.float}
+
+
+@torch.inference_mode()
+def test_layers_that_compute_with_their_weights_keep_them_wide():
+    class Standardised(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            w = (self.weight - self.weight.mean()) / self.weight.std()
+            return functional.conv2d(x, w, self.bias)
+
+    torch.manual_seed(0)
+    trunk = nn.Sequential(Standardised(3, 8, 3), nn.Conv2d(8, 4, 3))
+    x = torch.randn(2, 3, 16, 16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = trunk(x)
+        network.narrow_weights(trunk, dtype=torch.bfloat16)
+        assert torch.equal(trunk(x), expected)
+    assert [layer.weight.dtype for layer in trunk] == [torch.float, torch.bfloat16]
