@@ -19,7 +19,9 @@ from ml.preprocess import whole_image
 from ml.runtime import Runtime
 
 # A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a
-# pixel: 64 photos of a megapixel are 200 MB, and as many again wait.
+# pixel: 64 photos of a megapixel are 200 MB, and as many again wait. How large a photo is shows only when it was read:
+# each thread may add one of up to `photos.MAX_PIXELS` to that, 150 MB (twice that while a pinned copy is made), and
+# 16 threads 2.4 GB.
 PHOTOS_AT_ONCE, PIXELS_AT_ONCE = 64, 64_000_000
 
 

@@ -21,7 +21,8 @@ def read_ahead(
     """Groups of items in their order, read by the pool while their user works; what was yielded is released after.
 
     A group has at most `most` items and is closed by the one with which it reaches `pixels`. `read` says how many an
-    item takes; none is begun while `pixels_ahead`, at least `pixels`, are held. What `read` raises is raised here.
+    item takes; none is begun while `pixels_ahead`, at least `pixels`, are held. Those begun before count when they are
+    read: as many items as the pool has threads may be held beyond. What `read` raises is raised here.
     """
     room = Condition()
     held, is_over = 0, False

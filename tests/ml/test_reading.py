@@ -32,6 +32,24 @@ def test_photos_are_read_while_others_are_used_but_not_all_of_them():
     assert 4 <= len(read) <= 5  # 20 pixels, and what a second thread had begun
 
 
+def test_each_thread_may_hold_one_photo_beyond_the_limit():
+    """How large a photo is shows only when it was read: all threads pass as long as nobody has read one."""
+    begun = threading.Barrier(3)
+    read: list[int] = []
+
+    def read_large(number: int) -> int:
+        read.append(number)
+        if number < 3:
+            begun.wait(timeout=30)
+        return 100
+
+    with ThreadPoolExecutor(3) as pool:
+        groups = read_ahead(list(range(6)), read=read_large, release=lambda _: None, pool=pool, **LIMITS)
+        assert next(groups) == [0]
+        groups.close()
+    assert sorted(read) == [0, 1, 2]
+
+
 def test_what_reading_raises_reaches_the_user_and_ends_the_threads():
     def fail(number: int) -> int:
         if number == 3:
