@@ -1,8 +1,15 @@
 """Packages that are looked into instead of imported."""
 
+import re
+from importlib import metadata
+from pathlib import Path
+
 import pytest
 
 from ml import libraries
+from ml.batching import jpegs
+
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
 
 def test_a_package_that_is_not_installed_is_told():
@@ -13,3 +20,11 @@ def test_a_package_that_is_not_installed_is_told():
 def test_a_library_that_is_not_there_is_passed_over():
     assert not libraries.load_operators("not_there")
     assert libraries.load_operators("not_there", "_C_stable")
+
+
+def test_the_locked_torchvision_decodes_jpegs():
+    (locked,) = re.findall(r"^torchvision==([^ ]+)", LOCK.read_text(), flags=re.MULTILINE)
+    installed = metadata.version("torchvision")
+    if installed.partition("+")[0] != locked.partition("+")[0]:
+        pytest.skip(f"torchvision {installed} is installed, {locked} is locked")
+    assert jpegs._can_decode
