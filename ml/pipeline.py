@@ -16,7 +16,7 @@ from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
 from ml.explaining import CannotExplain
 from ml.faces import DETECTOR_VERSION, FaceDetector
 from ml.heat import METHODS, Explanation
-from ml.preprocess import Chip, cut_chip, whole_image
+from ml.preprocess import Chip, cut_chip
 from ml.requests import ALL_ATTRIBUTES, PhotoRequest, PhotoResult
 from ml.runtime import Runtime, load_runtime
 
@@ -139,13 +139,9 @@ class FacePipeline:
         """Fill spots and chips of decoded photos: the spots that were given, or the faces found."""
         for item in items:
             began = time.perf_counter()
-            if item.is_aligned:
-                item.spots = [(None, whole_image(item.width, item.height))]
-            elif item.request.chips is not None:
-                item.spots = [(None, chip) for chip in item.request.chips]
-            elif item.image is not None:
-                item.spots = [(face, face.chip) for face in self._detector.detect([item.image])[0]]
-                item.timings_ms["detect"] = ms_since(began)
+            if not item.take_given_spots() and item.image is not None:
+                found = self._detector.detect([item.image])[0]
+                item.take_faces(found, detect_ms=ms_since(began))
             self._cut(item)
 
     def _cut(self, item: Work) -> None:

@@ -15,7 +15,6 @@ from ml.batching.cropping import cut_chips
 from ml.batching.reading import read_ahead
 from ml.batching.work import Work, classify, ms_since, try_together
 from ml.faces import FaceDetector
-from ml.preprocess import whole_image
 from ml.runtime import Runtime
 
 # A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a
@@ -65,17 +64,11 @@ class BatchWay:
         """Fill spots and chips of decoded photos: the spots that were given, or the faces found."""
         began = time.perf_counter()
         there = [item.pixels.to(self._detector.device, non_blocking=True) for item in items if item.pixels is not None]
-        searched = [n for n, item in enumerate(items) if item.request.chips is None and not item.is_aligned]
+        searched = [n for n, item in enumerate(items) if not item.take_given_spots()]
         found = self._detector.detect_tensors([there[n] for n in searched])
         share = ms_since(began) / max(len(searched), 1)
         for n, faces in zip(searched, found, strict=True):
-            items[n].spots = [(face, face.chip) for face in faces]
-            items[n].timings_ms["detect"] = share
-        for item in items:
-            if item.is_aligned:
-                item.spots = [(None, whole_image(item.width, item.height))]
-            elif item.request.chips is not None:
-                item.spots = [(None, chip) for chip in item.request.chips]
+            items[n].take_faces(faces, detect_ms=share)
         self._cut(items, there)
 
     def _cut(self, items: list[Work], there: list[Tensor]) -> None:

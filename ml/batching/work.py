@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ml import photos, quality
 from ml.faces import DetectedFace
-from ml.preprocess import Chip, Preset
+from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
 from ml.runtime import Runtime
 
@@ -53,6 +53,20 @@ class Work:
 
     def release(self) -> None:
         self.image = self.pixels = None
+
+    def take_given_spots(self) -> bool:
+        """Fill the spots of a ready chip, or those that were asked for; False where faces are to be searched for."""
+        if self.is_aligned:
+            self.spots = [(None, whole_image(self.width, self.height))]
+        elif self.request.chips is not None:
+            self.spots = [(None, chip) for chip in self.request.chips]
+        else:
+            return False
+        return True
+
+    def take_faces(self, found: Sequence[DetectedFace], *, detect_ms: float) -> None:
+        self.spots = [(face, face.chip) for face in found]
+        self.timings_ms["detect"] = detect_ms
 
     def widen(self, preset: Preset) -> list[Chip]:
         """What the network wants to see of each spot."""
