@@ -39,12 +39,13 @@ CMD ["sh", "-c", "exec gunicorn webapp.wsgi --bind 0.0.0.0:8000 --worker-class g
     --threads ${FACET_WEB_THREADS:-8} --timeout 60 --worker-tmp-dir /dev/shm --log-level warning"]
 
 FROM base AS worker
-# The memory of a worker that meets photos of many sizes: the same settings as in `manage.py run`.
+# The memory of a worker that meets photos of many sizes, and threads that sleep: the same settings as in `manage.py run`.
 # captum brings matplotlib, whose cache of fonts has no place beside the photos.
 ENV MALLOC_ARENA_MAX=2 \
     MALLOC_MMAP_THRESHOLD_=4194304 \
     MALLOC_TRIM_THRESHOLD_=16777216 \
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=128 \
+    OMP_WAIT_POLICY=PASSIVE \
     MPLCONFIGDIR=/tmp/matplotlib
 COPY --from=worker-packages /venv /venv
 COPY . .
