@@ -103,7 +103,8 @@ def make_thumbnail(image: Image.Image) -> Image.Image:
     if scale >= 1:
         return image
     width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    # Half a level from bicubic in the mean, in half the time, which is a fifth of what an upload costs.
+    return image.resize((width, height), Image.Resampling.HAMMING, reducing_gap=2.0)
 
 
 @contextmanager
