@@ -9,6 +9,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml import faces, files, photos
+from ml.batching.work import start_workers
 from ml.benching import growth, measuring, sample, ways
 from ml.card import DEFAULT_DIR
 from ml.commands import known_device, positive, told_errors
@@ -31,6 +33,7 @@ PHOTOS_A_TURN = 32
 # A GPU is fed by photos decoded ahead: a short turn would measure how it waits for the first ones.
 PHOTOS_A_TURN_ON_GPU = 512
 CHIPS = 256
+PHOTOS_SIDE_BY_SIDE = 8
 
 
 def measure(
@@ -40,7 +43,7 @@ def measure(
     facet, ours = ways.FacetWay(pipeline), measuring.Tally()
     usual = ways.UsualWay(device=pipeline.device) if reference else None
     theirs, alone = measuring.Tally(), measuring.Tally()
-    detector = faces.FaceDetector(faces.REFERENCE, device=pipeline.device)
+    detector, pool = faces.FaceDetector(faces.REFERENCE, device=pipeline.device), start_workers(torch.get_num_threads())
     at_once = PHOTOS_A_TURN_ON_GPU if pipeline.device == "cuda" else PHOTOS_A_TURN
     # What the first photos prepare is not measured; on a GPU that is memory for as many as are held at a time.
     facet.run(found[: at_once if pipeline.device == "cuda" else 1])
@@ -54,7 +57,7 @@ def measure(
             if usual:
                 with theirs.turn() as seen:
                     seen += usual.run(part)
-                detect_alone(part, detector=detector, tally=alone)
+                detect_alone(part, detector=detector, pool=pool, tally=alone)
             bar.update(len(part))
     report = ours.report()
     if usual:
@@ -77,17 +80,33 @@ def describe(pipeline: FacePipeline) -> dict[str, Any]:
     }
 
 
-def detect_alone(part: Sequence[photos.PhotoSource], *, detector: faces.FaceDetector, tally: measuring.Tally) -> None:
-    """Facet's detector at the reference's own settings on decoded photos, one at a time as the reference takes them."""
-    for photo in part:
-        try:
-            image: Image.Image | None = photos.read_photo(photo)
-        except photos.UnreadablePhoto:
-            image = None
+def detect_alone(
+    part: Sequence[photos.PhotoSource],
+    *,
+    detector: faces.FaceDetector,
+    pool: ThreadPoolExecutor,
+    tally: measuring.Tally,
+) -> None:
+    """Facet's detector at the reference's own settings on decoded photos, side by side as the pipeline has them."""
+    for start in range(0, len(part), PHOTOS_SIDE_BY_SIDE):
+        images = [_read(photo) for photo in part[start : start + PHOTOS_SIDE_BY_SIDE]]
+        whole = [image for image in images if image]
         with tally.turn() as seen:
-            found = detector.detect([image])[0] if image else []
-            boxes, sure = tuple(face.box for face in found), tuple(face.probability for face in found)
-            seen.append(ways.Seen(dict.fromkeys(ways.STAGES, 0.0), boxes, sure, failed=image is None))
+            if detector.together:
+                found = iter(detector.detect(whole))
+            else:
+                found = iter(list(pool.map(lambda image: detector.detect([image])[0], whole)))
+            for image in images:
+                mine = next(found) if image else []
+                boxes, sure = tuple(face.box for face in mine), tuple(face.probability for face in mine)
+                seen.append(ways.Seen(dict.fromkeys(ways.STAGES, 0.0), boxes, sure, failed=image is None))
+
+
+def _read(photo: photos.PhotoSource) -> Image.Image | None:
+    try:
+        return photos.read_photo(photo)
+    except photos.UnreadablePhoto:
+        return None
 
 
 def compare_detection(alone: measuring.Tally, theirs: measuring.Tally) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 
 import numpy as np
 import torch
 
 from ml import photos, quality
 from ml.batching.batches import BatchWay
-from ml.batching.work import STAGES, Work, classify, ms_since, try_together
+from ml.batching.work import STAGES, Work, classify, ms_since, start_workers, try_together
 from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
 from ml.explaining import CannotExplain
 from ml.faces import DETECTOR_VERSION, FaceDetector
@@ -30,7 +28,7 @@ class FacePipeline:
         self.runtime = runtime
         self._detector = detector
         self._threads = threads
-        self._pool = _start_workers(threads)
+        self._pool = start_workers(threads)
         self._batches = BatchWay(detector=detector, runtime=runtime, pool=self._pool)
 
     @classmethod
@@ -153,15 +151,3 @@ class FacePipeline:
         item.marks = [(quality.measure_sharpness(chip), quality.measure_brightness(chip)) for chip in cut]
         item.cut = np.stack(cut)
         item.timings_ms["align"] = ms_since(began)
-
-
-def _start_workers(count: int) -> ThreadPoolExecutor:
-    """Threads in which torch computes on one core each; other threads keep the number that they have."""
-    before = torch.get_num_threads()
-    started = Barrier(count)
-    pool = ThreadPoolExecutor(
-        max_workers=count, thread_name_prefix="photos", initializer=torch.set_num_threads, initargs=(1,)
-    )
-    list(pool.map(lambda _: started.wait(), range(count)))
-    torch.set_num_threads(before)  # what a thread sets is also what later threads begin with
-    return pool

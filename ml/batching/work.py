@@ -3,7 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Barrier
 
 import numpy as np
 import torch
@@ -86,6 +88,18 @@ class Work:
             for (face, chip), (sharpness, brightness), vectors in zip(self.spots, self.marks, self.vectors, strict=True)
         )
         return PhotoResult(self.width, self.height, faces, self.timings_ms, self.error)
+
+
+def start_workers(count: int) -> ThreadPoolExecutor:
+    """Threads in which torch computes on one core each; other threads keep the number that they have."""
+    before = torch.get_num_threads()
+    started = Barrier(count)
+    pool = ThreadPoolExecutor(
+        max_workers=count, thread_name_prefix="photos", initializer=torch.set_num_threads, initargs=(1,)
+    )
+    list(pool.map(lambda _: started.wait(), range(count)))
+    torch.set_num_threads(before)  # what a thread sets is also what later threads begin with
+    return pool
 
 
 def classify(work: Sequence[Work], *, runtime: Runtime) -> None:
