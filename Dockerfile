@@ -42,9 +42,8 @@ FROM base AS worker
 # The memory of a worker that meets photos of many sizes, and threads that sleep: the same settings as in `manage.py run`.
 # captum brings matplotlib, whose cache of fonts has no place beside the photos.
 ENV MALLOC_ARENA_MAX=2 \
-    MALLOC_MMAP_THRESHOLD_=4194304 \
-    MALLOC_TRIM_THRESHOLD_=16777216 \
-    ONEDNN_PRIMITIVE_CACHE_CAPACITY=128 \
+    MALLOC_MMAP_THRESHOLD_=16777216 \
+    MALLOC_TRIM_THRESHOLD_=67108864 \
     OMP_WAIT_POLICY=PASSIVE \
     MPLCONFIGDIR=/tmp/matplotlib
 COPY --from=worker-packages /venv /venv

@@ -100,7 +100,7 @@ class FaceDetector:
             there = [photos[number].to(self.device, non_blocking=True) for number in members]
             fitted = [fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)]
             views = PhotoStack(fitted, mine) if self.settings.exact else PhotoSheet(fitted, mine)
-            proposed = self._proposer.propose_together(views, mine, device=self.device)
+            proposed = self._proposer.propose(views, mine, device=self.device)
             for number, faces in zip(members, self._search(views, mine, *proposed), strict=True):
                 found[number] = faces
         return found
@@ -109,8 +109,8 @@ class FaceDetector:
     def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
         canvas = self._plan(image.width, image.height)
         make = AreaTable if self.settings.exact else Pyramid
-        view = make(fit_image(image, canvas), border=canvas.border)
-        return self._search(OnePhoto(view), [canvas], *self._proposer.propose_alone(view, canvas))[0]
+        view = OnePhoto(make(fit_image(image, canvas), border=canvas.border))
+        return self._search(view, [canvas], *self._proposer.propose(view, [canvas], device=self.device))[0]
 
     def _plan(self, width: int, height: int) -> Canvas:
         return plan_canvas(

@@ -1,60 +1,31 @@
-"""The first step of the cascade: squares that P-Net takes for faces, of one photo level by level, of many at once."""
+"""The first step of the cascade: squares that P-Net takes for faces, in all levels of one photo or of many at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ml.detecting import mtcnn
-from ml.detecting.areas import AreaTable
 from ml.detecting.boxes import cells_to_boxes, square
 from ml.detecting.canvas import Canvas
-from ml.detecting.cascade import CELL, STRIDE, Cascade
+from ml.detecting.cascade import STRIDE, Cascade
 from ml.detecting.mosaic import Mosaic, lay_out_levels
-from ml.detecting.pyramid import Pyramid
+from ml.detecting.views import Views
 from ml.devices import upload
-
-
-class Levels(Protocol):
-    """Photos that show their pyramids together."""
-
-    def levels(self, mosaic: Mosaic) -> Tensor:
-        """All levels at their places: (B, 3, height, width) in 0..255."""
 
 
 @dataclass(frozen=True)
 class Proposer:
-    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a proposal.
-
-    Both ways give boxes (N, 5) with scores, and whose they are (N,).
-    """
+    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a proposal."""
 
     cascade: Cascade
     factor: float
     threshold: float
 
-    def propose_alone(self, photo: AreaTable | Pyramid, canvas: Canvas) -> tuple[Tensor, Tensor]:
-        """One photo, as a CPU takes it: what it works on stays small."""
-        rows: list[Tensor] = []
-        scale = CELL / canvas.min_face
-        while min(canvas.height, canvas.width) * scale >= CELL:
-            level = photo.resize(height=int(canvas.height * scale + 1), width=int(canvas.width * scale + 1))
-            places, scores, shifts = self.cascade.propose(level, threshold=self.threshold)
-            rows.append(cells_to_boxes(places[:, 1:], scores, shifts, scales=torch.full_like(scores, scale)))
-            scale *= self.factor
-        if not rows:
-            return torch.zeros(0, 5), torch.zeros(0, dtype=torch.long)
-        levels = torch.cat([torch.full((len(found),), number) for number, found in enumerate(rows)])
-        boxes = torch.cat(rows)
-        return _thin_out(boxes, torch.zeros(len(boxes), dtype=torch.long), levels)
-
-    def propose_together(
-        self, photos: Levels, canvases: Sequence[Canvas], *, device: torch.device
-    ) -> tuple[Tensor, Tensor]:
-        """Photos as a GPU takes them: one pass over all levels of as many as may be held at once."""
+    def propose(self, photos: Views, canvases: Sequence[Canvas], *, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Boxes (N, 5) with scores, and whose they are (N,): one pass over all levels of as many as it may hold."""
         mosaic = lay_out_levels(canvases, factor=self.factor)
         if mosaic is None:
             return torch.zeros(0, 5, device=device), torch.zeros(0, dtype=torch.long, device=device)

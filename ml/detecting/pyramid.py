@@ -25,7 +25,7 @@ class Pyramid:
         self._copies = [torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]]
 
     def resize(self, *, height: int, width: int) -> Tensor:
-        """The whole photo as (1, 3, height, width) float32 in 0..255, in channels-last memory."""
+        """The whole photo as (1, 3, height, width) uint8."""
         source = next(
             (
                 copy
@@ -37,7 +37,7 @@ class Pyramid:
         small = _resample(source, height=height, width=width)
         if height < self._copies[-1].shape[2]:
             self._copies.append(small)
-        return small.to(torch.float32, memory_format=torch.channels_last)
+        return small
 
     def crops(self, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         """Rectangles low <= (x, y) < high, integers (N, 2) inside the photo, as (N, 3, size, size) uint8."""

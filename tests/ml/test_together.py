@@ -14,6 +14,7 @@ from ml.detecting.mosaic import lay_out_levels
 from ml.detecting.pyramid import Pyramid
 from ml.detecting.sheet import PhotoSheet
 from ml.detecting.stack import PhotoStack
+from ml.detecting.views import OnePhoto
 from ml.faces import FaceDetector, Settings
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
@@ -50,7 +51,7 @@ def test_photos_together_look_as_they_do_alone(make, show, off, device):
             mosaic.corners, mosaic.sizes[number], mosaic.cells[number], strict=True
         ):
             if cells.all():
-                own = one.resize(height=int(height), width=int(width))[0]
+                own = one.resize(height=int(height), width=int(width))[0].float()
                 assert torch.allclose(level[:, top : top + height, left : left + width], own, atol=off)
     low, high = (
         torch.tensor([[3, 4], [0, 0], [5, 60], [0, 10]]),
@@ -61,6 +62,16 @@ def test_photos_together_look_as_they_do_alone(make, show, off, device):
     for n, owner in enumerate(owners.tolist()):
         own = alone[owner].crops(low[n : n + 1], high[n : n + 1], size=24)[0].float()
         assert torch.allclose(crops[n], own, atol=off if n < 3 else 4 * off)  # of the largest from a halved copy
+
+
+@pytest.mark.parametrize(
+    ("make", "show", "off"), [(PhotoStack, AreaTable, 1e-3), (PhotoSheet, Pyramid, 1)], ids=["exact", "default"]
+)
+def test_a_photo_by_itself_lays_out_the_same_levels(make, show, off):
+    for photo, canvas in zip(*photos_with_canvases(), strict=True):
+        mosaic = lay_out_levels([canvas], factor=0.709)
+        alone = OnePhoto(show(photo, border=canvas.border)).levels(mosaic).float()
+        assert torch.allclose(alone, make([torch.tensor(photo)], [canvas]).levels(mosaic).float(), atol=off)
 
 
 @pytest.mark.parametrize("pixels", [1, 10**9])
@@ -85,6 +96,8 @@ def test_no_levels_of_a_mosaic_overlap_and_each_cell_belongs_to_one():
         assert row % 2 == column % 2 == 0
         assert row + height <= mosaic.height
         assert column + width <= mosaic.width
+    assert mosaic.height % 8 == mosaic.width % 32 == 0  # few sizes, for which kernels are made
+    assert mosaic.height * mosaic.width < 1.3 * mosaic.sizes.max(axis=0).prod(axis=1).sum()
     assert lay_out_levels([plan(1, 5)], factor=0.709) is None
 
 

@@ -16,12 +16,11 @@ from classifier.models import User
 logger = logging.getLogger("facet.run")
 
 WEB_TIMEOUT_SECONDS = 60
-# Photos of many sizes leave glibc and oneDNN with ever more memory; with these a worker stays under 1 GB.
+# Photos of many sizes leave glibc with ever more memory; with these a worker stays under 1 GB.
 WORKER_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2),  # bytes: larger blocks go back to the system when they are freed
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 1024**2),
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",  # compiled kernels; the default is 1024
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 1024**2),  # bytes: larger blocks go back to the system when they are freed
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2),
     "OMP_WAIT_POLICY": "PASSIVE",  # torch's threads sleep instead of spinning on a core that the web site wants
     "CELERY_SKIP_CHECKS": "1",  # this command has just made them itself, and they load the whole web site
 }
