@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -38,37 +39,45 @@ def run_once() -> int:
 
 def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
     """Analyse photos together; when the batch breaks, each alone, so that a bad photo fails alone."""
-    requests = _build_requests(photos, token=token)
-    photos = [photo for photo in photos if photo in requests]
-    if not photos:
+    looks = _prepare_looks(photos, token=token)
+    if not looks:
         return
     try:
-        results = inference.analyze([requests[photo] for photo in photos])
+        results = inference.analyze([look.request for look in looks])
     except Exception:  # a photo can break the model in any way; it shall not take its batch along
-        logger.exception("analysis broke on %s", ", ".join(str(photo.uid) for photo in photos))
-        if len(photos) == 1:
-            Photo.objects.fail_attempt(pk=photos[0].pk, token=token, code=Photo.Code.CRASHED)
+        logger.exception("analysis broke on %s", ", ".join(str(look.photo.uid) for look in looks))
+        if len(looks) == 1:
+            Photo.objects.fail_attempt(pk=looks[0].photo.pk, token=token, code=Photo.Code.CRASHED)
             return
-        for photo in photos:
-            _analyze_photos([photo], token=token)
+        for look in looks:
+            _analyze_photos([look.photo], token=token)
         return
     version = registry.register_version(**inference.describe_model())
-    for photo, result in zip(photos, results, strict=True):
+    for look, result in zip(looks, results, strict=True):
         if result.error:
-            Photo.objects.fail_attempt(pk=photo.pk, token=token, code=Photo.Code.INTERNAL)
+            Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)
         else:
-            store_result(photo, result=result, token=token, version=version)
+            store_result(look.photo, result=result, known=look.faces, token=token, version=version)
 
 
-def _build_requests(photos: Sequence[Photo], *, token: uuid.UUID) -> "dict[Photo, PhotoRequest]":
-    """What the pipeline is asked: the stored bytes, the crops of faces known already, the attributes switched on."""
+@dataclass(frozen=True)
+class _Look:
+    """What is asked of a photo: about the faces that count, or, where there are none, which ones there are."""
+
+    photo: Photo
+    request: "PhotoRequest"
+    faces: list[Face]  # those that are known already, also retired ones, by their numbers
+
+
+def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
+    """Read the stored bytes, the faces known already and the attributes switched on; a photo without a file fails."""
     attributes = dict(
         Collection.objects.filter(id__in={photo.collection_id for photo in photos}).values_list("id", "attributes")
     )
-    faces: dict[int, list[Face]] = {}
-    for face in Face.objects.counted().filter(photo__in=photos).order_by("number"):
-        faces.setdefault(face.photo_id, []).append(face)
-    requests = {}
+    faces: dict[int, list[Face]] = {photo.pk: [] for photo in photos}
+    for face in Face.objects.filter(photo__in=photos).order_by("number"):
+        faces[face.photo_id].append(face)
+    looks = []
     for photo in photos:
         try:
             with photo.image.open("rb") as file:
@@ -76,14 +85,26 @@ def _build_requests(photos: Sequence[Photo], *, token: uuid.UUID) -> "dict[Photo
         except FileNotFoundError:
             Photo.objects.fail(pk=photo.pk, token=token, code=Photo.Code.FILE_MISSING)
             continue
-        requests[photo] = inference.build_request(
-            content, faces=faces.get(photo.pk, ()), attributes=attributes.get(photo.collection_id, ())
+        known = faces[photo.pk]
+        request = inference.build_request(
+            content, faces=_counted(known), attributes=attributes.get(photo.collection_id, ())
         )
-    return requests
+        looks.append(_Look(photo, request, known))
+    return looks
 
 
-def store_result(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> bool:
-    """Faces, predictions and DONE in one transaction, if the photo is still this worker's; whether it was."""
+def _counted(faces: Sequence[Face]) -> list[Face]:
+    """As `FaceQuerySet.counted`."""
+    return [face for face in faces if face.retired_at is None]
+
+
+def store_result(
+    photo: Photo, *, result: "PhotoResult", known: Sequence[Face], token: uuid.UUID, version: ModelVersion
+) -> bool:
+    """Faces, predictions and DONE in one transaction, if the photo is still this worker's; whether it was.
+
+    `known` are the faces that it had when it was claimed, retired ones too; others can only come with another claim.
+    """
     pipeline = inference.get_pipeline()
     with transaction.atomic():
         wanted = Collection.objects.hold_attributes(photo.collection_id)
@@ -99,18 +120,19 @@ def store_result(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, versi
         if not still_mine:
             logger.warning("photo %s was finished elsewhere; this result is dropped", photo.uid)
             return False
-        faces = list(photo.faces.counted().order_by("number"))
-        if not faces:
-            faces = Face.objects.bulk_create(_new_faces(photo, result, detector=pipeline.detector_version))
+        faces = _counted(known)
+        is_new = not faces
+        if is_new:
+            first = known[-1].number + 1 if known else 1
+            faces = Face.objects.bulk_create(_new_faces(photo, result, first=first, detector=pipeline.detector_version))
         vectors = [
             {name: vector for name, vector in found.probabilities.items() if name in wanted} for found in result.faces
         ]
-        predictions.store_predictions(dict(zip(faces, vectors, strict=True)), model_version=version)
+        predictions.store_predictions(dict(zip(faces, vectors, strict=True)), model_version=version, are_first=is_new)
     return True
 
 
-def _new_faces(photo: Photo, result: "PhotoResult", *, detector: str) -> list[Face]:
-    first = (photo.faces.order_by("-number").values_list("number", flat=True).first() or 0) + 1
+def _new_faces(photo: Photo, result: "PhotoResult", *, first: int, detector: str) -> list[Face]:
     return [
         Face(
             photo=photo,

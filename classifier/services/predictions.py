@@ -12,11 +12,14 @@ from ml import labels
 Vector = tuple[float, ...] | list[float]
 
 
-def store_predictions(vectors_of: Mapping[Face, Mapping[str, Vector]], *, model_version: ModelVersion) -> None:
+def store_predictions(
+    vectors_of: Mapping[Face, Mapping[str, Vector]], *, model_version: ModelVersion, are_first: bool = False
+) -> None:
     """Keep what a model version said of some faces and make it their current prediction.
 
     For each face, `vectors_of` maps an attribute to its calibrated probabilities in `ml.labels` order; an attribute
-    that is absent was switched off and stays null. The same version speaking again replaces its own earlier words.
+    that is absent was switched off and stays null. The same version speaking again replaces its own earlier words;
+    `are_first` says that nobody spoke of these faces before.
     """
     rows = [
         Prediction(
@@ -29,8 +32,9 @@ def store_predictions(vectors_of: Mapping[Face, Mapping[str, Vector]], *, model_
         )
         for face, vectors in vectors_of.items()
     ]
-    with transaction.atomic():
-        Prediction.objects.filter(face__in=list(vectors_of), is_current=True).update(is_current=False)
+    with transaction.atomic(savepoint=False):
+        if not are_first:
+            Prediction.objects.filter(face__in=list(vectors_of), is_current=True).update(is_current=False)
         Prediction.objects.bulk_create(
             rows,
             update_conflicts=True,
