@@ -64,6 +64,7 @@ class Site:
             "FACET_SWEEP_SECONDS": "1",
             **environment,
         }
+        self.workers = 1  # the one whose process a test looks at
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
 
@@ -74,7 +75,7 @@ class Site:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            command = [sys.executable, "manage.py", "run"]
+            command = [sys.executable, "manage.py", "run", "--workers", str(self.workers)]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         wait_for(self._is_ready_or_dead, seconds=START_SECONDS, what="the site is not ready")
         if self.process.poll() is not None:

@@ -1,6 +1,7 @@
 """`manage.py run`: the whole site on this machine, with nothing else installed. `make run` calls it."""
 
 import logging
+import os
 import socket
 import sys
 from typing import Any
@@ -16,6 +17,7 @@ from classifier.models import User
 logger = logging.getLogger("facet.run")
 
 WEB_TIMEOUT_SECONDS = 60
+ROOM_FOR_TWO_WORKERS = 6 * 1024**3  # bytes of memory: each takes up to one
 # Photos of many sizes leave glibc with ever more memory; with these a worker stays under 1 GB.
 WORKER_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
@@ -31,7 +33,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--bind", default="127.0.0.1", help="address to listen on")
-        parser.add_argument("--workers", type=int, default=1, help="how many worker processes")
+        parser.add_argument(
+            "--workers",
+            type=int,
+            default=choose_workers(cores=count_cores(), memory=count_memory()),
+            help="how many worker processes, which share the cores (default here: %(default)s)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -45,10 +52,11 @@ class Command(BaseCommand):
         if not User.objects.filter(is_staff=True).exists():
             self.stdout.write("There is no administrator yet: `make admin` makes the first one.")
         self.stdout.flush()
+        environment = WORKER_ENVIRONMENT | share_cores(options["workers"])
         children = [
             supervisor.Child("web", self._web_command(options["bind"])),
             *(
-                supervisor.Child(f"worker {number}", self._worker_command(number), environment=WORKER_ENVIRONMENT)
+                supervisor.Child(f"worker {number}", self._worker_command(number), environment=environment)
                 for number in range(1, options["workers"] + 1)
             ),
         ]
@@ -80,6 +88,31 @@ class Command(BaseCommand):
             *("--pool", "solo", "--hostname", f"facet{number}@%h", "--loglevel", "WARNING"),
             *("--without-gossip", "--without-mingle"),
         ]
+
+
+def choose_workers(*, cores: int, memory: int) -> int:
+    """Two where they fit, since one stores results on one core while the other looks at photos; `memory` in bytes."""
+    return 2 if cores >= 2 and memory >= ROOM_FOR_TWO_WORKERS else 1
+
+
+def share_cores(workers: int) -> dict[str, str]:
+    """What tells several workers to take no more than their share of the cores; nothing where somebody told them."""
+    if workers < 2 or settings.TORCH_THREADS:
+        return {}
+    return {"FACET_TORCH_THREADS": str(max(1, count_cores() // workers))}
+
+
+def count_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def count_memory() -> int:
+    """Bytes of the machine; 0 where it does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # not everywhere
+        return 0
 
 
 def sweep() -> None:

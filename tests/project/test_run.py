@@ -1,0 +1,27 @@
+"""How `manage.py run` shares the machine among its workers."""
+
+import pytest
+
+from classifier.management.commands import run
+
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(("cores", "memory", "count"), [(1, 32, 1), (2, 8, 2), (16, 64, 2), (8, 4, 1), (4, 0, 1)])
+def test_two_workers_run_where_cores_and_memory_allow(cores, memory, count):
+    assert run.choose_workers(cores=cores, memory=memory * GIB) == count
+
+
+def test_several_workers_share_the_cores_unless_told_otherwise(settings, monkeypatch):
+    monkeypatch.setattr(run, "count_cores", lambda: 5)
+    settings.TORCH_THREADS = 0
+    assert run.share_cores(2) == {"FACET_TORCH_THREADS": "2"}
+    assert run.share_cores(9) == {"FACET_TORCH_THREADS": "1"}
+    assert run.share_cores(1) == {}
+    settings.TORCH_THREADS = 3
+    assert run.share_cores(2) == {}
+
+
+def test_the_machine_tells_what_it_has():
+    assert run.count_cores() >= 1
+    assert run.count_memory() > GIB
