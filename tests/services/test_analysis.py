@@ -163,7 +163,7 @@ def test_detecting_again_retires_the_old_faces_and_goes_on_numbering(collection)
 def test_storing_a_batch_of_faces_takes_a_bounded_number_of_queries(collection, django_assert_max_num_queries):
     queued(collection, 4)
     ModelVersion.objects.all().delete()
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(41):
         analysis.run_once()
     assert Prediction.objects.count() == 4
 
