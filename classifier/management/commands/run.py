@@ -17,7 +17,7 @@ from classifier.models import User
 logger = logging.getLogger("facet.run")
 
 WEB_TIMEOUT_SECONDS = 60
-ROOM_FOR_TWO_WORKERS = 6 * 1024**3  # bytes of memory: each takes up to one
+TWO_WORKERS_BYTES = 6 * 1024**3  # of memory: 1 GB for each, the rest for web process, decoding and everything else
 # Photos of many sizes leave glibc with ever more memory; with these a worker stays under 1 GB.
 WORKER_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
@@ -92,7 +92,7 @@ class Command(BaseCommand):
 
 def choose_workers(*, cores: int, memory: int) -> int:
     """Two where they fit, since one stores results on one core while the other looks at photos; `memory` in bytes."""
-    return 2 if cores >= 2 and memory >= ROOM_FOR_TWO_WORKERS else 1
+    return 2 if cores >= 2 and memory >= TWO_WORKERS_BYTES else 1
 
 
 def share_cores(workers: int) -> dict[str, str]:
