@@ -9,7 +9,19 @@ GIB = 1024**3
 
 @pytest.mark.parametrize(("cores", "memory", "count"), [(1, 32, 1), (2, 8, 2), (16, 64, 2), (8, 4, 1), (4, 0, 1)])
 def test_two_workers_run_where_cores_and_memory_allow(cores, memory, count):
-    assert run.choose_workers(cores=cores, memory=memory * GIB) == count
+    assert run.choose_workers(cores=cores, memory=memory * GIB, on_gpu=False) == count
+
+
+@pytest.mark.parametrize(
+    ("device", "node", "wanted"),
+    [("", "nvidia0", True), ("", "nvidiactl", False), ("cpu", "nvidia0", False), ("cuda:1", "tty", True)],
+)
+def test_one_worker_runs_on_a_gpu(settings, monkeypatch, tmp_path, device, node, wanted):
+    settings.DEVICE = device
+    (tmp_path / node).touch()
+    monkeypatch.setattr(run, "DEVICES", tmp_path)
+    assert run.wants_gpu() is wanted
+    assert run.choose_workers(cores=16, memory=64 * GIB, on_gpu=wanted) == (1 if wanted else 2)
 
 
 def test_several_workers_share_the_cores_unless_told_otherwise(settings, monkeypatch):

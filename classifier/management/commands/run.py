@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from classifier.models import User
 logger = logging.getLogger("facet.run")
 
 WEB_TIMEOUT_SECONDS = 60
+DEVICES = Path("/dev")  # where NVIDIA's driver shows each GPU as nvidia0, nvidia1 and so on
 TWO_WORKERS_BYTES = 6 * 1024**3  # of memory: 1 GB for each, the rest for web process, decoding and everything else
 # Photos of many sizes leave glibc with ever more memory; with these a worker stays under 1 GB.
 WORKER_ENVIRONMENT = {
@@ -36,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--workers",
             type=int,
-            default=choose_workers(cores=count_cores(), memory=count_memory()),
+            default=choose_workers(cores=count_cores(), memory=count_memory(), on_gpu=wants_gpu()),
             help="how many worker processes, which share the cores (default here: %(default)s)",
         )
 
@@ -90,9 +92,12 @@ class Command(BaseCommand):
         ]
 
 
-def choose_workers(*, cores: int, memory: int) -> int:
-    """Two where they fit, since one stores results on one core while the other looks at photos; `memory` in bytes."""
-    return 2 if cores >= 2 and memory >= TWO_WORKERS_BYTES else 1
+def choose_workers(*, cores: int, memory: int, on_gpu: bool) -> int:
+    """Two where they fit, since one stores results on one core while the other looks at photos; `memory` in bytes.
+
+    One to a GPU, on which each worker would hold a model and photos of its own.
+    """
+    return 2 if cores >= 2 and memory >= TWO_WORKERS_BYTES and not on_gpu else 1
 
 
 def share_cores(workers: int) -> dict[str, str]:
@@ -100,6 +105,13 @@ def share_cores(workers: int) -> dict[str, str]:
     if workers < 2 or settings.TORCH_THREADS:
         return {}
     return {"FACET_TORCH_THREADS": str(max(1, count_cores() // workers))}
+
+
+def wants_gpu() -> bool:
+    """Whether a worker will take one, as far as can be told without loading torch."""
+    if settings.DEVICE:
+        return settings.DEVICE.startswith("cuda")
+    return any(DEVICES.glob("nvidia[0-9]*"))
 
 
 def count_cores() -> int:
