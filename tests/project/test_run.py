@@ -36,4 +36,21 @@ def test_several_workers_share_the_cores_unless_told_otherwise(settings, monkeyp
 
 def test_the_machine_tells_what_it_has():
     assert run.count_cores() >= 1
-    assert run.count_memory() > GIB
+    assert run.count_memory() > 0
+
+
+def test_a_container_has_the_memory_that_it_may_use(monkeypatch, tmp_path):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(run, "CONTAINER_MEMORY", limit)
+    machine = run.count_memory()
+    for told, bytes_there in (("max\n", machine), (f"{machine // 2}\n", machine // 2), (f"{2 * machine}\n", machine)):
+        limit.write_text(told)
+        assert run.count_memory() == bytes_there
+
+
+def test_a_machine_that_does_not_tell_its_memory_has_none(monkeypatch):
+    def refuse(name: str) -> int:
+        raise ValueError(name)
+
+    monkeypatch.setattr(run.os, "sysconf", refuse)
+    assert run.count_memory() == 0

@@ -20,6 +20,7 @@ logger = logging.getLogger("facet.run")
 WEB_TIMEOUT_SECONDS = 60
 DEVICES = Path("/dev")  # where NVIDIA's driver shows each GPU as nvidia0, nvidia1 and so on
 TWO_WORKERS_BYTES = 6 * 1024**3  # of memory: 1 GB for each, the rest for web process, decoding and everything else
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # inside a container its own limit; on a machine there is none
 # Photos of many sizes leave glibc with ever more memory; with these a worker stays under 1 GB.
 WORKER_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
@@ -120,11 +121,15 @@ def count_cores() -> int:
 
 
 def count_memory() -> int:
-    """Bytes of the machine; 0 where it does not tell."""
+    """Bytes that this machine or container may use; 0 where it does not tell."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # not everywhere
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not everywhere
         return 0
+    try:
+        return min(memory, int(CONTAINER_MEMORY.read_text()))
+    except (OSError, ValueError):  # no container, or "max": one without a limit
+        return memory
 
 
 def sweep() -> None:
