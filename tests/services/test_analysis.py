@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from classifier import inference
 from classifier.models import Face, ModelVersion, Photo, Prediction, State
-from classifier.services import analysis, collections, predictions, rerun
+from classifier.services import analysis, collections, deletion, predictions, rerun
 from ml import labels
 from ml.requests import PhotoResult
 from tests import factories, fakes
@@ -158,6 +158,30 @@ def test_detecting_again_retires_the_old_faces_and_goes_on_numbering(collection)
     assert [face.number for face in Face.objects.counted().filter(photo=photo)] == [2]
     photo.refresh_from_db()
     assert photo.face_count == 1
+
+
+def test_known_retired_and_new_faces_of_one_batch_go_to_their_own_photos(collection, monkeypatch):
+    known, retired = queued(collection, 2)
+    run_all()
+    face, gone = known.faces.get(), retired.faces.get()
+    rerun.run_again(Photo.objects.filter(pk=known.pk))
+    rerun.detect_again(Photo.objects.filter(pk=retired.pk))
+    new, deleted = queued(collection, 2)
+    analyze = fakes.FakePipeline.analyze
+
+    def analyze_and_be_overtaken(self, requests):
+        results = analyze(self, requests)
+        deletion.delete_photos(Photo.objects.filter(pk=deleted.pk))
+        return results
+
+    monkeypatch.setattr(fakes.FakePipeline, "analyze", analyze_and_be_overtaken)
+    assert analysis.run_once() == 4
+    assert list(known.faces.all()) == [face]
+    assert [(one.number, one.retired_at is None) for one in retired.faces.order_by("number")] == [(1, False), (2, True)]
+    assert new.faces.count() == 1
+    assert not Face.objects.filter(photo_id=deleted.pk).exists()
+    assert [one.predictions.filter(is_current=True).count() for one in Face.objects.all()] == [1] * 4
+    assert gone.prediction.is_current
 
 
 def test_storing_a_batch_of_faces_takes_a_bounded_number_of_queries(collection, django_assert_max_num_queries):
