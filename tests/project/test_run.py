@@ -1,6 +1,7 @@
 """How `manage.py run` shares the machine among its workers."""
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from classifier.management.commands import run
 
@@ -32,6 +33,11 @@ def test_several_workers_share_the_cores_unless_told_otherwise(settings, monkeyp
     assert run.share_cores(1) == {}
     settings.TORCH_THREADS = 3
     assert run.share_cores(2) == {}
+
+
+def test_fewer_than_no_workers_are_refused():
+    with pytest.raises(CommandError, match="0 or more"):
+        call_command("run", workers=-1)
 
 
 def test_the_machine_tells_what_it_has():

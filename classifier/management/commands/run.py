@@ -44,6 +44,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["workers"] < 0:
+            raise CommandError("--workers is how many there are: 0 or more")
         try:
             lock = supervisor.lock_data_folder(settings.DATA_DIR)
         except supervisor.AlreadyRunningError as error:
