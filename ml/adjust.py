@@ -5,7 +5,8 @@ each label's share off its calibrated logits (post-hoc logit adjustment, Menon e
 1 makes up for the shares, 0 changes nothing. The shares are those of the images that the checkpoint's recipe held out,
 or of any other data set like the one it was trained on, named as for ml.evaluate.
 
-The result is another version, with no measures and no thresholds: calibrate and evaluate it.
+The checkpoint must be calibrated already. The result is another version, with no measures and no thresholds: calibrate
+it again, and evaluate it.
 """
 
 import argparse
@@ -32,10 +33,11 @@ def adjust_head(
         raise BadRecipe(f"a strength is a number, not {strength:g}")
     if attribute not in card.labels or attribute not in faces.targets:
         raise BadRecipe(f"{card.name} or the data set has no attribute {attribute!r}")
+    if attribute not in card.temperatures:
+        # Without one the calibration that follows would make the shift another than it is said to be.
+        raise BadRecipe(f"{card.name} has no temperature of {attribute}: calibrate it first")
     covers = setup.covers_of(faces, heads=card.labels)
-    log_shares = setup.priors_of(faces, covers=covers)[attribute]
-    # Behind the temperature the shift shall be as large as it is said to be.
-    log_shares = log_shares * card.temperatures.get(attribute, 1.0)
+    log_shares = setup.priors_of(faces, covers=covers)[attribute] * card.temperatures[attribute]
     with torch.no_grad():
         net.heads[attribute].get_parameter("bias").sub_(strength * log_shares)
     before = card.recipe.get("adjusted", {})

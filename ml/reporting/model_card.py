@@ -151,7 +151,7 @@ def _afterwards(card: ModelCard) -> str:
     """What the values alone do not do."""
     teachers = " and a `--teacher` for each of its teachers" if card.recipe.get("teachers") else ""
     shifts = [f"`--head {name} --strength {value:g}`" for name, value in card.recipe.get("adjusted", {}).items()]
-    return teachers + (f"; `python -m ml.adjust` with {', '.join(shifts)} follows" if shifts else "")
+    return teachers + (f"; once calibrated, `python -m ml.adjust` with {', '.join(shifts)} follows" if shifts else "")
 
 
 def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -89,3 +89,10 @@ def test_what_cannot_be_adjusted_is_told(run, model, small_fairface, tmp_path, c
         adjust.main(["--model", str(model), "--data", str(small_fairface), "--out", str(model)])
     assert "holds a checkpoint" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_that_is_not_calibrated_is_not_adjusted(run, model, tiny, capsys):
+    checkpoint.save(model, net=tiny[0], card=replace(read_card(model), temperatures={"gender": 1.2}))
+    with pytest.raises(SystemExit):
+        run("--head", "race")
+    assert "no temperature of race: calibrate it first" in capsys.readouterr().err
