@@ -12,9 +12,10 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from kombu.exceptions import ChannelError, OperationalError
 
-from classifier import inference, memory
+from classifier import inference
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
+from classifier.running import memory
 from classifier.services import analysis, deletion, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")

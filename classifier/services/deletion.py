@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from classifier import photo_files
+from classifier.intake import storage
 from classifier.models import Collection, Explanation, Photo
 from classifier.models.photos import PhotoQuerySet
 
@@ -71,7 +71,7 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
             gone = []
             for pk, uid, image, thumbnail in batch:
                 try:
-                    photo_files.remove_files(image, thumbnail, *maps.get(pk, ()))
+                    storage.remove_files(image, thumbnail, *maps.get(pk, ()))
                 except OSError:
                     logger.exception("files of photo %s cannot be removed; trying again later", uid)
                 else:
@@ -86,5 +86,5 @@ def _heat_names(photos: list[int]) -> dict[int, list[str]]:
     names: dict[int, list[str]] = {}
     rows = Explanation.objects.filter(face__photo__in=photos).order_by().values_list("face__photo", "uid")
     for photo, uid in rows:
-        names.setdefault(photo, []).append(photo_files.heat_name(uid))
+        names.setdefault(photo, []).append(storage.heat_name(uid))
     return names

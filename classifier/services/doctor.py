@@ -11,8 +11,9 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Q
 from django.utils import timezone
 
-from classifier import photo_files, tasks
-from classifier.formats import BadImage
+from classifier import tasks
+from classifier.intake import storage
+from classifier.intake.formats import BadImage
 from classifier.models import Collection, Explanation, Job, LeasedQuerySet, Photo, State, WorkerHeartbeat
 from classifier.services import deletion, registry, workers
 
@@ -156,7 +157,7 @@ def restore_thumbnails(uids: Sequence[str]) -> int:
         named = Photo.objects.filter(uid__in=uids[start : start + ROWS_AT_ONCE], deleting_at=None)
         for image, thumbnail in named.exclude(thumbnail="").values_list("image", "thumbnail"):
             try:
-                photo_files.restore_thumbnail(image, thumbnail=thumbnail)
+                storage.restore_thumbnail(image, thumbnail=thumbnail)
             except (OSError, BadImage):
                 continue  # the finding stays, with its advice
             count += 1
@@ -228,7 +229,7 @@ def _orphans_in(folder: str) -> Iterator[str]:
         for row in Photo.objects.filter(uid__in=uids).values_list("image", "thumbnail"):
             own.update(row)
         explained = Explanation.objects.filter(uid__in=uids).values_list("uid", flat=True)
-        own.update(photo_files.heat_name(uid) for uid in explained)
+        own.update(storage.heat_name(uid) for uid in explained)
         for name in batch:
             if name not in own and _is_old(name):
                 yield name

@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from classifier import photo_files, tasks
+from classifier import tasks
+from classifier.intake import storage
 from classifier.models import PENDING, Collection, Explanation, Face, Job, State, User, WorkerHeartbeat
 from classifier.models.explanations import ExplanationQuerySet
 from classifier.services import predictions, rates
@@ -120,7 +121,7 @@ def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answe
 
 def forget(explanations: ExplanationQuerySet) -> int:
     """Remove explanations: their files, then their rows; the number of them."""
-    photo_files.remove_files(*(photo_files.heat_name(uid) for uid in explanations.values_list("uid", flat=True)))
+    storage.remove_files(*(storage.heat_name(uid) for uid in explanations.values_list("uid", flat=True)))
     return explanations.delete()[0]
 
 

@@ -19,8 +19,9 @@ from django.db import DatabaseError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from classifier import photo_files, tasks
-from classifier.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier import tasks
+from classifier.intake import storage
+from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
 from classifier.services import deletion
 
@@ -168,11 +169,11 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
     def store(file: ReceivedFile) -> None:
         uid = uuid.uuid4()
         try:
-            stored = photo_files.store_photo(file.file, uid=uid)
+            stored = storage.store_photo(file.file, uid=uid)
         except BadImage as refused:
             file.refused = refused
             return
-        image, thumbnail = photo_files.file_names(uid)
+        image, thumbnail = storage.file_names(uid)
         file.photo = Photo(
             uid=uid,
             owner=user,
@@ -256,7 +257,7 @@ def _build_item(
 def _remove_files(received: Iterable[ReceivedFile]) -> None:
     for file in received:
         if file.photo:
-            photo_files.remove_files(*photo_files.file_names(file.photo.uid))
+            storage.remove_files(*storage.file_names(file.photo.uid))
 
 
 def _check_quota(user: User, *, added_bytes: int) -> None:

@@ -12,8 +12,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from classifier import supervisor, tasks
+from classifier import tasks
 from classifier.models import User
+from classifier.running import supervisor
 
 logger = logging.getLogger("facet.run")
 

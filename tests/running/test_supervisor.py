@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from classifier import supervisor
+from classifier.running import supervisor
 
 
 def wait_until_dead(child):

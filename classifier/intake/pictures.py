@@ -25,7 +25,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from classifier.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 
 JPEG_QUALITY = 92
 MAX_SIDE = 65_500  # pixels; libjpeg writes no more

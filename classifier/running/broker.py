@@ -55,4 +55,4 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
 
-TRANSPORT_ALIASES["facetfiles"] = "classifier.broker:Transport"
+TRANSPORT_ALIASES["facetfiles"] = "classifier.running.broker:Transport"

@@ -6,8 +6,8 @@ import uuid
 import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 
-from classifier import durable_files, photo_files
-from classifier.formats import BadImage
+from classifier.intake import durable_files, storage
+from classifier.intake.formats import BadImage
 from tests import pictures
 
 UID = uuid.UUID("ab3e0000-0000-4000-8000-000000000001")
@@ -23,21 +23,21 @@ def other_storage(settings) -> None:
 
 
 def test_files_are_named_after_the_photo_in_folders_by_how_its_uid_begins():
-    assert photo_files.file_names(UID) == (f"photos/ab/{UID}.jpg", f"thumbnails/ab/{UID}.jpg")
+    assert storage.file_names(UID) == (f"photos/ab/{UID}.jpg", f"thumbnails/ab/{UID}.jpg")
 
 
 def test_a_stored_photo_lies_where_its_names_say_and_can_be_removed(media):
-    names = photo_files.file_names(UID)
-    photo_files.store_photo(io.BytesIO(pictures.jpeg()), uid=UID)
+    names = storage.file_names(UID)
+    storage.store_photo(io.BytesIO(pictures.jpeg()), uid=UID)
     assert sorted(path.relative_to(media).as_posix() for path in media.rglob("*.*")) == sorted(names)
-    photo_files.remove_files(*names)
-    photo_files.remove_files(*names, "")  # once more does no harm
+    storage.remove_files(*names)
+    storage.remove_files(*names, "")  # once more does no harm
     assert list(media.rglob("*.*")) == []
 
 
 def test_a_refused_file_leaves_nothing(media):
     with pytest.raises(BadImage):
-        photo_files.store_photo(io.BytesIO(b"text"), uid=UID)
+        storage.store_photo(io.BytesIO(b"text"), uid=UID)
     assert list(media.rglob("*.*")) == []
 
 
@@ -47,24 +47,24 @@ def test_what_a_killed_child_left_is_removed(media, monkeypatch):
         durable_files.part_of(image).write_bytes(b"half")
         raise BadImage("damaged")
 
-    monkeypatch.setattr("classifier.decoding.DecodingPool.store_picture", lambda self, *a, **k: write_half(*a, **k))
+    monkeypatch.setattr("classifier.intake.pool.DecodingPool.store_picture", lambda self, *a, **k: write_half(*a, **k))
     with pytest.raises(BadImage):
-        photo_files.store_photo(io.BytesIO(pictures.jpeg()), uid=UID)
+        storage.store_photo(io.BytesIO(pictures.jpeg()), uid=UID)
     assert list(media.rglob("*.*")) == []
 
 
 @pytest.mark.usefixtures("other_storage")
 def test_a_storage_without_paths_gets_the_same_files():
-    stored = photo_files.store_photo(io.BytesIO(pictures.jpeg(1024, 768)), uid=UID)
-    names = photo_files.file_names(UID)
+    stored = storage.store_photo(io.BytesIO(pictures.jpeg(1024, 768)), uid=UID)
+    names = storage.file_names(UID)
     assert stored.stored_bytes == sum(default_storage.size(name) for name in names)
-    photo_files.remove_files(*names)
+    storage.remove_files(*names)
     assert not any(default_storage.exists(name) for name in names)
 
 
 @pytest.mark.usefixtures("other_storage")
 def test_a_storage_that_fails_halfway_keeps_neither_file(monkeypatch):
-    image, thumbnail = photo_files.file_names(UID)
+    image, thumbnail = storage.file_names(UID)
     save = InMemoryStorage.save
 
     def fail_on_thumbnails(storage, name, content):
@@ -74,7 +74,7 @@ def test_a_storage_that_fails_halfway_keeps_neither_file(monkeypatch):
 
     monkeypatch.setattr(InMemoryStorage, "save", fail_on_thumbnails)
     with pytest.raises(OSError, match="No space left"):
-        photo_files.store_photo(io.BytesIO(pictures.jpeg()), uid=UID)
+        storage.store_photo(io.BytesIO(pictures.jpeg()), uid=UID)
     assert not default_storage.exists(image)
 
 
@@ -97,9 +97,9 @@ def test_when_one_of_two_files_cannot_be_written_neither_is_there(tmp_path):
 
 @pytest.mark.usefixtures("other_storage")
 def test_a_thumbnail_is_made_anew_in_a_storage_without_paths():
-    photo_files.store_photo(io.BytesIO(pictures.jpeg(1024, 768)), uid=UID)
-    image, thumbnail = photo_files.file_names(UID)
+    storage.store_photo(io.BytesIO(pictures.jpeg(1024, 768)), uid=UID)
+    image, thumbnail = storage.file_names(UID)
     before = default_storage.size(thumbnail)
     default_storage.delete(thumbnail)
-    photo_files.restore_thumbnail(image, thumbnail=thumbnail)
+    storage.restore_thumbnail(image, thumbnail=thumbnail)
     assert default_storage.size(thumbnail) == pytest.approx(before, rel=0.1)

@@ -1,4 +1,4 @@
-"""What a child of `classifier.decoding` runs: `python -m classifier.decoder MEMORY_BYTES`, a socket as standard input.
+"""What a child of `intake.pool` runs: `python -m classifier.intake.child MEMORY_BYTES`, a socket as standard input.
 
 It takes one file at a time as an open descriptor, writes the photo and its thumbnail, and answers with sizes. It has
 neither database nor settings, ends when its parent does, and an error nobody foresaw ends it, not its parent.
@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from classifier.durable_files import write_files
-from classifier.formats import BadImage
-from classifier.images import encode_jpeg, make_thumbnail, read_picture
+from classifier.intake.durable_files import write_files
+from classifier.intake.formats import BadImage
+from classifier.intake.pictures import encode_jpeg, make_thumbnail, read_picture
 
 IDLE_SECONDS = 300  # a child that nobody needed for so long gives its memory back
 GRACE_SECONDS = 5  # the parent is the first to stop a child that takes too long; after this the kernel does

@@ -3,7 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from classifier import memory, tasks
+from classifier import tasks
+from classifier.running import memory
 
 
 @pytest.fixture(autouse=True)

@@ -25,11 +25,11 @@ from typing import IO, Any
 
 from django.conf import settings
 
-from classifier.formats import BadImage
+from classifier.intake.formats import BadImage
 
 logger = logging.getLogger("facet.decoding")
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30
 STOP_SECONDS = 2
 ATTEMPTS = 2  # children that one file may cost: one may be killed by others, a file that kills two is to blame
@@ -61,7 +61,7 @@ class Child:
     def __init__(self, *, memory_bytes: int) -> None:
         self._socket, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | ALLOCATOR
-        command = [sys.executable, "-m", "classifier.decoder", str(memory_bytes)]
+        command = [sys.executable, "-m", "classifier.intake.child", str(memory_bytes)]
         with theirs:
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=theirs.fileno(), env=environment)  # noqa: S603
         try:

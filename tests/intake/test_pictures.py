@@ -7,15 +7,15 @@ import zlib
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from classifier import images
+from classifier.intake.pictures import Picture, encode_jpeg, make_thumbnail, read_picture
 from tests import pictures
 
 MAX_PIXELS = 50_000_000
 RED, BLUE, WHITE = (254, 0, 0), (0, 0, 254), (255, 255, 255)
 
 
-def read(content: bytes, *, max_pixels: int = MAX_PIXELS) -> images.Picture:
-    return images.read_picture(io.BytesIO(content), max_pixels=max_pixels)
+def read(content: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    return read_picture(io.BytesIO(content), max_pixels=max_pixels)
 
 
 def close(pixel: object, wanted: tuple[int, ...], *, by: int = 8) -> bool:
@@ -129,8 +129,8 @@ def test_a_grey_picture_with_a_colour_profile_stays_grey():
 def test_a_single_pixel_is_a_picture():
     picture = read(pictures.encode(Image.new("RGB", (1, 1), "red"), "PNG"))
     assert picture.image.size == (1, 1)
-    assert images.make_thumbnail(picture.image).size == (1, 1)
-    assert read(images.encode_jpeg(picture.image)).image.size == (1, 1)
+    assert make_thumbnail(picture.image).size == (1, 1)
+    assert read(encode_jpeg(picture.image)).image.size == (1, 1)
 
 
 # EXIF orientation -> where the mark in the stored picture's upper left corner belongs in the upright one.
@@ -214,7 +214,7 @@ def marked_photo() -> bytes:
 def test_nothing_but_pixels_is_kept():
     sent = marked_photo()
     picture = read(sent)
-    for stored in (images.encode_jpeg(picture.image), images.encode_jpeg(images.make_thumbnail(picture.image))):
+    for stored in (encode_jpeg(picture.image), encode_jpeg(make_thumbnail(picture.image))):
         assert b"Secret" not in stored
         assert b"Exif" not in stored
         assert b"ICC_PROFILE" not in stored
@@ -227,7 +227,7 @@ def test_nothing_but_pixels_is_kept():
 
 
 def test_a_stored_photo_holds_no_application_data_but_jfif():
-    stored = images.encode_jpeg(read(marked_photo()).image)
+    stored = encode_jpeg(read(marked_photo()).image)
     place, markers = 2, []
     while stored[place + 1] != 0xDA:
         markers.append(stored[place + 1])
@@ -237,7 +237,7 @@ def test_a_stored_photo_holds_no_application_data_but_jfif():
 
 def test_the_stored_photo_looks_like_the_one_that_was_sent():
     sent = pictures.picture(320, 240, seed=3)
-    stored = read(images.encode_jpeg(read(pictures.encode(sent, "PNG")).image)).image
+    stored = read(encode_jpeg(read(pictures.encode(sent, "PNG")).image)).image
     differences = [abs(a - b) for a, b in zip(sent.tobytes(), stored.tobytes(), strict=True)]
     assert sum(differences) / len(differences) < 2
 
@@ -246,8 +246,8 @@ def test_the_stored_photo_looks_like_the_one_that_was_sent():
     ("size", "wanted"), [((1920, 1080), (480, 270)), ((600, 1200), (240, 480)), ((480, 100), (480, 100))]
 )
 def test_the_longest_side_of_a_thumbnail_is_480_pixels(size, wanted):
-    assert images.make_thumbnail(pictures.picture(*size)).size == wanted
+    assert make_thumbnail(pictures.picture(*size)).size == wanted
 
 
 def test_a_thumbnail_of_a_thread_is_one_pixel_wide():
-    assert images.make_thumbnail(Image.new("RGB", (2, 10_000))).size == (1, 480)
+    assert make_thumbnail(Image.new("RGB", (2, 10_000))).size == (1, 480)

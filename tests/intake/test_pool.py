@@ -15,9 +15,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from classifier import decoding
-from classifier.decoding import DecodingPool, StoredPicture
-from classifier.formats import BadImage
+from classifier.intake import pool as intake_pool
+from classifier.intake.formats import BadImage
+from classifier.intake.pool import DecodingPool, StoredPicture
 from tests import pictures
 
 MEMORY_BYTES = 1400 * 1024**2
@@ -49,16 +49,16 @@ def own_children() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "classifier.decoder" in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE and "classifier.intake.child" in child.cmdline()
     ]
 
 
 @pytest.fixture(autouse=True)
 def no_other_children() -> Iterator[None]:
     """Tests before these may have used the pool of this process; its children rest meanwhile."""
-    decoding.get_pool().close()
+    intake_pool.get_pool().close()
     yield
-    decoding.get_pool().close()
+    intake_pool.get_pool().close()
 
 
 def test_a_photo_and_its_thumbnail_are_written_and_their_sizes_told(store, tmp_path):
@@ -146,7 +146,7 @@ def test_a_child_that_died_while_idle_is_replaced_without_a_word(store, caplog):
 
 def test_a_file_that_kills_its_children_is_damaged_and_others_go_on(store, monkeypatch):
     asked: list[int] = []
-    ask = decoding.Child.ask
+    ask = intake_pool.Child.ask
 
     def crash(self, wishes, **options):
         asked.append(self._process.pid)
@@ -154,11 +154,11 @@ def test_a_file_that_kills_its_children_is_damaged_and_others_go_on(store, monke
         return ask(self, wishes, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoding.Child, "ask", crash)
+        patch.setattr(intake_pool.Child, "ask", crash)
         with pytest.raises(BadImage) as caught:
             store(pictures.jpeg())
     assert caught.value.code == "damaged"
-    assert len(set(asked)) == decoding.ATTEMPTS
+    assert len(set(asked)) == intake_pool.ATTEMPTS
     assert store(pictures.jpeg()).width == 320
 
 
@@ -209,7 +209,7 @@ def test_a_child_is_limited_in_memory_and_leaves_no_core(store):
 
 def test_a_child_ends_itself_when_nobody_stops_it():
     code = (
-        "from classifier import decoder; decoder.GRACE_SECONDS = 0; decoder.limit_time(seconds=0.3);\nwhile True: pass"
+        "from classifier.intake import child; child.GRACE_SECONDS = 0; child.limit_time(seconds=0.3);\nwhile True: pass"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=20, check=False)
     assert -done.returncode in (signal.SIGALRM, signal.SIGXCPU)
@@ -226,16 +226,16 @@ import io, os, sys, tempfile, uuid
 os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"
 import psutil
 from pathlib import Path
-from classifier import decoding
+from classifier.intake import pool as intake_pool
 from tests import pictures
 
 def children():
-    return [c.pid for c in psutil.Process().children() if "classifier.decoder" in c.cmdline()]
+    return [c.pid for c in psutil.Process().children() if "classifier.intake.child" in c.cmdline()]
 
 def store():
     folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
     paths = {"image": folder / "a.jpg", "thumbnail": folder / "b.jpg"}
-    decoding.get_pool().store_picture(io.BytesIO(pictures.jpeg()), **paths, max_pixels=10**6, seconds=20)
+    intake_pool.get_pool().store_picture(io.BytesIO(pictures.jpeg()), **paths, max_pixels=10**6, seconds=20)
 
 assert children() == []
 store()
@@ -274,7 +274,7 @@ pid = os.fork()
 if pid == 0:
     store()
     print("forked", len(children()), children() != first, flush=True)
-    decoding.get_pool().close()
+    intake_pool.get_pool().close()
     os._exit(0)
 os.waitpid(pid, 0)
 store()
@@ -292,7 +292,7 @@ def test_a_call_that_is_interrupted_gives_its_place_back(pool, store, monkeypatc
 
     for _ in range(pool.size + 1):
         with monkeypatch.context() as patch:
-            patch.setattr(decoding.Child, "ask", interrupt)
+            patch.setattr(intake_pool.Child, "ask", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 store(pictures.jpeg())
     finished = threading.Event()

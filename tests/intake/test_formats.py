@@ -10,8 +10,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from classifier import images
-from classifier.formats import BadImage
+from classifier.intake.formats import BadImage
+from classifier.intake.pictures import read_picture
 from tests import pictures
 
 MAX_PIXELS = 50_000_000
@@ -19,7 +19,7 @@ MAX_PIXELS = 50_000_000
 
 def refusal(content: bytes, *, max_pixels: int = MAX_PIXELS) -> BadImage:
     with pytest.raises(BadImage) as caught:
-        images.read_picture(io.BytesIO(content), max_pixels=max_pixels)
+        read_picture(io.BytesIO(content), max_pixels=max_pixels)
     return caught.value
 
 
@@ -56,9 +56,9 @@ def test_what_is_not_on_the_list_is_unsupported(kind):
 
 def test_parsers_of_closed_formats_are_not_even_loaded_and_neither_is_django():
     code = (
-        "import io, sys; from PIL import Image; from classifier import images;"
+        "import io, sys; from PIL import Image; from classifier.intake import pictures;"
         "buffer = io.BytesIO(); Image.new('RGB', (9, 9)).save(buffer, 'PNG'); buffer.seek(0);"
-        "images.read_picture(buffer, max_pixels=100);"
+        "pictures.read_picture(buffer, max_pixels=100);"
         "closed = {'EpsImagePlugin', 'PdfImagePlugin', 'PsdImagePlugin', 'IcoImagePlugin', 'FliImagePlugin'};"
         "print(sorted(name for name in closed if f'PIL.{name}' in sys.modules), 'django' in sys.modules)"
     )
@@ -115,4 +115,4 @@ def test_a_webp_that_claims_a_huge_canvas_is_refused_before_it_is_made():
 def test_all_frames_of_an_animation_count_towards_the_pixels(format):
     content = pictures.animation(format, frames=3, size=(40, 30))
     assert refusal(content, max_pixels=3 * 40 * 30 - 1).code == "too_many_pixels"
-    assert images.read_picture(io.BytesIO(content), max_pixels=3 * 40 * 30).image.size == (40, 30)
+    assert read_picture(io.BytesIO(content), max_pixels=3 * 40 * 30).image.size == (40, 30)

@@ -5,7 +5,7 @@ from queue import Empty
 import pytest
 from kombu import Connection
 
-import classifier.broker  # noqa: F401 - registers the facetfiles transport
+import classifier.running.broker  # noqa: F401 - registers the facetfiles transport
 
 
 @pytest.fixture

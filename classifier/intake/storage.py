@@ -15,8 +15,8 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from classifier import decoding
-from classifier.durable_files import PART_SUFFIX, write_files
+from classifier.intake import pool
+from classifier.intake.durable_files import PART_SUFFIX, write_files
 
 
 def file_names(uid: uuid.UUID) -> tuple[str, str]:
@@ -25,7 +25,7 @@ def file_names(uid: uuid.UUID) -> tuple[str, str]:
     return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
 
 
-def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> decoding.StoredPicture:
+def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> pool.StoredPicture:
     """Decode an untrusted file and store it durably as the photo `uid`, with its thumbnail.
 
     Raises BadImage when the file is refused, OSError when it cannot be stored (a full disk, say).
@@ -81,7 +81,7 @@ def remove_files(*names: str) -> None:
             default_storage.delete(path)
 
 
-def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> decoding.StoredPicture:
+def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> pool.StoredPicture:
     """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
     with tempfile.TemporaryDirectory(prefix="facet-") as folder:
         image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
@@ -92,7 +92,7 @@ def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> decoding.Sto
     return stored
 
 
-def _decode(file: IO[bytes], *, image: Path, thumbnail: Path) -> decoding.StoredPicture:
-    return decoding.get_pool().store_picture(
+def _decode(file: IO[bytes], *, image: Path, thumbnail: Path) -> pool.StoredPicture:
+    return pool.get_pool().store_picture(
         file, image=image, thumbnail=thumbnail, max_pixels=settings.MAX_PIXELS, seconds=settings.DECODE_SECONDS
     )
