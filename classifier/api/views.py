@@ -84,12 +84,12 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     def post(self, request: Request) -> Response:
         """202 while any photo of the submission is pending, 200 when all are finished or every file was refused."""
         seconds = parameters.read_wait(request)
-        files = self._read_files(request)
+        files, misplaced = self._read_files(request)
         collection = self._find_collection(request)
         if wait := rates.take_upload(self.user, files=len(files)):
             raise exceptions.Throttled(wait)
         try:
-            upload = uploads.submit_photos(self.user, collection=collection, files=files)
+            upload = uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
         except uploads.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
         photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
@@ -97,12 +97,12 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         body = self._describe_upload(upload)
         return Response(body, status=status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED)
 
-    def _read_files(self, request: Request) -> list[Any]:
+    def _read_files(self, request: Request) -> tuple[list[Any], list[tuple[str, Any]]]:
         request.data  # noqa: B018 - reads the body, or raises what is wrong with it
-        files = request.FILES.getlist("images")
+        files, misplaced = uploads.sort_files(request.FILES)
         if not files:
             raise errors.NoFiles(details={"fields": sorted(request.data)})
-        return files
+        return files, misplaced
 
     def _find_collection(self, request: Request) -> Collection:
         text = request.POST.get("collection", "")

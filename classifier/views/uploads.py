@@ -43,12 +43,12 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     if not form.is_valid():
         message = " ".join(map(str, form.errors["images"]))
         return _refuse(request, collection=collection, code="no_files", message=message)
-    files = form.cleaned_data["images"]
+    files, misplaced = uploads.sort_files(request.FILES)
     if wait := rates.take_upload(request.user, files=len(files)):
         message = f"That is more photos than one person may send at once. Go on in {rates.whole_seconds(wait)} s."
         return _refuse(request, collection=collection, code="throttled", message=message)
     try:
-        made = uploads.submit_photos(request.user, collection=collection, files=files)
+        made = uploads.submit_photos(request.user, collection=collection, files=files, misplaced=misplaced)
     except uploads.UploadRefused as refusal:
         return _refuse(request, collection=collection, code=refusal.code, message=str(refusal))
     if not request.headers.get("HX-Request"):
