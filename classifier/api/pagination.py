@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.core import signing
 from django.db.models import Model, Q
-from rest_framework import exceptions
+from rest_framework import exceptions, status
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
+
+from classifier.api import errors
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which imports this module
@@ -18,9 +20,15 @@ DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 
 
-class InvalidCursor(exceptions.ValidationError):
-    default_detail = {"cursor": ["This cursor is not one that this list gave out."]}
+class InvalidCursor(errors.ApiError):
+    """A page that does not exist, so 404: nothing is wrong with the shape of the request."""
+
+    status_code = status.HTTP_404_NOT_FOUND
     default_code = "invalid_cursor"
+    default_detail = "This cursor is not one that this list gave out."
+
+    def __init__(self) -> None:
+        super().__init__(details={"cursor": [self.default_detail]})
 
 
 class NewestFirst(BasePagination):

@@ -106,14 +106,11 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
 
     def _find_collection(self, request: Request) -> Collection:
         text = request.POST.get("collection", "")
+        if not parameters.UID_OR_NOTHING.fullmatch(text):
+            raise exceptions.ValidationError({"collection": ["The uid of a collection, or nothing for your Inbox."]})
         if not text:
             return collections.get_inbox(self.user)
-        try:
-            uid = UUID(text)
-        except ValueError:
-            raise exceptions.ValidationError(
-                {"collection": ["The uid of a collection, or nothing for your Inbox."]}
-            ) from None
+        uid = UUID(text)
         found = Collection.objects.owned_by(self.user).filter(uid=uid).first()
         if found is None:
             raise exceptions.NotFound(f"There is no collection {uid} of yours.")
@@ -209,6 +206,11 @@ class CollectionDetail(CollectionView):
     def get(self, request: Request, uid: UUID) -> Response:
         (body,) = self.describe([get_object_or_404(self.get_queryset(), uid=uid)])
         return Response(body)
+
+    @schema.collection_delete
+    def delete(self, request: Request, uid: UUID) -> Response:
+        deletion.delete_collection(get_object_or_404(Collection.objects.owned_by(self.user), uid=uid))
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class ModelList(ApiView, generics.ListAPIView[ModelVersion]):

@@ -1,8 +1,9 @@
 """Makes Django keep every file part of a form, whatever its sender wrote into the part's head.
 
 Django's parser passes over a part in silence when a line of its head is not UTF-8 (a name from an old disk, in
-Latin-1), when its file name is nothing but dots and slashes, or when it has no field name. A file that was sent and is
-told nowhere is the worst answer there is, so such heads are put right before Django reads them.
+Latin-1), when its file name is nothing but dots and slashes, when it has no field name, or when the line break before
+the next part is also the one that ends the head of an empty file. A file that was sent and is told nowhere is the worst
+answer there is, so such heads are put right before Django reads them.
 """
 
 import html
@@ -30,9 +31,9 @@ def parse_mended_part(stream: Any, max_header_size: int) -> Any:
     """Django's `parse_boundary_stream` on the same part with a head that it can read."""
     start = stream.read(max_header_size)
     head, found, body = start.partition(HEAD_END)
-    if found:
-        head = mend_head(head, is_empty=not body)
-    stream.unget(head + found + body)
+    if not found and head.strip() and len(start) < max_header_size:  # all of it is head: nothing in the file
+        head, found = head.rstrip(b"\r\n"), HEAD_END
+    stream.unget((mend_head(head, is_empty=not body) if found else head) + found + body)
     return _parse_part(stream, MOST_BYTES_A_LETTER * max_header_size)
 
 

@@ -71,6 +71,14 @@ def test_an_input_left_blank_is_no_file(alice):
     assert names(send(alice, blank, part(b'name="images"; filename="b.jpg"'))) == ["b.jpg"]
 
 
+@pytest.mark.parametrize("ending", [b"\r\n\r\n\r\n", b"\r\n\r\n", b"\r\n"])
+def test_an_empty_file_is_told_however_its_head_ends(alice, ending):
+    empty = b'--cut\r\nContent-Disposition: form-data; name="images"; filename="a.jpg"' + ending
+    response = send(alice, part(b'name="images"; filename="b.jpg"'), empty)
+    assert names(response) == ["b.jpg", "a.jpg"]
+    assert response.json()["items"][1]["outcome"] == "empty"
+
+
 def test_a_very_long_name_is_cut(alice):
     response = send(alice, part(b'name="images"; filename="' + b"\xe9" * 700 + b'.jpg"'))
     assert names(response) == ["é" * 251 + ".jpg"]
