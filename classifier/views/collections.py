@@ -97,6 +97,8 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "upload_form": UploadForm(),
             "max_file_bytes": settings.MAX_FILE_BYTES,
             "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
+            "max_request_bytes": settings.MAX_REQUEST_BYTES,
+            "max_files": settings.MAX_FILES_PER_REQUEST,
         },
     )
 
@@ -116,6 +118,7 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
             "run": summaries.measure_run(collection, since=_read_moment(request.GET.get("since", ""))),
             "tiles": with_faces(photos.filter(uid__in=_read_uids(request.GET.getlist("tile")))),
             "is_mine": collection.owner_id == request.user.pk,
+            "taxonomy": choose_taxonomy(request, collection=collection),
         },
     )
 
