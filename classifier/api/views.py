@@ -68,7 +68,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     parser_classes = [MultiPartParser]
     serializer_class = serializers.PhotoSerializer
     filterset_class = filters.PhotoFilter
-    newest_by = ("received_at", "id")
+    newest_by = "received_at"
 
     def max_body_bytes(self) -> int:
         return settings.MAX_REQUEST_BYTES
@@ -156,7 +156,7 @@ class PhotoDetail(ApiView):
 class FaceList(ApiView, generics.ListAPIView[Face]):
     serializer_class = serializers.ListedFaceSerializer
     filterset_class = filters.FaceFilter
-    newest_by = ("id",)
+    newest_by = "id"
 
     def get_queryset(self) -> QuerySet[Face]:
         faces = Face.objects.visible_to(self.user).counted().with_current_predictions()
@@ -179,7 +179,7 @@ class CollectionView(ApiView):
 
 
 class CollectionList(CollectionView, generics.ListAPIView[Collection]):
-    newest_by = ("created_at", "id")
+    newest_by = "created_at"
 
     @schema.collection_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -216,7 +216,7 @@ class CollectionDetail(CollectionView):
 class ModelList(ApiView, generics.ListAPIView[ModelVersion]):
     serializer_class = serializers.ModelVersionSerializer
     queryset = ModelVersion.objects.all()
-    newest_by = ("created_at", "id")
+    newest_by = "created_at"
 
     @schema.model_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -15,10 +15,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 from classifier.filters import SORTS, PhotoFilter
 from classifier.forms import CollectionForm, NewCollectionForm, UploadForm
 from classifier.models import Collection, Face, Photo
-from classifier.services import collections, deletion, summaries
+from classifier.services import collections, deletion, paging, summaries
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
-from classifier.views.paging import PAGE_SIZE, read_page
 from ml.labels import TAXONOMIES
 
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
@@ -76,7 +75,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "newest"
-    page = read_page(with_faces(filtered.qs), order=SORTS[sort], cursor=request.GET.get("page", ""))
+    page = _read_page(with_faces(filtered.qs), order=SORTS[sort], cursor=request.GET.get("page", ""))
     is_narrowed = any(filtered.data.get(name) for name in filtered.filters)
     return render(
         request,
@@ -88,7 +87,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "filter": filtered,
             "is_narrowed": is_narrowed,
             "page": page,
-            "page_size": PAGE_SIZE,
+            "page_size": paging.PAGE_SIZE,
             "sort": sort,
             "taxonomy": taxonomy,
             "taxonomies": TAXONOMIES,
@@ -133,6 +132,14 @@ def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
     """Photos with `counted_faces`, and each face with its current prediction: three queries for any number."""
     faces: QuerySet[Any] = Face.objects.counted().with_current_predictions()
     return photos.prefetch_related(Prefetch("faces", queryset=faces, to_attr="counted_faces"))
+
+
+def _read_page(photos: QuerySet[Photo], *, order: str, cursor: str) -> paging.Page:
+    """A page of the gallery; the first one when somebody sorted anew or kept an old address."""
+    try:
+        return paging.read_page(photos, order=order, cursor=cursor)
+    except paging.InvalidCursor:
+        return paging.read_page(photos, order=order)
 
 
 def _read_moment(text: str) -> datetime | None:

@@ -15,9 +15,9 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.models import PENDING, Collection, Face, Photo, State
 from classifier.services import deletion, explanations, predictions, rerun
+from classifier.services.paging import find_neighbours
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy, with_faces
-from classifier.views.paging import find_neighbours
 from ml.labels import FINEST, TAXONOMIES
 
 # A photo never becomes a page of this site, whatever its bytes say.
