@@ -101,7 +101,7 @@ class ListedFaceSerializer(FaceSerializer):
 
 
 class PhotoSerializer(serializers.ModelSerializer[Photo]):
-    """A photo with the faces of its latest detection; made of rows fetched by `views.with_faces`."""
+    """A photo with the faces of its latest detection; made of rows fetched by `with_faces`."""
 
     code = serializers.CharField(help_text="Empty, `no_face` when done, or why it failed.")
     model = serializers.CharField(

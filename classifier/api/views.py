@@ -21,14 +21,6 @@ from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
 
-def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
-    """What `PhotoSerializer` tells, in a fixed number of queries."""
-    faces = Face.objects.counted().with_current_predictions().order_by("number")
-    return photos.select_related("model_version").prefetch_related(
-        Prefetch("faces", queryset=faces, to_attr="counted_faces")
-    )
-
-
 class ApiView(generics.GenericAPIView[Any]):
     """Every address: bodies are measured before they are read, and answers are kept by nobody on the way."""
 
@@ -74,7 +66,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return settings.MAX_REQUEST_BYTES
 
     def get_queryset(self) -> QuerySet[Photo]:
-        return with_faces(Photo.objects.visible_to(self.user))
+        return Photo.objects.visible_to(self.user).select_related("model_version").with_faces()
 
     @schema.photo_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -129,7 +121,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return errors.TermsNotAccepted(message, details={"accept_at": address})
 
     def _describe_upload(self, upload: Upload) -> dict[str, Any]:
-        photos = with_faces(Photo.objects.filter(deleting_at=None))
+        photos = Photo.objects.filter(deleting_at=None).select_related("model_version").with_faces()
         items = UploadItem.objects.prefetch_related(Prefetch("photo", queryset=photos)).order_by("number")
         rows = Upload.objects.select_related("collection").prefetch_related(Prefetch("items", queryset=items))
         return serializers.UploadSerializer(rows.get(pk=upload.pk), context=self.get_serializer_context()).data
@@ -144,7 +136,9 @@ class PhotoDetail(ApiView):
         visible = Photo.objects.visible_to(self.user).filter(uid=uid)
         if seconds:
             waiting.wait_until_finished(list(visible.values_list("pk", flat=True)), seconds=seconds)
-        return Response(self.get_serializer(get_object_or_404(with_faces(visible))).data)
+        return Response(
+            self.get_serializer(get_object_or_404(visible.select_related("model_version").with_faces())).data
+        )
 
     @schema.photo_delete
     def delete(self, request: Request, uid: UUID) -> Response:

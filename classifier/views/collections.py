@@ -1,12 +1,11 @@
 """Collections: the list, one collection's gallery, its progress, and making, changing and deleting one."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from classifier.filters import SORTS, PhotoFilter
 from classifier.forms import CollectionForm, NewCollectionForm, UploadForm
-from classifier.models import Collection, Face, Photo
+from classifier.models import Collection, Photo
 from classifier.services import collections, deletion, paging, summaries
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
@@ -75,7 +74,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "newest"
-    page = _read_page(with_faces(filtered.qs), order=SORTS[sort], cursor=request.GET.get("page", ""))
+    page = _read_page(filtered.qs.with_faces(), order=SORTS[sort], cursor=request.GET.get("page", ""))
     is_narrowed = any(filtered.data.get(name) for name in filtered.filters)
     return render(
         request,
@@ -115,7 +114,7 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
             "collection": collection,
             "counts": summaries.count_photos([collection])[collection.pk],
             "run": summaries.measure_run(collection, since=_read_moment(request.GET.get("since", ""))),
-            "tiles": with_faces(photos.filter(uid__in=_read_uids(request.GET.getlist("tile")))),
+            "tiles": photos.filter(uid__in=_read_uids(request.GET.getlist("tile"))).with_faces(),
             "is_mine": collection.owner_id == request.user.pk,
             "taxonomy": choose_taxonomy(request, collection=collection),
         },
@@ -126,12 +125,6 @@ def choose_taxonomy(request: UserRequest, *, collection: Collection) -> str:
     """The grouping asked for in the address, else the collection's own."""
     asked = request.GET.get("taxonomy", "")
     return asked if asked in TAXONOMIES else collection.taxonomy
-
-
-def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
-    """Photos with `counted_faces`, and each face with its current prediction: three queries for any number."""
-    faces: QuerySet[Any] = Face.objects.counted().with_current_predictions()
-    return photos.prefetch_related(Prefetch("faces", queryset=faces, to_attr="counted_faces"))
 
 
 def _read_page(photos: QuerySet[Photo], *, order: str, cursor: str) -> paging.Page:

@@ -15,7 +15,7 @@ from classifier.forms import UploadForm
 from classifier.models import Collection, Photo, Upload, UploadItem
 from classifier.services import rates, uploads
 from classifier.views.access import UserRequest, login_required
-from classifier.views.collections import choose_taxonomy, with_faces
+from classifier.views.collections import choose_taxonomy
 
 # What a refused request answers; the script tells the sentence and offers to try again.
 REFUSAL_STATUS = {
@@ -55,7 +55,7 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
         return redirect("upload-detail", uid=made.uid)
     items = list(made.items.select_related("photo"))
     accepted = made.items.filter(outcome=UploadItem.Outcome.ACCEPTED)
-    tiles = with_faces(Photo.objects.filter(upload_items__in=accepted).order_by("upload_items__number"))
+    tiles = Photo.objects.filter(upload_items__in=accepted).order_by("upload_items__number").with_faces()
     context = {**_outcome_context(made, items=items), "collection": collection, "tiles": tiles, "is_mine": True}
     context["taxonomy"] = choose_taxonomy(request, collection=collection)
     return render(request, "uploads/_outcomes.html", context)
