@@ -4,7 +4,7 @@ from classifier.models.accounts import AccessToken, Invitation, User
 from classifier.models.audit import AuditEvent
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.explanations import Explanation
-from classifier.models.faces import Face, Prediction
+from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
 from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
@@ -22,6 +22,7 @@ __all__ = [
     "CollectionShare",
     "Explanation",
     "Face",
+    "Guess",
     "Invitation",
     "Job",
     "Leased",

@@ -18,7 +18,6 @@ from classifier.services import deletion, explanations, predictions, rerun
 from classifier.services.paging import find_neighbours
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy
-from ml.labels import FINEST, TAXONOMIES
 
 # A photo never becomes a page of this site, whatever its bytes say.
 FILE_HEADERS = {
@@ -56,7 +55,6 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
         "next_face": faces[(place + 1) % len(faces)] if face else None,
         "answers": _describe(face, taxonomy=taxonomy),
         "taxonomy": taxonomy,
-        "taxonomies": TAXONOMIES,
         "is_mine": photo.collection.owner_id == request.user.pk,
         "explainable": explanations.explainable(face) if face else (),
         "opened": _open_explanation(face, attribute=request.GET.get("explain", "")) if face else {},
@@ -138,7 +136,7 @@ def _chosen_place(request: HttpRequest, *, faces: list[Face]) -> int:
     return next((place for place, face in enumerate(faces) if str(face.number) == asked), 0)
 
 
-def _describe(face: Face | None, *, taxonomy: str) -> dict[str, Any]:
+def _describe(face: Face | None, *, taxonomy: str | None) -> dict[str, Any]:
     prediction = face.prediction if face else None
     return predictions.describe_prediction(prediction, taxonomy=taxonomy) if prediction else {}
 
@@ -148,7 +146,7 @@ def _open_explanation(face: Face, *, attribute: str) -> dict[str, Any]:
     if attribute not in explanations.explainable(face):
         return {}
     answer = explanations.read_answer(face, attribute=attribute)
-    guess = _describe(face, taxonomy=FINEST).get(attribute, {})
+    guess = _describe(face, taxonomy=None).get(attribute, {})
     return {"attribute": attribute, "answer": answer, "guess": guess}
 
 
