@@ -16,9 +16,10 @@ from pathlib import Path
 
 import torch
 
-from ml import checkpoint, data, held_out, network, sources
-from ml.card import ModelCard
+from ml import data, held_out, sources
 from ml.commands import BadRecipe, new_checkpoint, told_errors
+from ml.model import checkpoint, network
+from ml.model.card import ModelCard
 from ml.training import setup
 
 

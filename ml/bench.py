@@ -23,11 +23,11 @@ from tqdm import tqdm
 from ml import faces, files, photos
 from ml.batching.work import start_workers
 from ml.benching import growth, measuring, sample, ways
-from ml.card import DEFAULT_DIR
 from ml.commands import known_device, positive, told_errors
+from ml.model.card import DEFAULT_DIR
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import Runtime
 from ml.pipeline import FacePipeline
-from ml.precision import PRECISIONS
-from ml.runtime import Runtime
 
 PHOTOS_A_TURN = 32
 # A GPU is fed by photos decoded ahead: a short turn would measure how it waits for the first ones.

@@ -20,11 +20,11 @@ import torch
 from tqdm import tqdm
 
 from ml import data, held_out, sources, splits
-from ml.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
 from ml.commands import BadRecipe, known_device, told_errors, writable_folder
 from ml.measuring import fitting
 from ml.measuring.predictions import FACES_AT_ONCE
-from ml.runtime import Runtime, load_runtime
+from ml.model.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
+from ml.model.runtime import Runtime, load_runtime
 
 Targets = dict[str, dict[str, float]]  # attribute -> grouping -> accuracy, 0..1
 

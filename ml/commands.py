@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ml.card import CARD_FILE, CheckpointError
 from ml.data import BadData, DataWarning
+from ml.model.card import CARD_FILE, CheckpointError
 
 
 class BadRecipe(ValueError):

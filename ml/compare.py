@@ -19,15 +19,15 @@ from typing import Any
 from PIL import Image
 
 from ml import data, held_out, sources
-from ml.card import DEFAULT_DIR
 from ml.commands import known_device, told_errors, writable_file
 from ml.files import replace_file
 from ml.measuring import comparing, same_answers
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
-from ml.precision import PRECISIONS
+from ml.model.card import DEFAULT_DIR
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import RUNTIMES, Runtime, load_runtime
 from ml.preprocess import Preset
 from ml.reporting import comparison_page, html, numbers
-from ml.runtime import RUNTIMES, Runtime, load_runtime
 
 SHOWN_FACES = 24  # of each attribute on the page
 MOST_FACES = 500  # the page is one file: so many are about 3 MB

@@ -15,16 +15,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tqdm import tqdm
 
-from ml import heat, photos
-from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard
+from ml import photos
 from ml.commands import known_device, told_errors, writable_file
-from ml.explaining import CannotExplain
 from ml.faces import FaceDetector
 from ml.files import replace_file
-from ml.heat import GRADCAM, METHODS, SHAP, Explanation
+from ml.model import heat
+from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard
+from ml.model.explaining import CannotExplain
+from ml.model.heat import GRADCAM, METHODS, SHAP, Explanation
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import Chip, Preset, cut_chip, whole_image
 from ml.reporting.figures import INK, QUIET, as_png
-from ml.runtime import TorchRuntime
 
 PANEL_INCHES = 3.0
 NAMES = {GRADCAM: "Where it looked (Grad-CAM)", SHAP: "For and against (SHAP values)"}

@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml import card as cards
-from ml import checkpoint, data, held_out, network, quantising, sources
+from ml import data, held_out, quantising, sources
 from ml.commands import told_errors, writable_folder
 from ml.measuring.predictions import predict_faces
+from ml.model import card as cards
+from ml.model import checkpoint, network
+from ml.model.runtime import BATCH, ONNX_INPUT, OnnxRuntime
 from ml.preprocess import to_input
-from ml.runtime import BATCH, ONNX_INPUT, OnnxRuntime
 
 # The largest difference between torch's and ONNX Runtime's logits, both float32. Rounding in another order makes about
 # 1e-5; a millionth of it would matter to nobody, a wrong graph is off by far more.

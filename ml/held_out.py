@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ml import data
-from ml.card import ModelCard
 from ml.datasets import decode
+from ml.model.card import ModelCard
 from ml.sources import Source, read_source
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml import checkpoint, foreign, labels, network, trunks
-from ml.card import DamagedCheckpoint, ModelCard, OtherFormat
+from ml import labels
 from ml.commands import new_checkpoint, told_errors
+from ml.model import checkpoint, foreign, network, trunks
+from ml.model.card import DamagedCheckpoint, ModelCard, OtherFormat
 from ml.preprocess import IMAGENET_PRESET
 
 ARCH = "resnet34"

@@ -10,13 +10,13 @@ import torch
 from ml import photos, quality
 from ml.batching.batches import BatchWay
 from ml.batching.work import STAGES, Work, classify, ms_since, start_workers, try_together
-from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
-from ml.explaining import CannotExplain
 from ml.faces import DETECTOR_VERSION, FaceDetector
-from ml.heat import METHODS, Explanation
+from ml.model.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
+from ml.model.explaining import CannotExplain
+from ml.model.heat import METHODS, Explanation
+from ml.model.runtime import Runtime, load_runtime
 from ml.preprocess import Chip, cut_chip
 from ml.requests import ALL_ATTRIBUTES, PhotoRequest, PhotoResult
-from ml.runtime import Runtime, load_runtime
 
 __all__ = ["STAGES", "FacePipeline", "PhotoRequest", "PhotoResult"]
 
@@ -46,7 +46,7 @@ class FacePipeline:
         `threads` caps torch's threads of the whole process and the photos looked at side by side. `runtime` is torch or
         onnx; None is what the folder holds. `precision`, of torch, is float32 or bfloat16, for the network and for the
         detector where that can have it; None is what suits the device.
-        Raises what `ml.runtime.load_runtime` raises.
+        Raises what `ml.model.runtime.load_runtime` raises.
         """
         if threads is not None:
             torch.set_num_threads(threads)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import card as cards
 from ml import data, metrics
 from ml.measuring.alignment import Aligned, align
 from ml.measuring.grouping import NothingInCommon
 from ml.measuring.predictions import Predictions
-from ml.runtime import BATCH, ONNX_INPUT, as_onnx_input
+from ml.model import card as cards
+from ml.model.runtime import BATCH, ONNX_INPUT, as_onnx_input
 
 # The share that int8 may lose in any group, in any attribute.
 LARGEST_LOSS = 0.005

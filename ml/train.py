@@ -19,10 +19,11 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
-from ml import checkpoint, data
-from ml.card import ModelCard
+from ml import data
 from ml.commands import BadRecipe, known_device, positive, told_errors
-from ml.precision import has_fast_bfloat16
+from ml.model import checkpoint
+from ml.model.card import ModelCard
+from ml.model.precision import has_fast_bfloat16
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches

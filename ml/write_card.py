@@ -13,10 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
 from ml import data
-from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.commands import told_errors
 from ml.files import replace_file
 from ml.measuring import measures
+from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
 
 MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"

@@ -15,7 +15,7 @@ from ml.batching.cropping import cut_chips
 from ml.batching.reading import read_ahead
 from ml.batching.work import Work, classify, ms_since, try_together
 from ml.faces import FaceDetector
-from ml.runtime import Runtime
+from ml.model.runtime import Runtime
 
 # A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a
 # pixel: 64 photos of a megapixel are 200 MB, and as many again wait. How large a photo is shows only when it was read:

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ml import photos, quality
 from ml.faces import DetectedFace
+from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
-from ml.runtime import Runtime
 
 STAGES = ("decode", "detect", "align", "classify")
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ml import calibration, data, labels, metrics
-from ml.card import ModelCard
+from ml import data, labels, metrics
 from ml.measuring.alignment import align
 from ml.measuring.grouping import Grouping, NothingInCommon, find_grouping
 from ml.measuring.predictions import Predictions
+from ml.model import calibration
+from ml.model.card import ModelCard
 
 LEAST_IMAGES = 50  # with fewer an attribute is left as it was
 FEW_IMAGES = 1000  # with fewer its numbers are told to be loose

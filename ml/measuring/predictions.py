@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ml import data, labels
 from ml.measuring import mapping as mappings
-from ml.runtime import Runtime
+from ml.model.runtime import Runtime
 
 FACES_AT_ONCE = 256
 

@@ -12,8 +12,8 @@ from ml import data
 from ml.faces import FaceDetector
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
+from ml.model.runtime import Runtime
 from ml.preprocess import Preset, cut_chip
-from ml.runtime import Runtime
 
 CANVAS_SIDES, TURN_DEGREES = 2.0, 15.0  # a chip on a grey canvas of twice its side, turned by up to this
 GREY = (127, 127, 127)

@@ -9,8 +9,9 @@ import lightning
 import torch
 from torch import Tensor
 
-from ml import labels, network
-from ml.card import ModelCard
+from ml import labels
+from ml.model import network
+from ml.model.card import ModelCard
 from ml.preprocess import Preset
 from ml.training import losses
 from ml.training.augment import augment

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml import checkpoint, data, labels, network, pretrained, sources, splits, trunks
+from ml import data, labels, sources, splits
 from ml.commands import BadRecipe
+from ml.model import checkpoint, network, pretrained, trunks
 from ml.preprocess import IMAGENET_PRESET, Preset
 from ml.training import losses
 from ml.training.feeding import as_batch, as_input

@@ -9,8 +9,8 @@ from ml import bench
 from ml.benching import growth, measuring, sample, ways
 from ml.benching.ways import Seen
 from ml.faces import FaceDetector
+from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
-from ml.runtime import TorchRuntime
 from tests import pictures
 
 MEASURED = {"photos_per_second", "faces_per_second", "stages_ms", "peak_rss_mb"}

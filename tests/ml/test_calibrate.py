@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml import calibrate, calibration, checkpoint, data, export, held_out, labels, metrics, sources
-from ml import card as cards
+from ml import calibrate, data, export, held_out, labels, metrics, sources
 from ml.commands import BadRecipe
 from ml.datasets import fairface
 from ml.measuring import fitting
-from ml.runtime import OnnxRuntime, Runtime, TorchRuntime
+from ml.model import calibration, checkpoint
+from ml.model import card as cards
+from ml.model.runtime import OnnxRuntime, Runtime, TorchRuntime
 
 HELD_OUT = 30
 

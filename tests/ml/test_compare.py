@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from ml import checkpoint, compare, data, labels
+from ml import compare, data, labels
 from ml.measuring import comparing, same_answers
 from ml.measuring.predictions import Predictions
+from ml.model import checkpoint
 from ml.reporting import comparison_page
 
 GENDER = {"gender": data.classes_in("gender")}

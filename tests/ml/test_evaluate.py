@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import card as cards
-from ml import checkpoint, data, evaluate, export, labels, network
+from ml import data, evaluate, export, labels
 from ml.datasets import fairface
 from ml.measuring import whole_way
+from ml.model import card as cards
+from ml.model import checkpoint, network
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import Chip
-from ml.runtime import TorchRuntime
 from tests.ml.conftest import TinyTrunk
 
 HUMAN = Path(evaluate.__file__).parent / "configs" / "peers" / "human.toml"

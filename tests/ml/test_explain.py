@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import card as cards
-from ml import checkpoint, explain, explaining, heat, labels, network, trunks
+from ml import explain, labels
+from ml.model import card as cards
+from ml.model import checkpoint, explaining, heat, network, trunks
+from ml.model.runtime import OnnxRuntime, Runtime
 from ml.preprocess import IMAGENET_PRESET, Preset
-from ml.runtime import OnnxRuntime, Runtime
 from tests import pictures
 
 SIZE = 64

@@ -5,12 +5,13 @@ import onnx
 import pytest
 import torch
 
-from ml import card as cards
-from ml import checkpoint, data, export, labels, network, quantising, trunks
+from ml import data, export, labels, quantising
 from ml.datasets import fairface
 from ml.measuring.predictions import Predictions
+from ml.model import card as cards
+from ml.model import checkpoint, network, trunks
+from ml.model.runtime import OnnxRuntime
 from ml.preprocess import IMAGENET_PRESET, Preset
-from ml.runtime import OnnxRuntime
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torchvision import models
 
-from ml import card as cards
-from ml import foreign, import_fairface, labels
+from ml import import_fairface, labels
+from ml.model import card as cards
+from ml.model import foreign
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import IMAGENET_PRESET
-from ml.runtime import TorchRuntime
 
 # As FairFace's own predict.py slices its 18 outputs.
 SLICES = {"race": slice(0, 7), "gender": slice(7, 9), "age": slice(9, 18)}

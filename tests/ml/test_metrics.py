@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ml import calibration, labels, metrics
+from ml import labels, metrics
+from ml.model import calibration
 
 
 def test_accuracies_of_a_handful():

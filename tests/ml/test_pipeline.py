@@ -10,10 +10,10 @@ from ml import labels, photos
 from ml import pipeline as pipelines
 from ml.batching.batches import read_tensor
 from ml.faces import FaceDetector, Settings
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
-from ml.precision import PRECISIONS
 from ml.requests import Chip, PhotoRequest
-from ml.runtime import TorchRuntime
 from tests import pictures
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ml import heat, network, runtime
-from ml.precision import has_fast_bfloat16
+from ml.model import heat, network, runtime
+from ml.model.precision import has_fast_bfloat16
 from tests import pictures
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import card as cards
-from ml import checkpoint, commands, data, files, network, sources, trunks
+from ml import commands, data, files, sources
 from ml.datasets import fairface
+from ml.model import card as cards
+from ml.model import checkpoint, network, trunks
 from ml.preprocess import Chip, Preset
 
 

@@ -16,9 +16,9 @@ from ml.detecting.sheet import PhotoSheet
 from ml.detecting.stack import PhotoStack
 from ml.detecting.views import OnePhoto
 from ml.faces import FaceDetector, Settings
+from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
-from ml.runtime import TorchRuntime
 from tests import pictures
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

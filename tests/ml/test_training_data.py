@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ml import data, labels, train
-from ml.card import OtherLabels, read_card
+from ml.model.card import OtherLabels, read_card
 from ml.training import setup
 from tests.ml.conftest import RECIPE, read_log
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ml.trunks import ConvNorm, TorchvisionTrunk, Trunk
+from ml.model.trunks import ConvNorm, TorchvisionTrunk, Trunk
 
 
 class AttributeNet(nn.Module):

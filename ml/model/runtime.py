@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml import checkpoint, explaining, metrics, network
-from ml.card import (
+from ml import metrics
+from ml.model import checkpoint, explaining, network
+from ml.model.card import (
     DEFAULT_DIR,
     ONNX_FILE,
     WEIGHTS_FILE,
@@ -23,8 +24,8 @@ from ml.card import (
     find_weights,
     read_pair,
 )
-from ml.heat import Explanation
-from ml.precision import choose_precision
+from ml.model.heat import Explanation
+from ml.model.precision import choose_precision
 from ml.preprocess import to_input
 
 Chips = np.ndarray | Tensor

@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
-from ml import foreign
-from ml.card import DamagedCheckpoint, MissingCheckpoint
-from ml.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, TimmTrunk, TorchvisionTrunk
+from ml.model import foreign
+from ml.model.card import DamagedCheckpoint, MissingCheckpoint
+from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, TimmTrunk, TorchvisionTrunk
 
 # Heads of classifiers, and the decoder of a masked autoencoder.
 _NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask_token")

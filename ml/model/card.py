@@ -13,7 +13,7 @@ from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
-DEFAULT_DIR = Path(__file__).parent / "weights"
+DEFAULT_DIR = Path(__file__).parents[1] / "weights"
 
 
 class CheckpointError(Exception):

@@ -7,8 +7,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ml import network, trunks
-from ml.card import (
+from ml.model import network, trunks
+from ml.model.card import (
     DEFAULT_DIR,
     WEIGHTS_FILE,
     DamagedCheckpoint,

@@ -15,8 +15,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.card import CheckpointError, MissingRuntime, ModelCard
-from ml.heat import GRADCAM, METHODS, Explanation
+from ml.model.card import CheckpointError, MissingRuntime, ModelCard
+from ml.model.heat import GRADCAM, METHODS, Explanation
 from ml.preprocess import FAIRFACE_MARGIN, to_input
 
 SEED = 1

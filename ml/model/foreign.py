@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ml.card import DamagedCheckpoint, MissingCheckpoint, UnsafeCheckpoint
+from ml.model.card import DamagedCheckpoint, MissingCheckpoint, UnsafeCheckpoint
 
 _ZIP = b"PK\x03\x04"  # what torch.save writes since 1.6
 # Where others put the state dict inside what they saved.
