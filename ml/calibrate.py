@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ml import data, held_out, sources, splits
 from ml.commands import BadRecipe, known_device, told_errors, writable_folder
+from ml.datasets import face_set, held_out, sources, splits
 from ml.measuring import fitting
 from ml.measuring.predictions import FACES_AT_ONCE
 from ml.model.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
@@ -30,7 +30,7 @@ Targets = dict[str, dict[str, float]]  # attribute -> grouping -> accuracy, 0..1
 
 
 def calibrate(
-    card: ModelCard, *, runtime: Runtime, faces: data.FaceSet, targets: Targets | None = None
+    card: ModelCard, *, runtime: Runtime, faces: face_set.FaceSet, targets: Targets | None = None
 ) -> tuple[ModelCard, dict[str, fitting.Fit]]:
     """The card with temperatures and thresholds fitted on images that no training touched, and what was fitted.
 
@@ -48,7 +48,7 @@ def calibrate(
                 card, values, faces, attribute=attribute, grouping=grouping, targets=wanted
             )
     if not fits:
-        raise data.BadData(f"nothing of {card.name} can be calibrated on these {len(faces)} images")
+        raise face_set.BadData(f"nothing of {card.name} can be calibrated on these {len(faces)} images")
     told = {attribute: fitting.describe_fit(fit) for attribute, fit in fits.items()}
     return (
         replace(
@@ -70,7 +70,7 @@ def calibrate(
     )
 
 
-def read_logits(runtime: Runtime, faces: data.FaceSet) -> dict[str, np.ndarray]:
+def read_logits(runtime: Runtime, faces: face_set.FaceSet) -> dict[str, np.ndarray]:
     """Logits (N, K) per attribute."""
     parts = []
     with tqdm(total=len(faces), desc="calibrate", unit="face", disable=None) as progress:
@@ -107,7 +107,7 @@ def next_name(name: str) -> str:
     return f"{again[1]}-{int(again[2] or 1) + 1}" if again else f"{name}-calibrated"
 
 
-def read_faces(args: argparse.Namespace, *, card: ModelCard) -> data.FaceSet:
+def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet:
     """The data set that the options name, else what the checkpoint's recipe held out."""
     if sources.names_a_set(args):
         faces = sources.read_source(sources.from_arguments(args), preset=card.preset)

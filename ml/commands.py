@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ml.data import BadData, DataWarning
+from ml.datasets.face_set import BadData, DataWarning
 from ml.model.card import CARD_FILE, CheckpointError
 
 

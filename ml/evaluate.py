@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ml import data, held_out, sources
 from ml.commands import known_device, told_errors, writable_file, writable_folder
-from ml.datasets import fairface
+from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
 from ml.measuring import long_table, measures
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
@@ -74,7 +73,7 @@ def record(folder: Path, *, report: dict[str, Any]) -> ModelCard:
     Raises SharedImages for measures on images that the model was trained on.
     """
     if report["data"]["seen"]:
-        raise data.SharedImages("Not recorded: the model was trained on these images")
+        raise face_set.SharedImages("Not recorded: the model was trained on these images")
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
     found = {report["data"]["name"]: measures.shorten(report["measures"])}

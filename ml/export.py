@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml import data, held_out, quantising, sources
+from ml import quantising
 from ml.commands import told_errors, writable_folder
+from ml.datasets import face_set, held_out, sources
 from ml.measuring.predictions import predict_faces
 from ml.model import card as cards
 from ml.model import checkpoint, network
@@ -100,7 +101,7 @@ def generate_chips(size: int) -> np.ndarray:
 
 
 def export(
-    folder: Path, *, out: Path, faces: data.FaceSet | None, int8: bool, name: str | None = None
+    folder: Path, *, out: Path, faces: face_set.FaceSet | None, int8: bool, name: str | None = None
 ) -> cards.ModelCard:
     """Export a checkpoint, compare it, and only then write it with its card. Returns the card.
 
@@ -147,7 +148,7 @@ def export(
     )
 
 
-def read_faces(args: argparse.Namespace) -> data.FaceSet | None:
+def read_faces(args: argparse.Namespace) -> face_set.FaceSet | None:
     """The chips that the options name; int8 is not measured on images that the checkpoint was trained on."""
     if args.data is None:
         return None

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ml import labels
 from ml.commands import show, told_errors, writable_file
-from ml.data import EmptySet
+from ml.datasets.face_set import EmptySet
 from ml.files import replace_file
 from ml.model.card import DEFAULT_DIR, read_card
 

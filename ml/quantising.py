@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import data, metrics
+from ml import metrics
+from ml.datasets import face_set
 from ml.measuring.alignment import Aligned, align
 from ml.measuring.grouping import NothingInCommon
 from ml.measuring.predictions import Predictions
@@ -40,7 +41,7 @@ class Loss:
         return self.before - self.after
 
 
-def split_faces(faces: data.FaceSet) -> tuple[np.ndarray, data.FaceSet]:
+def split_faces(faces: face_set.FaceSet) -> tuple[np.ndarray, face_set.FaceSet]:
     """Chips to calibrate on, drawn at random, and the rest to measure on: never the same ones.
 
     Raises ExportRefused where there are not enough for both.
@@ -97,7 +98,7 @@ def _quiet_about_vectors() -> Iterator[None]:
         root.removeFilter(told)
 
 
-def measure_losses(before: Predictions, *, after: Predictions, faces: data.FaceSet) -> list[Loss]:
+def measure_losses(before: Predictions, *, after: Predictions, faces: face_set.FaceSet) -> list[Loss]:
     """Per labelled attribute, over all chips and in each group that has any, the accuracies of both.
 
     The groups are those of race, or where the set has no such labels, those of the attribute itself. Raises
@@ -119,7 +120,7 @@ def measure_losses(before: Predictions, *, after: Predictions, faces: data.FaceS
     return losses
 
 
-def _groups(told: Aligned, faces: data.FaceSet) -> dict[str, np.ndarray]:
+def _groups(told: Aligned, faces: face_set.FaceSet) -> dict[str, np.ndarray]:
     """Who is among the aligned faces (M,) bool: all, and each group with any face."""
     groups = {"all": np.ones(len(told.rows), dtype=bool)}
     if "race" in faces.classes:
@@ -129,7 +130,7 @@ def _groups(told: Aligned, faces: data.FaceSet) -> dict[str, np.ndarray]:
     return groups | {name: of == number for number, name in enumerate(names) if np.any(of == number)}
 
 
-def tell_losses(losses: Sequence[Loss], *, faces: data.FaceSet) -> None:
+def tell_losses(losses: Sequence[Loss], *, faces: face_set.FaceSet) -> None:
     """Print what int8 does to each group, and the groups of which that is not known."""
     for loss in losses:
         print(

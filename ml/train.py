@@ -19,8 +19,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
-from ml import data
 from ml.commands import BadRecipe, known_device, positive, told_errors
+from ml.datasets import face_set
 from ml.model import checkpoint
 from ml.model.card import ModelCard
 from ml.model.precision import has_fast_bfloat16
@@ -94,7 +94,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
 def fit(
     wanted: recipe.Recipe,
     *,
-    sets: tuple[data.FaceSet, data.FaceSet],
+    sets: tuple[face_set.FaceSet, face_set.FaceSet],
     preset: Preset,
     teachers: Sequence[Teacher],
     args: argparse.Namespace,
@@ -205,7 +205,7 @@ def build_trainer(
 
 def _card(
     wanted: recipe.Recipe,
-    training: data.FaceSet,
+    training: face_set.FaceSet,
     heads: dict[str, tuple[str, ...]],
     preset: Preset,
     *,

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from ml import data, photos, preprocess
+from ml import photos, preprocess
+from ml.datasets import face_set
 
 DECODING_THREADS = os.cpu_count() or 2
 
@@ -27,7 +28,7 @@ class ImageStore:
         self._members = {name: archive for archive in archives for name in archive.namelist() if is_image(name)}
         count = sum(is_image(name) for archive in archives for name in archive.namelist())
         if count > len(self._members):
-            raise data.BadData(f"{count - len(self._members)} names occur more than once in the zips")
+            raise face_set.BadData(f"{count - len(self._members)} names occur more than once in the zips")
 
     def names(self) -> list[str]:
         """All images: zips in their own order, folders sorted; names with `/`, relative to the folder."""
@@ -69,12 +70,12 @@ def open_store(place: Path, *, shards: Sequence[str] | None = None) -> Iterator[
         paths = sorted(place.glob("*.zip"))
     missing = [str(path) for path in paths or [place] if not path.exists()]
     if missing:
-        raise data.MissingFiles("Not there", names=missing)
+        raise face_set.MissingFiles("Not there", names=missing)
     with ExitStack() as stack:
         try:
             archives = [stack.enter_context(zipfile.ZipFile(path)) for path in paths]
         except zipfile.BadZipFile as error:
-            raise data.BadData(f"A zip is damaged ({error})", names=[str(path) for path in paths]) from error
+            raise face_set.BadData(f"A zip is damaged ({error})", names=[str(path) for path in paths]) from error
         yield ImageStore(archives=archives) if archives else ImageStore(folder=place)
 
 
@@ -101,7 +102,7 @@ class Unknown:
     def tell(self, *, skip: bool) -> int:
         """Raise UnknownLabels, or with `skip` warn; how many there are."""
         if self.names and not skip:
-            raise data.UnknownLabels(f"{len(self.names)} unknown labels", names=self.names)
+            raise face_set.UnknownLabels(f"{len(self.names)} unknown labels", names=self.names)
         if self.names:
             _warn(f"{len(self.names)} files left out, their labels are unknown", self.names)
         return len(self.names)
@@ -111,10 +112,10 @@ def read_faces(
     store: ImageStore,
     examples: Iterable[Example],
     *,
-    classes: Mapping[str, data.Classes],
+    classes: Mapping[str, face_set.Classes],
     size: int,
     left_out: Mapping[str, int] | None = None,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Decode the examples' chips at (size, size) into one array, in order.
 
     Unreadable images are left out with a warning and counted. Raises MissingFiles and EmptySet.
@@ -122,7 +123,7 @@ def read_faces(
     chosen = list(examples)
     missing = [example.file for example in chosen if not store.has(example.file)]
     if missing:
-        raise data.MissingFiles(f"{len(missing)} of {len(chosen)} images are not there", names=missing)
+        raise face_set.MissingFiles(f"{len(missing)} of {len(chosen)} images are not there", names=missing)
     images = np.empty((len(chosen), size, size, 3), dtype=np.uint8)
     sides = np.zeros(len(chosen))
 
@@ -152,11 +153,11 @@ def read_faces(
             images[place] = images[index]
         images, sides, chosen = images[: len(kept)], sides[kept], [chosen[index] for index in kept]
     if not chosen:
-        raise data.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
-    return data.FaceSet(
+        raise face_set.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
+    return face_set.FaceSet(
         images=images,
         targets={
-            name: np.array([example.targets.get(name, data.UNKNOWN) for example in chosen], dtype=np.int64)
+            name: np.array([example.targets.get(name, face_set.UNKNOWN) for example in chosen], dtype=np.int64)
             for name in classes
         },
         files=tuple(example.file for example in chosen),
@@ -176,4 +177,4 @@ def _years(examples: Sequence[Example]) -> np.ndarray | None:
 
 
 def _warn(message: str, names: Sequence[str]) -> None:
-    warnings.warn(f"{message}: {', '.join(names[:5])}", data.DataWarning, stacklevel=3)
+    warnings.warn(f"{message}: {', '.join(names[:5])}", face_set.DataWarning, stacklevel=3)

@@ -2,8 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from ml import data
-from ml.datasets import decode
+from ml.datasets import decode, face_set
 
 
 def read_folders(
@@ -11,10 +10,10 @@ def read_folders(
     *,
     size: int,
     attribute: str = "race",
-    classes: data.Classes | None = None,
+    classes: face_set.Classes | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read all images under `root` (a folder, or zips), the name of the first folder being the class.
 
     `classes` None makes the folders themselves the classes of `attribute`, sorted. A second folder is the identity,
@@ -25,7 +24,7 @@ def read_folders(
     with decode.open_store(root) as store:
         parts = {name: PurePosixPath(name).parts for name in store.names()}
         if classes is None:
-            classes = data.own_classes(
+            classes = face_set.own_classes(
                 attribute, sorted({folders[0] for folders in parts.values() if len(folders) > 1})
             )
         unknown = decode.Unknown()

@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml import data
-from ml.datasets import decode, texts
+from ml.datasets import decode, face_set, texts
 
 
 def read_list(
     path: Path,
     *,
-    classes: data.Classes,
+    classes: face_set.Classes,
     size: int,
     root: Path | None = None,
     order: Sequence[str] | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read the images that a list names, with labels of one attribute, at (size, size).
 
     `classes` says which attribute and taxonomy the labels are in. Paths are relative to `root` (None: the list's
@@ -39,7 +38,7 @@ def read_list(
         return decode.read_faces(store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out)
 
 
-def parse_line(line: str, *, classes: data.Classes, order: Sequence[str] | None = None) -> tuple[str, int] | None:
+def parse_line(line: str, *, classes: face_set.Classes, order: Sequence[str] | None = None) -> tuple[str, int] | None:
     """The path and the position of the label in the classes; None for a label that is not known.
 
     Of several readings (`a b/1.jpg East Asian`) the longest label wins.

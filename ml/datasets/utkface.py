@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ml import data, labels
-from ml.datasets import decode
+from ml import labels
+from ml.datasets import decode, face_set
 
 TAXONOMY = "utkface-5"
 
@@ -23,12 +23,12 @@ def parse_name(name: str) -> tuple[int, int, int] | None:
     return (years, gender, race) if gender < 2 and race < 5 else None
 
 
-def utkface_classes() -> dict[str, data.Classes]:
+def utkface_classes() -> dict[str, face_set.Classes]:
     """Race in UTKFace's five groups, gender and age bins in FairFace's labels."""
     return {
-        "race": data.classes_in("race", taxonomy=TAXONOMY),
-        "gender": data.classes_in("gender"),
-        "age": data.classes_in("age"),
+        "race": face_set.classes_in("race", taxonomy=TAXONOMY),
+        "gender": face_set.classes_in("gender"),
+        "age": face_set.classes_in("age"),
     }
 
 
@@ -48,7 +48,7 @@ def read_utkface(
     shards: Sequence[str] | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read the images of zips, or of a folder, at (size, size), with `years` exact; `limit` stops after so many.
 
     Raises MissingFiles, and UnknownLabels where a name does not tell all three labels (UTKFace has a few).

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ml import data, labels, metrics
+from ml import labels, metrics
+from ml.datasets import face_set
 from ml.measuring.alignment import align
 from ml.measuring.grouping import Grouping, NothingInCommon, find_grouping
 from ml.measuring.predictions import Predictions
@@ -54,19 +55,19 @@ def groupings_of(card: ModelCard, attribute: str) -> tuple[str, ...]:
     return (attribute,)
 
 
-def find_labelled_groups(card: ModelCard, faces: data.FaceSet, *, attribute: str) -> Grouping | None:
+def find_labelled_groups(card: ModelCard, faces: face_set.FaceSet, *, attribute: str) -> Grouping | None:
     """The finest groups that labels and network can say; None, with a warning, where there is too little to fit on."""
     kept = f"{attribute} stays as it was"
     if attribute not in faces.classes:
         _warn(f"the images have no labels of {attribute}: {kept}")
         return None
-    own, labelled = data.Classes(attribute, card.labels[attribute]), faces.classes[attribute]
+    own, labelled = face_set.Classes(attribute, card.labels[attribute]), faces.classes[attribute]
     try:
         grouping = find_grouping([own, labelled])
     except NothingInCommon as error:
         _warn(f"{error}: {kept}")
         return None
-    count = int(np.sum(grouping.place_labels(faces.targets[attribute], classes=labelled) != data.UNKNOWN))
+    count = int(np.sum(grouping.place_labels(faces.targets[attribute], classes=labelled) != face_set.UNKNOWN))
     if count < LEAST_IMAGES:
         _warn(f"{count} images with a label of {attribute} are too few to calibrate it: {kept}")
         return None
@@ -78,7 +79,7 @@ def find_labelled_groups(card: ModelCard, faces: data.FaceSet, *, attribute: str
 def fit_attribute(
     card: ModelCard,
     logits: np.ndarray,
-    faces: data.FaceSet,
+    faces: face_set.FaceSet,
     *,
     attribute: str,
     grouping: Grouping,
@@ -88,7 +89,7 @@ def fit_attribute(
 
     `targets` are accuracies by grouping, over `calibration.TARGETS`.
     """
-    own = data.Classes(attribute, card.labels[attribute])
+    own = face_set.Classes(attribute, card.labels[attribute])
 
     def answer(temperature: float) -> Predictions:
         vectors = {attribute: metrics.softmax(logits.astype(np.float64) / temperature)}
@@ -119,7 +120,7 @@ def fit_attribute(
 
 def _fit_thresholds(
     card: ModelCard,
-    faces: data.FaceSet,
+    faces: face_set.FaceSet,
     *,
     answers: tuple[Predictions, Predictions],
     finest: Grouping,
@@ -144,7 +145,7 @@ def _fit_thresholds(
                 _warn(f"{attribute} in {name} does not reach {target:.0%}: nearly every face will be unsure")
         elif name in card.thresholds.get(attribute, {}):
             value = card.thresholds[attribute][name]
-            groups = data.classes_in(attribute, taxonomy=name)
+            groups = face_set.classes_in(attribute, taxonomy=name)
             before, after = (_confidence(answer, groups=groups) for answer in answers)
             moved = calibration.move_threshold(before, after, threshold=value)
             found[name] = Threshold(moved, float(np.mean(after >= moved)))
@@ -152,7 +153,7 @@ def _fit_thresholds(
     return found
 
 
-def _confidence(answer: Predictions, *, groups: data.Classes) -> np.ndarray:
+def _confidence(answer: Predictions, *, groups: face_set.Classes) -> np.ndarray:
     """The top probability (N,) of every face in these groups."""
     own = answer.classes[groups.attribute]
     vectors = find_grouping([groups, own]).sum_vectors(answer.vectors[groups.attribute], classes=own)
@@ -187,4 +188,4 @@ def tell_fits(fits: Mapping[str, Fit]) -> str:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, data.DataWarning, stacklevel=2)
+    warnings.warn(message, face_set.DataWarning, stacklevel=2)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ml import data
+from ml.datasets import face_set
 from ml.faces import FaceDetector
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
@@ -20,7 +20,12 @@ GREY = (127, 127, 127)
 
 
 def measure_whole_way(
-    large: data.FaceSet, chips: data.FaceSet, *, runtime: Runtime, detector: FaceDetector | None = None, seed: int = 1
+    large: face_set.FaceSet,
+    chips: face_set.FaceSet,
+    *,
+    runtime: Runtime,
+    detector: FaceDetector | None = None,
+    seed: int = 1,
 ) -> dict[str, Any]:
     """The measures after detection, and those of the same faces' chips beside them.
 
@@ -41,7 +46,7 @@ def measure_whole_way(
 
 
 def find_again(
-    faces: data.FaceSet, *, preset: Preset, detector: FaceDetector, seed: int = 1
+    faces: face_set.FaceSet, *, preset: Preset, detector: FaceDetector, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """The chips (M, S, S, 3) of the faces that are found on their canvases, and these faces' positions (M,)."""
     rng = np.random.default_rng(seed)
@@ -55,7 +60,7 @@ def find_again(
             cut.append(np.asarray(cut_chip(canvas, preset.widen(middle.chip), size=preset.size)))
             picks.append(row)
     if not cut:
-        raise data.BadData(f"The detector finds none of the {len(faces)} faces again")
+        raise face_set.BadData(f"The detector finds none of the {len(faces)} faces again")
     return np.stack(cut), np.array(picks)
 
 

@@ -35,7 +35,7 @@ NOT_NEGATIVE = (
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """A data set, as `ml.sources.Source` without its place, and what of it is not trained on.
+    """A data set, as `ml.datasets.sources.Source` without its place, and what of it is not trained on.
 
     `held_out` is a number of images at its end, kept to choose and to calibrate; `validation_share` (0..1) is split
     off at random instead, alike in all classes. Without either, lists of the validation set are named when training.

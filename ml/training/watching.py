@@ -17,7 +17,7 @@ from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
 from ml.commands import BadRecipe
-from ml.data import UNKNOWN, Classes, FaceSet
+from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
 from ml.files import replace_file
 from ml.model import checkpoint
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml import calibrate, data, export, held_out, labels, metrics, sources
+from ml import calibrate, export, labels, metrics
 from ml.commands import BadRecipe
-from ml.datasets import fairface
+from ml.datasets import face_set, fairface, held_out, sources
 from ml.measuring import fitting
 from ml.model import calibration, checkpoint
 from ml.model import card as cards
@@ -63,8 +63,8 @@ def made_up(card, *, times, count=4000, seed=0):
         drawn = metrics.softmax(honest).cumsum(axis=1) < rng.random((count, 1))
         logits[attribute], targets[attribute] = honest * times, drawn.sum(axis=1)
     files = tuple(f"{number}.png" for number in range(count))
-    classes = {name: data.Classes(name, names) for name, names in card.labels.items()}
-    faces = data.FaceSet(np.zeros((count, 2, 2, 3), np.uint8), targets, files, classes, digests=files)
+    classes = {name: face_set.Classes(name, names) for name, names in card.labels.items()}
+    faces = face_set.FaceSet(np.zeros((count, 2, 2, 3), np.uint8), targets, files, classes, digests=files)
     return Says(card, logits), faces
 
 
@@ -121,7 +121,7 @@ def test_the_training_set_is_known_again_by_its_hash(tiny, small_fairface, tmp_p
     _, card = tiny
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32)
     known = replace(card, recipe={"data": {"reader": "list"}, "data_sha256": faces.data_hash()})
-    with pytest.raises(data.SharedImages, match="the training set of tiny-1"):
+    with pytest.raises(face_set.SharedImages, match="the training set of tiny-1"):
         held_out.check_untouched(faces, card=known, place=tmp_path)
     held_out.check_untouched(faces.slice(1), card=known, place=tmp_path)
 
@@ -130,9 +130,9 @@ def test_a_part_split_off_at_random_cannot_be_told_apart(tiny, small_fairface):
     _, card = tiny
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32)
     known = replace(card, recipe={"data": {"shards": ["train-0.zip"], "validation_share": 0.2}})
-    with pytest.warns(data.DataWarning, match="a part of them"):
+    with pytest.warns(face_set.DataWarning, match="a part of them"):
         held_out.check_untouched(faces, card=known, place=small_fairface / "train-0.zip")
-    with pytest.warns(data.DataWarning, match="does not tell what it was trained on"):
+    with pytest.warns(face_set.DataWarning, match="does not tell what it was trained on"):
         held_out.check_untouched(faces, card=card, place=small_fairface)
 
 
@@ -140,7 +140,7 @@ def test_images_that_a_card_does_not_name_are_told(tiny, small_fairface):
     _, card = tiny
     faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
     listed = replace(card, recipe={"data": {"reader": "list", "list": "train.txt", "shards": []}})
-    with pytest.warns(data.DataWarning, match="nobody can say whether these are among them"):
+    with pytest.warns(face_set.DataWarning, match="nobody can say whether these are among them"):
         held_out.check_untouched(faces, card=listed, place=small_fairface)
 
 
@@ -148,7 +148,7 @@ def test_the_further_sets_of_a_recipe_are_looked_at_too(tiny, small_fairface):
     _, card = tiny
     faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
     joined = replace(card, recipe={"data": {"shards": ["elsewhere.zip"]}, "also": [{"shards": ["train-0.zip"]}]})
-    with pytest.raises(data.SharedImages):
+    with pytest.raises(face_set.SharedImages):
         held_out.check_untouched(faces, card=joined, place=small_fairface)
 
 
@@ -182,7 +182,7 @@ def test_a_target_out_of_reach_is_told(tiny, monkeypatch):
     _, card = tiny
     monkeypatch.setattr(fitting, "LEAST_SURE", 100)
     runtime, faces = made_up(card, times=1.0, count=500)
-    with pytest.warns(data.DataWarning, match="age in age does not reach 100%"):
+    with pytest.warns(face_set.DataWarning, match="age in age does not reach 100%"):
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"age": {"age": 1.0}})
     assert calibrated.thresholds["age"]["age"] == calibration.NEVER_SURE
     assert "(target 100%)" in fitting.tell_fits(fits)
@@ -212,9 +212,9 @@ def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
     _, card = tiny
     card = replace(card, temperatures={}, thresholds={"race": {"fairface-7": 0.8}, "gender": {"gender": 0.7}})
     runtime, faces = made_up(card, times=2.0)
-    five = data.classes_in("race", taxonomy="utkface-5")
+    five = face_set.classes_in("race", taxonomy="utkface-5")
     coarse = replace(faces, targets={"race": five.covers.argmax(axis=0)[faces.targets["race"]]}, classes={"race": five})
-    with pytest.warns(data.DataWarning) as warned:
+    with pytest.warns(face_set.DataWarning) as warned:
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=coarse)
     told = [str(warning.message) for warning in warned]
     assert calibrated.temperatures == {"race": pytest.approx(2, rel=0.1)}
@@ -279,8 +279,8 @@ def test_too_few_images_are_told_and_nothing_is_fitted_to_them(tiny, monkeypatch
     monkeypatch.setattr(fitting, "LEAST_IMAGES", 50)
     runtime, faces = made_up(card, times=2.0, count=49)
     with (
-        pytest.warns(data.DataWarning, match="49 images with a label of race are too few"),
-        pytest.raises(data.BadData, match="nothing of tiny-1 can be calibrated on these 49 images"),
+        pytest.warns(face_set.DataWarning, match="49 images with a label of race are too few"),
+        pytest.raises(face_set.BadData, match="nothing of tiny-1 can be calibrated on these 49 images"),
     ):
         calibrate.calibrate(card, runtime=runtime, faces=faces)
 
@@ -290,7 +290,7 @@ def test_labels_that_the_network_always_finds_are_no_measure_for_its_temperature
     card = replace(card, labels={"gender": labels.GENDER})
     runtime, faces = made_up(card, times=1.0, count=200)
     faces.targets["gender"] = runtime._logits["gender"].argmax(axis=1)
-    with pytest.warns(data.DataWarning, match="no temperature from"):
+    with pytest.warns(face_set.DataWarning, match="no temperature from"):
         calibrate.calibrate(card, runtime=runtime, faces=faces)
 
 

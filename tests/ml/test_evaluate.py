@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import data, evaluate, export, labels
-from ml.datasets import fairface
+from ml import evaluate, export, labels
+from ml.datasets import face_set, fairface
 from ml.measuring import whole_way
 from ml.model import card as cards
 from ml.model import checkpoint, network
@@ -254,7 +254,7 @@ def test_a_whole_way_on_which_nobody_is_found_is_told(tiny, small_fairface):
             return [[] for _ in photos]
 
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32, limit=2)
-    with pytest.raises(data.BadData, match="none of the 2 faces"):
+    with pytest.raises(face_set.BadData, match="none of the 2 faces"):
         whole_way.find_again(faces, preset=tiny[1].preset, detector=Blind())
 
 

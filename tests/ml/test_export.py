@@ -5,8 +5,8 @@ import onnx
 import pytest
 import torch
 
-from ml import data, export, labels, quantising
-from ml.datasets import fairface
+from ml import export, labels, quantising
+from ml.datasets import face_set, fairface
 from ml.measuring.predictions import Predictions
 from ml.model import card as cards
 from ml.model import checkpoint, network, trunks
@@ -97,14 +97,14 @@ def test_int8_that_costs_a_group_more_than_half_a_point_is_refused(model, on_fac
 
 
 def say(genders, classes=None):
-    classes = classes or data.classes_in("gender")
+    classes = classes or face_set.classes_in("gender")
     vectors = {"gender": np.eye(len(classes.names))[genders]}
     return Predictions("tiny-1", ("a", "b", "c", "d"), vectors, {"gender": classes})
 
 
 def test_losses_are_counted_in_each_group_that_has_images():
     targets = {"race": np.array([0, 0, 3, 3]), "gender": np.array([0, 1, 0, 1])}
-    faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"))
+    faces = face_set.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"))
     losses = quantising.measure_losses(say([0, 1, 0, 1]), after=say([0, 1, 0, 0]), faces=faces)
     assert [(loss.group, loss.images, loss.lost) for loss in losses] == [
         ("all", 4, 0.25),
@@ -114,16 +114,16 @@ def test_losses_are_counted_in_each_group_that_has_images():
 
 
 def test_without_labels_of_race_the_groups_are_those_of_the_attribute():
-    own = data.own_classes("gender", ("Male", "Female", "Non-binary"))
+    own = face_set.own_classes("gender", ("Male", "Female", "Non-binary"))
     targets = {"gender": np.array([0, 2, -1, 2])}
-    faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"), {"gender": own})
+    faces = face_set.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"), {"gender": own})
     losses = quantising.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=faces)
     assert [(loss.group, loss.images, round(loss.lost, 2)) for loss in losses] == [
         ("all", 3, 0.33),
         ("Male", 1, 0.0),
         ("Non-binary", 2, 0.5),
     ]
-    strangers = replace(faces, classes={"gender": data.own_classes("gender", ("x", "y", "z"))})
+    strangers = replace(faces, classes={"gender": face_set.own_classes("gender", ("x", "y", "z"))})
     with pytest.raises(quantising.ExportRefused, match="none that the network gives"):
         quantising.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=strangers)
 

@@ -6,13 +6,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ml import data
-from ml.datasets import decode
+from ml.datasets import decode, face_set
+from ml.datasets.sources import Source, read_source
 from ml.model.card import ModelCard
-from ml.sources import Source, read_source
 
 
-def read_held_out(card: ModelCard, *, place: Path) -> data.FaceSet:
+def read_held_out(card: ModelCard, *, place: Path) -> face_set.FaceSet:
     """The images that the checkpoint's recipe kept from training, from the place where its data set lies.
 
     Raises BadData where the recipe held none out or is not told, and what reading raises.
@@ -20,7 +19,9 @@ def read_held_out(card: ModelCard, *, place: Path) -> data.FaceSet:
     recipe = _data_recipe(card)
     shards = tuple(recipe.get("shards", ()))
     if not recipe.get("held_out"):
-        raise data.BadData(f"the recipe of {card.name} held no images out: name a data set that it was not trained on")
+        raise face_set.BadData(
+            f"the recipe of {card.name} held no images out: name a data set that it was not trained on"
+        )
     names = _list_images(place, shards=shards)
     count = _held_out_count(recipe, total=len(names))
     # Only the last shards are read: all of them may be many.
@@ -32,14 +33,14 @@ def read_held_out(card: ModelCard, *, place: Path) -> data.FaceSet:
     return faces.slice(len(faces) - min(count, len(faces)))
 
 
-def check_untouched(faces: data.FaceSet, *, card: ModelCard, place: Path) -> None:
+def check_untouched(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> None:
     """Raise SharedImages for images that the card says the checkpoint was trained on; warn where it cannot tell.
 
     `place` is where the faces were read: images are known again by their names in the recipe's zips, if these are
     there, and the whole training set by its hash.
     """
     if card.recipe.get("data_sha256") == faces.data_hash():
-        raise data.SharedImages(f"these {len(faces)} images are the training set of {card.name}")
+        raise face_set.SharedImages(f"these {len(faces)} images are the training set of {card.name}")
     recipe = _data_recipe(card)
     if not recipe:
         _warn(f"the card of {card.name} does not tell what it was trained on: nobody can say whether these images were")
@@ -49,7 +50,7 @@ def check_untouched(faces: data.FaceSet, *, card: ModelCard, place: Path) -> Non
         _check_part(faces, part=part, name=card.name, folder=folder)
 
 
-def _check_part(faces: data.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> None:
+def _check_part(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> None:
     """Check against one of the sets that a checkpoint was trained on."""
     if not part.get("shards"):
         _warn(f"{name} was trained on images that its card does not name: nobody can say whether these are among them")
@@ -65,17 +66,17 @@ def _check_part(faces: data.FaceSet, *, part: Mapping[str, Any], name: str, fold
     if shared and part.get("validation_share"):
         _warn(f"{len(shared)} of the images come from the zips of {name}'s training: a part of them was trained on")
     elif shared:
-        raise data.SharedImages(
+        raise face_set.SharedImages(
             f"{name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
             names=shared,
         )
 
 
-def was_seen(faces: data.FaceSet, *, card: ModelCard, place: Path) -> bool:
+def was_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> bool:
     """Whether the checkpoint was trained on any of these images, with a warning; see `check_untouched`."""
     try:
         check_untouched(faces, card=card, place=place)
-    except data.SharedImages as error:
+    except face_set.SharedImages as error:
         _warn(str(error))
         return True
     return False
@@ -103,4 +104,4 @@ def _source(recipe: Mapping[str, Any], *, place: Path, shards: tuple[str, ...]) 
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, data.DataWarning, stacklevel=3)
+    warnings.warn(message, face_set.DataWarning, stacklevel=3)

@@ -5,9 +5,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml import data, labels
+from ml import labels
 from ml.commands import BadRecipe, positive
-from ml.datasets import fairface, folders, lists, reviews, utkface
+from ml.datasets import face_set, fairface, folders, lists, reviews, utkface
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 READERS = ("fairface", "utkface", "list", "folders", "reviews")
@@ -43,7 +43,7 @@ class Source:
     margin: float = FAIRFACE_MARGIN
 
 
-def read_source(source: Source, *, preset: Preset) -> data.FaceSet:
+def read_source(source: Source, *, preset: Preset) -> face_set.FaceSet:
     """The faces as a network with this preset sees them.
 
     Raises BadRecipe for what does not fit together, and what the readers raise.
@@ -71,7 +71,7 @@ def _check(source: Source) -> None:
         raise BadRecipe(f"a margin is a number of at least 0, not {source.margin:g}")
 
 
-def _read(source: Source, *, size: int) -> data.FaceSet:
+def _read(source: Source, *, size: int) -> face_set.FaceSet:
     shards, skip = list(source.shards) or None, source.skip_unknown
     if source.reader == "fairface":
         return fairface.read_fairface(
@@ -112,16 +112,16 @@ def _read(source: Source, *, size: int) -> data.FaceSet:
     raise BadRecipe(f"no reader called {source.reader!r}; known: {', '.join(READERS)}")
 
 
-def _classes(source: Source) -> data.Classes:
+def _classes(source: Source) -> face_set.Classes:
     if source.classes:
         try:
-            return data.own_classes(source.attribute, source.classes)
+            return face_set.own_classes(source.attribute, source.classes)
         except ValueError as error:
             raise BadRecipe(str(error)) from error
     if source.attribute not in labels.ATTRIBUTES:
         raise BadRecipe(f"{source.attribute!r} is none of {', '.join(labels.ATTRIBUTES)}; give its classes")
     try:
-        return data.classes_in(source.attribute, taxonomy=source.taxonomy or None)
+        return face_set.classes_in(source.attribute, taxonomy=source.taxonomy or None)
     except KeyError as error:
         raise BadRecipe(f"no taxonomy called {source.taxonomy!r} for {source.attribute}") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 from PIL import Image
 
-from ml import data
+from ml.datasets import face_set
 
 FINGERPRINT_WORDS = 4  # of 64 bits
 # Of 256 bits. Among UTKFace's faces, pairs of different ones begin at about 30 differing bits; the same picture, saved
@@ -30,7 +30,7 @@ def near_identical(fingerprints: np.ndarray) -> list[tuple[int, int]]:
     return pairs
 
 
-def similar_faces(faces: data.FaceSet) -> list[tuple[int, int]]:
+def similar_faces(faces: face_set.FaceSet) -> list[tuple[int, int]]:
     """Pairs of positions of nearly the same picture; pictures too flat to tell are in none."""
     prints = np.stack([fingerprint(Image.fromarray(pixels)) for pixels in faces.images])
     telling = np.flatnonzero(np.bitwise_count(prints).sum(axis=1) > SAME_IMAGE_BITS)
@@ -81,7 +81,7 @@ def assign_parts(groups: np.ndarray, *, strata: np.ndarray, shares: Sequence[flo
     return parts
 
 
-def split_faces(faces: data.FaceSet, *, share: float, seed: int) -> tuple[data.FaceSet, data.FaceSet]:
+def split_faces(faces: face_set.FaceSet, *, share: float, seed: int) -> tuple[face_set.FaceSet, face_set.FaceSet]:
     """Training and validation sets, about `share` (0..1) of the images in the latter.
 
     Every combination of classes is parted alike; identities, identical files and nearly the same pictures stay
@@ -92,13 +92,13 @@ def split_faces(faces: data.FaceSet, *, share: float, seed: int) -> tuple[data.F
     _, strata = np.unique(np.stack(list(faces.targets.values()), axis=1), axis=0, return_inverse=True)
     parts = assign_parts(groups, strata=strata.reshape(-1), shares=(1 - share, share), seed=seed)
     if len(np.unique(parts)) < 2:
-        raise data.EmptySet(
+        raise face_set.EmptySet(
             f"{len(faces)} images of {len(np.unique(groups))} different people or files cannot be split in two"
         )
     return faces.take(np.flatnonzero(parts == 0)), faces.take(np.flatnonzero(parts == 1))
 
 
-def hold_out(faces: data.FaceSet, *, count: int) -> tuple[data.FaceSet, data.FaceSet]:
+def hold_out(faces: face_set.FaceSet, *, count: int) -> tuple[face_set.FaceSet, face_set.FaceSet]:
     """The set's last `count` images (at most half of it) as validation set, and what is before them as training set.
 
     A file or a person that is in both is left out of the training set, with a DataWarning.
@@ -120,13 +120,13 @@ def hold_out(faces: data.FaceSet, *, count: int) -> tuple[data.FaceSet, data.Fac
     return training.take(np.flatnonzero(~shared)), validation.take(np.arange(len(validation)))
 
 
-def check_set(faces: data.FaceSet, *, name: str) -> None:
+def check_set(faces: face_set.FaceSet, *, name: str) -> None:
     """Warn, with counts, of classes without an example, of repeated files and of a set of one image.
 
     Raises EmptySet.
     """
     if not len(faces):
-        raise data.EmptySet(f"The {name} set has no images")
+        raise face_set.EmptySet(f"The {name} set has no images")
     if len(faces) == 1:
         _warn(f"The {name} set is one image: its measures mean nothing")
     for attribute in faces.targets:
@@ -138,7 +138,7 @@ def check_set(faces: data.FaceSet, *, name: str) -> None:
         _warn(f"The {name} set holds {repeated} images more than once")
 
 
-def check_split(training: data.FaceSet, validation: data.FaceSet) -> None:
+def check_split(training: face_set.FaceSet, validation: face_set.FaceSet) -> None:
     """Check both sets, then that they share nothing. Raises SharedImages and EmptySet; warns as `check_set`."""
     check_set(training, name="training")
     check_set(validation, name="validation")
@@ -150,8 +150,10 @@ def check_split(training: data.FaceSet, validation: data.FaceSet) -> None:
         names = of_validation if what == "identities" else validation.files
         shared = sorted({name for name, key in zip(names, of_validation, strict=False) if key in seen})
         if shared:
-            raise data.SharedImages(f"{len(shared)} {what} are in the training and the validation set", names=shared)
+            raise face_set.SharedImages(
+                f"{len(shared)} {what} are in the training and the validation set", names=shared
+            )
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, data.DataWarning, stacklevel=3)
+    warnings.warn(message, face_set.DataWarning, stacklevel=3)
