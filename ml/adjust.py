@@ -16,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from ml.commands import BadRecipe, new_checkpoint, told_errors
+from ml.commands import new_checkpoint, told_errors
 from ml.datasets import face_set, held_out, sources
+from ml.errors import BadRecipe
 from ml.model import checkpoint, network
 from ml.model.card import ModelCard
 from ml.training import setup

@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ml import photos
+from ml import errors, photos
 from ml.commands import positive, told_errors
 from ml.datasets import decode, face_set, splits, utkface
 from ml.files import replace_file
@@ -141,7 +141,7 @@ def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: fac
 
 
 def _warn(message: str, names: Sequence[str]) -> None:
-    warnings.warn(f"{message}: {', '.join(names[:5])}", face_set.DataWarning, stacklevel=3)
+    warnings.warn(f"{message}: {', '.join(names[:5])}", errors.DataWarning, stacklevel=3)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ml.commands import BadRecipe, known_device, told_errors, writable_folder
+from ml.commands import known_device, told_errors, writable_folder
 from ml.datasets import face_set, held_out, sources, splits
+from ml.errors import BadRecipe
 from ml.measuring import fitting
 from ml.measuring.predictions import FACES_AT_ONCE
 from ml.model.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair

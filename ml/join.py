@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml.commands import BadRecipe, new_checkpoint, told_errors
+from ml.commands import new_checkpoint, told_errors
+from ml.errors import BadRecipe
 from ml.model import checkpoint, network, trunks
 from ml.model.card import ModelCard
 from ml.training.recipe import DataRecipe

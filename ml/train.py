@@ -19,8 +19,9 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
-from ml.commands import BadRecipe, known_device, positive, told_errors
+from ml.commands import known_device, positive, told_errors
 from ml.datasets import face_set
+from ml.errors import BadRecipe
 from ml.model import checkpoint
 from ml.model.card import ModelCard
 from ml.model.precision import has_fast_bfloat16

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from tqdm import tqdm
 
-from ml import photos, preprocess
+from ml import errors, photos, preprocess
 from ml.datasets import face_set
 
 DECODING_THREADS = os.cpu_count() or 2
@@ -177,4 +177,4 @@ def _years(examples: Sequence[Example]) -> np.ndarray | None:
 
 
 def _warn(message: str, names: Sequence[str]) -> None:
-    warnings.warn(f"{message}: {', '.join(names[:5])}", face_set.DataWarning, stacklevel=3)
+    warnings.warn(f"{message}: {', '.join(names[:5])}", errors.DataWarning, stacklevel=3)

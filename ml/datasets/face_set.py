@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ml import labels
+from ml.errors import DataWarning, FacetError
 
 UNKNOWN = -1  # the target of an example that has no label of an attribute
 _NAMES_TOLD = 5  # of the files an error is about; the count covers all of them
 
 
-class BadData(Exception):
+class BadData(FacetError):
     """A data set that would falsify a result; `count` says how many files or labels are meant."""
 
     def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
@@ -37,10 +38,6 @@ class SharedImages(BadData):
 
 class EmptySet(BadData):
     """Not one usable image."""
-
-
-class DataWarning(UserWarning):
-    """Something about a data set that a reader of its results must know, told with its count."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ml import errors
 from ml.datasets import decode, face_set
 from ml.datasets.sources import Source, read_source
 from ml.model.card import ModelCard
@@ -104,4 +105,4 @@ def _source(recipe: Mapping[str, Any], *, place: Path, shards: tuple[str, ...]) 
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, face_set.DataWarning, stacklevel=3)
+    warnings.warn(message, errors.DataWarning, stacklevel=3)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml import labels
-from ml.commands import BadRecipe, positive
+from ml.commands import positive
 from ml.datasets import face_set, fairface, folders, lists, reviews, utkface
+from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 READERS = ("fairface", "utkface", "list", "folders", "reviews")

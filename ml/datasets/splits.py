@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 from PIL import Image
 
+from ml import errors
 from ml.datasets import face_set
 
 FINGERPRINT_WORDS = 4  # of 64 bits
@@ -156,4 +157,4 @@ def check_split(training: face_set.FaceSet, validation: face_set.FaceSet) -> Non
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, face_set.DataWarning, stacklevel=3)
+    warnings.warn(message, errors.DataWarning, stacklevel=3)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ml import labels, metrics
+from ml import errors, labels, metrics
 from ml.datasets import face_set
 from ml.measuring.alignment import align
 from ml.measuring.grouping import Grouping, NothingInCommon, find_grouping
@@ -188,4 +188,4 @@ def tell_fits(fits: Mapping[str, Fit]) -> str:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, face_set.DataWarning, stacklevel=2)
+    warnings.warn(message, errors.DataWarning, stacklevel=2)

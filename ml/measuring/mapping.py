@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from ml import labels
-from ml.commands import BadRecipe
 from ml.datasets import face_set
+from ml.errors import BadRecipe
 
 _WAYS = ("probabilities", "label", "years")
 _KEYS = {*_WAYS, "taxonomy", "classes", "words"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml import labels
+from ml.errors import FacetError
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 FORMAT_VERSION = 1
@@ -16,7 +17,7 @@ CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.o
 DEFAULT_DIR = Path(__file__).parents[1] / "weights"
 
 
-class CheckpointError(Exception):
+class CheckpointError(FacetError):
     """A checkpoint that cannot be used; `code` says why in one word."""
 
     code = "unusable"

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from ml.commands import BadRecipe
+from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN
 from ml.training.augment import Augmentation
 

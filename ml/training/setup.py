@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.commands import BadRecipe
 from ml.datasets import face_set, sources, splits
+from ml.errors import BadRecipe
 from ml.model import checkpoint, network, pretrained, trunks
 from ml.preprocess import IMAGENET_PRESET, Preset
 from ml.training import losses

@@ -16,8 +16,8 @@ import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
-from ml.commands import BadRecipe
 from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
+from ml.errors import BadRecipe
 from ml.files import replace_file
 from ml.model import checkpoint
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat

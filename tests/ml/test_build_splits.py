@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import build_splits
+from ml import build_splits, errors
 from ml.datasets import face_set, lists, splits
 
 
@@ -84,7 +84,7 @@ def test_the_lists_are_what_the_list_reader_reads(utkface_folder, tmp_path):
     )
     assert training.count_classes("race").keys() == {"White", "Black", "Asian", "Indian"}
     assert len(training) + len(validation) == 65 - sum("_4_" in path.name for path in utkface_folder.iterdir())
-    with pytest.warns(face_set.DataWarning, match="2 race classes: Black, Indian"):
+    with pytest.warns(errors.DataWarning, match="2 race classes: Black, Indian"):
         splits.check_split(training, validation)
     assert (tmp_path / "out" / "test.txt").read_text() == ""
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml import calibrate, export, labels, metrics
-from ml.commands import BadRecipe
+from ml import calibrate, errors, export, labels, metrics
 from ml.datasets import face_set, fairface, held_out, sources
+from ml.errors import BadRecipe
 from ml.measuring import fitting
 from ml.model import calibration, checkpoint
 from ml.model import card as cards
@@ -130,9 +130,9 @@ def test_a_part_split_off_at_random_cannot_be_told_apart(tiny, small_fairface):
     _, card = tiny
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32)
     known = replace(card, recipe={"data": {"shards": ["train-0.zip"], "validation_share": 0.2}})
-    with pytest.warns(face_set.DataWarning, match="a part of them"):
+    with pytest.warns(errors.DataWarning, match="a part of them"):
         held_out.check_untouched(faces, card=known, place=small_fairface / "train-0.zip")
-    with pytest.warns(face_set.DataWarning, match="does not tell what it was trained on"):
+    with pytest.warns(errors.DataWarning, match="does not tell what it was trained on"):
         held_out.check_untouched(faces, card=card, place=small_fairface)
 
 
@@ -140,7 +140,7 @@ def test_images_that_a_card_does_not_name_are_told(tiny, small_fairface):
     _, card = tiny
     faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
     listed = replace(card, recipe={"data": {"reader": "list", "list": "train.txt", "shards": []}})
-    with pytest.warns(face_set.DataWarning, match="nobody can say whether these are among them"):
+    with pytest.warns(errors.DataWarning, match="nobody can say whether these are among them"):
         held_out.check_untouched(faces, card=listed, place=small_fairface)
 
 
@@ -182,7 +182,7 @@ def test_a_target_out_of_reach_is_told(tiny, monkeypatch):
     _, card = tiny
     monkeypatch.setattr(fitting, "LEAST_SURE", 100)
     runtime, faces = made_up(card, times=1.0, count=500)
-    with pytest.warns(face_set.DataWarning, match="age in age does not reach 100%"):
+    with pytest.warns(errors.DataWarning, match="age in age does not reach 100%"):
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"age": {"age": 1.0}})
     assert calibrated.thresholds["age"]["age"] == calibration.NEVER_SURE
     assert "(target 100%)" in fitting.tell_fits(fits)
@@ -214,7 +214,7 @@ def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
     runtime, faces = made_up(card, times=2.0)
     five = face_set.classes_in("race", taxonomy="utkface-5")
     coarse = replace(faces, targets={"race": five.covers.argmax(axis=0)[faces.targets["race"]]}, classes={"race": five})
-    with pytest.warns(face_set.DataWarning) as warned:
+    with pytest.warns(errors.DataWarning) as warned:
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=coarse)
     told = [str(warning.message) for warning in warned]
     assert calibrated.temperatures == {"race": pytest.approx(2, rel=0.1)}
@@ -279,7 +279,7 @@ def test_too_few_images_are_told_and_nothing_is_fitted_to_them(tiny, monkeypatch
     monkeypatch.setattr(fitting, "LEAST_IMAGES", 50)
     runtime, faces = made_up(card, times=2.0, count=49)
     with (
-        pytest.warns(face_set.DataWarning, match="49 images with a label of race are too few"),
+        pytest.warns(errors.DataWarning, match="49 images with a label of race are too few"),
         pytest.raises(face_set.BadData, match="nothing of tiny-1 can be calibrated on these 49 images"),
     ):
         calibrate.calibrate(card, runtime=runtime, faces=faces)
@@ -290,7 +290,7 @@ def test_labels_that_the_network_always_finds_are_no_measure_for_its_temperature
     card = replace(card, labels={"gender": labels.GENDER})
     runtime, faces = made_up(card, times=1.0, count=200)
     faces.targets["gender"] = runtime._logits["gender"].argmax(axis=1)
-    with pytest.warns(face_set.DataWarning, match="no temperature from"):
+    with pytest.warns(errors.DataWarning, match="no temperature from"):
         calibrate.calibrate(card, runtime=runtime, faces=faces)
 
 

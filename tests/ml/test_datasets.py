@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import labels
+from ml import errors, labels
 from ml.datasets import face_set, fairface, utkface
 from tests import pictures
 
@@ -53,7 +53,7 @@ def test_unknown_labels_are_an_error_unless_they_are_skipped(unpacked):
         csv.writer(file).writerow(["train/4.jpg", "20-29", "Male", "Martian"])
     with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: train/4\.jpg"):
         fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
-    with pytest.warns(face_set.DataWarning, match="1 files left out"):
+    with pytest.warns(errors.DataWarning, match="1 files left out"):
         faces = fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24, skip_unknown=True)
     assert (len(faces), faces.left_out) == (3, {"unknown label": 1})
 
@@ -61,14 +61,14 @@ def test_unknown_labels_are_an_error_unless_they_are_skipped(unpacked):
 def test_unreadable_images_are_left_out_and_counted(unpacked):
     broken = unpacked / "train" / "1.jpg"
     broken.write_bytes(broken.read_bytes()[:100])
-    with pytest.warns(face_set.DataWarning, match=r"1 images left out, they cannot be read: train/1\.jpg"):
+    with pytest.warns(errors.DataWarning, match=r"1 images left out, they cannot be read: train/1\.jpg"):
         faces = fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
     assert (faces.files, faces.left_out) == (("train/2.jpg", "train/3.jpg"), {"unreadable": 1})
     assert faces.targets["race"].tolist() == [2, 3]
     assert np.ptp(faces.images[0]) > 0
     for number in (2, 3):
         (unpacked / "train" / f"{number}.jpg").write_bytes(b"not an image")
-    with pytest.warns(face_set.DataWarning), pytest.raises(face_set.EmptySet, match="unreadable"):
+    with pytest.warns(errors.DataWarning), pytest.raises(face_set.EmptySet, match="unreadable"):
         fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
 
 
@@ -88,7 +88,7 @@ def test_a_damaged_zip_is_told_and_a_damaged_member_left_out(tmp_path):
     content = bytearray(path.read_bytes())
     content[300] ^= 0xFF  # inside the first image: its checksum is wrong
     path.write_bytes(content)
-    with pytest.warns(face_set.DataWarning, match=r"1 images left out, they cannot be read: 26_1_4_0\.chip\.jpg"):
+    with pytest.warns(errors.DataWarning, match=r"1 images left out, they cannot be read: 26_1_4_0\.chip\.jpg"):
         assert len(utkface.read_utkface(path, size=24)) == 1
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(face_set.BadData, match="A zip is damaged"):
@@ -118,7 +118,7 @@ def test_utkface_is_read_from_a_folder_and_from_zips(tmp_path):
     write_image(tmp_path / "plain" / "61_1_2017.chip.jpg")
     with pytest.raises(face_set.UnknownLabels):
         utkface.read_utkface(tmp_path / "plain", size=24)
-    with pytest.warns(face_set.DataWarning, match="1 files left out"):
+    with pytest.warns(errors.DataWarning, match="1 files left out"):
         assert len(utkface.read_utkface(tmp_path / "plain", size=24, skip_unknown=True)) == 2
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml import errors
 from ml.datasets import face_set, folders, lists, splits
 from tests import pictures
 
@@ -65,7 +66,7 @@ def test_what_a_list_gets_wrong_is_told(tmp_path):
     listed.write_text("a.jpg White\na.jpg Martian\n")
     with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: a\.jpg Martian"):
         lists.read_list(listed, classes=LIST_5, size=24)
-    with pytest.warns(face_set.DataWarning):
+    with pytest.warns(errors.DataWarning):
         assert len(lists.read_list(listed, classes=LIST_5, size=24, skip_unknown=True)) == 1
     listed.write_text("\n")
     with pytest.raises(face_set.EmptySet):

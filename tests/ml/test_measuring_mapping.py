@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ml import labels
-from ml.commands import BadRecipe
 from ml.datasets import face_set
+from ml.errors import BadRecipe
 from ml.measuring import predictions
 
 MAPPING = """

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ml.commands import BadRecipe
+from ml.errors import BadRecipe
 from ml.training import augment, recipe
 from ml.training.chance import Chance
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml import errors
 from ml.datasets import face_set, reviews
 from ml.preprocess import Chip, cut_chip
 
@@ -78,7 +79,7 @@ def test_what_cannot_be_told_and_what_is_no_face_is_left_out_and_counted(read):
 def test_bad_rows_are_told(read):
     with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: a\.png \(Martian\)"):
         read(face("Martian,,,rita"))
-    with pytest.warns(face_set.DataWarning):
+    with pytest.warns(errors.DataWarning):
         faces = read(face("Martian,,,rita"), face("White,,,rita", x=50), skip_unknown=True)
     assert (len(faces), faces.left_out) == (1, {"unknown label": 1})
     with pytest.raises(face_set.BadData, match=r"lacks columns: reviewed_age, reviewer"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import commands, files
+from ml import commands, errors, files
 from ml.datasets import face_set, fairface, sources
 from ml.model import card as cards
 from ml.model import checkpoint, network, trunks
@@ -44,10 +44,10 @@ def test_a_list_in_a_taxonomy_is_read(small_fairface, tmp_path):
 def test_utkface_can_be_told_in_four_groups():
     five, four = (face_set.classes_in("race", taxonomy=name) for name in ("utkface-5", "utkface-4"))
     faces = face_set.FaceSet(np.zeros((5, 2, 2, 3), np.uint8), {"race": np.arange(5)}, tuple("abcde"), {"race": five})
-    with pytest.warns(face_set.DataWarning, match="1 labels of race are dropped: Others is in none of White, Black"):
+    with pytest.warns(errors.DataWarning, match="1 labels of race are dropped: Others is in none of White, Black"):
         again = faces.regroup("race", four)
     assert again.targets["race"].tolist() == [0, 1, 2, 3, face_set.UNKNOWN]
-    with pytest.warns(face_set.DataWarning, match="1 of 5 images are left out: no label of race"):
+    with pytest.warns(errors.DataWarning, match="1 of 5 images are left out: no label of race"):
         kept = again.keep_attributes(["race"])
     assert kept.files == ("a", "b", "c", "d")
     assert kept.left_out == {"no label of race": 1}
@@ -63,7 +63,7 @@ def test_a_smaller_margin_shows_the_middle_of_the_image(small_fairface):
 
 
 def test_a_margin_that_the_images_do_not_show_is_refused(small_fairface):
-    with pytest.raises(commands.BadRecipe, match="margin of 1"):
+    with pytest.raises(errors.BadRecipe, match="margin of 1"):
         sources.read_source(sources.Source(small_fairface), preset=Preset(margin=1.0))
 
 
@@ -103,7 +103,7 @@ def test_bad_sources_are_told_in_a_line(arguments, capsys):
 
 def test_a_warning_about_data_is_a_line(capsys):
     with commands.told_errors(argparse.ArgumentParser()):
-        warnings.warn("two images left out", face_set.DataWarning, stacklevel=1)
+        warnings.warn("two images left out", errors.DataWarning, stacklevel=1)
     assert capsys.readouterr().err == "warning: two images left out\n"
 
 
@@ -134,7 +134,7 @@ def test_images_that_show_more_than_a_chip_can_be_named(small_fairface):
 )
 def test_options_that_would_change_nothing_are_told(small_fairface, options, told):
     source = source_of("--data", str(small_fairface), *options)
-    with pytest.raises(commands.BadRecipe, match=told):
+    with pytest.raises(errors.BadRecipe, match=told):
         sources.read_source(source, preset=Preset(size=32))
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml import errors
 from ml.datasets import face_set, splits
 
 
@@ -51,7 +52,7 @@ def test_groups_stay_whole():
     assert np.bincount(parts).tolist() == [60, 20]
 
 
-@pytest.mark.filterwarnings("ignore::ml.datasets.face_set.DataWarning")
+@pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
 def test_identities_and_identical_files_stay_on_one_side():
     faces = make_faces("abcdefghiijjkkll", race=[0] * 8 + [1] * 8, identities="AABBCCDDEFGHIJKL")
     training, validation = splits.split_faces(faces, share=0.25, seed=1)
@@ -67,7 +68,7 @@ def test_what_cannot_be_split_is_told():
 
 
 def test_what_is_held_out_is_not_trained_on_even_if_it_is_there_twice():
-    with pytest.warns(face_set.DataWarning, match="2 training images are left out"):
+    with pytest.warns(errors.DataWarning, match="2 training images are left out"):
         training, validation = splits.hold_out(make_faces("abcad", identities="UVWXV"), count=2)
     assert [len(training), len(validation)] == [1, 2]
     assert training.files == ("2.jpg",)
@@ -86,20 +87,20 @@ def test_of_a_small_set_no_more_than_half_is_held_out():
         (make_faces("ab", identities="XY"), make_faces("cd", identities="YZ"), "1 identities .*: Y"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::ml.datasets.face_set.DataWarning")
+@pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
 def test_what_both_sides_hold_is_an_error(training, validation, told):
     with pytest.raises(face_set.SharedImages, match=told):
         splits.check_split(training, validation)
 
 
 def test_oddities_of_a_set_are_told():
-    with pytest.warns(face_set.DataWarning) as told:
+    with pytest.warns(errors.DataWarning) as told:
         splits.check_set(make_faces("a"), name="training")
     assert [str(warning.message) for warning in told] == [
         "The training set is one image: its measures mean nothing",
         "The training set has no example of 1 race classes: two",
     ]
-    with pytest.warns(face_set.DataWarning, match="1 images more than once"):
+    with pytest.warns(errors.DataWarning, match="1 images more than once"):
         splits.check_set(make_faces("aab", race=[0, 0, 1]), name="validation")
     with pytest.raises(face_set.EmptySet):
         splits.check_set(make_faces("ab").slice(0, 0), name="validation")
