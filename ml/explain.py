@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ml import photos
 from ml.commands import known_device, told_errors, writable_file
-from ml.faces import FaceDetector
+from ml.detecting.detector import FaceDetector
 from ml.files import replace_file
 from ml.model import heat
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard

@@ -10,7 +10,7 @@ import torch
 from ml import photos, quality
 from ml.batching.batches import BatchWay
 from ml.batching.work import STAGES, Work, classify, ms_since, start_workers, try_together
-from ml.faces import DETECTOR_VERSION, FaceDetector
+from ml.detecting.detector import DETECTOR_VERSION, FaceDetector
 from ml.model.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
 from ml.model.explaining import CannotExplain
 from ml.model.heat import METHODS, Explanation

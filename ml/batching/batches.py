@@ -14,7 +14,7 @@ from ml.batching import jpegs
 from ml.batching.cropping import cut_chips
 from ml.batching.reading import read_ahead
 from ml.batching.work import Work, classify, ms_since, try_together
-from ml.faces import FaceDetector
+from ml.detecting.detector import FaceDetector
 from ml.model.runtime import Runtime
 
 # A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a

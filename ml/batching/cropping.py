@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.detecting.resampling import resample, weigh_steps
+from ml.detecting.views.resampling import resample, weigh_steps
 from ml.devices import upload
 from ml.preprocess import Chip, is_straight, plan_turn
 

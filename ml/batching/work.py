@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ml import photos, quality
-from ml.faces import DetectedFace
+from ml.detecting.detector import DetectedFace
 from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ml.detecting.pyramid import shrink_pixels
+from ml.detecting.views.fast_photo import shrink_pixels
 
 # Photos searched together lie on sheets of the largest one's size; so many times their own pixels may a sheet have.
 _MOST_PADDING = 2.0

@@ -12,7 +12,7 @@ from ml.detecting.boxes import cells_to_boxes, square
 from ml.detecting.canvas import Canvas
 from ml.detecting.cascade import STRIDE, Cascade
 from ml.detecting.mosaic import Mosaic, lay_out_levels
-from ml.detecting.views import Views
+from ml.detecting.views.protocol import Views
 from ml.devices import upload
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml.datasets import face_set
-from ml.faces import FaceDetector
+from ml.detecting.detector import FaceDetector
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
 from ml.model.runtime import Runtime

@@ -8,7 +8,7 @@ from PIL import Image
 from ml import bench
 from ml.benching import growth, measuring, sample, ways
 from ml.benching.ways import Seen
-from ml.faces import FaceDetector
+from ml.detecting.detector import FaceDetector
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
 from tests import pictures
@@ -94,7 +94,7 @@ def test_generated_photos_show_the_astronaut(monkeypatch):
     monkeypatch.setattr(sample, "GENERATED", 2)
     made = sample.gather_photos(None, count=3, longest=400)
     assert made[0] == made[2]
-    boxes = [face.box for face in FaceDetector(bench.faces.REFERENCE).detect([ways.photos.read_photo(made[0])])[0]]
+    boxes = [face.box for face in FaceDetector(bench.REFERENCE).detect([ways.photos.read_photo(made[0])])[0]]
     assert len(boxes) == 1
     assert max(ways.photos.read_photo(made[1]).size) == 400
 

@@ -6,9 +6,9 @@ from PIL import Image
 from torch.nn import functional
 
 from ml.detecting import cascade
-from ml.detecting.areas import AreaTable
 from ml.detecting.cascade import Cascade
-from ml.detecting.pyramid import Pyramid, shrink_pixels
+from ml.detecting.views.exact_photo import AreaTable
+from ml.detecting.views.fast_photo import Pyramid, shrink_pixels
 from tests import pictures
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from ml import labels, photos
 from ml import pipeline as pipelines
 from ml.batching.batches import read_tensor
-from ml.faces import FaceDetector, Settings
+from ml.detecting.detector import FaceDetector, Settings
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline

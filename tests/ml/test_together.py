@@ -5,17 +5,16 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import faces
-from ml.detecting.areas import AreaTable
 from ml.detecting.boxes import suppress_nested
 from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
 from ml.detecting.cascade import count_cells
+from ml.detecting.detector import REFERENCE, FaceDetector, Settings
 from ml.detecting.mosaic import lay_out_levels
-from ml.detecting.pyramid import Pyramid
-from ml.detecting.sheet import PhotoSheet
-from ml.detecting.stack import PhotoStack
-from ml.detecting.views import OnePhoto
-from ml.faces import FaceDetector, Settings
+from ml.detecting.views.exact_batch import PhotoStack
+from ml.detecting.views.exact_photo import AreaTable
+from ml.detecting.views.fast_batch import PhotoSheet
+from ml.detecting.views.fast_photo import Pyramid
+from ml.detecting.views.protocol import OnePhoto
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
@@ -81,7 +80,7 @@ def test_crops_in_small_portions_are_the_same(pixels, monkeypatch):
     boxes = torch.arange(20).view(10, 2), torch.arange(20).view(10, 2) + 30
     owners = torch.arange(10) % 3
     whole = sheet.crops(owners, *boxes, size=24)
-    monkeypatch.setattr("ml.detecting.sheet._PIXELS_AT_ONCE", pixels)
+    monkeypatch.setattr("ml.detecting.views.fast_batch._PIXELS_AT_ONCE", pixels)
     assert sheet.crops(owners, *boxes, size=24).equal(whole)
     assert sheet.crops(owners[:0], boxes[0][:0], boxes[1][:0], size=24).shape == (0, 3, 24, 24)
 
@@ -120,7 +119,7 @@ def test_a_tensor_is_fitted_as_an_image_is(size):
 
 
 @devices
-@pytest.mark.parametrize("wanted", [Settings(), faces.REFERENCE], ids=["default", "reference"])
+@pytest.mark.parametrize("wanted", [Settings(), REFERENCE], ids=["default", "reference"])
 def test_photos_together_have_the_faces_that_they_have_alone(wanted, device):
     astronaut = pictures.astronaut()
     odd = [

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.detecting.border import add_border
+from ml.detecting.views.border import add_border
 
 # A smaller copy may stand for the photo as long as it has so many times the pixels that are asked for, side by side.
 SPARE = 2.5

@@ -6,9 +6,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from ml import faces
-from ml.detecting.areas import AreaTable
-from ml.faces import FaceDetector, Settings
+from ml.detecting.detector import REFERENCE, FaceDetector, Settings
+from ml.detecting.views.exact_photo import AreaTable
 
 
 def overlap(a, b) -> float:
@@ -37,7 +36,7 @@ def detector() -> FaceDetector:
 
 @pytest.mark.slow
 def test_with_its_settings_the_faces_are_those_of_facenet_pytorch(reference, photos):
-    detector = FaceDetector(faces.REFERENCE)
+    detector = FaceDetector(REFERENCE)
     wanted, found, others = 0, 0, 0
     for name, photo in photos.items():
         ours = [face.box for face in detector.detect([photo])[0]]
@@ -122,7 +121,7 @@ def test_a_head_that_fills_a_small_frame_is_found(detector, astronaut):
 def test_odd_photos_have_no_faces_and_crash_nothing(detector, shape):
     photo = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     assert detector.detect([photo]) == [[]]
-    assert FaceDetector(faces.REFERENCE).detect([photo]) == [[]]
+    assert FaceDetector(REFERENCE).detect([photo]) == [[]]
 
 
 def test_no_photos_have_no_lists(detector):

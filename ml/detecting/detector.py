@@ -9,15 +9,15 @@ from PIL import Image
 from torch import Tensor
 
 from ml.detecting import mtcnn
-from ml.detecting.areas import AreaTable
 from ml.detecting.boxes import shift, square, suppress_nested
 from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
 from ml.detecting.cascade import Cascade
 from ml.detecting.proposals import Proposer
-from ml.detecting.pyramid import Pyramid
-from ml.detecting.sheet import PhotoSheet
-from ml.detecting.stack import PhotoStack
-from ml.detecting.views import OnePhoto, Views
+from ml.detecting.views.exact_batch import PhotoStack
+from ml.detecting.views.exact_photo import AreaTable
+from ml.detecting.views.fast_batch import PhotoSheet
+from ml.detecting.views.fast_photo import Pyramid
+from ml.detecting.views.protocol import OnePhoto, Views
 from ml.devices import upload
 from ml.preprocess import Chip
 

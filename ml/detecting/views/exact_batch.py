@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.detecting.areas import find_bins
-from ml.detecting.border import GREY
 from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
+from ml.detecting.views.border import GREY
+from ml.detecting.views.exact_photo import find_bins
 from ml.devices import upload
 
 # Each corner of a bin is fetched for itself: four times 28 kB for a crop of 48 pixels.

@@ -4,9 +4,9 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ml.detecting.areas import AreaTable
 from ml.detecting.mosaic import Mosaic
-from ml.detecting.pyramid import Pyramid
+from ml.detecting.views.exact_photo import AreaTable
+from ml.detecting.views.fast_photo import Pyramid
 
 
 class Views(Protocol):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.detecting.border import add_border
+from ml.detecting.views.border import add_border
 
 
 class AreaTable:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.detecting.border import GREY
 from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
-from ml.detecting.pyramid import SPARE
-from ml.detecting.resampling import resample, weigh_steps, weigh_triangles
+from ml.detecting.views.border import GREY
+from ml.detecting.views.fast_photo import SPARE
+from ml.detecting.views.resampling import resample, weigh_steps, weigh_triangles
 from ml.devices import upload
 
 # Crops are taken from a copy that is halved until they are no wider there than so many times their size.
