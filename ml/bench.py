@@ -21,7 +21,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml import files, photos
-from ml.batching.work import start_workers
 from ml.benching import growth, measuring, sample, ways
 from ml.commands import known_device, positive, told_errors
 from ml.detecting.detector import REFERENCE, FaceDetector
@@ -29,6 +28,7 @@ from ml.model.card import DEFAULT_DIR
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import Runtime
 from ml.pipeline import FacePipeline
+from ml.seeing.work import start_workers
 
 PHOTOS_A_TURN = 32
 # A GPU is fed by photos decoded ahead: a short turn would measure how it waits for the first ones.

@@ -7,9 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ml import photos, quality
-from ml.batching.batches import BatchWay
-from ml.batching.work import STAGES, Work, classify, ms_since, start_workers, try_together
+from ml import photos
 from ml.detecting.detector import DETECTOR_VERSION, FaceDetector
 from ml.model.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
 from ml.model.explaining import CannotExplain
@@ -17,6 +15,9 @@ from ml.model.heat import METHODS, Explanation
 from ml.model.runtime import Runtime, load_runtime
 from ml.preprocess import Chip, cut_chip
 from ml.requests import ALL_ATTRIBUTES, PhotoRequest, PhotoResult
+from ml.seeing import quality
+from ml.seeing.together import BatchWay
+from ml.seeing.work import STAGES, Work, classify, ms_since, start_workers, try_together
 
 __all__ = ["STAGES", "FacePipeline", "PhotoRequest", "PhotoResult"]
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from tqdm import tqdm
 
-from ml import quality
 from ml.datasets import face_set
+from ml.seeing import quality
 
 # Edges in pixels of the file along the chip's side. A chip is wider than the face: 48 px hold a face of about 40,
 # under which little can be said; 150 px is what the default network eats, so larger ones were shrunk.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml import libraries
-from ml.batching import jpegs
+from ml.seeing import fast_jpeg
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
@@ -27,4 +27,4 @@ def test_the_locked_torchvision_decodes_jpegs():
     installed = metadata.version("torchvision")
     if installed.partition("+")[0] != locked.partition("+")[0]:
         pytest.skip(f"torchvision {installed} is installed, {locked} is locked")
-    assert jpegs._can_decode
+    assert fast_jpeg._can_decode

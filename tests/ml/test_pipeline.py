@@ -8,12 +8,12 @@ from PIL import Image
 
 from ml import labels, photos
 from ml import pipeline as pipelines
-from ml.batching.batches import read_tensor
 from ml.detecting.detector import FaceDetector, Settings
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
 from ml.requests import Chip, PhotoRequest
+from ml.seeing.together import read_tensor
 from tests import pictures
 
 
@@ -169,7 +169,7 @@ def test_ready_chips_are_taken_whole(tiny_pipeline):
 
 
 def test_many_photos_come_back_in_order(tiny_pipeline, monkeypatch):
-    monkeypatch.setattr("ml.batching.batches.PHOTOS_AT_ONCE", 3)
+    monkeypatch.setattr("ml.seeing.together.PHOTOS_AT_ONCE", 3)
     photos = [pictures.picture(30 + number, 40) for number in range(11)]
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.width for result in results] == [photo.width for photo in photos]

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ml.batching.reading import read_ahead
+from ml.seeing.read_ahead import read_ahead
 
 LIMITS = {"most": 3, "pixels": 10, "pixels_ahead": 20}
 

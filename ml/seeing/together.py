@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import photos, quality
-from ml.batching import jpegs
-from ml.batching.cropping import cut_chips
-from ml.batching.reading import read_ahead
-from ml.batching.work import Work, classify, ms_since, try_together
+from ml import photos
 from ml.detecting.detector import FaceDetector
 from ml.model.runtime import Runtime
+from ml.seeing import fast_jpeg, quality
+from ml.seeing.cropping import cut_chips
+from ml.seeing.read_ahead import read_ahead
+from ml.seeing.work import Work, classify, ms_since, try_together
 
 # A GPU is idle between photos unless many share each step. Those read ahead while it works are arrays, three bytes a
 # pixel: 64 photos of a megapixel are 200 MB, and as many again wait. How large a photo is shows only when it was read:
@@ -94,7 +94,7 @@ def read_tensor(source: photos.PhotoSource, *, pinned: bool) -> Tensor:
 
     Raises UnreadablePhoto.
     """
-    pixels = None if isinstance(source, np.ndarray | Image.Image) else jpegs.read_pixels(source)
+    pixels = None if isinstance(source, np.ndarray | Image.Image) else fast_jpeg.read_pixels(source)
     if pixels is None:
         pixels = torch.from_numpy(np.array(photos.read_photo(source)))
     return (

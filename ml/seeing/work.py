@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import photos, quality
+from ml import photos
 from ml.detecting.detector import DetectedFace
 from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
+from ml.seeing import quality
 
 STAGES = ("decode", "detect", "align", "classify")
 
