@@ -24,7 +24,7 @@ from ml.seeing.work import Work, classify, ms_since, try_together
 PHOTOS_AT_ONCE, PIXELS_AT_ONCE = 64, 64_000_000
 
 
-class BatchWay:
+class Together:
     """Detector and network on one device; photos are decoded by `pool`."""
 
     def __init__(self, *, detector: FaceDetector, runtime: Runtime, pool: Executor) -> None:

@@ -115,7 +115,7 @@ def test_shap_values_of_the_default_model_add_up_and_explain_what_is_answered(pi
     chip = explain.cut_for(
         pipeline.card.preset,
         astronaut,
-        chip=explain.find_face(astronaut, number=1, detector=pipeline._detector),
+        chip=explain.find_face(astronaut, number=1, detector=pipeline.detector),
         aligned=False,
     )
     answered = pipeline.runtime.probabilities(chip[None])

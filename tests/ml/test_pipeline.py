@@ -1,5 +1,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,14 +137,14 @@ def test_a_thousand_faces_of_one_photo_are_told_apart(tiny, astronaut):
 
 
 def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronaut, monkeypatch, caplog):
-    plan = tiny_pipeline._detector._plan
+    plan = tiny_pipeline.detector._plan
 
     def fail_on_small(width, height):
         if width == 50:
             raise RuntimeError("broken")
         return plan(width, height)
 
-    monkeypatch.setattr(tiny_pipeline._detector, "_plan", fail_on_small)
+    monkeypatch.setattr(tiny_pipeline.detector, "_plan", fail_on_small)
     with caplog.at_level(logging.CRITICAL):
         results = tiny_pipeline.analyze([PhotoRequest(astronaut), PhotoRequest(Image.new("RGB", (50, 50)))])
     assert [result.error for result in results] == ["", "internal"]
@@ -215,8 +217,13 @@ def test_a_pipeline_leaves_torchs_threads_to_others_as_they_were(tiny):
 @pytest.mark.parametrize("precision", [*PRECISIONS, None])
 def test_detector_and_network_are_asked_for_the_same_precision(monkeypatch, precision):
     asked = {}
+
+    def note(*_, what, **named):
+        asked[what] = named["precision"]
+        return SimpleNamespace(together=False)
+
     for what in ("FaceDetector", "load_runtime"):
-        monkeypatch.setattr(pipelines, what, lambda *_, what=what, **named: asked.update({what: named["precision"]}))
+        monkeypatch.setattr(pipelines, what, partial(note, what=what))
     FacePipeline.load(device="cpu", threads=1, precision=precision)
     assert asked == {"FaceDetector": precision, "load_runtime": precision}
 
