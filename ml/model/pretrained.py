@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
-from ml.model import foreign
+from ml.model import outside_weights
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint
 from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, TimmTrunk, TorchvisionTrunk
 
@@ -32,12 +32,12 @@ def cached_imagenet_weights(arch: str) -> Path:
 def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk, *, path: Path) -> None:
     """Fill a trunk with weights from a local file: torchvision's, timm's, or a masked autoencoder's encoder.
 
-    A classifier, and what an autoencoder needs only to paint, are left out. Raises what `foreign.read_tensors` raises,
-    and DamagedCheckpoint where the rest does not fit the trunk.
+    A classifier, and what an autoencoder needs only to paint, are left out. Raises what `outside_weights.read_tensors`
+    raises, and DamagedCheckpoint where the rest does not fit the trunk.
     """
     tensors = {
         name: tensor
-        for name, tensor in foreign.read_tensors(path).items()
+        for name, tensor in outside_weights.read_tensors(path).items()
         if not name.startswith(_NOT_OF_THE_TRUNK) or name in trunk.net.state_dict()
     }
     try:

@@ -8,7 +8,7 @@ from torchvision import models
 
 from ml import import_fairface, labels
 from ml.model import card as cards
-from ml.model import foreign
+from ml.model import outside_weights
 from ml.model.runtime import TorchRuntime
 from ml.preprocess import IMAGENET_PRESET
 
@@ -60,7 +60,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_nothing_runs(tmp_path, capsys, 
     path = tmp_path / "evil.pt"
     wrap({"fc.weight": Attack(str(proof))}, path)
     with pytest.raises(cards.UnsafeCheckpoint):
-        foreign.read_tensors(path)
+        outside_weights.read_tensors(path)
     with pytest.raises(SystemExit) as end:
         import_fairface.main(["--file", str(path), "--out", str(tmp_path / "model")])
     assert end.value.code == 2
