@@ -11,7 +11,7 @@ import torch
 from PIL import ExifTags, Image
 from torch import Tensor
 
-from ml.libraries import load_operators
+from ml.light_imports import load_operators
 from ml.photos import MAX_PIXELS
 
 # A photo (H, W, 3) as it lies in the file is turned upright by transposing it (or not), then flipping these axes.

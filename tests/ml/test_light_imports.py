@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml import libraries
+from ml import light_imports
 from ml.seeing import fast_jpeg
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
@@ -14,12 +14,12 @@ LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 
 def test_a_package_that_is_not_installed_is_told():
     with pytest.raises(ModuleNotFoundError, match="not_there is not installed"):
-        libraries.find_package("not_there")
+        light_imports.find_package("not_there")
 
 
 def test_a_library_that_is_not_there_is_passed_over():
-    assert not libraries.load_operators("not_there")
-    assert libraries.load_operators("not_there", "_C_stable")
+    assert not light_imports.load_operators("not_there")
+    assert light_imports.load_operators("not_there", "_C_stable")
 
 
 def test_the_locked_torchvision_decodes_jpegs():
