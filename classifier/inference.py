@@ -95,7 +95,7 @@ def prepare_explanations() -> None:
     if runtime is None:
         return  # a stand-in, which has no network
     from ml.model.card import MissingRuntime
-    from ml.model.explaining import load_captum
+    from ml.model.gradients import load_captum
     from ml.model.runtime import TorchRuntime
 
     if isinstance(runtime, TorchRuntime):
@@ -113,7 +113,7 @@ def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list
 
     Raises CannotExplain where there is none.
     """
-    from ml.model import heat
+    from ml.model import heat_map
     from ml.model.card import CheckpointError
     from ml.requests import Chip
 
@@ -125,12 +125,12 @@ def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list
     return [
         HeatMap(
             method=explanation.method,
-            png=heat.heat_png(explanation),
+            png=heat_map.heat_png(explanation),
             crop_side=face.chip_side * explanation.shown,
             places=explanation.places,
             probability=explanation.probability,
             reference_probability=explanation.reference_probability,
-            regions=heat.region_sums(explanation),
+            regions=heat_map.region_sums(explanation),
         )
         for explanation in found
     ]

@@ -9,8 +9,8 @@ import torch
 from ml import photos
 from ml.detecting.detector import DETECTOR_VERSION, FaceDetector
 from ml.model.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
-from ml.model.explaining import CannotExplain
-from ml.model.heat import METHODS, Explanation
+from ml.model.gradients import CannotExplain
+from ml.model.heat_map import METHODS, Explanation
 from ml.model.runtime import Runtime, load_runtime
 from ml.preprocess import Chip, cut_chip
 from ml.requests import ALL_ATTRIBUTES, PhotoRequest, PhotoResult

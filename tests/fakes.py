@@ -10,7 +10,7 @@ from PIL import Image
 
 from ml import labels
 from ml.model.card import CheckpointError, ModelCard
-from ml.model.heat import METHODS, Explanation
+from ml.model.heat_map import METHODS, Explanation
 from ml.requests import AnalyzedFace, Chip, PhotoRequest, PhotoResult
 
 CARD = ModelCard(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ml import metrics
-from ml.model import checkpoint, explaining, network
+from ml.model import checkpoint, gradients, network
 from ml.model.card import (
     DEFAULT_DIR,
     ONNX_FILE,
@@ -24,7 +24,7 @@ from ml.model.card import (
     find_weights,
     read_pair,
 )
-from ml.model.heat import Explanation
+from ml.model.heat_map import Explanation
 from ml.model.precision import choose_precision
 from ml.preprocess import to_input
 
@@ -63,9 +63,9 @@ class Runtime(ABC):
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
         """What in one chip (S, S, 3) uint8 mattered for a label (None: the most probable).
 
-        Raises CannotExplain where the runtime has no gradients, and what `explaining.explain_chip` raises.
+        Raises CannotExplain where the runtime has no gradients, and what `gradients.explain_chip` raises.
         """
-        raise explaining.CannotExplain(
+        raise gradients.CannotExplain(
             f"{self.card.name} is an exported model: it answers, but it has no gradients that would tell what mattered"
         )
 
@@ -129,7 +129,7 @@ class TorchRuntime(Runtime):
         return {name: torch.cat([part[name] for part in parts]).numpy() for name in wanted}
 
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
-        return explaining.explain_chip(
+        return gradients.explain_chip(
             self._net, self.card, chip, attribute=attribute, label=label, method=method, half=self._half
         )
 

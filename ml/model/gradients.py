@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.model.card import CheckpointError, MissingRuntime, ModelCard
-from ml.model.heat import GRADCAM, METHODS, Explanation
+from ml.model.heat_map import GRADCAM, METHODS, Explanation
 from ml.preprocess import FAIRFACE_MARGIN, to_input
 
 SEED = 1
