@@ -8,9 +8,9 @@ import pytest
 from ml import calibrate, errors, export, labels, metrics
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.errors import BadRecipe
-from ml.measuring import fitting
-from ml.model import calibration, checkpoint
+from ml.measuring import calibration_fit
 from ml.model import card as cards
+from ml.model import checkpoint, temperature_scaling
 from ml.model.runtime import OnnxRuntime, Runtime, TorchRuntime
 
 HELD_OUT = 30
@@ -18,8 +18,8 @@ HELD_OUT = 30
 
 @pytest.fixture(autouse=True)
 def few_images_are_enough(monkeypatch):
-    monkeypatch.setattr(fitting, "LEAST_IMAGES", 10)
-    monkeypatch.setattr(fitting, "LEAST_SURE", 1)
+    monkeypatch.setattr(calibration_fit, "LEAST_IMAGES", 10)
+    monkeypatch.setattr(calibration_fit, "LEAST_SURE", 1)
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_temperatures_are_found_and_thresholds_keep_their_promise(tiny):
         assert temperature == pytest.approx(2, rel=0.1), attribute
         assert fits[attribute].errors[1] < 0.03 < fits[attribute].errors[0]
         assert fits[attribute].likelihoods[1] < fits[attribute].likelihoods[0]
-    assert fits["race"].thresholds["fairface-7"].target == calibration.TARGETS["race"]["fairface-7"]
+    assert fits["race"].thresholds["fairface-7"].target == temperature_scaling.TARGETS["race"]["fairface-7"]
     for attribute, taxonomy, target in (("race", "utkface-4", 0.9), ("gender", "gender", 0.95)):
         found = fits[attribute].thresholds[taxonomy]
         assert (found.target, found.is_reached) == (target, True)
@@ -180,31 +180,31 @@ def test_temperatures_are_found_and_thresholds_keep_their_promise(tiny):
 
 def test_a_target_out_of_reach_is_told(tiny, monkeypatch):
     _, card = tiny
-    monkeypatch.setattr(fitting, "LEAST_SURE", 100)
+    monkeypatch.setattr(calibration_fit, "LEAST_SURE", 100)
     runtime, faces = made_up(card, times=1.0, count=500)
     with pytest.warns(errors.DataWarning, match="age in age does not reach 100%"):
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"age": {"age": 1.0}})
-    assert calibrated.thresholds["age"]["age"] == calibration.NEVER_SURE
-    assert "(target 100%)" in fitting.tell_fits(fits)
+    assert calibrated.thresholds["age"]["age"] == temperature_scaling.NEVER_SURE
+    assert "(target 100%)" in calibration_fit.tell_fits(fits)
 
 
 def test_a_target_reached_only_at_the_last_threshold_is_reached(tiny, monkeypatch, recwarn):
     _, card = tiny
     card = replace(card, labels={"gender": labels.GENDER}, temperatures={}, thresholds={})
-    monkeypatch.setattr(calibration, "fit_temperature", lambda **_: 1.0)
+    monkeypatch.setattr(temperature_scaling, "fit_temperature", lambda **_: 1.0)
     _, faces = made_up(card, times=1.0, count=2000)
     right = faces.targets["gender"] == 0
     vectors = np.where(right, 0.995, 0.985)  # every face is called the first, and a little less surely where wrong
     logits = np.stack([np.log(vectors), np.log(1 - vectors)], axis=1)
-    found = fitting.fit_attribute(
+    found = calibration_fit.fit_attribute(
         card,
         logits,
         faces,
         attribute="gender",
-        grouping=fitting.find_labelled_groups(card, faces, attribute="gender"),
+        grouping=calibration_fit.find_labelled_groups(card, faces, attribute="gender"),
         targets={"gender": 1.0},
     ).thresholds["gender"]
-    assert (found.value, found.is_reached, found.accuracy) == (calibration.NEVER_SURE, True, 1.0)
+    assert (found.value, found.is_reached, found.accuracy) == (temperature_scaling.NEVER_SURE, True, 1.0)
     assert not recwarn.list
 
 
@@ -232,14 +232,16 @@ def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
 def test_the_likelihood_of_a_group_is_the_sum_over_its_labels():
     logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]]))
     groups = np.array([0, 1, 1, -1])  # the last label is left out, and the rest scaled to 1
-    found = calibration.negative_log_likelihood(logits, np.array([1]), temperature=1.0, groups=groups)
+    found = temperature_scaling.negative_log_likelihood(logits, np.array([1]), temperature=1.0, groups=groups)
     assert found == pytest.approx(-np.log(0.5 / 0.6))
-    assert calibration.negative_log_likelihood(logits, np.array([3]), temperature=1.0) == pytest.approx(-np.log(0.4))
+    assert temperature_scaling.negative_log_likelihood(logits, np.array([3]), temperature=1.0) == pytest.approx(
+        -np.log(0.4)
+    )
 
 
 def test_a_moved_threshold_leaves_as_many_under_it():
     before, after = np.array([0.5, 0.6, 0.7, 0.9]), np.array([0.4, 0.5, 0.6, 0.8])
-    moved = calibration.move_threshold(before, after, threshold=0.65)
+    moved = temperature_scaling.move_threshold(before, after, threshold=0.65)
     assert np.mean(after < moved) == 0.5
 
 
@@ -251,7 +253,7 @@ def test_labels_of_its_own_have_one_grouping_named_after_the_attribute(tiny):
     calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"race": {"race": 0.85}})
     assert calibrated.temperatures["gender"] == pytest.approx(2, rel=0.1)
     assert set(calibrated.thresholds["race"]) == {"race"}
-    assert fits["gender"].thresholds["gender"].target == calibration.OWN_TARGET
+    assert fits["gender"].thresholds["gender"].target == temperature_scaling.OWN_TARGET
     assert calibrate.read_targets(["gender=0.6"], card=card) == {"gender": {"gender": 0.6}}
 
 
@@ -276,7 +278,7 @@ def test_a_checkpoint_with_labels_of_its_own_is_calibrated_on_classes_of_its_own
 
 def test_too_few_images_are_told_and_nothing_is_fitted_to_them(tiny, monkeypatch):
     _, card = tiny
-    monkeypatch.setattr(fitting, "LEAST_IMAGES", 50)
+    monkeypatch.setattr(calibration_fit, "LEAST_IMAGES", 50)
     runtime, faces = made_up(card, times=2.0, count=49)
     with (
         pytest.warns(errors.DataWarning, match="49 images with a label of race are too few"),

@@ -12,7 +12,7 @@ from ml.datasets import face_set
 from ml.measuring.alignment import align
 from ml.measuring.grouping import Grouping, NothingInCommon, find_grouping
 from ml.measuring.predictions import Predictions
-from ml.model import calibration
+from ml.model import temperature_scaling
 from ml.model.card import ModelCard
 
 LEAST_IMAGES = 50  # with fewer an attribute is left as it was
@@ -87,7 +87,7 @@ def fit_attribute(
 ) -> Fit:
     """A temperature and thresholds for one attribute, from its logits (N, K) and the labels in these groups.
 
-    `targets` are accuracies by grouping, over `calibration.TARGETS`.
+    `targets` are accuracies by grouping, over `temperature_scaling.TARGETS`.
     """
     own = face_set.Classes(attribute, card.labels[attribute])
 
@@ -98,9 +98,10 @@ def fit_attribute(
     old = card.temperatures.get(attribute, 1.0)
     before = align(answer(old), faces, attribute=attribute, grouping=grouping)
     fitted_on = {"logits": logits[before.rows], "actual": before.actual, "groups": grouping.place(own)}
-    new = calibration.fit_temperature(**fitted_on)
-    if calibration.is_at_limit(new):
-        _warn(f"{attribute}: no temperature from {calibration.TEMPERATURES} fits best, so these images are no measure")
+    new = temperature_scaling.fit_temperature(**fitted_on)
+    if temperature_scaling.is_at_limit(new):
+        tried = temperature_scaling.TEMPERATURES
+        _warn(f"{attribute}: no temperature from {tried} fits best, so these images are no measure")
     after = align(answer(new), faces, attribute=attribute, grouping=grouping)
     return Fit(
         images=len(before.rows),
@@ -111,8 +112,8 @@ def fit_attribute(
             metrics.calibration_error(after.vectors, after.actual),
         ),
         likelihoods=(
-            calibration.negative_log_likelihood(temperature=old, **fitted_on),
-            calibration.negative_log_likelihood(temperature=new, **fitted_on),
+            temperature_scaling.negative_log_likelihood(temperature=old, **fitted_on),
+            temperature_scaling.negative_log_likelihood(temperature=new, **fitted_on),
         ),
         thresholds=_fit_thresholds(card, faces, answers=(answer(old), answer(new)), finest=grouping, targets=targets),
     )
@@ -134,10 +135,10 @@ def _fit_thresholds(
         if grouping is not None:
             told = align(answers[1], faces, attribute=attribute, grouping=grouping)
             confidence = told.vectors.max(axis=1)
-            default = calibration.OWN_TARGET if has_own_labels else calibration.TARGETS[attribute][name]
+            default = temperature_scaling.OWN_TARGET if has_own_labels else temperature_scaling.TARGETS[attribute][name]
             target = targets.get(name, default)
-            fitted = calibration.fit_threshold(confidence, told.right, target=target, least=LEAST_SURE)
-            value = calibration.NEVER_SURE if fitted is None else fitted
+            fitted = temperature_scaling.fit_threshold(confidence, told.right, target=target, least=LEAST_SURE)
+            value = temperature_scaling.NEVER_SURE if fitted is None else fitted
             sure = confidence >= value
             accuracy = metrics.accuracy(told.predicted[sure], told.actual[sure])
             found[name] = Threshold(value, float(sure.mean()), target, accuracy, is_reached=fitted is not None)
@@ -147,7 +148,7 @@ def _fit_thresholds(
             value = card.thresholds[attribute][name]
             groups = face_set.classes_in(attribute, taxonomy=name)
             before, after = (_confidence(answer, groups=groups) for answer in answers)
-            moved = calibration.move_threshold(before, after, threshold=value)
+            moved = temperature_scaling.move_threshold(before, after, threshold=value)
             found[name] = Threshold(moved, float(np.mean(after >= moved)))
             _warn(f"these labels cannot tell {attribute} in {name}: as many faces stay unsure as before")
     return found
