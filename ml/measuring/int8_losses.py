@@ -1,11 +1,7 @@
-"""Weights and activations of 8 bits, and what they cost each group of people."""
+"""What weights and activations of 8 bits cost each group of people, and what may not be exported therefore."""
 
-import logging
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +10,6 @@ from ml.datasets import face_set
 from ml.measuring.alignment import Aligned, align
 from ml.measuring.grouping import NothingInCommon
 from ml.measuring.predictions import Predictions
-from ml.model import card as cards
-from ml.model.runtime import BATCH, ONNX_INPUT, as_onnx_input
 
 # The share that int8 may lose in any group, in any attribute.
 LARGEST_LOSS = 0.005
@@ -51,51 +45,6 @@ def split_faces(faces: face_set.FaceSet) -> tuple[np.ndarray, face_set.FaceSet]:
     if not count:
         raise ExportRefused(f"int8 cannot be calibrated and measured on {len(faces)} faces")
     return faces.images[np.sort(order[:count])], faces.take(np.sort(order[count:]))
-
-
-def quantise(weights: bytes, *, chips: np.ndarray, card: cards.ModelCard) -> bytes:
-    """The same graph with 8-bit weights and activations, whose ranges are taken from chips (N, S, S, 3)."""
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    class Chips(CalibrationDataReader):
-        def __init__(self) -> None:
-            self._batches = self._read()
-
-        def _read(self) -> Iterator[dict[str, np.ndarray]]:
-            for begin in range(0, len(chips), BATCH):
-                yield {ONNX_INPUT: as_onnx_input(chips[begin : begin + BATCH], card=card)}
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self._batches, None)
-
-    with tempfile.TemporaryDirectory() as folder:
-        plain, prepared, small = (Path(folder, f"{name}.onnx") for name in ("plain", "prepared", "small"))
-        plain.write_bytes(weights)
-        quant_pre_process(plain, prepared, skip_symbolic_shape=True)
-        with _quiet_about_vectors():
-            quantize_static(
-                prepared,
-                small,
-                Chips(),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                reduce_range=True,  # 7-bit weights: sums of 8-bit products overflow on CPUs without VNNI
-            )
-        return small.read_bytes()
-
-
-@contextmanager
-def _quiet_about_vectors() -> Iterator[None]:
-    """Without ONNX Runtime's warning for each vector that it asks for an axis of, and takes as a whole as it should."""
-    root, told = logging.getLogger(), lambda record: "is out-of-range for weight" not in record.getMessage()
-    root.addFilter(told)
-    try:
-        yield
-    finally:
-        root.removeFilter(told)
 
 
 def measure_losses(before: Predictions, *, after: Predictions, faces: face_set.FaceSet) -> list[Loss]:
