@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ml import errors, photos
 from ml.commands import positive, told_errors
-from ml.datasets import decode, face_set, splits, utkface
+from ml.datasets import face_set, image_store, labelled_images, splits, utkface
 from ml.files import replace_file
 from ml.reporting.figures import as_png
 
@@ -43,9 +43,9 @@ def list_utkface(place: Path, *, limit: int | None = None, skip_unknown: bool = 
     Warns, with counts, of unreadable images and of same images whose labels differ. Raises MissingFiles, UnknownLabels
     and EmptySet.
     """
-    unknown, examples = decode.Unknown(), []
+    unknown, examples = labelled_images.Unknown(), []
     digests, fingerprints, unreadable = [], [], []
-    with decode.open_store(place) as store:
+    with image_store.open_store(place) as store:
         for name in tqdm(store.names()[:limit], desc="compare", unit="img", disable=None):
             example = utkface.read_example(name)
             if example is None:

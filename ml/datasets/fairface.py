@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ml import labels
-from ml.datasets import decode, face_set, texts
+from ml.datasets import face_set, image_store, labelled_images, texts
 
 SIDE = 224  # pixels of its ready chips
 TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
@@ -28,9 +28,9 @@ def read_fairface(
     table = texts.read_table(folder / label_file, columns=("file", *labels.ATTRIBUTES))
     rows = {row["file"]: row for row in table}
     parts = {PurePosixPath(name).parent for name in rows}
-    classes, unknown = face_set.fine_classes(), decode.Unknown()
+    classes, unknown = face_set.fine_classes(), labelled_images.Unknown()
     examples = []
-    with decode.open_store(folder, shards=shards) as store:
+    with image_store.open_store(folder, shards=shards) as store:
         names = [name for name in store.names() if PurePosixPath(name).parent in parts]
         if shards is None:
             missing = sorted(set(rows) - set(names))
@@ -43,6 +43,6 @@ def read_fairface(
             if len(known) < len(found):
                 unknown.names.append(name)
             else:
-                examples.append(decode.Example(name, known))
+                examples.append(labelled_images.Example(name, known))
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-        return decode.read_faces(store, examples, classes=classes, size=size, left_out=left_out)
+        return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=left_out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml import errors
-from ml.datasets import decode, face_set
+from ml.datasets import face_set, image_store
 from ml.datasets.sources import Source, read_source
 from ml.model.card import ModelCard
 
@@ -94,7 +94,7 @@ def _held_out_count(recipe: Mapping[str, Any], *, total: int) -> int:
 
 
 def _list_images(place: Path, *, shards: tuple[str, ...]) -> list[str]:
-    with decode.open_store(place, shards=shards or None) as store:
+    with image_store.open_store(place, shards=shards or None) as store:
         return store.names()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml.datasets import decode, face_set, texts
+from ml.datasets import face_set, image_store, labelled_images, texts
 
 
 def read_list(
@@ -24,7 +24,7 @@ def read_list(
     UnknownLabels (a number without an order is one), EmptySet, and BadData for a list not in UTF-8.
     """
     lines = [line.strip() for line in texts.read_text(path).splitlines() if line.strip()]
-    unknown = decode.Unknown()
+    unknown = labelled_images.Unknown()
     examples = []
     for line in lines[:limit]:
         found = parse_line(line, classes=classes, order=order)
@@ -32,10 +32,12 @@ def read_list(
             unknown.names.append(line)
         else:
             name, position = found
-            examples.append(decode.Example(name, {classes.attribute: position}))
+            examples.append(labelled_images.Example(name, {classes.attribute: position}))
     left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-    with decode.open_store(path.parent if root is None else root) as store:
-        return decode.read_faces(store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out)
+    with image_store.open_store(path.parent if root is None else root) as store:
+        return labelled_images.read_faces(
+            store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out
+        )
 
 
 def parse_line(line: str, *, classes: face_set.Classes, order: Sequence[str] | None = None) -> tuple[str, int] | None:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from ml import labels
-from ml.datasets import decode, face_set, texts
+from ml.datasets import face_set, image_store, labelled_images, texts
 from ml.preprocess import Chip
 
 CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
@@ -44,7 +44,7 @@ def read_reviews(
     missing column or a bad number, MissingFiles, UnknownLabels and EmptySet.
     """
     classes = classes or face_set.fine_classes()
-    counts, unknown, examples = Counter[str](), decode.Unknown(), []
+    counts, unknown, examples = Counter[str](), labelled_images.Unknown(), []
     for (file, chip), answers in islice(_read_answers(path).items(), limit):
         if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
             counts[NOT_A_FACE] += 1
@@ -62,12 +62,12 @@ def read_reviews(
             elif winner:
                 counts[winner] += 1
         if targets:
-            examples.append(decode.Example(file, targets, chip=chip, identity=file))
+            examples.append(labelled_images.Example(file, targets, chip=chip, identity=file))
         else:
             counts["nothing known"] += 1
     unknown.tell(skip=skip_unknown)
-    with decode.open_store(path.parent if root is None else root) as store:
-        return decode.read_faces(store, examples, classes=classes, size=size, left_out=counts)
+    with image_store.open_store(path.parent if root is None else root) as store:
+        return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=counts)
 
 
 def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:

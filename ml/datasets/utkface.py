@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ml import labels
-from ml.datasets import decode, face_set
+from ml.datasets import face_set, image_store, labelled_images
 
 TAXONOMY = "utkface-5"
 
@@ -32,13 +32,13 @@ def utkface_classes() -> dict[str, face_set.Classes]:
     }
 
 
-def read_example(name: str) -> decode.Example | None:
+def read_example(name: str) -> labelled_images.Example | None:
     """What a file's name tells; None where it does not tell all three labels."""
     told = parse_name(name)
     if told is None:
         return None
     years, gender, race = told
-    return decode.Example(name, {"race": race, "gender": gender, "age": age_bin(years)}, years=float(years))
+    return labelled_images.Example(name, {"race": race, "gender": gender, "age": age_bin(years)}, years=float(years))
 
 
 def read_utkface(
@@ -53,9 +53,9 @@ def read_utkface(
 
     Raises MissingFiles, and UnknownLabels where a name does not tell all three labels (UTKFace has a few).
     """
-    unknown = decode.Unknown()
+    unknown = labelled_images.Unknown()
     examples = []
-    with decode.open_store(place, shards=shards) as store:
+    with image_store.open_store(place, shards=shards) as store:
         for name in store.names()[:limit]:
             example = read_example(name)
             if example is None:
@@ -63,4 +63,4 @@ def read_utkface(
             else:
                 examples.append(example)
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-        return decode.read_faces(store, examples, classes=utkface_classes(), size=size, left_out=left_out)
+        return labelled_images.read_faces(store, examples, classes=utkface_classes(), size=size, left_out=left_out)
