@@ -4,14 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-from torch.nn import functional
-
-from ml.detecting.views.fast_photo import shrink_pixels
-
 # Photos searched together lie on sheets of the largest one's size; so many times their own pixels may a sheet have.
 _MOST_PADDING = 2.0
 # Of that 64 photos of 1024 x 1024 pixels fit; each pixel takes up to 24 bytes on the way.
@@ -58,25 +50,6 @@ def plan_canvas(
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     border = math.ceil(longest / 3) if longest < border_below else 0
     return Canvas((width, height), size, border, max(min_face * shrink, min(working_min_face, min_face)))
-
-
-def fit_image(image: Image.Image, canvas: Canvas) -> np.ndarray:
-    """An RGB photo at the canvas's size without its border: (H, W, 3) uint8 of its own."""
-    if canvas.whole > 1:
-        image = image.reduce(canvas.whole)
-    pixels = np.array(image)  # a copy, which torch may hold
-    return pixels if canvas.size == canvas.photo else shrink_pixels(pixels, height=canvas.size[1], width=canvas.size[0])
-
-
-def fit_tensor(photo: Tensor, canvas: Canvas) -> Tensor:
-    """The same of a photo (H, W, 3) uint8 on any device; one of the right size is returned as it is."""
-    if canvas.size == canvas.photo:
-        return photo
-    x = photo.permute(2, 0, 1)[None].float()
-    if canvas.whole > 1:
-        x = functional.avg_pool2d(x, canvas.whole, ceil_mode=True, count_include_pad=False)
-    x = functional.interpolate(x, size=canvas.size[::-1], mode="bilinear", antialias=True)
-    return x[0].permute(1, 2, 0).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def group_similar(canvases: Sequence[Canvas], *, exact: bool) -> list[list[int]]:

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from ml.detecting import mtcnn
 from ml.detecting.boxes import shift, square, suppress_nested
-from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
+from ml.detecting.canvas import Canvas, group_similar, plan_canvas
 from ml.detecting.cascade import Cascade
 from ml.detecting.proposals import Proposer
 from ml.detecting.views.exact_batch import PhotoStack
 from ml.detecting.views.exact_photo import AreaTable
 from ml.detecting.views.fast_batch import PhotoSheet
 from ml.detecting.views.fast_photo import Pyramid
+from ml.detecting.views.fitting import fit_image, fit_tensor
 from ml.detecting.views.protocol import OnePhoto, Views
 from ml.devices import upload
 from ml.preprocess import Chip

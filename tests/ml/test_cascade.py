@@ -8,7 +8,8 @@ from torch.nn import functional
 from ml.detecting import cascade
 from ml.detecting.cascade import Cascade
 from ml.detecting.views.exact_photo import AreaTable
-from ml.detecting.views.fast_photo import Pyramid, shrink_pixels
+from ml.detecting.views.fast_photo import Pyramid
+from ml.detecting.views.fitting import shrink_pixels
 from tests import pictures
 
 

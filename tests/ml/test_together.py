@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from ml.detecting.boxes import suppress_nested
-from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
+from ml.detecting.canvas import Canvas, group_similar, plan_canvas
 from ml.detecting.cascade import count_cells
 from ml.detecting.detector import REFERENCE, FaceDetector, Settings
 from ml.detecting.mosaic import lay_out_levels
@@ -14,6 +14,7 @@ from ml.detecting.views.exact_batch import PhotoStack
 from ml.detecting.views.exact_photo import AreaTable
 from ml.detecting.views.fast_batch import PhotoSheet
 from ml.detecting.views.fast_photo import Pyramid
+from ml.detecting.views.fitting import fit_image, fit_tensor
 from ml.detecting.views.protocol import OnePhoto
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
