@@ -13,12 +13,12 @@ from ml.detecting.boxes import shift, square, suppress_nested
 from ml.detecting.canvas import Canvas, group_similar, plan_canvas
 from ml.detecting.cascade import Cascade
 from ml.detecting.proposals import Proposer
-from ml.detecting.views.exact_batch import PhotoStack
-from ml.detecting.views.exact_photo import AreaTable
-from ml.detecting.views.fast_batch import PhotoSheet
-from ml.detecting.views.fast_photo import Pyramid
+from ml.detecting.views.exact_batch import ExactBatch
+from ml.detecting.views.exact_photo import ExactPhoto
+from ml.detecting.views.fast_batch import FastBatch
+from ml.detecting.views.fast_photo import FastPhoto
 from ml.detecting.views.fitting import fit_image, fit_tensor
-from ml.detecting.views.protocol import OnePhoto, Views
+from ml.detecting.views.protocol import Views
 from ml.devices import upload
 from ml.preprocess import Chip
 
@@ -100,7 +100,7 @@ class FaceDetector:
             mine = [canvases[number] for number in members]
             there = [photos[number].to(self.device, non_blocking=True) for number in members]
             fitted = [fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)]
-            views = PhotoStack(fitted, mine) if self.settings.exact else PhotoSheet(fitted, mine)
+            views = ExactBatch(fitted, mine) if self.settings.exact else FastBatch(fitted, mine)
             proposed = self._proposer.propose(views, mine, device=self.device)
             for number, faces in zip(members, self._search(views, mine, *proposed), strict=True):
                 found[number] = faces
@@ -109,9 +109,9 @@ class FaceDetector:
     @torch.inference_mode()
     def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
         canvas = self._plan(image.width, image.height)
-        make = AreaTable if self.settings.exact else Pyramid
-        view = OnePhoto(make(fit_image(image, canvas), border=canvas.border))
-        return self._search(view, [canvas], *self._proposer.propose(view, [canvas], device=self.device))[0]
+        show = ExactPhoto if self.settings.exact else FastPhoto
+        views = show(fit_image(image, canvas), border=canvas.border)
+        return self._search(views, [canvas], *self._proposer.propose(views, [canvas], device=self.device))[0]
 
     def _plan(self, width: int, height: int) -> Canvas:
         return plan_canvas(

@@ -7,7 +7,7 @@ from PIL import Image
 from torch.nn import functional
 
 from ml.detecting.detector import REFERENCE, FaceDetector, Settings
-from ml.detecting.views.exact_photo import AreaTable
+from ml.detecting.views.exact_photo import ExactPhoto
 
 
 def overlap(a, b) -> float:
@@ -129,23 +129,23 @@ def test_no_photos_have_no_lists(detector):
 
 
 @pytest.mark.parametrize(("height", "width"), [(57, 31), (24, 80), (13, 12)])
-def test_an_area_table_resamples_as_adaptive_average_pooling_does(height, width):
+def test_an_exact_photo_resamples_as_adaptive_average_pooling_does(height, width):
     pixels = torch.randint(0, 256, (120, 97, 3), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
-    table = AreaTable(pixels.numpy())
+    exact = ExactPhoto(pixels.numpy())
     expected = functional.interpolate(pixels.permute(2, 0, 1)[None].float(), size=(height, width), mode="area")
-    assert torch.allclose(table.resize(height=height, width=width), expected, atol=1e-3)
+    assert torch.allclose(exact.resize(height=height, width=width), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [24, 48])
-def test_crops_of_an_area_table_grow_and_shrink_likewise(size):
+def test_crops_of_an_exact_photo_grow_and_shrink_likewise(size):
     pixels = torch.randint(0, 256, (90, 140, 3), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
     low, high = torch.tensor([[0, 0], [13, 20], [100, 5]]), torch.tensor([[140, 90], [30, 37], [101, 80]])
-    found = AreaTable(pixels.numpy()).crops(low, high, size=size)
+    found = ExactPhoto(pixels.numpy()).crops(torch.zeros(3, dtype=torch.long), low, high, size=size)
     for crop, (x1, y1), (x2, y2) in zip(found, low.tolist(), high.tolist(), strict=True):
         part = pixels[y1:y2, x1:x2].permute(2, 0, 1)[None].float()
         assert torch.allclose(crop, functional.interpolate(part, size=(size, size), mode="area")[0], atol=1e-3)
 
 
 def test_sums_may_wrap_around():
-    table = AreaTable(np.full((3000, 3000, 3), 255, dtype=np.uint8))
-    assert torch.allclose(table.resize(height=20, width=20), torch.full((1, 3, 20, 20), 255.0))
+    exact = ExactPhoto(np.full((3000, 3000, 3), 255, dtype=np.uint8))
+    assert torch.allclose(exact.resize(height=20, width=20), torch.full((1, 3, 20, 20), 255.0))

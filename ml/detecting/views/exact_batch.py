@@ -10,16 +10,17 @@ from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
 from ml.detecting.views.border import GREY
 from ml.detecting.views.exact_photo import find_bins
+from ml.detecting.views.protocol import Views
 from ml.devices import upload
 
 # Each corner of a bin is fetched for itself: four times 28 kB for a crop of 48 pixels.
 _CROPS_AT_ONCE = 2_048
 
 
-class PhotoStack:
+class ExactBatch(Views):
     """Summed-area tables of several photos on one device, which are looked at together, as a GPU wants it.
 
-    Resampling averages over areas as `AreaTable` does, in 32-bit integers that may wrap around.
+    Resampling averages over areas as `ExactPhoto` does, in 32-bit integers that may wrap around.
     """
 
     def __init__(self, photos: Sequence[Tensor], canvases: Sequence[Canvas]) -> None:

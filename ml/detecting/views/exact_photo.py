@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from ml.detecting.views.border import add_border
+from ml.detecting.views.one_photo import OnePhoto
 
 
-class AreaTable:
+class ExactPhoto(OnePhoto):
     """Area resampling of one photo (H, W, 3) uint8, whole or in crops, exactly as adaptive average pooling does it.
 
     Sums run in 32-bit integers that may wrap around: differences stay right as long as one rectangle's sum fits,
@@ -30,8 +31,7 @@ class AreaTable:
         areas = (bottom - top)[0, :, None] * (right - left)[0, None, :]
         return (sums.float() / areas[:, :, None])[None].permute(0, 3, 1, 2)
 
-    def crops(self, low: Tensor, high: Tensor, *, size: int) -> Tensor:
-        """Rectangles low <= (x, y) < high, integers (N, 2) inside the photo, as (N, 3, size, size) float32."""
+    def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         left, right = _bins(low[:, 0], high[:, 0], size)
         top, bottom = _bins(low[:, 1], high[:, 1], size)
         flat, stride = self._sums.view(-1, 3), self.width + 1

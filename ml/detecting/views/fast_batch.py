@@ -12,6 +12,7 @@ from ml.detecting.canvas import Canvas
 from ml.detecting.mosaic import Mosaic
 from ml.detecting.views.border import GREY
 from ml.detecting.views.fast_photo import SPARE
+from ml.detecting.views.protocol import Views
 from ml.detecting.views.resampling import resample, weigh_steps, weigh_triangles
 from ml.devices import upload
 
@@ -21,8 +22,8 @@ _DETAIL = 4
 _PIXELS_AT_ONCE = 40_000_000
 
 
-class PhotoSheet:
-    """Photos searched together, resampled with a triangle filter as `Pyramid` does it, to within a level or two.
+class FastBatch(Views):
+    """Photos searched together, resampled with a triangle filter as `FastPhoto` does it, to within a level or two.
 
     The pixels and those of the halved copies are rows of one table, (pixels, 3) uint8, so that one look-up takes parts
     of any photo in any size.
@@ -129,7 +130,7 @@ class PhotoSheet:
 
 
 def _choose_sources(sides: np.ndarray, mosaic: Mosaic) -> tuple[list[int], np.ndarray]:
-    """For each level the one that it is made of, as `Pyramid` chooses, or -1 for the photo; and its sizes (L, B, 2)."""
+    """Of each level the one it is made of, as `FastPhoto` chooses, or -1 for the photo; and its sizes (L, B, 2)."""
     sources, full = [], []
     for level in range(len(mosaic.corners)):
         is_used = mosaic.cells[:, level].min(axis=1) > 0

@@ -5,17 +5,18 @@ import torch
 from torch import Tensor
 
 from ml.detecting.views.border import add_border
+from ml.detecting.views.one_photo import OnePhoto
 from ml.detecting.views.resampling import shrink
 
 # A smaller copy may stand for the photo as long as it has so many times the pixels that are asked for, side by side.
 SPARE = 2.5
 
 
-class Pyramid:
+class FastPhoto(OnePhoto):
     """One photo (H, W, 3) uint8 on the CPU, and the smaller copies of it that were asked for so far.
 
-    Resampling is bilinear over as many pixels as fall together (a triangle filter), in whole numbers: a little softer
-    than averaging over areas, and several times faster.
+    Resampling is bilinear over as many pixels as fall together (a triangle filter), in whole numbers, uint8: a little
+    softer than averaging over areas, and several times faster.
     """
 
     def __init__(self, pixels: np.ndarray, *, border: int = 0) -> None:
@@ -25,7 +26,6 @@ class Pyramid:
         self._copies = [torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1)[None]]
 
     def resize(self, *, height: int, width: int) -> Tensor:
-        """The whole photo as (1, 3, height, width) uint8."""
         source = next(
             (
                 copy
@@ -39,8 +39,7 @@ class Pyramid:
             self._copies.append(small)
         return small
 
-    def crops(self, low: Tensor, high: Tensor, *, size: int) -> Tensor:
-        """Rectangles low <= (x, y) < high, integers (N, 2) inside the photo, as (N, 3, size, size) uint8."""
+    def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         if not len(low):
             return torch.zeros(0, 3, size, size, dtype=torch.uint8)
         photo = self._copies[0]
