@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Photos searched together lie on sheets of the largest one's size; so many times their own pixels may a sheet have.
+# Photos searched together each take as much room as the largest, which may be so many times their own pixels.
 _MOST_PADDING = 2.0
 # Of that 64 photos of 1024 x 1024 pixels fit; each pixel takes up to 24 bytes on the way.
-_PIXELS_A_SHEET = 68_000_000
+_PIXELS_TOGETHER = 68_000_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def group_similar(canvases: Sequence[Canvas], *, exact: bool) -> list[list[int]]
 
 def _fit_together(canvases: list[Canvas], *, exact: bool) -> bool:
     width, height = max(canvas.width for canvas in canvases), max(canvas.height for canvas in canvases)
-    if width * height * len(canvases) > _PIXELS_A_SHEET:
+    if width * height * len(canvases) > _PIXELS_TOGETHER:
         return False
     if exact:
         return len({(canvas.width, canvas.height, canvas.min_face) for canvas in canvases}) == 1

@@ -258,13 +258,13 @@ def test_a_whole_way_on_which_nobody_is_found_is_told(tiny, small_fairface):
         whole_way.find_again(faces, preset=tiny[1].preset, detector=Blind())
 
 
-def test_a_canvas_turns_clockwise():
+def test_the_ground_turns_clockwise():
     chip = Image.new("RGB", (40, 40), "black")
     chip.paste("white", (0, 0, 40, 10))  # white above turns to the right
-    canvas = np.asarray(whole_way.lay_on_canvas(chip, angle=90))
-    assert canvas.shape == (80, 80, 3)
-    assert canvas[40, 57].tolist() == [255, 255, 255]
-    assert canvas[2, 2].tolist() == list(whole_way.GREY)
+    ground = np.asarray(whole_way.lay_on_ground(chip, angle=90))
+    assert ground.shape == (80, 80, 3)
+    assert ground[40, 57].tolist() == [255, 255, 255]
+    assert ground[2, 2].tolist() == list(whole_way.GREY)
 
 
 @pytest.mark.slow

@@ -42,19 +42,19 @@ class ExactBatch(Views):
 
         Right of and below a smaller one its last pixels go on up to where the largest ends.
         """
-        canvas = torch.zeros(len(self._canvases), 3, mosaic.height, mosaic.width, device=self._sums.device)
-        canvas = canvas.contiguous(memory_format=torch.channels_last)
+        laid = torch.zeros(len(self._canvases), 3, mosaic.height, mosaic.width, device=self._sums.device)
+        laid = laid.contiguous(memory_format=torch.channels_last)
         owners = torch.arange(len(self._canvases), device=self._sums.device)
         full = upload(np.array([(c.height, c.width) for c in self._canvases]), device=self._sums.device)
         sizes = upload(mosaic.sizes, device=self._sums.device)
         for level, (top, left) in enumerate(mosaic.corners):
             y, x = (
                 find_bins(torch.zeros_like(owners), full[:, axis], counts=sizes[:, level, axis], most=most)
-                for axis, most in enumerate(mosaic.spots[level])
+                for axis, most in enumerate(mosaic.slots[level])
             )
             means = self._means(owners, x, y)
-            canvas[:, :, top : top + means.shape[2], left : left + means.shape[3]] = means
-        return canvas
+            laid[:, :, top : top + means.shape[2], left : left + means.shape[3]] = means
+        return laid
 
     def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         parts = []

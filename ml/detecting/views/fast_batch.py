@@ -63,19 +63,19 @@ class FastBatch(Views):
         Right of and below a smaller one its last pixels go on up to where the largest ends.
         """
         count = len(self._canvases)
-        canvas = torch.zeros(count, mosaic.height, mosaic.width, 3, dtype=self._dtype, device=self._device)
+        laid = torch.zeros(count, mosaic.height, mosaic.width, 3, dtype=self._dtype, device=self._device)
         sides = np.array([(c.height, c.width) for c in self._canvases])
         sources, full = _choose_sources(sides, mosaic)
         down, across = (self._weigh(mosaic, sources, full[..., axis], axis) for axis in (0, 1))
         pixels = self._pixels.transpose(1, 2).contiguous().float()  # half of that would move the proposals
-        spots: list[Tensor] = []
+        slots: list[Tensor] = []
         for level, (row, column) in enumerate(mosaic.corners):
-            height, width = mosaic.spots[level]
-            spots.append(canvas[:, row : row + height, column : column + width])
-            source = pixels if sources[level] < 0 else spots[sources[level]].transpose(1, 2).float()
+            height, width = mosaic.slots[level]
+            slots.append(laid[:, row : row + height, column : column + width])
+            source = pixels if sources[level] < 0 else slots[sources[level]].transpose(1, 2).float()
             made = resample(source, across[level][..., : source.shape[1]], down[level][..., : source.shape[2]])
-            spots[-1].copy_(made)
-        return canvas.permute(0, 3, 1, 2)
+            slots[-1].copy_(made)
+        return laid.permute(0, 3, 1, 2)
 
     def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         """Rectangles low <= (x, y) < high, integers (N, 2) inside photos `owners` (N,): (N, 3, size, size)."""
@@ -116,7 +116,7 @@ class FastBatch(Views):
             levels = [level for level, source in enumerate(sources) if (source < 0) == of_photos]
             if not levels:
                 continue
-            counts = [mosaic.spots[level][axis] for level in levels]
+            counts = [mosaic.slots[level][axis] for level in levels]
             result = np.concatenate([np.arange(count) + 0.5 for count in counts])[:, None]
             owner = np.repeat(levels, counts)
             size = mosaic.sizes[:, owner, axis].T  # (results, B)

@@ -18,16 +18,16 @@ class OnePhoto(Views):
     def levels(self, mosaic: Mosaic) -> Tensor:
         laid: Tensor | None = None
         for (top, left), (rows, columns), (height, width) in zip(
-            mosaic.corners, mosaic.spots, mosaic.sizes[0].tolist(), strict=True
+            mosaic.corners, mosaic.slots, mosaic.sizes[0].tolist(), strict=True
         ):
             level = self.resize(height=height, width=width)
             if laid is None:
                 laid = level.new_zeros(1, mosaic.height, mosaic.width, 3).permute(0, 3, 1, 2)
-            spot = laid[:, :, top : top + rows, left : left + columns]
-            spot[:, :, :height, :width] = level
+            slot = laid[:, :, top : top + rows, left : left + columns]
+            slot[:, :, :height, :width] = level
             # Of an odd level the last pixels go on.
-            spot[:, :, height:, :width] = level[:, :, -1:]
-            spot[:, :, :, width:] = spot[:, :, :, width - 1 : width]
+            slot[:, :, height:, :width] = level[:, :, -1:]
+            slot[:, :, :, width:] = slot[:, :, :, width - 1 : width]
         if laid is None:
             raise ValueError("a mosaic without levels")
         return laid
