@@ -11,7 +11,7 @@ from ml.preprocess import FAIRFACE_MARGIN
 from ml.training.augment import Augmentation
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-DEFAULT = CONFIGS / "facet1.toml"
+DEFAULT = CONFIGS / "facet-1.toml"
 RANDOM, IMAGENET = "random", "imagenet"
 CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
