@@ -60,12 +60,34 @@ def _from_array(array: "np.ndarray") -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """Palettes, single bits and 16 bits a channel as 8 bits a channel, with alpha where something is transparent."""
+    transparent = image.has_transparency_data
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if transparent else "RGB")
+    if image.mode.startswith("I"):
+        # Pillow cuts values over 255 off, so they are scaled first, and rounded: 65535 / 257 = 255.
+        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if image.mode == "1":
+        image = image.convert("L")
+    if transparent and image.mode in ("L", "RGB"):
+        return image.convert("LA" if image.mode == "L" else "RGBA")
+    return image
+
+
+def lay_on_white(image: Image.Image) -> Image.Image:
+    """What is transparent in 8 bits a channel becomes white; an image without alpha is returned as it is."""
+    if image.mode in ("La", "RGBa"):
+        image = image.convert(image.mode.upper())
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    mode = image.mode[:-1]
+    flat = Image.new(mode, image.size, "white")
+    flat.paste(image.convert(mode), mask=image.getchannel("A"))
+    return flat
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     """RGB from any mode; an RGB image is returned as it is."""
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
-        image = image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")  # 65535 / 257 = 255
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(ground, image).convert("RGB")
+    image = lay_on_white(to_eight_bits(image))
     return image.convert("RGB") if image.mode != "RGB" else image

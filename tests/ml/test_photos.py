@@ -67,6 +67,11 @@ def test_every_mode_becomes_rgb(mode):
     assert photos.read_photo(pictures.picture(30, 20).convert(mode)).mode == "RGB"
 
 
+def test_grey_that_was_multiplied_by_its_alpha_is_read():
+    grey = Image.new("LA", (4, 4), (100, 128)).convert("La")
+    assert photos.read_photo(grey).getpixel((0, 0)) == (177, 177, 177)
+
+
 @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 1), (5, 6, 3), (5, 6, 4)])
 def test_arrays_become_photos(shape):
     assert photos.read_photo(np.zeros(shape, dtype=np.uint8)).size == (6, 5)
