@@ -22,13 +22,27 @@ from django.urls import reverse_lazy
 
 
 class NamingEnv(environ.Env):
-    """An environment that names the variable whose value cannot be read."""
+    """An environment in which empty means left out, and which names the variable whose value cannot be read."""
 
-    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **kwargs: Any) -> Any:
+        if default is not self.NOTSET and not self.ENVIRON.get(var, "").strip():
+            return default
         try:
-            return super().get_value(var, *args, **kwargs)
+            return super().get_value(var, cast, default, **kwargs)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} cannot be read: {error}") from None
+
+    def bool(self, var: str, *, default: bool) -> bool:
+        """Yes or no. The library takes whatever it does not know for no, and a typing error would switch TLS off."""
+        word = str(self.get_value(var, str, str(default))).strip().lower()
+        if word not in YES | NO:
+            raise ImproperlyConfigured(f"{var} is {word!r}: write true or false.")
+        return word in YES
+
+    def list(self, var: str, *, default: list[str]) -> list[str]:
+        """Texts between commas, without the spaces around them."""
+        found: str | list[str] = self.get_value(var, str, default)
+        return [entry.strip() for entry in found.split(",") if entry.strip()] if isinstance(found, str) else found
 
     def database(self, var: str, *, default: str) -> dict[str, Any]:
         """A database's address as Django wants it; empty is the default. Errors do not tell it: it has a password."""
@@ -57,6 +71,7 @@ class NamingEnv(environ.Env):
             ) from None
 
 
+YES, NO = {"true", "on", "ok", "yes", "y", "1"}, {"false", "off", "no", "n", "0"}
 DATABASE_ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = NamingEnv()
@@ -253,8 +268,13 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = BEHIND_TLS
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
-if env.bool("FACET_TRUST_PROXY", default=False):
+# Both bind more than this site, and preloading for years: only who owns the whole domain can want them.
+SECURE_HSTS_PRELOAD = BEHIND_TLS and env.bool("FACET_HSTS_PRELOAD", default=False)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = BEHIND_TLS and env.bool("FACET_HSTS_SUBDOMAINS", default=SECURE_HSTS_PRELOAD)
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # which ask for them
+TRUSTED_PROXIES = env.list("FACET_TRUSTED_PROXIES", default=[])
+TRUST_PROXY = env.bool("FACET_TRUST_PROXY", default=bool(TRUSTED_PROXIES))
+if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
