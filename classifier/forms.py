@@ -2,13 +2,18 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.account.forms import SignupForm as AllauthSignupForm
 from django import forms
+from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.http import HttpRequest
-from django.utils import timezone
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
 
-from classifier.models import AccessToken, Collection, Invitation, User
+from classifier.accounts import find_invitation
+from classifier.models import AccessToken, Collection, User
+from classifier.services import invitations
 from classifier.templatetags.facet import taxonomy_label
 from classifier.terms import TERMS_VERSION
 from ml.labels import ATTRIBUTES, TAXONOMIES
@@ -25,16 +30,32 @@ class SignupForm(AllauthSignupForm):
     )
     invite = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def save(self, request: HttpRequest) -> Any:
-        user = super().save(request)
-        if isinstance(user, get_user_model()):
-            user.accept_terms(version=TERMS_VERSION, by=user.username)
-            self._use_invitation(user)
-        return user
+    def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
+        """The user, or the page that is shown instead of making one."""
+        try:
+            with transaction.atomic():
+                return super().try_save(request)
+        except invitations.InvitationUsed:
+            return None, render(request, "account/signup_closed.html")
+        except IntegrityError:  # the same name twice at once: the second is told as if it had come later
+            if get_user_model().objects.filter(username__iexact=self.cleaned_data["username"]).exists():
+                self.add_error("username", get_adapter().validation_error("username_taken"))
+                context_data = {"form": self, "login_url": resolve_url("account_login")}
+                return None, render(request, "account/signup.html", context_data)
+            raise
 
-    def _use_invitation(self, user: User) -> None:
-        if code := self.cleaned_data.get("invite"):
-            Invitation.usable().filter(code=code).update(used_by=user, used_at=timezone.now())
+    def save(self, request: HttpRequest) -> Any:
+        """The account with its terms and its invitation: all of it or nothing. Raises InvitationUsed."""
+        code = find_invitation(request)
+        is_guest = settings.FACET_SIGNUP == "invite" or invitations.is_usable(code)
+        if is_guest:
+            invitations.claim(code)
+        user = super().save(request)
+        if isinstance(user, User):
+            user.accept_terms(version=TERMS_VERSION, by=user.username)
+            if is_guest:
+                invitations.note_guest(code, user=user)
+        return user
 
 
 class CollectionForm(forms.ModelForm):
