@@ -161,6 +161,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
+    "classifier.middleware.TrustedProxyMiddleware",
 
 ROOT_URLCONF = "webapp.urls"
 WSGI_APPLICATION = "webapp.wsgi.application"
@@ -172,6 +173,8 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+    "classifier.middleware.PrivateAnswerMiddleware",
+    "classifier.middleware.AttemptsMiddleware",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "classifier.context_processors.site",
@@ -233,10 +236,7 @@ STORAGES = {
 # --- People ----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "classifier.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["classifier.accounts.OneDoorBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -250,11 +250,25 @@ FACET_SIGNUP = env("FACET_SIGNUP", default="open")  # open, invite or closed
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "classifier.accounts.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "classifier.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "classifier.forms.SignupForm",
+    "change_password": "classifier.forms.ChangePasswordForm",
+    "reset_password": "classifier.forms.RequestResetForm",
+    "reset_password_from_key": "classifier.forms.ResetPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env("FACET_EMAIL_VERIFICATION", default="none")
-ACCOUNT_PREVENT_ENUMERATION = True
+# Strict: an address that has an account already is taken once more, unconfirmed, instead of being told.
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+# These are counted by `services.attempts`, which knows the visitor and says how long to wait. `login_failed` stays for
+# the second factor, and `confirm_email` for the mails that confirm an address.
+ACCOUNT_RATE_LIMITS = dict.fromkeys(
+    (
+        *("login", "signup", "reset_password", "reset_password_from_key"),
+        *("change_password", "manage_email", "reauthenticate"),
+    )
+)
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True

@@ -6,6 +6,7 @@ ten a second. It is kept as one number, the moment at which it is full again, wh
 
 import logging
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from time import time
@@ -36,6 +37,14 @@ if wait > tonumber(ARGV[3]) then return tostring(wait) end
 redis.call('SET', KEYS[1], string.format('%.6f', math.max(full_at, now) + cost), 'EX', math.ceil(ARGV[1]) + 1)
 return '0'
 """
+
+# KEYS: the bucket. ARGV: seconds to give back. A bucket that is full, or gone, stays so.
+REDIS_GIVE_BACK_SCRIPT = """
+local full_at = redis.call('GET', KEYS[1])
+if full_at then redis.call('SET', KEYS[1], string.format('%.6f', tonumber(full_at) - tonumber(ARGV[1])), 'KEEPTTL') end
+return '0'
+"""
+REDIS_PREFIX = "facet:rate:"
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,39 @@ def take(key: str, *, rate: Rate | None, amount: int = 1) -> float:
         return 0.0  # a full disk must not lock readers out as well
 
 
+def give_back(key: str, *, rate: Rate, amount: int = 1) -> None:
+    """Put back what `take` took, because it turned out not to count."""
+    if settings.REDIS_URL:
+        from redis.exceptions import RedisError
+
+        try:
+            script = _redis_script(settings.REDIS_URL, REDIS_GIVE_BACK_SCRIPT)
+            script(keys=[REDIS_PREFIX + key], args=[rate.cost(amount)])
+        except RedisError as error:
+            logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+    with suppress(DatabaseError):  # which `take` has logged
+        RateBucket.objects.filter(key=key, full_at__gt=time()).update(full_at=F("full_at") - rate.cost(amount))
+
+
+def forget(prefix: str) -> list[str]:
+    """Fill all buckets whose keys begin so, wherever they are counted; the keys of those that were not full."""
+    buckets = RateBucket.objects.filter(key__startswith=prefix)
+    found = set(buckets.filter(full_at__gt=time()).values_list("key", flat=True))
+    buckets.delete()
+    if settings.REDIS_URL:
+        from redis.exceptions import RedisError
+
+        try:
+            client = _redis_client(settings.REDIS_URL)
+            keys = [key.decode() for key in client.scan_iter(match=f"{REDIS_PREFIX}{prefix}*", count=1000)]
+            if keys:
+                client.delete(*keys)
+            found |= {key.removeprefix(REDIS_PREFIX) for key in keys}
+        except RedisError as error:
+            logger.warning("Redis cannot be reached (%s); limits counted there stay", error)
+    return sorted(found)
+
+
 def take_upload(user: User, *, files: int) -> float:
     """Count photos that somebody sends, by page or API; the seconds to wait, 0.0 when they may come."""
     return take(f"upload:{user.pk}", rate=parse_rate(settings.UPLOAD_RATE), amount=files)
@@ -88,28 +130,30 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
     full_at = Greatest(F("full_at"), Value(now, output_field=FloatField())) + cost
     if wanted.update(full_at=full_at):
         return 0.0
-    bucket, is_new = RateBucket.objects.get_or_create(key=key)
+    bucket, is_new = RateBucket.objects.get_or_create(key=key, defaults={"full_at": now})  # 0 would be swept at once
     if is_new:
         RateBucket.objects.filter(full_at__lt=now - KEEP_FULL_SECONDS).exclude(pk=bucket.pk).delete()
-        if wanted.update(full_at=full_at):
-            return 0.0
-        bucket.refresh_from_db()
+    if wanted.update(full_at=full_at):  # it is new, or another request made it since the first look
+        return 0.0
+    bucket.refresh_from_db()
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
 
 
 def _take_from_redis(key: str, *, rate: Rate, amount: int) -> float:
-    script = _redis_script(settings.REDIS_URL)
-    return float(script(keys=[f"facet:rate:{key}"], args=[rate.seconds, rate.cost(amount), ROUNDING_SECONDS]))
+    script = _redis_script(settings.REDIS_URL, REDIS_SCRIPT)
+    return float(script(keys=[REDIS_PREFIX + key], args=[rate.seconds, rate.cost(amount), ROUNDING_SECONDS]))
+
+
+@lru_cache(maxsize=4)
+def _redis_script(url: str, script: str) -> Any:
+    return _redis_client(url).register_script(script)
 
 
 @lru_cache(maxsize=2)
-def _redis_script(url: str) -> Any:
+def _redis_client(url: str) -> Any:
     import redis
 
-    client = redis.Redis.from_url(
-        url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
-    )
-    return client.register_script(REDIS_SCRIPT)
+    return redis.Redis.from_url(url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS)
 
 
 def whole_seconds(wait: float) -> int:
