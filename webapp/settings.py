@@ -128,7 +128,7 @@ BEHIND_TLS = env.bool("FACET_TLS", default=SITE_URL.startswith("https://"))
 
 INSTALLED_APPS = [
     "classifier",
-    "django.contrib.admin",
+    "webapp.admin.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
