@@ -106,6 +106,18 @@ def load_secret_key() -> str:
     return path.read_text()
 
 
+def close_database(path: Path) -> None:
+    """Make SQLite's file before SQLite does, for nobody else to read; its side files get the mode of the file."""
+    if path.name == ":memory:" or not path.parent.is_dir():
+        return
+    with contextlib.suppress(OSError):  # another user's file, or a full disk: checks tell
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if file == path and not file.exists():
+                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            elif file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+
+
 DATA_DIR = choose_data_dir()
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -149,6 +161,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "classifier.middleware.RequestIdMiddleware",
+    "classifier.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -160,8 +173,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "classifier.middleware.PrivateAnswerMiddleware",
+    "classifier.middleware.AttemptsMiddleware",
 ]
-    "classifier.middleware.TrustedProxyMiddleware",
 
 ROOT_URLCONF = "webapp.urls"
 WSGI_APPLICATION = "webapp.wsgi.application"
@@ -173,8 +187,6 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
-    "classifier.middleware.PrivateAnswerMiddleware",
-    "classifier.middleware.AttemptsMiddleware",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "classifier.context_processors.site",
@@ -197,6 +209,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    close_database(Path(DATABASES["default"]["NAME"]))
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
