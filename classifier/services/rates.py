@@ -6,6 +6,7 @@ ten a second. It is kept as one number, the moment at which it is full again, wh
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,13 +72,10 @@ def take(key: str, *, rate: Rate | None, amount: int = 1) -> float:
     """Take `amount` from a bucket: 0.0 when it was there, else nothing is taken and the seconds until it will be."""
     if rate is None or amount < 1:
         return 0.0
-    if settings.REDIS_URL:
-        from redis.exceptions import RedisError
-
-        try:
-            return _take_from_redis(key, rate=rate, amount=amount)
-        except RedisError as error:
-            logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+    arguments = [rate.seconds, rate.cost(amount), ROUNDING_SECONDS]
+    wait = _ask_redis(lambda client: client.register_script(REDIS_SCRIPT)(keys=[REDIS_PREFIX + key], args=arguments))
+    if wait is not None:
+        return float(wait)
     try:
         return _take_from_database(key, rate=rate, amount=amount)
     except DatabaseError:
@@ -87,16 +85,10 @@ def take(key: str, *, rate: Rate | None, amount: int = 1) -> float:
 
 def give_back(key: str, *, rate: Rate, amount: int = 1) -> None:
     """Put back what `take` took, because it turned out not to count."""
-    if settings.REDIS_URL:
-        from redis.exceptions import RedisError
-
-        try:
-            script = _redis_script(settings.REDIS_URL, REDIS_GIVE_BACK_SCRIPT)
-            script(keys=[REDIS_PREFIX + key], args=[rate.cost(amount)])
-        except RedisError as error:
-            logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+    keys, cost = [REDIS_PREFIX + key], rate.cost(amount)
+    _ask_redis(lambda client: client.register_script(REDIS_GIVE_BACK_SCRIPT)(keys=keys, args=[cost]))
     with suppress(DatabaseError):  # which `take` has logged
-        RateBucket.objects.filter(key=key, full_at__gt=time()).update(full_at=F("full_at") - rate.cost(amount))
+        RateBucket.objects.filter(key=key, full_at__gt=time()).update(full_at=F("full_at") - cost)
 
 
 def forget(prefix: str) -> list[str]:
@@ -104,18 +96,7 @@ def forget(prefix: str) -> list[str]:
     buckets = RateBucket.objects.filter(key__startswith=prefix)
     found = set(buckets.filter(full_at__gt=time()).values_list("key", flat=True))
     buckets.delete()
-    if settings.REDIS_URL:
-        from redis.exceptions import RedisError
-
-        try:
-            client = _redis_client(settings.REDIS_URL)
-            keys = [key.decode() for key in client.scan_iter(match=f"{REDIS_PREFIX}{prefix}*", count=1000)]
-            if keys:
-                client.delete(*keys)
-            found |= {key.removeprefix(REDIS_PREFIX) for key in keys}
-        except RedisError as error:
-            logger.warning("Redis cannot be reached (%s); limits counted there stay", error)
-    return sorted(found)
+    return sorted(found | set(_ask_redis(lambda client: _forget_in_redis(client, prefix)) or ()))
 
 
 def take_upload(user: User, *, files: int) -> float:
@@ -139,14 +120,24 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
 
 
-def _take_from_redis(key: str, *, rate: Rate, amount: int) -> float:
-    script = _redis_script(settings.REDIS_URL, REDIS_SCRIPT)
-    return float(script(keys=[REDIS_PREFIX + key], args=[rate.seconds, rate.cost(amount), ROUNDING_SECONDS]))
+def _forget_in_redis(client: Any, prefix: str) -> list[str]:
+    keys = [key.decode() for key in client.scan_iter(match=f"{REDIS_PREFIX}{prefix}*", count=1000)]
+    if keys:
+        client.delete(*keys)
+    return [key.removeprefix(REDIS_PREFIX) for key in keys]
 
 
-@lru_cache(maxsize=4)
-def _redis_script(url: str, script: str) -> Any:
-    return _redis_client(url).register_script(script)
+def _ask_redis(question: Callable[[Any], Any]) -> Any:
+    """What Redis answers; None where there is none or it cannot be reached, and the database counts."""
+    if not settings.REDIS_URL:
+        return None
+    from redis.exceptions import RedisError
+
+    try:
+        return question(_redis_client(settings.REDIS_URL))
+    except RedisError as error:
+        logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+        return None
 
 
 @lru_cache(maxsize=2)
