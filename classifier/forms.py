@@ -105,7 +105,7 @@ class ChangePasswordForm(AllauthChangePasswordForm):
         with transaction.atomic():
             super().save()
             if self.cleaned_data.get("revoke_tokens"):
-                tokens.revoke_all(self.user, because="password changed")
+                tokens.revoke_all(self.user, because="password changed", by=self.user)
 
 
 class RequestResetForm(AllauthRequestResetForm):
@@ -123,7 +123,7 @@ class ResetPasswordForm(AllauthResetPasswordForm):
     def save(self) -> None:
         with transaction.atomic():
             super().save()
-            tokens.revoke_all(self.user, because="password reset")
+            tokens.revoke_all(self.user, because="password reset", by=self.user)
         attempts.lift_limits(self.user)
 
 

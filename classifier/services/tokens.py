@@ -31,13 +31,13 @@ def revoke_token(token: AccessToken) -> None:
     token.delete()
 
 
-def revoke_all(user: User, *, because: str) -> int:
-    """Take back every token of somebody, and write down why; how many there were."""
+def revoke_all(user: User, *, because: str, by: User | None = None) -> int:
+    """Take back every token of somebody, and write down why and, if it is known, by whom; how many there were."""
     with transaction.atomic():
         count, _ = AccessToken.objects.filter(user=user).delete()
         if count:
             details = {"because": because, "count": count}
-            audit.record("access tokens revoked", actor=user, target=f"user {user.uid}", details=details)
+            audit.record("access tokens revoked", actor=by, target=f"user {user.uid}", details=details)
     return count
 
 

@@ -1,9 +1,13 @@
 """Accounts: signing up under the terms, logging in, the account page, and tokens."""
 
+import getpass
+from io import StringIO
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth import hashers
 from django.core import mail
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -224,3 +228,13 @@ def test_a_reset_password_ends_tokens_and_sessions(alice, alice_client, client, 
     assert not AccessToken.objects.exists()
     assert alice_client.get(reverse("account-detail")).status_code == 302
     assert AuditEvent.objects.get().details["because"] == "password reset"
+
+
+def test_a_password_set_by_the_operator_ends_tokens_and_lock_outs(client, alice, token, monkeypatch):
+    for _ in range(11):
+        client.post(reverse("account_login"), {"login": "alice", "password": "wrong"})
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: "a password by the operator")
+    call_command("changepassword", "alice", stdout=StringIO())
+    assert not AccessToken.objects.exists()
+    form = {"login": "alice", "password": "a password by the operator"}
+    assert client.post(reverse("account_login"), form).status_code == 302
