@@ -79,7 +79,7 @@ def outranks(person: User, other: User) -> bool:
     return not _rights_of(person) <= _rights_of(other)
 
 
-def people_of(row: Model) -> Iterator[User]:
+def people_of(row: Model, *, seen: tuple[Model, ...] = ()) -> Iterator[User]:
     """Whom a row belongs to: everybody that it names, or that the rows it hangs on name. A field added later counts.
 
     An e-mail address belongs to everybody who has it, whatever account it stands at: it opens the door to all of them.
@@ -90,8 +90,9 @@ def people_of(row: Model) -> Iterator[User]:
         has_it = Q(email__iexact=row.email) | Q(emailaddress__email__iexact=row.email)
         yield from User.objects.filter(has_it).distinct()
     for field in row._meta.concrete_fields:
-        if isinstance(field, ForeignKey) and (parent := getattr(row, field.name, None)) is not None:
-            yield from people_of(parent)
+        parent = getattr(row, field.name, None) if isinstance(field, ForeignKey) else None
+        if parent is not None and parent not in seen:  # a row may hang on another of its kind, or on itself
+            yield from people_of(parent, seen=(*seen, parent))
 
 
 def _rights_of(user: User) -> set[int]:

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from classifier.admin.reach import GuardedAdmin, people_of
-from classifier.models import AccessToken, Invitation, Photo, User
+from classifier.models import AccessToken, Invitation, Photo, Upload, User
 from classifier.services import tokens
 from tests import factories
 from tests.conftest import logged_in
@@ -40,7 +40,7 @@ def staff_client(staff):
 @pytest.fixture
 def belongings(root) -> dict[type[Model], Model]:
     """A row of root's of every model that is registered and that rows can be somebody's of."""
-    from classifier.models import AuditEvent, Job, State, Upload, UploadItem
+    from classifier.models import AuditEvent, Job, State, UploadItem
     from classifier.services import audit
 
     collection = factories.CollectionFactory(owner=root)
@@ -214,6 +214,14 @@ def test_a_rule_that_is_asked_at_the_last_moment_refuses_what_slipped_through(st
             model_admin.save_model(request, root, form=None, change=True)
         with pytest.raises(PermissionDenied):
             model_admin.delete_model(request, root)
+
+
+def test_a_row_that_hangs_on_itself_is_walked_once(db, alice, belongings):
+    """As a correction hangs on the row that it corrects."""
+    upload = belongings[Upload]
+    field = upload._meta.get_field("collection")
+    upload._state.fields_cache[field.name] = upload
+    assert set(people_of(upload)) == {upload.owner}
 
 
 def test_the_models_that_name_people_are_known():
