@@ -10,8 +10,8 @@ import redis
 from django.core.exceptions import ImproperlyConfigured
 
 from classifier import checks
-from ml import card
-from ml.runtime import RUNTIMES
+from ml.model import card
+from ml.model.runtime import RUNTIMES
 from webapp.settings import NamingEnv
 
 ROOT = Path(__file__).resolve().parents[2]
