@@ -5,7 +5,7 @@ import numpy as np
 from ml.shares import answers as answers_
 from ml.shares import intervals, simplex
 from ml.shares.answers import Answers
-from ml.shares.draws import Draw
+from ml.shares.draws import SIMPLE, Draw
 from ml.shares.errors import BadDraw, BadReviews, NoFaces
 from ml.shares.result import REVIEWED, Shares
 
@@ -13,15 +13,15 @@ from ml.shares.result import REVIEWED, Shares
 def estimate_shares(answers: Answers, *, draw: Draw, predicted: np.ndarray, domain: np.ndarray | None = None) -> Shares:
     """Shares of the labels and of "cannot tell" from a simple draw out of N faces.
 
-    `predicted` (N,) are counted labels as places in the answers' labels (negative: none), or (N, K) probabilities of
-    them; `domain` (N,) marks the faces inside of a filter, of which the draw is a simple one too.
+    `predicted` (N,) are counted labels as places in the answers' labels (negative: none); `domain` (N,) marks the faces
+    inside of a filter, of which the draw is a simple one too.
     theta = ybar + lambda (fbar of all - fbar of the reviewed), lambda = cov(y, f) / var(f) within [0, 1],
     V = s^2(y - lambda f) / n (1 - n / N), theta clipped to the simplex (Angelopoulos et al. 2023, arXiv 2311.01453).
-    s^2 is at least q (1 - q) with q = 1/4 / (n + 1/2), as if a stratum of n had no positive: the few residuals of a
-    rare label are often all 0. Faces that are none leave the population: y - theta z in place of y. Bounds and errors
-    as `reviewed.estimate_shares`; BadDraw("not_simple") for another draw.
+    s^2 is smoothed as that of a stratified draw is, since the few residuals of a rare label are often all 0: a quarter
+    of a face is added to each of the four pairs of y and f. Faces that are none leave the population: y - theta z in
+    place of y. Bounds and errors as `reviewed.estimate_shares`; BadDraw("not_simple") for another draw.
     """
-    if draw.kind != "simple":
+    if draw.kind != SIMPLE:
         raise BadDraw("not_simple", "this draw is stratified: its faces are not equally likely")
     total = int(draw.frame.sum())
     if len(predicted) != total:
@@ -33,16 +33,14 @@ def estimate_shares(answers: Answers, *, draw: Draw, predicted: np.ndarray, doma
     if not n or not z.sum():
         raise NoFaces("no_answers", "nothing inside has been answered yet")
     y = answers.values[rows]  # (n, K + 1)
-    f = _as_columns(predicted, count=len(answers.labels))
+    f = (predicted[:, None] == np.arange(len(answers.labels))).astype(float)  # (N, K + 1)
     drawn, mean_all = f[draw.face[rows]], f[inside].mean(axis=0)
 
     plain = y.sum(axis=0) / z.sum()
     power = _find_power(y - plain * z[:, None], drawn)
     theta = (y.mean(axis=0) + power * (mean_all - drawn.mean(axis=0))) / z.mean()
     share = simplex.project(theta)
-    residual = y - share * z[:, None] - power * drawn
-    q = 0.25 / (n + 0.5)
-    spread = np.maximum(residual.var(axis=0, ddof=1) if n > 1 else 0.25, q * (1 - q))
+    spread = _smooth_spread(y - share * z[:, None] - power * drawn, share=share, power=power)
     variance = spread / n * (1 - n / size) / z.mean() ** 2
     low, high = intervals.effective_wilson(share, variance=variance, examined=float(z.sum()))
     positives = y.sum(axis=0)
@@ -73,8 +71,10 @@ def _find_power(y: np.ndarray, f: np.ndarray) -> np.ndarray:
     return np.clip(np.where(spread > 0, joint / np.where(spread > 0, spread, 1), 0), 0, 1)
 
 
-def _as_columns(predicted: np.ndarray, *, count: int) -> np.ndarray:
-    """(N, count) of counted labels (N,), or of probabilities (N, K) with nothing for "cannot tell"."""
-    if predicted.ndim == 2:
-        return np.pad(predicted.astype(float), ((0, 0), (0, count - predicted.shape[1])))
-    return (predicted[:, None] == np.arange(count)).astype(float)
+def _smooth_spread(residuals: np.ndarray, *, share: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """(K,) variances of residuals (n, K) and a quarter of each that a face of y and f in 0 and 1 could have."""
+    possible = np.stack([y - share - power * f for y in (0, 1) for f in (0, 1)])  # (4, K)
+    rows = np.vstack([residuals, possible])
+    weights = np.append(np.ones(len(residuals)), np.full(4, 0.25))
+    mean = np.average(rows, axis=0, weights=weights)
+    return np.average((rows - mean) ** 2, axis=0, weights=weights)

@@ -107,8 +107,8 @@ def ask_people(world: World, collection: Collection, *, size: int, seed: int) ->
     plain = draws.draw_simple(len(collection.faces), size=size, seed=seed)
     said = answers.gather(review(world, collection, draw=plain), scheme=world.scheme, drawn=size)
     shares = simple.estimate_shares(said, draw=plain, predicted=predicted)
-    spread = truth * (1 - truth) / size * (1 - size / len(predicted))
-    found.append(_outcome(f"{SIMPLE}, {size}", shares, truth=truth, design=2 * intervals.Z_95 * np.sqrt(spread)))
+    design = design_of_simple(collection.actual, predicted, size=size, count=count)
+    found.append(_outcome(f"{SIMPLE}, {size}", shares, truth=truth, design=design))
     return found
 
 
@@ -127,6 +127,16 @@ def design_width(actual: np.ndarray, predicted: np.ndarray, *, draw: Draw, count
     n, frame = draw.drawn.astype(float), draw.frame.astype(float)
     variance = reviewed.combine_variance(q * (1 - q), examined=n, frame=frame)
     return 2 * intervals.Z_95 * np.sqrt(variance)
+
+
+def design_of_simple(actual: np.ndarray, predicted: np.ndarray, *, size: int, count: int) -> np.ndarray:
+    """(K,) the same of a simple draw with the best use of the counted labels."""
+    y, f = (places[:, None] == np.arange(count) for places in (actual, predicted))
+    spread, other = y.var(axis=0), np.maximum(f.var(axis=0), 1e-12)
+    joint = (y & f).mean(axis=0) - y.mean(axis=0) * f.mean(axis=0)
+    power = np.clip(joint / other, 0, 1)
+    left = spread - 2 * power * joint + power**2 * other
+    return 2 * intervals.Z_95 * np.sqrt(left / size * (1 - size / len(actual)))
 
 
 def tally(world: World, outcomes: list[Outcome], *, warned: float) -> Tally:
