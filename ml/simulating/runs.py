@@ -39,7 +39,8 @@ class Outcome:
 class Tally:
     """Of all runs of a method in a world, by label (K,): the part covered, widths and errors in shares 0..1.
 
-    `width` is the mean over runs in which both ends are told, `design` that of the same runs; `variation` is the mean
+    `told` is the part of runs in which both ends of the interval are; `width` is the mean over these, and so is
+    `design`. `variation` is the mean
     total variation between estimate and truth; `warned` the part of runs with a caution.
     """
 
@@ -50,6 +51,7 @@ class Tally:
     runs: int
     labels: tuple[str, ...]
     coverage: np.ndarray
+    told: np.ndarray
     width: np.ndarray
     design: np.ndarray
     bias: np.ndarray
@@ -156,6 +158,7 @@ def tally(world: World, outcomes: list[Outcome], *, warned: float) -> Tally:
         runs=len(outcomes),
         labels=world.scheme.labels,
         coverage=covered.mean(axis=0),
+        told=told.mean(axis=0),
         width=np.where(told.any(axis=0), ((high - low) * told).sum(axis=0) / both, np.nan),
         design=np.where(told.any(axis=0), (design * told).sum(axis=0) / both, np.nan),
         bias=(share - truth).mean(axis=0),
