@@ -33,7 +33,7 @@ def estimate_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme, bootstr
     share = point_shares(faces, evidence=evidence, scheme=scheme)
 
     matrices = resample_matrices(evidence, scheme=scheme, bootstrap=bootstrap, like=faces)
-    rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(by_photo).tobytes())])
+    rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(by_photo).data)])
     totals = resampling.redraw_totals(by_photo, bootstrap=bootstrap, rng=rng, groups=np.ones((1, len(observed))))
     solved = simplex.solve(matrices, totals / totals.sum(axis=1, keepdims=True))
 

@@ -113,7 +113,7 @@ def _interval(replicates: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np
 def _resample(columns: np.ndarray, *, bootstrap: Bootstrap | None, groups: np.ndarray | None = None) -> np.ndarray:
     """Totals of resampled photos, none of them empty."""
     bootstrap = bootstrap or Bootstrap()
-    rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(columns).tobytes())])
+    rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(columns).data)])
     if groups is None:
         groups = np.eye(1, columns.shape[1])
     return resampling.redraw_totals(columns, bootstrap=bootstrap, rng=rng, groups=groups)

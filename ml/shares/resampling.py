@@ -1,11 +1,15 @@
 """Bootstrap by Poisson weights: every photo counts Poisson(1) times in a resample, with all its faces."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 REPLICATES = 1_000
-_WEIGHTS_AT_ONCE = 4_000_000  # that are in memory at a time: 32 MB
+_WEIGHTS_AT_ONCE = 4_000_000  # that are in memory at a time: 16 to 32 MB
+# Poisson(1) by its quantiles, for weights of single photos: ten times as fast as drawing each, and as good to 1e-5.
+_CUMULATED = np.cumsum(np.exp(-1) / np.array([math.factorial(k) for k in range(12)]))
+_QUANTILES = np.searchsorted(_CUMULATED, (np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
 
 # Streams of random numbers that must not be the same.
 MATRIX, COLLECTION = 1, 2
@@ -45,8 +49,7 @@ def resample_totals(columns: np.ndarray, *, bootstrap: Bootstrap, rng: np.random
     step = max(1, _WEIGHTS_AT_ONCE // bootstrap.replicates)
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
-        weights = rng.poisson(counts[part], size=(bootstrap.replicates, len(counts[part])))
-        totals += weights.astype(np.float64) @ rows[part]
+        totals += _draw_weights(counts[part], replicates=bootstrap.replicates, rng=rng) @ rows[part]
     return totals
 
 
@@ -70,10 +73,21 @@ def percentile_interval(replicates: np.ndarray, point: np.ndarray) -> tuple[np.n
     return np.minimum(low, point), np.maximum(high, point)
 
 
+def _draw_weights(counts: np.ndarray, *, replicates: int, rng: np.random.Generator) -> np.ndarray:
+    """(replicates, rows) weights of rows that stand for so many photos each."""
+    if (counts == 1).all():
+        return _QUANTILES[rng.integers(0, 2**16, size=(replicates, len(counts)), dtype=np.uint16)]
+    return rng.poisson(counts, size=(replicates, len(counts))).astype(np.float64)
+
+
 def _collapse(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different rows of (P, C) as floats, and how often each occurs; told apart by a random 1-D image of them."""
+    """The different rows of (P, C) as floats, and how often each occurs, the many that occur once at the end.
+
+    They are told apart by a random image of them in one dimension.
+    """
     if columns.shape[0] == 0:
         return columns.astype(np.float64), np.zeros(0, dtype=np.int64)
     direction = np.random.default_rng(0).standard_normal(columns.shape[1])
     _, first, counts = np.unique(columns @ direction, return_index=True, return_counts=True)
-    return columns[first].astype(np.float64), counts
+    order = np.argsort(-counts, kind="stable")
+    return columns[first[order]].astype(np.float64), counts[order]

@@ -33,6 +33,14 @@ def test_faces_without_a_label_are_told_apart():
         counted.count_labels(race_faces([latino], with_vectors=False), scheme=FOUR)
 
 
+def test_unsure_faces_are_counted_with_their_label():
+    faces = worlds.faces_of([0, 0, 1, 1, -1])
+    found = counted.count_labels(faces, scheme=GENDER, unsure=np.array([True, False, True, True, True]))
+    assert (found.counts.tolist(), found.unsure.tolist(), found.unanswered) == ([2, 2], [1, 2], 1)
+    with pytest.raises(BadInput):
+        counted.count_labels(faces, scheme=GENDER, unsure=np.ones(2, dtype=bool))
+
+
 def test_all_126_cells_can_be_counted():
     everybody = [
         schemes.single(name, classes=of, taxonomy=name if name == "age" else None)
