@@ -3,10 +3,10 @@
 Simulates collections whose true shares are known, drawn from the model's answers for FairFace's held-out images, and
 writes docs/statistics.md with its pictures: how often intervals hold the truth, how wide they are, and the same on sets
 of real chips. FAIRFACE is the folder with train-7.zip, val.zip and the label files. The model is asked about 10,000
-images once (a quarter of an hour on one core); its answers are kept in DIR. --evidence FILE takes what a checkpoint
+images once (some five minutes on one core); its answers are kept in DIR. --evidence FILE takes what a checkpoint
 knows of its errors from a file (.npz or .safetensors, as ml.shares.evidence packs it) instead of asking.
 
-1,000 runs of each scenario take about half an hour; --runs 60 shows the same in two minutes.
+1,000 runs of each scenario take about a quarter of an hour; --runs 60 shows nearly the same in a minute.
 """
 
 import argparse

@@ -12,6 +12,9 @@ from ml.shares.errors import BadReviews, NoFaces
 from ml.shares.result import REVIEWED, Shares
 
 HEADLINE_FROM = 100  # answers inside of the population from which on `reviewed` makes the headline
+# Faces added to both sides of a share before its variance is taken. With none, strata in which all answers are alike
+# seem to be known, and rare labels are covered far too seldom.
+SMOOTHING = 0.25
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Ratio:
     whole: bool
 
 
-def estimate_shares(answers: Answers, *, draw: Draw, domain: np.ndarray | None = None) -> Shares:
+def estimate_shares(
+    answers: Answers, *, draw: Draw, domain: np.ndarray | None = None, smoothing: float = SMOOTHING
+) -> Shares:
     """Shares of the labels and of "cannot tell" from a stratified draw, with Wilson's interval at effective n.
 
     theta = sum W_h m_h / n_h (Cochran 1977, ch. 5), with smoothed variances; faces that are none, or that the taxonomy
@@ -44,7 +49,7 @@ def estimate_shares(answers: Answers, *, draw: Draw, domain: np.ndarray | None =
     within = counts if domain is None else counts & _as_mask(domain, count=len(draw))
     z = np.where(within, answers.inside, 0.0)
     y = np.where(within[:, None], answers.values, 0.0)
-    ratio = estimate_ratio(y, z, draw=draw, counts=counts)
+    ratio = estimate_ratio(y, z, draw=draw, counts=counts, smoothing=smoothing)
     low, high = intervals.effective_wilson(ratio.share, variance=ratio.variance, examined=ratio.examined)
     low, high, bounds = intervals.tell_bounds(
         low, high, positives=ratio.positives, negatives=ratio.negatives, exact=ratio.whole
@@ -67,7 +72,9 @@ def estimate_shares(answers: Answers, *, draw: Draw, domain: np.ndarray | None =
     )
 
 
-def estimate_ratio(y: np.ndarray, z: np.ndarray, *, draw: Draw, counts: np.ndarray) -> Ratio:
+def estimate_ratio(
+    y: np.ndarray, z: np.ndarray, *, draw: Draw, counts: np.ndarray, smoothing: float = SMOOTHING
+) -> Ratio:
     """Y / Z of y (n, K) and z (n,) in 0..1, y at most z, over the rows where `counts` (n,) is true.
 
     V = sum W_h^2 s_h^2 / n_h (1 - n_h / N_h) / Zbar^2, s_h^2 being the variance of e = y - theta z in which the share
@@ -90,7 +97,7 @@ def estimate_ratio(y: np.ndarray, z: np.ndarray, *, draw: Draw, counts: np.ndarr
     if base <= 0:
         raise NoFaces("no_answers", "nothing inside has been answered yet")
     theta = (weight @ (m / divisor[:, None])) / base
-    spread = spread_of(m, inside=inside, examined=n, theta=theta)
+    spread = spread_of(m, inside=inside, examined=n, theta=theta, smoothing=smoothing)
     variance = combine_variance(spread, examined=n, frame=frame) / base**2
     positives = m.sum(axis=0)
     examined = float(inside.sum())
@@ -98,13 +105,15 @@ def estimate_ratio(y: np.ndarray, z: np.ndarray, *, draw: Draw, counts: np.ndarr
     return Ratio(np.clip(theta, 0, 1), variance, base, examined, positives, examined - positives, whole)
 
 
-def spread_of(m: np.ndarray, *, inside: np.ndarray, examined: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def spread_of(
+    m: np.ndarray, *, inside: np.ndarray, examined: np.ndarray, theta: np.ndarray, smoothing: float = SMOOTHING
+) -> np.ndarray:
     """(H, K) smoothed variances of e = y - theta z within strata, of sums m (H, K) of y and `inside` (H, 1) of z.
 
     `examined` (H,) are numbers of answers, theta (K,) the shares.
     """
     p = inside / np.maximum(examined, 1.0)[:, None]
-    q = np.where(inside > 0, (m + 0.25) / (inside + 0.5), 0.0)
+    q = np.where(inside > 0, (m + smoothing) / np.maximum(inside + 2 * smoothing, 1e-12), 0.0)
     return np.maximum(p * (q * (1 - theta) ** 2 + (1 - q) * theta**2) - (p * (q - theta)) ** 2, 0.0)
 
 

@@ -1,6 +1,6 @@
 """The floors that estimators must keep in simulations, and where they do not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,16 @@ WIDEST = 1.3  # of the design's width
 
 @dataclass(frozen=True)
 class Floor:
-    """One promise: how it is said, what was reached at worst, where, and the places where it was missed."""
+    """One promise: how it is said, what was reached at worst and where, and the places where it was missed.
+
+    `checked` is how many were looked at; `largest` the largest true share (0..1) of a label that missed.
+    """
 
     promise: str
     worst: str
+    checked: int
     missed: tuple[str, ...]
+    largest: float
 
 
 def check_floors(tallies: Sequence[Tally]) -> tuple[Floor, ...]:
@@ -28,21 +33,21 @@ def check_floors(tallies: Sequence[Tally]) -> tuple[Floor, ...]:
     holding = [tally for tally in corrected if tally.holds]
     broken = [tally for tally in corrected if not tally.holds]
     return (
-        _check_least("each label of reviewed shares is covered", _by_label(people, "coverage"), REVIEWED_COVERAGE),
-        _check_widths([tally for tally in people if tally.method.startswith(STRATIFIED)]),
+        _check_least("each label of reviewed shares is covered", _by_label(people), REVIEWED_COVERAGE),
+        _check_widths(people),
         _check_least(
             "adjusted shares are covered on average where the matrix holds",
-            [(float(tally.coverage.mean()), _name(tally)) for tally in holding],
+            [_Found(float(tally.coverage.mean()), 1.0, _name(tally)) for tally in holding],
             ADJUSTED_COVERAGE,
         ),
         _check_least(
             "each label of adjusted shares is covered where the matrix holds",
-            _by_label(holding, "coverage"),
+            _by_label(holding),
             ADJUSTED_WORST,
         ),
         _check_least(
             "adjusted shares carry a warning where the matrix does not hold",
-            [(tally.warned, _name(tally)) for tally in broken],
+            [_Found(tally.warned, 1.0, _name(tally)) for tally in broken],
             1.0,
         ),
     )
@@ -55,28 +60,51 @@ def widths_of(tally: Tally) -> np.ndarray:
 
 def _check_widths(tallies: Sequence[Tally]) -> Floor:
     found = [
-        (float(ratio), f"{label}, {_name(tally)}")
+        _Found(float(ratio), float(truth), f"{label}, {_name(tally)}")
         for tally in tallies
-        for ratio, label in zip(widths_of(tally), tally.labels, strict=True)
+        for ratio, truth, label in zip(widths_of(tally), tally.truth, tally.labels, strict=True)
         if not np.isnan(ratio)
     ]
-    worst = max(found, default=(float("nan"), "nowhere"))
-    missed = tuple(f"{ratio:.2f} times: {where}" for ratio, where in sorted(found, reverse=True) if ratio > WIDEST)
-    promise = f"a stratified draw's intervals are at most {WIDEST} times as wide as its design's"
-    return Floor(promise, f"{worst[0]:.2f} times ({worst[1]})", missed)
+    promise = f"intervals of reviewed shares are at most {WIDEST} times as wide as their design's"
+    over = sorted((one for one in found if one.value > WIDEST), key=lambda one: -one.value)
+    worst = max(found, key=lambda one: one.value, default=_NOTHING)
+    return _make(promise, worst=worst, count=len(found), missed=over, form="{:.2f} times".format)
 
 
-def _check_least(promise: str, found: Sequence[tuple[float, str]], least: float) -> Floor:
-    worst = min(found, default=(float("nan"), "nowhere"))
-    missed = tuple(f"{value:.1%}: {where}" for value, where in sorted(found) if value < least)
-    return Floor(f"{promise} in at least {least:.0%} of the runs", f"{worst[0]:.1%} ({worst[1]})", missed)
+def _check_least(promise: str, found: Sequence["_Found"], least: float) -> Floor:
+    under = sorted((one for one in found if one.value < least), key=lambda one: one.value)
+    worst = min(found, key=lambda one: one.value, default=_NOTHING)
+    promise = f"{promise} in at least {least:.0%} of the runs"
+    return _make(promise, worst=worst, count=len(found), missed=under, form="{:.1%}".format)
 
 
-def _by_label(tallies: Sequence[Tally], field: str) -> list[tuple[float, str]]:
+@dataclass(frozen=True)
+class _Found:
+    """What was reached, by a label of what true share, and where."""
+
+    value: float
+    truth: float
+    where: str
+
+
+_NOTHING = _Found(float("nan"), float("nan"), "nowhere")
+
+
+def _make(promise: str, *, worst: _Found, count: int, missed: Sequence[_Found], form: Callable[[float], str]) -> Floor:
+    return Floor(
+        promise=promise,
+        worst=f"{form(worst.value)} ({worst.where})",
+        checked=count,
+        missed=tuple(f"{form(one.value)}: {one.where}" for one in missed),
+        largest=max((one.truth for one in missed), default=float("nan")),
+    )
+
+
+def _by_label(tallies: Sequence[Tally]) -> list[_Found]:
     return [
-        (float(value), f"{label}, {_name(tally)}")
+        _Found(float(value), float(truth), f"{label}, {_name(tally)}")
         for tally in tallies
-        for value, label in zip(getattr(tally, field), tally.labels, strict=True)
+        for value, truth, label in zip(tally.coverage, tally.truth, tally.labels, strict=True)
     ]
 
 

@@ -37,9 +37,7 @@ def draw_coverage(tallies: Sequence[Tally], *, size: int) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlim(-2, 102)
-    axes.set_xlabel(
-        f"collections of {size:,} faces whose 95 % interval holds the true share, %; lines to the worst group"
-    )
+    axes.set_xlabel(f"95 % intervals that hold the true share, %, mean and worst group ({size:,} faces)")
     _quieten(axes)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return figure

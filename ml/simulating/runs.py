@@ -15,6 +15,7 @@ from ml.simulating import worlds
 from ml.simulating.worlds import Collection, World
 
 COUNTED, ADJUSTED, STRATIFIED, SIMPLE = "counted", "adjusted", "reviewed, stratified", "reviewed, simple"
+UNSMOOTHED = "unsmoothed, stratified"  # not what Facet does: what the smoothing of variances brings
 REVIEWS = (100, 300)
 
 
@@ -37,7 +38,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tally:
-    """Of all runs of a method in a world, by label (K,): the part covered, widths and errors in shares 0..1.
+    """Of all runs of a method in a world, by label (K,): the true share, the part covered, widths and errors, in 0..1.
 
     `told` is the part of runs in which both ends of the interval are; `width` is the mean over these, and so is
     `design`. `variation` is the mean
@@ -50,6 +51,7 @@ class Tally:
     method: str
     runs: int
     labels: tuple[str, ...]
+    truth: np.ndarray
     coverage: np.ndarray
     told: np.ndarray
     width: np.ndarray
@@ -105,7 +107,11 @@ def ask_people(world: World, collection: Collection, *, size: int, seed: int) ->
     said = answers.gather(review(world, collection, draw=draw), scheme=world.scheme, drawn=size)
     shares = reviewed.estimate_shares(said, draw=draw)
     design = design_width(collection.actual, predicted, draw=draw, count=count)
-    found = [_outcome(f"{STRATIFIED}, {size}", shares, truth=truth, design=design)]
+    bare = reviewed.estimate_shares(said, draw=draw, smoothing=0.0)
+    found = [
+        _outcome(f"{STRATIFIED}, {size}", shares, truth=truth, design=design),
+        _outcome(f"{UNSMOOTHED}, {size}", bare, truth=truth, design=design),
+    ]
     plain = draws.draw_simple(len(collection.faces), size=size, seed=seed)
     said = answers.gather(review(world, collection, draw=plain), scheme=world.scheme, drawn=size)
     shares = simple.estimate_shares(said, draw=plain, predicted=predicted)
@@ -133,9 +139,9 @@ def design_width(actual: np.ndarray, predicted: np.ndarray, *, draw: Draw, count
 
 def design_of_simple(actual: np.ndarray, predicted: np.ndarray, *, size: int, count: int) -> np.ndarray:
     """(K,) the same of a simple draw with the best use of the counted labels."""
-    y, f = (places[:, None] == np.arange(count) for places in (actual, predicted))
-    spread, other = y.var(axis=0), np.maximum(f.var(axis=0), 1e-12)
-    joint = (y & f).mean(axis=0) - y.mean(axis=0) * f.mean(axis=0)
+    y, f = (np.bincount(places, minlength=count) / len(actual) for places in (actual, predicted))
+    spread, other = y * (1 - y), np.maximum(f * (1 - f), 1e-12)
+    joint = np.bincount(actual[actual == predicted], minlength=count) / len(actual) - y * f
     power = np.clip(joint / other, 0, 1)
     left = spread - 2 * power * joint + power**2 * other
     return 2 * intervals.Z_95 * np.sqrt(left / size * (1 - size / len(actual)))
@@ -157,6 +163,7 @@ def tally(world: World, outcomes: list[Outcome], *, warned: float) -> Tally:
         method=outcomes[0].method,
         runs=len(outcomes),
         labels=world.scheme.labels,
+        truth=truth.mean(axis=0),
         coverage=covered.mean(axis=0),
         told=told.mean(axis=0),
         width=np.where(told.any(axis=0), ((high - low) * told).sum(axis=0) / both, np.nan),

@@ -98,7 +98,10 @@ def test_floors_that_are_missed_are_named():
     assert len(missed) == 4 * 7
     assert missed[0].startswith("50.0%: ")
     wide = [replace(tally, told=np.ones(7), width=np.full(7, 0.2), design=np.full(7, 0.1)) for tally in tallies]
-    assert len(floors.check_floors(wide)[1].missed) == 2 * 7
+    over = floors.check_floors(wide)[1]
+    assert (len(over.missed), over.checked, over.missed[0][:10]) == (4 * 7, 4 * 7, "2.00 times")
+    assert over.largest == pytest.approx(0.7, abs=0.05)
+    assert "and 16 nearer to it" in page.floor_list(wide)
     assert floors.check_floors([replace(tally, told=np.zeros(7)) for tally in wide])[1].missed == ()
 
 
