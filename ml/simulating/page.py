@@ -46,9 +46,9 @@ _SIMULATED = """## Simulated collections
 Each run draws a collection of the given true shares from {images:,} held-out images, and {known:,} of them, with
 replacement, as what the checkpoint knows of its errors. Where the matrix holds, both come from the same images. Where
 it does not, the collection comes from women only, from children under ten only, or from the validation images made
-dark ({dark:.0%} of the light) or blurred. Reviewers say the true label. Coverage is the part of {runs:,} runs whose
-interval holds the true share, in per cent: the mean over the seven groups, and the worst group. Widths are in points,
-of intervals of which both ends are told; so is the total variation between answer and truth (half the sum of all
+dark ({dark:.0%} of the light) or blurred. Reviewers say the true label. Coverage is the part of the runs whose interval
+holds the true share, in per cent: the mean over the seven groups, and the worst group. Widths are in points, of
+intervals of which both ends are told; so is the total variation between answer and truth (half the sum of all
 differences).
 
 ![Coverage by scenario and method]({picture})
@@ -86,10 +86,11 @@ than it takes away: it shows in its intervals. Where it is not, they are far off
 def write_page(tallies: Sequence[Tally], reals: Sequence[RealTally], *, images: int, known: int, dark: float) -> str:
     """The whole page in Markdown."""
     parts = [_HEAD]
-    runs = max(tally.runs for tally in tallies)
-    parts.append(_SIMULATED.format(images=images, known=known, runs=runs, dark=dark, picture=COVERAGE_PICTURE))
+    parts.append(_SIMULATED.format(images=images, known=known, dark=dark, picture=COVERAGE_PICTURE))
     for size in dict.fromkeys(tally.size for tally in tallies):
-        parts.append(f"### Collections of {size:,} faces\n\n" + coverage_table([t for t in tallies if t.size == size]))
+        found = [tally for tally in tallies if tally.size == size]
+        runs = min(tally.runs for tally in found)
+        parts.append(f"### Collections of {size:,} faces, {runs:,} runs each\n\n" + coverage_table(found))
     parts.append(_WIDTHS.format(widest=floors.WIDEST) + "\n" + width_table(tallies))
     parts.append(_SMOOTHING + "\n" + smoothing_table(tallies))
     parts.append("## What is promised, and what came out\n\n" + floor_list(tallies))
