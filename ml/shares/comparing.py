@@ -10,6 +10,7 @@ from ml.shares import intervals, resampling
 from ml.shares.errors import BadInput, BadReference
 from ml.shares.result import Shares
 
+ROUNDING = 1e-12  # shares nearer than this are the same
 SUM_TOLERANCE = 0.005  # reference shares are often rounded to a tenth of a per cent
 
 
@@ -118,5 +119,5 @@ def _invert_percentiles(replicates: np.ndarray, *, at: float) -> np.ndarray:
 def _normal_p(difference: np.ndarray, *, variance: np.ndarray) -> np.ndarray:
     """Two-sided p-values; without variance 1 for no difference, else 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(difference == 0, 0.0, difference / np.sqrt(variance))
+        z = np.where(np.abs(difference) < ROUNDING, 0.0, difference / np.sqrt(variance))
     return intervals.two_sided_p(z)

@@ -18,7 +18,10 @@ class NoFaces(SharesError):
 
 
 class NoEvidence(SharesError):
-    """The model does not tell how it errs, or not for this: `no_matrix`, `class_without_faces`, `other_classes`."""
+    """The model does not tell how it errs, or not for this.
+
+    `no_matrix`, `other_classes`, `class_without_faces`, `too_few_faces`.
+    """
 
 
 class BadDraw(SharesError):

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.shares.errors import NoEvidence
+
 REPLICATES = 1_000
 _WEIGHTS_AT_ONCE = 4_000_000  # that are in memory at a time: 16 to 32 MB
 # Poisson(1) by its quantiles, for weights of single photos: ten times as fast as drawing each, and as good to 1e-5.
 _CUMULATED = np.cumsum(np.exp(-1) / np.array([math.factorial(k) for k in range(12)]))
 _QUANTILES = np.searchsorted(_CUMULATED, (np.arange(2**16) + 0.5) / 2**16).astype(np.float32)
+
+_REDRAWS = 1_000  # before resampling is given up: each redraws only what lacks a group
 
 # Streams of random numbers that must not be the same.
 MATRIX, COLLECTION = 1, 2
@@ -59,12 +63,16 @@ def redraw_totals(
     """As `resample_totals`; a resample in which a group of columns has nothing is drawn again.
 
     `groups` (G, C) are 0 and 1: the columns that must not all be 0. Each must have a total over 0 in `columns`.
+    Raises NoEvidence("too_few_faces") where so many groups are so small that hardly a resample has all.
     """
     totals = resample_totals(columns, bootstrap=bootstrap, rng=rng)
-    while (empty := (totals @ groups.T <= 0).any(axis=1)).any():
+    for _ in range(_REDRAWS):
+        empty = (totals @ groups.T <= 0).any(axis=1)
+        if not empty.any():
+            return totals
         again = Bootstrap(replicates=int(empty.sum()), seed=bootstrap.seed)
         totals[empty] = resample_totals(columns, bootstrap=again, rng=rng)
-    return totals
+    raise NoEvidence("too_few_faces", "too many classes have too few held-out faces to resample them")
 
 
 def percentile_interval(replicates: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

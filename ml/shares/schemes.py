@@ -12,6 +12,8 @@ from ml.shares.errors import BadInput
 
 LEFT_OUT = -1  # the place of a class that a taxonomy leaves out, and of a face without an answer
 
+OWN = "own"  # the taxonomy of classes that no taxonomy has
+
 # Nine bins are told apart too badly to be corrected (condition number 40); five bands are not (3.9).
 AGE_BANDS = "age-5"
 _BANDS = {
@@ -105,7 +107,7 @@ def single(attribute: str, *, classes: Sequence[str], taxonomy: str | None = Non
     (nine bins) where it has FairFace's. Other classes are told as they are. Raises BadInput("unknown_taxonomy").
     """
     names = tuple(classes)
-    own = "own" if names != labels.ATTRIBUTES.get(attribute) else labels.FINEST if attribute == "race" else attribute
+    own = _name_classes(attribute, names)
     if attribute == "age" and own == "age" and taxonomy in (None, AGE_BANDS):
         return Scheme((_sum_classes(attribute, AGE_BANDS, names, _BANDS, solved_in_groups=True),))
     if taxonomy in (None, own):
@@ -131,6 +133,14 @@ def standard_schemes(classes: Mapping[str, Sequence[str]], *, taxonomy: str | No
     }
     both = (crossing(alone["race"], alone["gender"]),) if {"race", "gender"} <= alone.keys() else ()
     return (*alone.values(), *both)
+
+
+def _name_classes(attribute: str, names: tuple[str, ...]) -> str:
+    """The taxonomy that a model's classes are; "own" where they are none of ours."""
+    if attribute not in labels.ATTRIBUTES:
+        return OWN
+    known = labels.taxonomies_of(attribute)
+    return next((name for name in known if labels.groups_of(attribute, taxonomy=name) == names), OWN)
 
 
 def _sum_classes(

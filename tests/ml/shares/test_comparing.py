@@ -65,6 +65,12 @@ def test_the_same_set_does_not_differ_from_itself():
     assert (found.p_overall, found.w) == (1, 0)
 
 
+def test_a_census_is_equal_to_its_own_shares_up_to_rounding():
+    shares = review([1] * 1 + [0] * 9, frame=10)
+    found = comparing.compare_reference(shares, reference={"Male": 0.9, "Female": 0.1 + 1e-17})
+    assert found.p.tolist() == [1, 1]
+
+
 def test_sets_far_apart_are_told_apart():
     found = comparing.compare_two(adjust([0] * 800 + [1] * 200), adjust([0] * 300 + [1] * 700))
     assert found.p_overall < 0.01

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from ml.shares import resampling
+from ml.shares.errors import NoEvidence
 from ml.shares.resampling import Bootstrap
 
 
@@ -34,6 +35,20 @@ def test_a_resample_without_a_group_is_drawn_again():
     columns, groups = np.eye(2), np.eye(2)
     totals = resampling.redraw_totals(columns, bootstrap=Bootstrap(500), rng=np.random.default_rng(3), groups=groups)
     assert totals.min() >= 1
+
+
+def test_hopeless_resampling_is_given_up():
+    """Sixty classes of one face each: all are in a resample once in 10^12 times."""
+    with pytest.raises(NoEvidence) as error:
+        resampling.redraw_totals(np.eye(60), bootstrap=Bootstrap(2), rng=np.random.default_rng(3), groups=np.eye(60))
+    assert error.value.code == "too_few_faces"
+
+
+def test_quantiles_are_those_of_a_poisson():
+    weights = resampling._QUANTILES
+    assert weights.mean() == pytest.approx(1, abs=1e-4)
+    assert weights.var() == pytest.approx(1, abs=2e-3)
+    assert np.mean(weights == 0) == pytest.approx(np.exp(-1), abs=2e-5)
 
 
 def test_many_different_photos_take_parts():

@@ -53,6 +53,15 @@ def test_a_models_own_classes_are_told_as_they_are():
     assert (scheme.taxonomy, scheme.labels) == ("own", ("A", "B"))
 
 
+def test_a_model_of_four_groups_tells_that_taxonomy():
+    scheme = schemes.single("race", classes=("White", "Black", "Asian", "Indian"), taxonomy="utkface-4")
+    assert (scheme.taxonomy, scheme.parts[0].places) == ("utkface-4", (0, 1, 2, 3))
+
+
+def test_an_attribute_of_ones_own_is_told_as_it_is():
+    assert schemes.single("hair", classes=("red", "grey")).taxonomy == "own"
+
+
 @pytest.mark.parametrize(("attribute", "taxonomy"), [("race", "martian"), ("gender", "utkface-4"), ("age", "age-7")])
 def test_an_unknown_taxonomy_is_named(attribute, taxonomy):
     with pytest.raises(BadInput) as error:
