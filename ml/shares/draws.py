@@ -8,6 +8,7 @@ import numpy as np
 from ml.shares.errors import BadDraw
 
 LEAST_OF_A_STRATUM = 2
+WRITTEN = 1e-5  # how far a probability may be off, of itself, when it comes out of a file
 STRATIFIED, SIMPLE = "stratified", "simple"
 
 
@@ -16,7 +17,7 @@ class Draw:
     """n faces drawn without replacement out of a frame of N in H strata, in the order in which they are served.
 
     `frame` (H,) are the numbers of faces of each stratum; `face` (n,) positions in the arrays that were drawn from,
-    `stratum` (n,) the stratum of each. `kind` is STRATIFIED, or SIMPLE with one stratum. Raises BadDraw
+    `stratum` (n,) the stratum of each. `design` is STRATIFIED, or SIMPLE with one stratum. Raises BadDraw
     (`does_not_fit`) where a stratum holds more drawn faces than faces, a face is drawn twice, or a stratum is unknown.
     """
 
@@ -24,7 +25,7 @@ class Draw:
     frame: np.ndarray
     face: np.ndarray
     stratum: np.ndarray
-    kind: str = STRATIFIED
+    design: str = STRATIFIED
 
     def __post_init__(self) -> None:
         if len(self.strata) != len(self.frame) or self.face.shape != self.stratum.shape:
@@ -104,7 +105,7 @@ def enlarge(draw: Draw, stratum: np.ndarray, *, size: int, seed: int) -> Draw:
     frame = np.bincount(stratum[stratum >= 0], minlength=len(draw.frame))
     if len(frame) != len(draw.frame) or (frame != draw.frame).any():
         raise BadDraw("does_not_fit", "the frame has changed since the draw: extend or remove first")
-    if draw.kind == SIMPLE:
+    if draw.design == SIMPLE:
         left = np.setdiff1d(np.flatnonzero(stratum >= 0), draw.face)
         if not 1 <= size <= len(left):
             raise BadDraw("too_large" if size > 0 else "too_small", f"{size} of {len(left)} faces cannot be drawn")
@@ -127,7 +128,7 @@ def extend(draw: Draw, later: Draw) -> Draw:
         frame=np.concatenate([draw.frame, later.frame]),
         face=np.concatenate([draw.face, later.face]),
         stratum=np.concatenate([draw.stratum, later.stratum + len(draw.frame)]),
-        kind=STRATIFIED,
+        design=STRATIFIED,
     )
 
 
@@ -143,15 +144,16 @@ def remove(draw: Draw, *, gone: np.ndarray, stratum: np.ndarray) -> tuple[Draw, 
 
 
 def rebuild(
-    *, strata: Sequence[str], frame: np.ndarray, stratum: np.ndarray, probability: np.ndarray, kind: str = STRATIFIED
+    *, strata: Sequence[str], frame: np.ndarray, stratum: np.ndarray, probability: np.ndarray, design: str = STRATIFIED
 ) -> Draw:
     """A draw as read back from a file: rows (n,) in their order, with the inclusion probabilities written there.
 
-    Positions become 0..n-1. Raises BadDraw: `does_not_fit`, and `probabilities_differ` where one is not n_h / N_h.
+    Positions become 0..n-1. Probabilities must be written to six significant digits.
+    Raises BadDraw: `does_not_fit`, and `probabilities_differ` where one is not n_h / N_h.
     """
     stratum = np.asarray(stratum)
-    draw = Draw(tuple(strata), np.asarray(frame), np.arange(len(stratum)), stratum, kind)
-    if not np.allclose(draw.probability, probability, rtol=0.005, atol=0.0005):
+    draw = Draw(tuple(strata), np.asarray(frame), np.arange(len(stratum)), stratum, design)
+    if not np.allclose(draw.probability, probability, rtol=WRITTEN, atol=0):
         raise BadDraw("probabilities_differ", "inclusion probabilities do not fit the frame: rows or faces are missing")
     return draw
 

@@ -21,7 +21,7 @@ def estimate_shares(answers: Answers, *, draw: Draw, predicted: np.ndarray, doma
     of a face is added to each of the four pairs of y and f. Faces that are none leave the population: y - theta z in
     place of y. Bounds and errors as `reviewed.estimate_shares`; BadDraw("not_simple") for another draw.
     """
-    if draw.kind != SIMPLE:
+    if draw.design != SIMPLE:
         raise BadDraw("not_simple", "this draw is stratified: its faces are not equally likely")
     total = int(draw.frame.sum())
     if len(predicted) != total:
