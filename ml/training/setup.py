@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ml import checkpoint, data, labels, network, pretrained, sources, splits, trunks
 from ml.commands import BadRecipe
-from ml.preprocess import IMAGENET_PRESET, Preset
+from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
 
+LITE_ARCHS = "tf_efficientnet_lite"  # how timm's names of them begin
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
 
 
@@ -32,9 +33,11 @@ class Places:
 
 
 def preset_of(recipe: Recipe) -> Preset:
-    """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
-    is_face_resnet = trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch)
-    base = Preset() if is_face_resnet else IMAGENET_PRESET
+    """The face ResNet-29 has dlib's normalisation, EfficientNet-Lite its own, all others ImageNet's."""
+    if trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch):
+        base = Preset()
+    else:
+        base = LITE_PRESET if recipe.arch.startswith(LITE_ARCHS) else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 
