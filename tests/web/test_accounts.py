@@ -117,3 +117,10 @@ def test_somebody_whose_account_was_made_for_them_accepts_the_terms_themselves(c
     assert "Accept the terms of use" not in page
     alice.refresh_from_db()
     assert (alice.terms_version, alice.terms_accepted_by) == (TERMS_VERSION, "alice")
+
+
+@pytest.mark.parametrize(("quota", "said"), [(0, "0 bytes"), (2_000_000, "2 MB"), (None, "21.5 GB")])
+def test_a_quota_of_nothing_is_told_as_nothing(alice, alice_client, quota, said):
+    User.objects.filter(pk=alice.pk).update(quota_bytes=quota)
+    page = alice_client.get(reverse("account-detail")).content.decode()
+    assert f"0 bytes of {said}" in page.replace("\N{NO-BREAK SPACE}", " ")
