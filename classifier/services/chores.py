@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.models import Chore
-from classifier.services import retention
+from classifier.services import disk, retention
 
 logger = logging.getLogger("facet.chores")
 
@@ -66,14 +66,14 @@ def do_what_is_due() -> None:
     now = timezone.now()
     due = dict(Chore.objects.values_list("name", "due_at"))
     for name in CHORES:
-        if name not in due:
-            Chore.objects.get_or_create(name=name, defaults={"due_at": now})
         if due.get(name, now) <= now and _take(name):
             _do(name)
 
 
+@disk.may_use_reserve  # all of them remove something: on a full disk they are wanted most
 def _take(name: str) -> bool:
     now = timezone.now()
+    Chore.objects.get_or_create(name=name, defaults={"due_at": now})
     return Chore.objects.filter(name=name, due_at__lte=now).update(due_at=now + LEASE, started_at=now) == 1
 
 

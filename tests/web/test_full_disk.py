@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -10,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from classifier import tasks
 from classifier.models import Collection, Photo
@@ -62,9 +64,10 @@ def collection(small_disk) -> Collection:
     return collection
 
 
-def fill(folder) -> None:
-    """Take every byte that is left, as another program may; nobody else keeps the database open."""
-    connection.close()
+def fill(folder, *, keep_open: bool = False) -> None:
+    """Take every byte that is left, as another program may; unless it is kept open, nobody has the database open."""
+    if not keep_open:
+        connection.close()
     with open(folder / "junk", "ab", buffering=0) as file:
         size = 1024**2
         while size >= 1:
@@ -128,6 +131,23 @@ def test_the_account_of_somebody_is_deleted_by_an_administrator(collection, smal
     assert ask(client, "post", address, data={"post": "yes"}).status_code == 302
     assert not Photo.objects.exists()
     assert files(small_disk) == []
+
+
+def test_photos_whose_days_are_over_go_and_make_room(collection, small_disk, monkeypatch):
+    monkeypatch.setattr(tasks, "wake_workers", lambda: None)
+    Collection.objects.update(retention_days=30)
+    Photo.objects.update(received_at=timezone.now() - timedelta(days=40))
+    fill(small_disk, keep_open=True)
+    tasks.sweep()
+    assert not Photo.objects.exists()
+    assert files(small_disk) == []
+
+
+def test_the_doctor_says_what_is_wrong(collection, small_disk, capsys):
+    fill(small_disk)
+    with pytest.raises(SystemExit):
+        call_command("doctor")
+    assert "The disk is full" in capsys.readouterr().out
 
 
 def test_what_needs_room_is_507_with_what_to_do(collection, small_disk):

@@ -23,8 +23,12 @@ class Command(BaseCommand):
             help="finish deletions, delete overdue photos and stray files, make thumbnails anew, queue what is stuck",
         )
 
+    def check_migrations(self) -> None:
+        """The first look at the database, which SQLite cannot even open where the disk is full."""
+        disk.make_room()
+        super().check_migrations()
+
     def handle(self, *args: Any, fix: bool, **options: Any) -> None:
-        disk.make_room()  # or SQLite could not even be read where the disk is full
         try:
             findings = doctor.examine()
             if fix:
