@@ -7,7 +7,7 @@ import factory
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from classifier import photo_files
+from classifier.intake import storage
 from classifier.models import Collection, Explanation, Face, Job, ModelVersion, Photo, State, User
 from classifier.services import predictions
 from classifier.terms import TERMS_VERSION
@@ -147,6 +147,6 @@ def make_explanation(face: Face, *, attribute: str = "race", method: str = "grad
         regions={"eyes and brows": 0.6, "mouth": -0.2 if method == "shap" else 0.4},
         **values,
     )
-    row.heat = photo_files.store_heat(pictures.encode(pictures.picture(32, 32), "PNG"), uid=row.uid)
+    row.heat = storage.store_heat(pictures.encode(pictures.picture(32, 32), "PNG"), uid=row.uid)
     row.save()
     return row

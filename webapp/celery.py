@@ -44,7 +44,7 @@ def broker_settings() -> dict[str, Any]:
 def configure(sender: Celery, **_: Any) -> None:
     from django.conf import settings
 
-    import classifier.broker  # noqa: F401 - registers the facetfiles transport
+    import classifier.running.broker  # noqa: F401 - registers the facetfiles transport
 
     sender.conf.update(
         **broker_settings(),

@@ -113,6 +113,7 @@ COLLECTION = {
     "attributes": ["race", "gender", "age"],
     "taxonomy": "fairface-7",
     "retention_days": 365,
+    "next_deletion": {"on": "2027-11-23", "photos": 12},
     "is_opened_to_reviewers": False,
     "terms_accepted": True,
     "created_at": "2026-11-22T17:29:00.000000Z",
@@ -149,7 +150,13 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
         "This token may only read; changing anything needs a token with the scope “upload”.",
         {},
     ),
-    404: ("Not there, or not yours.", "not_found", "Not found.", {}),
+    404: (
+        "Not there, or not yours; of a list, a cursor that it did not give out (`invalid_cursor`) or a group that the "
+        "taxonomy lacks (`no_such_group`).",
+        "not_found",
+        "Not found.",
+        {},
+    ),
     409: (
         "The terms of the collection are not accepted; for the Inbox, the terms of use.",
         "terms_not_accepted",
@@ -180,7 +187,8 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
     507: (
         "The site's disk is full.",
         "storage_full",
-        "The disk of this site is full, so nothing was stored. Its administrator has to make room.",
+        "The disk of this site is full, so nothing was stored. Deleting photos that are no longer needed works all the "
+        "same and makes room; otherwise its administrator has to.",
         {},
     ),
     503: (

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
@@ -100,7 +101,7 @@ class ListedFaceSerializer(FaceSerializer):
 
 
 class PhotoSerializer(serializers.ModelSerializer[Photo]):
-    """A photo with the faces of its latest detection; made of rows fetched by `views.with_faces`."""
+    """A photo with the faces of its latest detection; made of rows fetched by `with_faces`."""
 
     code = serializers.CharField(help_text="Empty, `no_face` when done, or why it failed.")
     model = serializers.CharField(
@@ -156,26 +157,57 @@ class PhotoCountsSerializer(serializers.Serializer[Collection]):
         return super().to_representation(self.context["counts"][collection.pk])
 
 
+class NextDeletionSerializer(serializers.Serializer[Any]):
+    on = serializers.DateField(help_text="The day, in UTC.")
+    photos = serializers.IntegerField(help_text="How many photos are deleted on that day.")
+
+
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
-    """A collection, with the `counts` of its context."""
+    """A collection, with the `counts` and `deletions` of its context."""
 
     owner = serializers.CharField(source="owner.username")
     attributes = serializers.ListField(child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)))
     terms_accepted = serializers.BooleanField(help_text="Photos may be added: its declaration was made.")
+    next_deletion = serializers.SerializerMethodField(
+        help_text="What `retention_days` deletes next; null where photos are kept until somebody deletes them."
+    )
     photos = PhotoCountsSerializer(source="*")
 
     class Meta:
         model = Collection
         fields = [
             *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-            *("is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+            *("next_deletion", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
         ]
         read_only_fields = fields
+
+    @extend_schema_field(NextDeletionSerializer(allow_null=True))
+    def get_next_deletion(self, collection: Collection) -> dict[str, Any] | None:
+        found = self.context["deletions"].get(collection.pk)
+        return NextDeletionSerializer(found).data if found else None
+
+
+# Not blank, and without the characters that no text has.
+WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+
+@extend_schema_field({"type": "string", "maxLength": 120, "pattern": WORDS})
+class CollectionNameField(serializers.CharField):
+    """A collection's name, told so that a client knows what is blank."""
+
+
+@extend_schema_field(
+    {"type": "string", "maxLength": 1000, "pattern": WORDS, "description": "Why these photos are looked at."}
+)
+class PurposeField(serializers.CharField):
+    """What a collection is for, likewise."""
 
 
 class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
     """The body of a POST of a collection."""
 
+    name = CollectionNameField(max_length=120)
+    purpose = PurposeField(max_length=1000)
     attributes = serializers.ListField(
         child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)),
         min_length=1,

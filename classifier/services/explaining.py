@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from classifier import inference, photo_files
+from classifier import inference
+from classifier.intake import storage
 from classifier.models import Collection, Explanation, Job
 from classifier.services import registry
 
@@ -45,9 +46,7 @@ def store_maps(job: Job, *, asked: Mapping[str, Explanation], found: list[infere
 
     Two workers that explain the same write the same bytes under the same name, so the later one spoils nothing.
     """
-    names = {
-        heat_map.method: photo_files.store_heat(heat_map.png, uid=asked[heat_map.method].uid) for heat_map in found
-    }
+    names = {heat_map.method: storage.store_heat(heat_map.png, uid=asked[heat_map.method].uid) for heat_map in found}
     collection = next(iter(asked.values())).face.photo.collection_id
     with transaction.atomic():
         Collection.objects.hold_attributes(collection)
@@ -66,7 +65,7 @@ def store_maps(job: Job, *, asked: Mapping[str, Explanation], found: list[infere
     # files, and a switch holds the collection until it has, so each either finds these or is seen here.
     wanted = Explanation.objects.filter(uid__in=[row.uid for row in asked.values()], face__photo__deleting_at=None)
     kept = set(wanted.values_list("uid", flat=True))
-    photo_files.remove_files(*(name for method, name in names.items() if asked[method].uid not in kept))
+    storage.remove_files(*(name for method, name in names.items() if asked[method].uid not in kept))
     if not still_mine:
         logger.warning("job %s was finished elsewhere; this result is dropped", job.uid)
     return still_mine

@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from classifier import photo_files, tasks
+from classifier import tasks
+from classifier.intake import storage
 from classifier.models import PENDING, Collection, Explanation, Face, Job, State, User, WorkerHeartbeat
 from classifier.models.explanations import ExplanationQuerySet
 from classifier.services import predictions, rates
@@ -20,6 +21,7 @@ REASONS: dict[str, str] = {
     Job.Code.TIMED_OUT: "This took too long, so the worker gave up.",
     Job.Code.WORKER_LOST: "The worker stopped again and again while it worked on this.",
     Job.Code.FILE_MISSING: "The stored photo is missing, so there is nothing to look at.",
+    Job.Code.DISK_FULL: "The disk of this site is full, so the answer could not be kept. Ask again once there is room.",
     Job.Code.SWITCHED_OFF: "This attribute is switched off for the collection.",
     Job.Code.OTHER_MODEL: "The model that made this guess is not loaded any more. Run the photo again to have the "
     "guess of the present one, then ask again.",
@@ -120,7 +122,7 @@ def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answe
 
 def forget(explanations: ExplanationQuerySet) -> int:
     """Remove explanations: their files, then their rows; the number of them."""
-    photo_files.remove_files(*(photo_files.heat_name(uid) for uid in explanations.values_list("uid", flat=True)))
+    storage.remove_files(*(storage.heat_name(uid) for uid in explanations.values_list("uid", flat=True)))
     return explanations.delete()[0]
 
 

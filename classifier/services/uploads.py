@@ -4,7 +4,6 @@ Files are stored first and durably, then all rows appear in one transaction: a p
 files without rows, which `manage.py doctor` finds, and never a row without its file.
 """
 
-import errno
 import hashlib
 import logging
 import uuid
@@ -18,15 +17,19 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, transaction
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
-from classifier import photo_files, tasks
-from classifier.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier import tasks
+from classifier.intake import storage
+from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
-from classifier.services import deletion
+from classifier.services import deletion, disk
 
 logger = logging.getLogger("facet.uploads")
 
+PHOTO_FIELD = "images"
 NAME_LENGTH = 255
+FIELD_LENGTH = 60  # of a form field's name, as far as it is told
 
 
 class UploadRefused(Exception):
@@ -69,7 +72,7 @@ class QuotaExceeded(UploadRefused):
 
 class StorageFull(UploadRefused):
     code = "storage_full"
-    sentence = "The disk of this site is full, so nothing was stored. Its administrator has to make room."
+    sentence = disk.FULL_SENTENCE
 
 
 class CollectionGone(UploadRefused):
@@ -88,13 +91,23 @@ class ReceivedFile:
     photo: Photo | None = None
 
 
-def submit_photos(user: User, *, collection: Collection, files: Sequence[UploadedFile]) -> Upload:
+def submit_photos(
+    user: User,
+    *,
+    collection: Collection,
+    files: Sequence[UploadedFile],
+    misplaced: Iterable[tuple[str, UploadedFile]] = (),
+) -> Upload:
     """Take in files for a collection of `user`: one item per file, in order, whose outcomes add up.
 
+    `misplaced` files came in a field, the name before each, that no photos are taken from: their items say so.
     Raises a subclass of UploadRefused when the submission is turned away as a whole; then nothing of it is stored.
     """
-    _check_submission(user, collection=collection, count=len(files))
-    received = [_look_at(file) for file in files]
+    turned_away = [_turn_away(file, field=field) for field, file in misplaced]
+    _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
+    if not disk.has_room(for_bytes=sum(file.size or 0 for file in files)):
+        raise StorageFull
+    received = [*map(_look_at, files), *turned_away]
     with ExitStack() as undo:
         undo.callback(_remove_files, received)
         try:
@@ -103,13 +116,21 @@ def submit_photos(user: User, *, collection: Collection, files: Sequence[Uploade
                 _store_files(_choose_fresh(received, collection=collection), user=user, collection=collection)
                 upload = _create_rows(received, user=user, collection=collection)
         except (OSError, DatabaseError) as error:
-            if _is_full_disk(error):
+            if disk.is_full(error):
                 raise StorageFull from error
             raise
         undo.pop_all()
     # A photo without a key has no row: the same one came in through another submission meanwhile.
     _remove_files(file for file in received if file.photo and file.photo.pk is None)
     return upload
+
+
+def sort_files(
+    received: MultiValueDict[str, UploadedFile],
+) -> tuple[list[UploadedFile], list[tuple[str, UploadedFile]]]:
+    """The files of a form as `submit_photos` takes them: photos, and those of other fields with the field's name."""
+    misplaced = [(field, file) for field, files in received.lists() if field != PHOTO_FIELD for file in files]
+    return received.getlist(PHOTO_FIELD), misplaced
 
 
 def clean_name(name: str | None) -> str:
@@ -119,16 +140,22 @@ def clean_name(name: str | None) -> str:
     return " ".join(shown.split())[:NAME_LENGTH] or "unnamed"
 
 
-def _check_submission(user: User, *, collection: Collection, count: int) -> None:
+def _check_submission(user: User, *, collection: Collection, count: int, more: int) -> None:
+    """`count` files that may become photos, and `more` that will not."""
     if not count:
         raise NoFiles
-    if count > settings.MAX_FILES_PER_REQUEST:
+    if count + more > settings.MAX_FILES_PER_REQUEST:
         raise TooManyFiles
     if not collection.terms_accepted():
         raise TermsNotAccepted
     if Photo.objects.filter(deleting_at=None).count_pending() + count > settings.MAX_PENDING_PHOTOS:
         raise QueueFull
     _check_quota(user, added_bytes=1)
+
+
+def _turn_away(file: UploadedFile, *, field: str) -> ReceivedFile:
+    refused = BadImage("misplaced", field=clean_name(field)[:FIELD_LENGTH])
+    return ReceivedFile(name=clean_name(file.name), file=file, refused=refused)
 
 
 def _look_at(file: UploadedFile) -> ReceivedFile:
@@ -168,11 +195,11 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
     def store(file: ReceivedFile) -> None:
         uid = uuid.uuid4()
         try:
-            stored = photo_files.store_photo(file.file, uid=uid)
+            stored = storage.store_photo(file.file, uid=uid)
         except BadImage as refused:
             file.refused = refused
             return
-        image, thumbnail = photo_files.file_names(uid)
+        image, thumbnail = storage.file_names(uid)
         file.photo = Photo(
             uid=uid,
             owner=user,
@@ -256,21 +283,10 @@ def _build_item(
 def _remove_files(received: Iterable[ReceivedFile]) -> None:
     for file in received:
         if file.photo:
-            photo_files.remove_files(*photo_files.file_names(file.photo.uid))
+            storage.remove_files(*storage.file_names(file.photo.uid))
 
 
 def _check_quota(user: User, *, added_bytes: int) -> None:
-    quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
     kept = user.photos.filter(deleting_at=None).aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
-    if added_bytes and kept + added_bytes > quota:
+    if added_bytes and kept + added_bytes > user.allowed_bytes():
         raise QuotaExceeded
-
-
-def _is_full_disk(error: Exception) -> bool:
-    """Whether the file system or the database said that there is no room."""
-    cause = error.__cause__
-    return (
-        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        or getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL"
-        or getattr(cause, "sqlstate", "") == "53100"  # PostgreSQL: disk_full
-    )

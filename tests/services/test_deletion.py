@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from classifier import photo_files
+from classifier.intake import storage
 from classifier.models import Collection, Face, Photo, Prediction, State, Upload, UploadItem
 from classifier.services import collections, deletion
 from tests import factories
@@ -75,7 +75,7 @@ def test_a_deletion_that_is_cut_short_is_finished_later(photo, alice, media, mon
 
     with monkeypatch.context() as patch:
         if step == "files":
-            patch.setattr(photo_files, "remove_files", be_killed)
+            patch.setattr(storage, "remove_files", be_killed)
         else:
             patch.setattr("django.db.models.query.QuerySet.delete", be_killed)
         with pytest.raises(KeyboardInterrupt):
@@ -93,7 +93,7 @@ def test_a_deletion_that_is_cut_short_is_finished_later(photo, alice, media, mon
 
 def test_a_file_that_resists_holds_up_only_its_own_photo(collection, media, monkeypatch):
     stuck, other = factories.make_photo(collection), factories.make_photo(collection)
-    remove = photo_files.remove_files
+    remove = storage.remove_files
 
     def refuse_one(*names):
         if stuck.image.name in names:
@@ -101,7 +101,7 @@ def test_a_file_that_resists_holds_up_only_its_own_photo(collection, media, monk
         remove(*names)
 
     with monkeypatch.context() as patch:
-        patch.setattr(photo_files, "remove_files", refuse_one)
+        patch.setattr(storage, "remove_files", refuse_one)
         assert deletion.delete_photos(collection.photos.all()) == 2
     assert list(Photo.objects.all()) == [stuck]
     assert not Photo.objects.filter(pk=other.pk).exists()
@@ -164,7 +164,7 @@ def test_a_collection_with_a_file_that_resists_waits_for_the_next_sweep(photo, m
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(photo_files, "remove_files", refuse)
+        patch.setattr(storage, "remove_files", refuse)
         deletion.delete_collection(photo.collection)
         assert Collection.objects.exists()
     deletion.finish_deletions()

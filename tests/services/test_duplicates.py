@@ -2,7 +2,7 @@
 
 import pytest
 
-from classifier import photo_files
+from classifier.intake import storage
 from classifier.models import Photo, Upload
 from classifier.services import deletion, uploads
 from tests import factories, pictures
@@ -33,8 +33,8 @@ def test_the_same_file_twice_in_one_submission_is_stored_once(alice, collection,
 
 def test_a_damaged_file_sent_twice_is_damaged_twice_and_decoded_once(alice, collection, monkeypatch):
     decoded: list[object] = []
-    store = photo_files.store_photo
-    monkeypatch.setattr(photo_files, "store_photo", lambda file, **k: (decoded.append(file), store(file, **k))[1])
+    store = storage.store_photo
+    monkeypatch.setattr(storage, "store_photo", lambda file, **k: (decoded.append(file), store(file, **k))[1])
     damaged = pictures.jpeg()[:2000]
     upload = uploads.submit_photos(alice, collection=collection, files=[sent("a.jpg", damaged), sent("b.jpg", damaged)])
     assert outcomes(upload) == ["damaged", "damaged"]
@@ -49,7 +49,7 @@ def test_the_same_photo_may_lie_in_two_collections(alice, collection):
 
 def test_duplicates_are_not_decoded_again(alice, collection, monkeypatch):
     uploads.submit_photos(alice, collection=collection, files=[sent()])
-    monkeypatch.setattr(photo_files, "store_photo", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr(storage, "store_photo", lambda *_, **__: pytest.fail("decoded again"))
     assert outcomes(uploads.submit_photos(alice, collection=collection, files=[sent()])) == ["duplicate"]
 
 

@@ -7,7 +7,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from classifier import inference, photo_files, tasks
+from classifier import inference, tasks
+from classifier.intake import storage
 from classifier.models import MAX_ATTEMPTS, Explanation, Face, Job, Photo, State
 from classifier.services import accounts, analysis, collections, deletion, doctor, explanations, jobs, rerun
 from classifier.services.explanations import ExplanationRefused
@@ -47,7 +48,7 @@ def test_a_question_is_queued_worked_out_and_known_from_then_on(face, media):
     assert [row.method for row in answer.maps] == ["gradcam", "shap"]
     for row in answer.maps:
         assert row.label == face.prediction.predicted_race
-        assert row.heat.name == photo_files.heat_name(row.uid)
+        assert row.heat.name == storage.heat_name(row.uid)
         assert row.heat.open("rb").read().startswith(b"\x89PNG")
         assert row.crop_side == face.chip_side
         assert row.probability == pytest.approx(0.63)
@@ -339,14 +340,14 @@ def test_an_attribute_that_is_switched_off_as_its_map_is_stored_leaves_nothing_b
     face, alice, collection, media, monkeypatch
 ):
     ask(face)
-    store = photo_files.store_heat
+    store = storage.store_heat
 
     def store_after_the_switch(content, *, uid):
         if Explanation.objects.exists():
             collections.change_collection(collection, actor=alice, attributes=["age"])
         return store(content, uid=uid)
 
-    monkeypatch.setattr(photo_files, "store_heat", store_after_the_switch)
+    monkeypatch.setattr(storage, "store_heat", store_after_the_switch)
     jobs.run_once()
     assert not Explanation.objects.exists()
     assert heat_files(media) == []

@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError
 
-from classifier import photo_files
+from classifier.intake import storage
 from classifier.models import Photo, State, Upload, UploadItem
 from classifier.services import deletion, uploads
 from tests import factories
@@ -72,14 +72,14 @@ def test_a_collection_deleted_meanwhile_takes_no_photo(alice, collection, media,
 
 
 def test_a_full_disk_is_named_and_leaves_neither_rows_nor_files(alice, collection, media, monkeypatch):
-    store = photo_files.store_photo
+    store = storage.store_photo
 
     def run_full(file, *, uid):
         if "b.jpg" in file.name:
             raise OSError(28, "No space left on device")
         return store(file, uid=uid)
 
-    monkeypatch.setattr(photo_files, "store_photo", run_full)
+    monkeypatch.setattr(storage, "store_photo", run_full)
     refuse(alice, collection, [sent("a.jpg"), sent("b.jpg", seed=1), sent("c.jpg", seed=2)], by=uploads.StorageFull)
     assert not Photo.objects.exists()
     assert stored_files(media) == set()
@@ -101,7 +101,7 @@ def test_another_error_of_the_disk_is_not_called_a_full_one(alice, collection, m
     def break_down(*_, **__):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(photo_files, "store_photo", break_down)
+    monkeypatch.setattr(storage, "store_photo", break_down)
     with pytest.raises(OSError, match="Input/output error"):
         uploads.submit_photos(alice, collection=collection, files=[sent()])
     assert stored_files(media) == set()

@@ -12,8 +12,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, close_old_connections
 
-from classifier import supervisor, tasks
+from classifier import tasks
 from classifier.models import User
+from classifier.running import supervisor
+from classifier.services import disk
 
 logger = logging.getLogger("facet.run")
 
@@ -51,6 +53,7 @@ class Command(BaseCommand):
         except supervisor.AlreadyRunningError as error:
             raise CommandError(f"{error}. Stop it, or choose another folder with FACET_DATA.") from error
         self._check_port(options["bind"])
+        disk.make_room()  # SQLite cannot be opened on a full disk, and then nobody could make room
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
         self.stdout.write(f"Facet starts on {settings.SITE_URL}  (data: {settings.DATA_DIR}; Ctrl-C stops it)")

@@ -1,0 +1,1 @@
+"""What a stranger sent, from bytes to stored files: the pool of child processes, the child, formats, the disk."""

@@ -1,0 +1,81 @@
+"""The closed list of formats, told by a file's first bytes, and the sentences for files that are refused.
+
+Imports nothing, so that the web process can look at a file without loading a single decoder.
+"""
+
+SIGNATURE_BYTES = 32  # how much of a file `recognise_format` wants to see
+
+# Headers of BMP by their length, at byte 14; the letters "BM" alone begin many a text.
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+_SHARED_BRANDS = (b"mif1", b"msf1")  # the container's own brand: either of the two may be inside
+
+# What is wrong -> the outcome it counts as, and what to tell people.
+_REASONS = {
+    "empty": ("empty", "This file is empty. Look at it where it is kept and send it again."),
+    "too_large": ("too_large", "This file is larger than {megabytes:g} MB. Save the photo smaller and send it again."),
+    "too_many_pixels": (
+        "too_many_pixels",
+        "This picture has more than the {megapixels:g} megapixels that Facet reads, the frames of an animation "
+        "taken together. Save it smaller and send it again.",
+    ),
+    "too_much_memory": (
+        "too_many_pixels",
+        "Reading this picture takes more memory than Facet allows. Save it smaller and send it again.",
+    ),
+    "unsupported": (
+        "unsupported",
+        "Facet reads JPEG, PNG, WebP, GIF, BMP, AVIF and HEIC; this file is none of these. "
+        "Save the photo as JPEG and send that.",
+    ),
+    "damaged": (
+        "damaged",
+        "This file breaks off or is damaged, so its picture cannot be read. Send another copy of it.",
+    ),
+    "misplaced": (
+        "unsupported",
+        "This file came in the field “{field}”. Facet takes photos from the field “images”: send it again there.",
+    ),
+    "too_slow": (
+        "damaged",
+        "Reading this picture took longer than {seconds:g} s, so Facet gave up. Save it anew and send that.",
+    ),
+}
+
+
+class BadImage(Exception):
+    """A file that is refused: `code` is its outcome in `UploadItem`, `message` the sentence for its sender.
+
+    `reason` is one of the keys above; `values` fill its sentence.
+    """
+
+    def __init__(self, reason: str, **values: float | str) -> None:
+        self.reason = reason
+        self.values = values
+        self.code, sentence = _REASONS[reason]
+        self.message = sentence.format(**values)
+        super().__init__(self.message)
+
+
+def recognise_format(head: bytes) -> tuple[str, ...]:
+    """Pillow's names of the formats that a file beginning with `head` may have. Raises BadImage("unsupported")."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return ("JPEG", "MPO")
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return ("PNG",)
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return ("GIF",)
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return ("WEBP",)
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return ("BMP",)
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in _AVIF_BRANDS:
+            return ("AVIF",)
+        if brand in _HEIF_BRANDS:
+            return ("HEIF",)
+        if brand in _SHARED_BRANDS:
+            return ("AVIF", "HEIF")
+    raise BadImage("unsupported")

@@ -1,0 +1,98 @@
+"""Where a photo's files lie in the default storage, `ab` being how the uid begins.
+
+`photos/ab/UID.jpg` and `thumbnails/ab/UID.jpg` have the uid of the photo, `heat/ab/UID.png` that of an explanation of
+one of its faces. A file whose uid has no row, and any `.part`, was left by a process that died.
+"""
+
+import tempfile
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from classifier.intake import pool
+from classifier.intake.durable_files import PART_SUFFIX, write_files
+
+
+def file_names(uid: uuid.UUID) -> tuple[str, str]:
+    """The storage names of a photo and of its thumbnail."""
+    folder = uid.hex[:2]
+    return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
+
+
+def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> pool.StoredPicture:
+    """Decode an untrusted file and store it durably as the photo `uid`, with its thumbnail.
+
+    Raises BadImage when the file is refused, OSError when it cannot be stored (a full disk, say).
+    """
+    names = file_names(uid)
+    with ExitStack() as undo:
+        undo.callback(remove_files, *names)  # a child that was killed may leave a part of a file
+        if isinstance(default_storage, FileSystemStorage):
+            image, thumbnail = (Path(default_storage.path(name)) for name in names)
+            stored = _decode(file, image=image, thumbnail=thumbnail)
+        else:
+            stored = _store_elsewhere(file, names=names)
+        undo.pop_all()
+    return stored
+
+
+def restore_thumbnail(image: str, *, thumbnail: str) -> None:
+    """Make the thumbnail of a stored photo anew, both told by their storage names; the photo stays as it is.
+
+    Raises FileNotFoundError where the photo is gone, BadImage where it is damaged, OSError for a full disk, say.
+    """
+    with tempfile.TemporaryDirectory(prefix="facet-") as folder, default_storage.open(image) as file:
+        scratch = Path(folder, "image.jpg")
+        if isinstance(default_storage, FileSystemStorage):
+            _decode(file, image=scratch, thumbnail=Path(default_storage.path(thumbnail)))
+        else:
+            made = Path(folder, "thumbnail.jpg")
+            _decode(file, image=scratch, thumbnail=made)
+            with made.open("rb") as content:
+                default_storage.save(thumbnail, File(content))
+
+
+def heat_name(uid: uuid.UUID) -> str:
+    """The storage name of an explanation's heat map."""
+    return f"heat/{uid.hex[:2]}/{uid}.png"
+
+
+def store_heat(content: bytes, *, uid: uuid.UUID) -> str:
+    """Store a heat map durably, in the place of one that is there, and return its name. Raises OSError."""
+    name = heat_name(uid)
+    if isinstance(default_storage, FileSystemStorage):
+        write_files({Path(default_storage.path(name)): content})
+    else:
+        default_storage.delete(name)
+        default_storage.save(name, ContentFile(content))
+    return name
+
+
+def remove_files(*names: str) -> None:
+    """Remove stored files and unfinished parts of them; those that are not there are fine."""
+    for name in filter(None, names):
+        for path in (name, name + PART_SUFFIX):
+            default_storage.delete(path)
+
+
+def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> pool.StoredPicture:
+    """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
+    with tempfile.TemporaryDirectory(prefix="facet-") as folder:
+        image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
+        stored = _decode(file, image=image, thumbnail=thumbnail)
+        for name, path in zip(names, (image, thumbnail), strict=True):
+            with path.open("rb") as content:
+                default_storage.save(name, File(content))
+    return stored
+
+
+def _decode(file: IO[bytes], *, image: Path, thumbnail: Path) -> pool.StoredPicture:
+    return pool.get_pool().store_picture(
+        file, image=image, thumbnail=thumbnail, max_pixels=settings.MAX_PIXELS, seconds=settings.DECODE_SECONDS
+    )
