@@ -7,9 +7,7 @@ ten a second. It is kept as one number, the moment at which it is full again, wh
 import logging
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from time import time
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -17,13 +15,13 @@ from django.db.models import F, FloatField, Value
 from django.db.models.functions import Greatest
 
 from classifier.models import RateBucket, User
+from classifier.running import redis_server
 
 logger = logging.getLogger("facet.rates")
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # by the first letter: "600/min", "600/m", "600/minute"
 ROUNDING_SECONDS = 0.001
 KEEP_FULL_SECONDS = 86_400  # rows of buckets that have been full this long are removed
-REDIS_TIMEOUT_SECONDS = 0.5
 
 # KEYS: the bucket. ARGV: seconds to fill it, seconds that this costs, rounding. Answers the seconds to wait.
 REDIS_SCRIPT = """
@@ -62,13 +60,14 @@ def take(key: str, *, rate: Rate | None, amount: int = 1) -> float:
     """Take `amount` from a bucket: 0.0 when it was there, else nothing is taken and the seconds until it will be."""
     if rate is None or amount < 1:
         return 0.0
-    if settings.REDIS_URL:
+    server = redis_server.find_server()
+    if server and server.is_up():
         from redis.exceptions import RedisError
 
         try:
-            return _take_from_redis(key, rate=rate, amount=amount)
+            return _take_from_redis(server, key, rate=rate, amount=amount)
         except RedisError as error:
-            logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+            server.note_failure(error)
     try:
         return _take_from_database(key, rate=rate, amount=amount)
     except DatabaseError:
@@ -97,19 +96,9 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
 
 
-def _take_from_redis(key: str, *, rate: Rate, amount: int) -> float:
-    script = _redis_script(settings.REDIS_URL)
+def _take_from_redis(server: redis_server.RedisServer, key: str, *, rate: Rate, amount: int) -> float:
+    script = server.client.register_script(REDIS_SCRIPT)
     return float(script(keys=[f"facet:rate:{key}"], args=[rate.seconds, rate.cost(amount), ROUNDING_SECONDS]))
-
-
-@lru_cache(maxsize=2)
-def _redis_script(url: str) -> Any:
-    import redis
-
-    client = redis.Redis.from_url(
-        url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
-    )
-    return client.register_script(REDIS_SCRIPT)
 
 
 def whole_seconds(wait: float) -> int:
