@@ -77,7 +77,7 @@ def configure(sender: Celery, **_: Any) -> None:
         broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
         task_publish_retry=False,  # an upload never waits for a broker that is down: the sweeper sends it again
         timezone="UTC",
-        beat_scheduler="classifier.running.hints:PatientScheduler",
+        beat_scheduler="classifier.running.beat:Scheduler",
         beat_schedule={
             "sweep": {
                 "task": "classifier.tasks.sweep",

@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 from celery import Task
-from celery.beat import PersistentScheduler, ScheduleEntry
 from kombu.exceptions import ChannelError
 
 from classifier.running import redis_server
@@ -49,12 +48,3 @@ def count_waiting(channel: Any, *, queue: str) -> int:
         if str(error.reply_code) == NOT_FOUND:
             return 0
         raise
-
-
-class PatientScheduler(PersistentScheduler):
-    """Celery's beat, which sends nothing while a message waits: without a worker a day would make 17,280 of them."""
-
-    def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
-        if producer and count_waiting(producer.channel, queue=self.app.conf.task_default_queue):
-            return self.reserve(entry) if advance else None
-        return super().apply_async(entry, producer=producer, advance=advance, **kwargs)
