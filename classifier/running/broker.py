@@ -24,7 +24,10 @@ from kombu.utils.json import dumps, loads
 from classifier.intake import durable_files
 
 LEFT_OVER_SECONDS = 60  # a file that is being written or read this long belongs to a process that was killed
-RESCAN_SECONDS = 0.05  # while messages of one queue wait, the folder is not read anew for each look at another queue
+# While messages of one queue wait, the folder is not read anew for each look at another: reading takes at most a
+# twentieth of the time, however many there are.
+RESCAN_SECONDS = 0.05
+RESCAN_TIMES = 20
 UNFINISHED = (".writing", ".taken")
 UNREADABLE = ".unreadable"
 
@@ -33,7 +36,7 @@ class Channel(filesystem.Channel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._found: dict[str, deque[str]] = defaultdict(deque)  # what the last look into the folder found, by queue
-        self._scanned_at = float("-inf")
+        self._scan_again_at = float("-inf")
 
     def get_table(self, exchange: str) -> list[exchange_queue_t]:
         """The queues bound to an exchange; none where the file is not there or makes no sense."""
@@ -127,7 +130,8 @@ class Channel(filesystem.Channel):
 
     def _scan_folder(self) -> None:
         """Sort what lies in the folder by queue, oldest first, and remove what killed processes left."""
-        if any(self._found.values()) and time.monotonic() - self._scanned_at < RESCAN_SECONDS:
+        began_at = time.monotonic()
+        if any(self._found.values()) and began_at < self._scan_again_at:
             return
         now = time.time_ns()
         dated = []
@@ -142,7 +146,8 @@ class Channel(filesystem.Channel):
         self._found.clear()
         for _, path in sorted(dated):
             self._found[os.path.basename(path).partition(".")[2].removesuffix(".msg")].append(path)
-        self._scanned_at = time.monotonic()
+        ended_at = time.monotonic()
+        self._scan_again_at = ended_at + max(RESCAN_SECONDS, RESCAN_TIMES * (ended_at - began_at))
 
 
 class Transport(filesystem.Transport):
