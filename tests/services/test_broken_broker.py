@@ -8,6 +8,7 @@ from celery import Celery
 from django.db import OperationalError, transaction
 from kombu.transport.filesystem import Transport
 
+import classifier.running.broker  # noqa: F401 - registers the facetfiles transport
 from classifier import tasks
 from classifier.intake import storage
 from classifier.management.commands import run
