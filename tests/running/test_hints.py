@@ -31,7 +31,7 @@ def app(tmp_path, settings):
 
 @pytest.fixture
 def task(app):
-    @app.task(name="analyze")
+    @app.task(name="analyze", shared=False)
     def analyze() -> None:
         """Never called: only its message matters here."""
 

@@ -43,7 +43,7 @@ def broker(tmp_path, settings, monkeypatch) -> Path:
     settings.DATA_DIR = tmp_path
     app = Celery("fresh", set_as_current=False)
     app.conf.update(**broker_settings(), task_ignore_result=True, task_publish_retry=False)
-    monkeypatch.setattr(tasks, "analyze", app.task(name=tasks.analyze.name)(do_nothing))
+    monkeypatch.setattr(tasks, "analyze", app.task(name=tasks.analyze.name, shared=False)(do_nothing))
     Transport.global_state.clear()
     yield tmp_path / "broker"
     app.pool.force_close_all()

@@ -49,7 +49,7 @@ def own_redis(tmp_path, settings, monkeypatch) -> Iterator[OwnRedis]:
     }
     app = Facet("fresh", set_as_current=False)
     app.conf.update(**broker_settings(), task_ignore_result=True, task_publish_retry=False)
-    monkeypatch.setattr(tasks, "analyze", app.task(name=tasks.analyze.name)(do_nothing))
+    monkeypatch.setattr(tasks, "analyze", app.task(name=tasks.analyze.name, shared=False)(do_nothing))
     caches["database"].clear()  # its table is no model's: nobody empties it between tests
     cache.set("kept", "in Redis")
     assert hints.send_hint(tasks.analyze)
