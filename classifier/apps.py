@@ -7,3 +7,6 @@ class ClassifierConfig(AppConfig):
 
     def ready(self) -> None:
         from classifier import checks  # noqa: F401 - registers the system checks
+        from classifier.intake import multipart
+
+        multipart.keep_every_file()

@@ -105,7 +105,7 @@ def cut_chip(image: Image.Image, chip: Chip, *, size: int) -> Image.Image:
     """Cut a chip out of an upright RGB photo and bring it to (size, size); black outside the photo.
 
     Shrinking averages over the source pixels (Pillow's antialiased bilinear); turning is bicubic at the final scale.
-    `ml.batching.cropping` does the same on a GPU.
+    `ml.seeing.cropping` does the same on a GPU.
     """
     if is_straight(chip, width=image.width, height=image.height):
         half = chip.side / 2

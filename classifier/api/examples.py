@@ -149,7 +149,13 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
         "This token may only read; changing anything needs a token with the scope “upload”.",
         {},
     ),
-    404: ("Not there, or not yours.", "not_found", "Not found.", {}),
+    404: (
+        "Not there, or not yours; of a list, a cursor that it did not give out (`invalid_cursor`) or a group that the "
+        "taxonomy lacks (`no_such_group`).",
+        "not_found",
+        "Not found.",
+        {},
+    ),
     409: (
         "The terms of the collection are not accepted; for the Inbox, the terms of use.",
         "terms_not_accepted",

@@ -1,22 +1,59 @@
 """What lists can be narrowed to. A collection or photo that the person may not see is 404, as everywhere."""
 
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 from uuid import UUID
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
-from rest_framework import exceptions
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import exceptions, status
 
-from classifier.api import parameters
+from classifier.api import errors, parameters
 from classifier.models import Collection, Face, Photo, Prediction, State
 from ml import labels
 
 RACE_GROUPS = {name: labels.groups_of("race", taxonomy=name) for name in labels.TAXONOMIES}
 
+WIDEST_PX = 100_000
+
+
+class NoSuchGroup(errors.ApiError):
+    """A group of another taxonomy than the one asked for: nothing to be found there, so 404."""
+
+    status_code = status.HTTP_404_NOT_FOUND
+    default_code = "no_such_group"
+
+    def __init__(self, group: str, *, taxonomy: str) -> None:
+        groups = ", ".join(RACE_GROUPS[taxonomy])
+        message = f"{taxonomy} has no group {group}; it has the groups {groups}."
+        super().__init__(message, details={"race": [message]})
+
 
 def choices(names: Any) -> list[tuple[str, str]]:
     return [(name, name) for name in names]
+
+
+class MomentField(django_filters.fields.IsoDateTimeField):
+    def clean(self, value: Any) -> datetime | None:
+        moment = super().clean(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError:  # the first and the last day of all may have no name in UTC
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """A time as ISO 8601 that the database can tell, whatever zone it came in."""
+
+    field_class = MomentField
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "maximum": WIDEST_PX})
+class WidthFilter(django_filters.NumberFilter):
+    """Pixels of a photo."""
 
 
 class ApiFilterSet(django_filters.FilterSet):
@@ -37,8 +74,8 @@ class PhotoFilter(ApiFilterSet):
     collection = django_filters.UUIDFilter(method="keep_collection", label="Uid of a collection.")
     state = django_filters.ChoiceFilter(choices=State.choices)
     code = django_filters.ChoiceFilter(choices=Photo.Code.choices)
-    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gt", label="ISO 8601.")
-    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt", label="ISO 8601.")
+    received_after = MomentFilter(field_name="received_at", lookup_expr="gt", label="ISO 8601.")
+    received_before = MomentFilter(field_name="received_at", lookup_expr="lt", label="ISO 8601.")
 
     class Meta:
         model = Photo
@@ -61,7 +98,9 @@ class FaceFilter(ApiFilterSet):
     )
     gender = django_filters.ChoiceFilter(choices=choices(labels.GENDER), method="keep_label")
     age = django_filters.ChoiceFilter(choices=choices(labels.AGE), method="keep_label")
-    min_size_px = django_filters.NumberFilter(field_name="size_px", lookup_expr="gte", label="Least width of the box.")
+    min_size_px = WidthFilter(
+        field_name="size_px", lookup_expr="gte", min_value=0, max_value=WIDEST_PX, label="Least width of the box."
+    )
 
     class Meta:
         model = Face
@@ -78,8 +117,7 @@ class FaceFilter(ApiFilterSet):
     def keep_race(self, faces: QuerySet[Face], name: str, group: str) -> QuerySet[Face]:
         taxonomy = parameters.read_taxonomy(self.request)
         if group not in RACE_GROUPS[taxonomy]:
-            groups = ", ".join(RACE_GROUPS[taxonomy])
-            raise exceptions.ValidationError({"race": [f"{taxonomy} has the groups {groups}."]})
+            raise NoSuchGroup(group, taxonomy=taxonomy)
         if taxonomy == labels.FINEST:
             return self.keep_label(faces, name, group)
         return self._keep(faces, **{f"race_groups__{taxonomy}__label": group})

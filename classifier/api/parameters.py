@@ -1,6 +1,7 @@
 """The query parameters that several addresses share."""
 
 import math
+import re
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 from ml import labels
 
 MAX_WAIT_SECONDS = 30
+UID_OR_NOTHING = re.compile(r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")
 
 WAIT = OpenApiParameter(
     "wait",

@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import reverse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_field
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers as fields
 from rest_framework.renderers import JSONRenderer
@@ -60,26 +60,37 @@ def example(name: str, value: Any, *, status: int = 200) -> OpenApiExample:
     return OpenApiExample(name, value, response_only=True, status_codes=[status])
 
 
-# By hand: a serializer would tell the files as addresses.
-SUBMISSION = {
-    "type": "object",
-    "required": ["images"],
-    "properties": {
-        "images": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "format": "binary"},
-            "description": "One file or more, each in a field `images`.",
-        },
+@extend_schema_field(
+    {
+        "type": "array",
+        "minItems": 1,
+        "items": {"type": "string", "format": "binary"},
+        "description": "One file or more, each in a field `images`.",
+    }
+)
+class FilesField(fields.ListField):
+    """By hand: a list of file fields would be told as a list of addresses."""
+
+
+@extend_schema_field(
+    {
+        "type": "string",
+        "pattern": parameters.UID_OR_NOTHING.pattern,
         # The empty example keeps the page's form from filling in a uid of its own making.
-        "collection": {
-            "type": "string",
-            "format": "uuid",
-            "example": "",
-            "description": "Its uid; empty or left out: your Inbox.",
-        },
-    },
-}
+        "example": "",
+        "description": "Its uid; empty or left out: your Inbox.",
+    }
+)
+class UidOrNothingField(fields.CharField):
+    """The uid of something, or nothing."""
+
+
+class SubmissionSerializer(fields.Serializer[Any]):
+    """Photos on their way in; the view reads the form itself, since each file has an outcome of its own."""
+
+    images = FilesField()
+    collection = UidOrNothingField(required=False)
+
 
 photo_list = extend_schema(
     operation_id="list_photos",
@@ -96,7 +107,7 @@ photo_create = extend_schema(
     "it was refused. 202 while any of the photos is pending, 200 when all are finished (`wait`) and also when every "
     "file was refused. Needs the scope `upload`.",
     parameters=[parameters.WAIT, parameters.TAXONOMY],
-    request={"multipart/form-data": SUBMISSION},
+    request={"multipart/form-data": SubmissionSerializer},
     responses={
         200: OpenApiResponse(serializers.UploadSerializer, "Nothing of this submission is pending any more."),
         202: OpenApiResponse(serializers.UploadSerializer, "Some photos are pending: ask for them again."),
@@ -134,7 +145,7 @@ collection_list = extend_schema(
     summary="List collections, newest first",
     description="Your own, those shared with you and, for reviewers, those opened to them; with counts by state, "
     "which may be some seconds old where there are many photos.",
-    responses={200: serializers.CollectionSerializer(many=True), **errors(400)},
+    responses={200: serializers.CollectionSerializer(many=True), **errors(400, 404)},
     examples=[example("a collection", examples.COLLECTION)],
 )
 collection_create = extend_schema(
@@ -156,11 +167,17 @@ collection_detail = extend_schema(
     responses={200: serializers.CollectionSerializer, **errors(400, 404)},
     examples=[example("a collection", examples.COLLECTION)],
 )
+collection_delete = extend_schema(
+    operation_id="delete_collection",
+    summary="Delete one collection",
+    description="With its photos, faces and predictions, at once and for good. Needs the scope `upload`.",
+    responses={204: None, **errors(400, 403, 404)},
+)
 model_list = extend_schema(
     operation_id="list_models",
     summary="List model versions, newest first",
     description="Weights, calibration, metrics and licence under one hash; one version is production.",
-    responses={200: serializers.ModelVersionSerializer(many=True), **errors(400)},
+    responses={200: serializers.ModelVersionSerializer(many=True), **errors(400, 404)},
     examples=[example("the model in production", examples.MODEL)],
 )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
@@ -100,7 +101,7 @@ class ListedFaceSerializer(FaceSerializer):
 
 
 class PhotoSerializer(serializers.ModelSerializer[Photo]):
-    """A photo with the faces of its latest detection; made of rows fetched by `views.with_faces`."""
+    """A photo with the faces of its latest detection; made of rows fetched by `with_faces`."""
 
     code = serializers.CharField(help_text="Empty, `no_face` when done, or why it failed.")
     model = serializers.CharField(
@@ -173,9 +174,27 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
         read_only_fields = fields
 
 
+# Not blank, and without the characters that no text has.
+WORDS = r"^[^\x00]*[^\s\x00][^\x00]*$"
+
+
+@extend_schema_field({"type": "string", "maxLength": 120, "pattern": WORDS})
+class CollectionNameField(serializers.CharField):
+    """A collection's name, told so that a client knows what is blank."""
+
+
+@extend_schema_field(
+    {"type": "string", "maxLength": 1000, "pattern": WORDS, "description": "Why these photos are looked at."}
+)
+class PurposeField(serializers.CharField):
+    """What a collection is for, likewise."""
+
+
 class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
     """The body of a POST of a collection."""
 
+    name = CollectionNameField(max_length=120)
+    purpose = PurposeField(max_length=1000)
     attributes = serializers.ListField(
         child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)),
         min_length=1,

@@ -21,14 +21,6 @@ from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
 
-def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
-    """What `PhotoSerializer` tells, in a fixed number of queries."""
-    faces = Face.objects.counted().with_current_predictions().order_by("number")
-    return photos.select_related("model_version").prefetch_related(
-        Prefetch("faces", queryset=faces, to_attr="counted_faces")
-    )
-
-
 class ApiView(generics.GenericAPIView[Any]):
     """Every address: bodies are measured before they are read, and answers are kept by nobody on the way."""
 
@@ -68,13 +60,13 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     parser_classes = [MultiPartParser]
     serializer_class = serializers.PhotoSerializer
     filterset_class = filters.PhotoFilter
-    newest_by = ("received_at", "id")
+    newest_by = "received_at"
 
     def max_body_bytes(self) -> int:
         return settings.MAX_REQUEST_BYTES
 
     def get_queryset(self) -> QuerySet[Photo]:
-        return with_faces(Photo.objects.visible_to(self.user))
+        return Photo.objects.visible_to(self.user).select_related("model_version").with_faces()
 
     @schema.photo_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -84,12 +76,12 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     def post(self, request: Request) -> Response:
         """202 while any photo of the submission is pending, 200 when all are finished or every file was refused."""
         seconds = parameters.read_wait(request)
-        files = self._read_files(request)
+        files, misplaced = self._read_files(request)
         collection = self._find_collection(request)
         if wait := rates.take_upload(self.user, files=len(files)):
             raise exceptions.Throttled(wait)
         try:
-            upload = uploads.submit_photos(self.user, collection=collection, files=files)
+            upload = uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
         except uploads.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
         photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
@@ -97,23 +89,20 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         body = self._describe_upload(upload)
         return Response(body, status=status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED)
 
-    def _read_files(self, request: Request) -> list[Any]:
+    def _read_files(self, request: Request) -> tuple[list[Any], list[tuple[str, Any]]]:
         request.data  # noqa: B018 - reads the body, or raises what is wrong with it
-        files = request.FILES.getlist("images")
+        files, misplaced = uploads.sort_files(request.FILES)
         if not files:
             raise errors.NoFiles(details={"fields": sorted(request.data)})
-        return files
+        return files, misplaced
 
     def _find_collection(self, request: Request) -> Collection:
         text = request.POST.get("collection", "")
+        if not parameters.UID_OR_NOTHING.fullmatch(text):
+            raise exceptions.ValidationError({"collection": ["The uid of a collection, or nothing for your Inbox."]})
         if not text:
             return collections.get_inbox(self.user)
-        try:
-            uid = UUID(text)
-        except ValueError:
-            raise exceptions.ValidationError(
-                {"collection": ["The uid of a collection, or nothing for your Inbox."]}
-            ) from None
+        uid = UUID(text)
         found = Collection.objects.owned_by(self.user).filter(uid=uid).first()
         if found is None:
             raise exceptions.NotFound(f"There is no collection {uid} of yours.")
@@ -132,7 +121,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return errors.TermsNotAccepted(message, details={"accept_at": address})
 
     def _describe_upload(self, upload: Upload) -> dict[str, Any]:
-        photos = with_faces(Photo.objects.filter(deleting_at=None))
+        photos = Photo.objects.filter(deleting_at=None).select_related("model_version").with_faces()
         items = UploadItem.objects.prefetch_related(Prefetch("photo", queryset=photos)).order_by("number")
         rows = Upload.objects.select_related("collection").prefetch_related(Prefetch("items", queryset=items))
         return serializers.UploadSerializer(rows.get(pk=upload.pk), context=self.get_serializer_context()).data
@@ -147,7 +136,9 @@ class PhotoDetail(ApiView):
         visible = Photo.objects.visible_to(self.user).filter(uid=uid)
         if seconds:
             waiting.wait_until_finished(list(visible.values_list("pk", flat=True)), seconds=seconds)
-        return Response(self.get_serializer(get_object_or_404(with_faces(visible))).data)
+        return Response(
+            self.get_serializer(get_object_or_404(visible.select_related("model_version").with_faces())).data
+        )
 
     @schema.photo_delete
     def delete(self, request: Request, uid: UUID) -> Response:
@@ -159,7 +150,7 @@ class PhotoDetail(ApiView):
 class FaceList(ApiView, generics.ListAPIView[Face]):
     serializer_class = serializers.ListedFaceSerializer
     filterset_class = filters.FaceFilter
-    newest_by = ("id",)
+    newest_by = "id"
 
     def get_queryset(self) -> QuerySet[Face]:
         faces = Face.objects.visible_to(self.user).counted().with_current_predictions()
@@ -182,7 +173,7 @@ class CollectionView(ApiView):
 
 
 class CollectionList(CollectionView, generics.ListAPIView[Collection]):
-    newest_by = ("created_at", "id")
+    newest_by = "created_at"
 
     @schema.collection_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -210,11 +201,16 @@ class CollectionDetail(CollectionView):
         (body,) = self.describe([get_object_or_404(self.get_queryset(), uid=uid)])
         return Response(body)
 
+    @schema.collection_delete
+    def delete(self, request: Request, uid: UUID) -> Response:
+        deletion.delete_collection(get_object_or_404(Collection.objects.owned_by(self.user), uid=uid))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
 
 class ModelList(ApiView, generics.ListAPIView[ModelVersion]):
     serializer_class = serializers.ModelVersionSerializer
     queryset = ModelVersion.objects.all()
-    newest_by = ("created_at", "id")
+    newest_by = "created_at"
 
     @schema.model_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

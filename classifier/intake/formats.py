@@ -33,6 +33,10 @@ _REASONS = {
         "damaged",
         "This file breaks off or is damaged, so its picture cannot be read. Send another copy of it.",
     ),
+    "misplaced": (
+        "unsupported",
+        "This file came in the field “{field}”. Facet takes photos from the field “images”: send it again there.",
+    ),
     "too_slow": (
         "damaged",
         "Reading this picture took longer than {seconds:g} s, so Facet gave up. Save it anew and send that.",

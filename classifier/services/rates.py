@@ -6,8 +6,11 @@ ten a second. It is kept as one number, the moment at which it is full again, wh
 
 import logging
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from time import time
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -35,6 +38,14 @@ redis.call('SET', KEYS[1], string.format('%.6f', math.max(full_at, now) + cost),
 return '0'
 """
 
+# KEYS: the bucket. ARGV: seconds to give back. A bucket that is full, or gone, stays so.
+REDIS_GIVE_BACK_SCRIPT = """
+local full_at = redis.call('GET', KEYS[1])
+if full_at then redis.call('SET', KEYS[1], string.format('%.6f', tonumber(full_at) - tonumber(ARGV[1])), 'KEEPTTL') end
+return '0'
+"""
+REDIS_PREFIX = "facet:rate:"
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -60,19 +71,31 @@ def take(key: str, *, rate: Rate | None, amount: int = 1) -> float:
     """Take `amount` from a bucket: 0.0 when it was there, else nothing is taken and the seconds until it will be."""
     if rate is None or amount < 1:
         return 0.0
-    server = redis_server.find_server()
-    if server and server.is_up():
-        from redis.exceptions import RedisError
-
-        try:
-            return _take_from_redis(server, key, rate=rate, amount=amount)
-        except RedisError as error:
-            server.note_failure(error)
+    arguments = [rate.seconds, rate.cost(amount), ROUNDING_SECONDS]
+    wait = _ask_redis(lambda client: client.register_script(REDIS_SCRIPT)(keys=[REDIS_PREFIX + key], args=arguments))
+    if wait is not None:
+        return float(wait)
     try:
         return _take_from_database(key, rate=rate, amount=amount)
     except DatabaseError:
         logger.warning("limits cannot be counted: the database cannot be written")
         return 0.0  # a full disk must not lock readers out as well
+
+
+def give_back(key: str, *, rate: Rate, amount: int = 1) -> None:
+    """Put back what `take` took, because it turned out not to count."""
+    keys, cost = [REDIS_PREFIX + key], rate.cost(amount)
+    _ask_redis(lambda client: client.register_script(REDIS_GIVE_BACK_SCRIPT)(keys=keys, args=[cost]))
+    with suppress(DatabaseError):  # which `take` has logged
+        RateBucket.objects.filter(key=key, full_at__gt=time()).update(full_at=F("full_at") - cost)
+
+
+def forget(prefix: str) -> list[str]:
+    """Fill all buckets whose keys begin so, wherever they are counted; the keys of those that were not full."""
+    buckets = RateBucket.objects.filter(key__startswith=prefix)
+    found = set(buckets.filter(full_at__gt=time()).values_list("key", flat=True))
+    buckets.delete()
+    return sorted(found | set(_ask_redis(lambda client: _forget_in_redis(client, prefix)) or ()))
 
 
 def take_upload(user: User, *, files: int) -> float:
@@ -87,18 +110,34 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
     full_at = Greatest(F("full_at"), Value(now, output_field=FloatField())) + cost
     if wanted.update(full_at=full_at):
         return 0.0
-    bucket, is_new = RateBucket.objects.get_or_create(key=key)
+    bucket, is_new = RateBucket.objects.get_or_create(key=key, defaults={"full_at": now})  # 0 would be swept at once
     if is_new:
         RateBucket.objects.filter(full_at__lt=now - KEEP_FULL_SECONDS).exclude(pk=bucket.pk).delete()
-        if wanted.update(full_at=full_at):
-            return 0.0
-        bucket.refresh_from_db()
+    if wanted.update(full_at=full_at):  # it is new, or another request made it since the first look
+        return 0.0
+    bucket.refresh_from_db()
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
 
 
-def _take_from_redis(server: redis_server.RedisServer, key: str, *, rate: Rate, amount: int) -> float:
-    script = server.client.register_script(REDIS_SCRIPT)
-    return float(script(keys=[f"facet:rate:{key}"], args=[rate.seconds, rate.cost(amount), ROUNDING_SECONDS]))
+def _forget_in_redis(client: Any, prefix: str) -> list[str]:
+    keys = [key.decode() for key in client.scan_iter(match=f"{REDIS_PREFIX}{prefix}*", count=1000)]
+    if keys:
+        client.delete(*keys)
+    return [key.removeprefix(REDIS_PREFIX) for key in keys]
+
+
+def _ask_redis(question: Callable[[Any], Any]) -> Any:
+    """What Redis answers; None where there is none or it does not serve, and the database counts."""
+    server = redis_server.find_server()
+    if server is None or not server.is_up():
+        return None
+    from redis.exceptions import RedisError
+
+    try:
+        return question(server.client)
+    except RedisError as error:
+        server.note_failure(error)
+        return None
 
 
 def whole_seconds(wait: float) -> int:

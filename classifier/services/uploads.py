@@ -18,6 +18,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
 from classifier import tasks
 from classifier.intake import storage
@@ -27,7 +28,9 @@ from classifier.services import deletion
 
 logger = logging.getLogger("facet.uploads")
 
+PHOTO_FIELD = "images"
 NAME_LENGTH = 255
+FIELD_LENGTH = 60  # of a form field's name, as far as it is told
 
 
 class UploadRefused(Exception):
@@ -89,13 +92,21 @@ class ReceivedFile:
     photo: Photo | None = None
 
 
-def submit_photos(user: User, *, collection: Collection, files: Sequence[UploadedFile]) -> Upload:
+def submit_photos(
+    user: User,
+    *,
+    collection: Collection,
+    files: Sequence[UploadedFile],
+    misplaced: Iterable[tuple[str, UploadedFile]] = (),
+) -> Upload:
     """Take in files for a collection of `user`: one item per file, in order, whose outcomes add up.
 
+    `misplaced` files came in a field, the name before each, that no photos are taken from: their items say so.
     Raises a subclass of UploadRefused when the submission is turned away as a whole; then nothing of it is stored.
     """
-    _check_submission(user, collection=collection, count=len(files))
-    received = [_look_at(file) for file in files]
+    turned_away = [_turn_away(file, field=field) for field, file in misplaced]
+    _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
+    received = [*map(_look_at, files), *turned_away]
     with ExitStack() as undo:
         undo.callback(_remove_rowless_files, received)
         try:
@@ -116,6 +127,14 @@ def submit_photos(user: User, *, collection: Collection, files: Sequence[Uploade
     return upload
 
 
+def sort_files(
+    received: MultiValueDict[str, UploadedFile],
+) -> tuple[list[UploadedFile], list[tuple[str, UploadedFile]]]:
+    """The files of a form as `submit_photos` takes them: photos, and those of other fields with the field's name."""
+    misplaced = [(field, file) for field, files in received.lists() if field != PHOTO_FIELD for file in files]
+    return received.getlist(PHOTO_FIELD), misplaced
+
+
 def clean_name(name: str | None) -> str:
     """A file's name as it may be shown: no folders, no control or direction characters, at most 255 characters."""
     base = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
@@ -123,16 +142,22 @@ def clean_name(name: str | None) -> str:
     return " ".join(shown.split())[:NAME_LENGTH] or "unnamed"
 
 
-def _check_submission(user: User, *, collection: Collection, count: int) -> None:
+def _check_submission(user: User, *, collection: Collection, count: int, more: int) -> None:
+    """`count` files that may become photos, and `more` that will not."""
     if not count:
         raise NoFiles
-    if count > settings.MAX_FILES_PER_REQUEST:
+    if count + more > settings.MAX_FILES_PER_REQUEST:
         raise TooManyFiles
     if not collection.terms_accepted():
         raise TermsNotAccepted
     if Photo.objects.filter(deleting_at=None).count_pending() + count > settings.MAX_PENDING_PHOTOS:
         raise QueueFull
     _check_quota(user, added_bytes=1)
+
+
+def _turn_away(file: UploadedFile, *, field: str) -> ReceivedFile:
+    refused = BadImage("misplaced", field=clean_name(field)[:FIELD_LENGTH])
+    return ReceivedFile(name=clean_name(file.name), file=file, refused=refused)
 
 
 def _look_at(file: UploadedFile) -> ReceivedFile:

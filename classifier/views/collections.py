@@ -1,12 +1,11 @@
 """Collections: the list, one collection's gallery, its progress, and making, changing and deleting one."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
@@ -14,11 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from classifier.filters import SORTS, PhotoFilter
 from classifier.forms import CollectionForm, NewCollectionForm, UploadForm
-from classifier.models import Collection, Face, Photo
-from classifier.services import collections, deletion, summaries
+from classifier.models import Collection, Photo
+from classifier.services import collections, deletion, paging, summaries
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
-from classifier.views.paging import PAGE_SIZE, read_page
 from ml.labels import TAXONOMIES
 
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
@@ -76,7 +74,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "newest"
-    page = read_page(with_faces(filtered.qs), order=SORTS[sort], cursor=request.GET.get("page", ""))
+    page = _read_page(filtered.qs.with_faces(), order=SORTS[sort], cursor=request.GET.get("page", ""))
     is_narrowed = any(filtered.data.get(name) for name in filtered.filters)
     return render(
         request,
@@ -88,7 +86,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "filter": filtered,
             "is_narrowed": is_narrowed,
             "page": page,
-            "page_size": PAGE_SIZE,
+            "page_size": paging.PAGE_SIZE,
             "sort": sort,
             "taxonomy": taxonomy,
             "taxonomies": TAXONOMIES,
@@ -97,6 +95,8 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "upload_form": UploadForm(),
             "max_file_bytes": settings.MAX_FILE_BYTES,
             "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
+            "max_request_bytes": settings.MAX_REQUEST_BYTES,
+            "max_files": settings.MAX_FILES_PER_REQUEST,
         },
     )
 
@@ -114,8 +114,9 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
             "collection": collection,
             "counts": summaries.count_photos([collection])[collection.pk],
             "run": summaries.measure_run(collection, since=_read_moment(request.GET.get("since", ""))),
-            "tiles": with_faces(photos.filter(uid__in=_read_uids(request.GET.getlist("tile")))),
+            "tiles": photos.filter(uid__in=_read_uids(request.GET.getlist("tile"))).with_faces(),
             "is_mine": collection.owner_id == request.user.pk,
+            "taxonomy": choose_taxonomy(request, collection=collection),
         },
     )
 
@@ -126,10 +127,12 @@ def choose_taxonomy(request: UserRequest, *, collection: Collection) -> str:
     return asked if asked in TAXONOMIES else collection.taxonomy
 
 
-def with_faces(photos: QuerySet[Photo]) -> QuerySet[Photo]:
-    """Photos with `counted_faces`, and each face with its current prediction: three queries for any number."""
-    faces: QuerySet[Any] = Face.objects.counted().with_current_predictions()
-    return photos.prefetch_related(Prefetch("faces", queryset=faces, to_attr="counted_faces"))
+def _read_page(photos: QuerySet[Photo], *, order: str, cursor: str) -> paging.Page:
+    """A page of the gallery; the first one when somebody sorted anew or kept an old address."""
+    try:
+        return paging.read_page(photos, order=order, cursor=cursor)
+    except paging.InvalidCursor:
+        return paging.read_page(photos, order=order)
 
 
 def _read_moment(text: str) -> datetime | None:

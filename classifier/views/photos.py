@@ -15,9 +15,9 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.models import PENDING, Collection, Face, Photo, State
 from classifier.services import deletion, explanations, predictions, rerun
+from classifier.services.paging import find_neighbours
 from classifier.views.access import UserRequest, login_required
-from classifier.views.collections import choose_taxonomy, with_faces
-from classifier.views.paging import find_neighbours
+from classifier.views.collections import choose_taxonomy
 from ml.labels import FINEST, TAXONOMIES
 
 # A photo never becomes a page of this site, whatever its bytes say.
@@ -40,7 +40,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     waits for a worker: nothing while the photo is pending, then word to load the page anew.
     """
     visible = Photo.objects.visible_to(request.user).select_related("collection__owner", "model_version")
-    photo = get_object_or_404(with_faces(visible), uid=uid)
+    photo = get_object_or_404(visible.with_faces(), uid=uid)
     if request.htmx and "watch" in request.GET:
         return HttpResponse(status=204) if photo.state in PENDING else HttpResponseClientRefresh()
     taxonomy = choose_taxonomy(request, collection=photo.collection)

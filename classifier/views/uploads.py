@@ -15,7 +15,7 @@ from classifier.forms import UploadForm
 from classifier.models import Collection, Photo, Upload, UploadItem
 from classifier.services import rates, uploads
 from classifier.views.access import UserRequest, login_required
-from classifier.views.collections import with_faces
+from classifier.views.collections import choose_taxonomy
 
 # What a refused request answers; the script tells the sentence and offers to try again.
 REFUSAL_STATUS = {
@@ -43,20 +43,21 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     if not form.is_valid():
         message = " ".join(map(str, form.errors["images"]))
         return _refuse(request, collection=collection, code="no_files", message=message)
-    files = form.cleaned_data["images"]
+    files, misplaced = uploads.sort_files(request.FILES)
     if wait := rates.take_upload(request.user, files=len(files)):
         message = f"That is more photos than one person may send at once. Go on in {rates.whole_seconds(wait)} s."
         return _refuse(request, collection=collection, code="throttled", message=message)
     try:
-        made = uploads.submit_photos(request.user, collection=collection, files=files)
+        made = uploads.submit_photos(request.user, collection=collection, files=files, misplaced=misplaced)
     except uploads.UploadRefused as refusal:
         return _refuse(request, collection=collection, code=refusal.code, message=str(refusal))
     if not request.headers.get("HX-Request"):
         return redirect("upload-detail", uid=made.uid)
     items = list(made.items.select_related("photo"))
     accepted = made.items.filter(outcome=UploadItem.Outcome.ACCEPTED)
-    tiles = with_faces(Photo.objects.filter(upload_items__in=accepted).order_by("upload_items__number"))
+    tiles = Photo.objects.filter(upload_items__in=accepted).order_by("upload_items__number").with_faces()
     context = {**_outcome_context(made, items=items), "collection": collection, "tiles": tiles, "is_mine": True}
+    context["taxonomy"] = choose_taxonomy(request, collection=collection)
     return render(request, "uploads/_outcomes.html", context)
 
 

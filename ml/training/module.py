@@ -9,8 +9,9 @@ import lightning
 import torch
 from torch import Tensor
 
-from ml import labels, network
-from ml.card import ModelCard
+from ml import labels
+from ml.model import network
+from ml.model.card import ModelCard
 from ml.preprocess import Preset
 from ml.training import losses
 from ml.training.augment import augment
@@ -40,8 +41,8 @@ class AttributeModule(lightning.LightningModule):
     """Trains an AttributeNet by a recipe.
 
     `covers` says for every attribute which of the head's labels each class of the training set covers, `prior` the
-    logarithms of the labels' shares in it; both as of `ml.data` and `ml.training.losses`. `val_covers` are those of the
-    validation set. `steps` is the number of optimiser steps in the whole run.
+    logarithms of the labels' shares in it; both as of `ml.datasets.face_set` and `ml.training.losses`. `val_covers` are
+    those of the validation set. `steps` is the number of optimiser steps in the whole run.
     """
 
     def __init__(

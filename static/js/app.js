@@ -65,12 +65,9 @@ async function copyText(button) {
 }
 
 // A filter that is not set need not stand in the address.
-document.addEventListener("submit", (event) => {
+document.addEventListener("formdata", (event) => {
   if (!event.target.matches("form[data-autosubmit]")) return;
-  for (const field of event.target.elements) {
-    if (field.name && field.value === "") field.disabled = true;
+  for (const [name, value] of [...event.formData]) {
+    if (value === "") event.formData.delete(name);
   }
-});
-addEventListener("pageshow", () => {
-  for (const field of document.querySelectorAll("form[data-autosubmit] :disabled")) field.disabled = false;
 });

@@ -38,7 +38,13 @@ async function walk(entry, files, unreadable) {
   const reader = entry.createReader();
   // A reader gives at most a hundred entries at a time.
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    let some;
+    try {
+      some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    } catch {
+      unreadable.push(`${entry.name}/`);
+      return;
+    }
     if (!some.length) return;
     for (const inner of some) await walk(inner, files, unreadable);
   }

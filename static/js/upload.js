@@ -11,9 +11,13 @@ const status = document.getElementById("sending-status");
 const error = document.getElementById("sending-error");
 const outcomes = document.getElementById("outcomes");
 
-const MAX_FILES = 20;
-const MAX_BYTES = 60 * 1024 ** 2;
+const PART_BYTES = 2048; // what a form adds to each file
+const REST_BYTES = 65_536; // and to itself
 const MAX_FILE_BYTES = Number(sending?.dataset.fileBytes);
+const MAX_REQUEST_BYTES = Number(sending?.dataset.requestBytes) - REST_BYTES;
+// Small requests show progress and lose little when they fail, however much the site would take at once.
+const MAX_FILES = Math.min(20, Number(sending?.dataset.files));
+const MAX_BYTES = Math.min(60 * 1024 ** 2, MAX_REQUEST_BYTES);
 const WORDS = { accepted: "added", duplicate: "already here", refused: "refused", unsent: "not sent" };
 
 let queue = []; // files that are not with the server yet, in order
@@ -22,13 +26,15 @@ let sentBytes = 0;
 let counts = { accepted: 0, duplicate: 0, refused: 0, unsent: 0 };
 let busy = false;
 
+const sentSize = (file) => file.size + PART_BYTES;
+
 function takeBatch() {
   const batch = [];
   let bytes = 0;
   for (const file of queue) {
-    if (batch.length && (batch.length === MAX_FILES || bytes + file.size > MAX_BYTES)) break;
+    if (batch.length && (batch.length === MAX_FILES || bytes + sentSize(file) > MAX_BYTES)) break;
     batch.push(file);
-    bytes += file.size;
+    bytes += sentSize(file);
   }
   return batch;
 }
@@ -66,7 +72,7 @@ function fail(request) {
   const told = sentenceFor(request);
   const [words] = error.children;
   words.textContent = told.words ?? told;
-  if (told.link) {
+  if (told.words) {
     const link = document.createElement("a");
     Object.assign(link, { href: told.link, target: "_blank", textContent: "Log in" });
     words.append(" ", link);
@@ -147,13 +153,15 @@ function add(files) {
     counts = { accepted: 0, duplicate: 0, refused: 0, unsent: 0 };
     outcomes.replaceChildren();
   }
-  const fitting = files.filter((file) => file.size <= MAX_FILE_BYTES);
+  const most = Math.min(MAX_FILE_BYTES, MAX_REQUEST_BYTES - PART_BYTES);
   for (const file of files) {
-    if (fitting.includes(file)) continue;
-    tellUnsent(file.name, `${megabytes(file.size)} MB, and a photo may have ${megabytes(MAX_FILE_BYTES)} MB at most.`);
+    if (file.size > most) {
+      tellUnsent(file.name, `${megabytes(file.size)} MB, and a photo may have ${megabytes(most)} MB at most.`);
+    } else {
+      queue.push(file);
+      totalBytes += file.size;
+    }
   }
-  queue.push(...fitting);
-  for (const file of fitting) totalBytes += file.size;
   sending.hidden = false;
   tell();
   run();
@@ -171,7 +179,7 @@ async function dropUnreadable(batch) {
     totalBytes -= file.size;
     tellUnsent(file.name, "it was moved or changed since it was chosen. Choose it again.");
   }
-  queue = queue.filter((file) => !lost.includes(file));
+  queue = [...batch.filter((file) => !lost.includes(file)), ...queue.slice(batch.length)];
   return lost.length > 0;
 }
 

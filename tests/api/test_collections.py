@@ -2,7 +2,7 @@
 
 import pytest
 
-from classifier.models import Collection
+from classifier.models import Collection, Photo
 from classifier.services import summaries
 from classifier.terms import DECLARATION, TERMS_VERSION
 from tests import factories
@@ -105,3 +105,19 @@ def test_what_was_counted_of_many_photos_is_told_again_for_a_while(api, collecti
         assert api.get(f"/api/v1/collections/{collection.uid}/").json() == told
     Collection.objects.note_change([collection.pk])
     assert api.get(f"/api/v1/collections/{collection.uid}/").json()["photos"]["total"] == 3
+
+
+def test_a_collection_and_all_in_it_is_deleted(api, alice, collection):
+    factories.make_photo(collection)
+    assert api.delete(f"/api/v1/collections/{collection.uid}/").status_code == 204
+    assert not Photo.objects.exists()
+    assert api.get(f"/api/v1/collections/{collection.uid}/").status_code == 404
+    assert api.delete(f"/api/v1/collections/{collection.uid}/").status_code == 404
+
+
+def test_nobody_else_deletes_a_collection(stranger, reader, bob, collection):
+    assert stranger.delete(f"/api/v1/collections/{collection.uid}/").status_code == 404
+    collection.shares.create(user=bob)
+    assert stranger.delete(f"/api/v1/collections/{collection.uid}/").status_code == 404
+    assert reader.delete(f"/api/v1/collections/{collection.uid}/").status_code == 403
+    assert Collection.objects.filter(deleting_at=None).count() == 1

@@ -142,3 +142,13 @@ def test_a_new_token_can_be_copied(live_server, alices_page):
     page.locator("[data-copy=key]").click()
     page.get_by_text("Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#key")
+
+
+def test_a_filter_left_unset_stays_out_of_the_address_and_usable(gallery_page):
+    gallery_page.evaluate("document.getElementById('filters').addEventListener('submit', (e) => e.preventDefault())")
+    gallery_page.locator("#id_gender").select_option("Female")  # somebody stays on the page after all
+    assert gallery_page.locator("#filters :disabled").count() == 0
+    gallery_page.reload()
+    gallery_page.locator("#id_gender").select_option("Female")
+    gallery_page.wait_for_url("**/?gender=Female&**")
+    assert "age=" not in gallery_page.url

@@ -142,6 +142,61 @@ def test_many_photos_go_in_several_requests(open_collection, tmp_path):
     assert open_collection.locator("#gallery .tile").count() == 23
 
 
+def test_requests_keep_to_what_the_site_takes_at_once(settings, live_server, alices_page, collection, tmp_path):
+    settings.MAX_FILES_PER_REQUEST = 2
+    settings.MAX_REQUEST_BYTES = 200_000
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(pictures.encode(pictures.picture(16, 12, seed=number), "PNG"))
+    (tmp_path / "large.jpg").write_bytes(pictures.jpeg() + b"x" * 300_000)
+    alices_page.goto(live_server.url + reverse("collection-detail", args=[collection.uid]))
+    requests = []
+    alices_page.on("request", lambda request: requests.append(request) if "/upload/" in request.url else None)
+    alices_page.set_input_files("#id_images", sorted(tmp_path.iterdir()))
+    alices_page.locator("#sending-text", has_text="all sent · 3 added · 1 not sent").wait_for()
+    assert "large.jpg was not sent" in alices_page.inner_text("#outcomes")
+    assert len(requests) == 2
+
+
+def test_more_files_than_a_call_has_arguments_are_taken(open_collection):
+    open_collection.route("**/upload/", lambda route: route.abort())
+    open_collection.evaluate(
+        """() => {
+            const input = document.getElementById("id_images");
+            const files = Array.from({ length: 130000 }, (_, number) => new File(["x"], `${number}.jpg`));
+            Object.defineProperty(input, "files", { value: files });
+            input.dispatchEvent(new Event("change", { bubbles: true }));
+        }"""
+    )
+    open_collection.get_by_text("130000 files are still here and not sent.").wait_for()
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_kept(open_collection):
+    found = open_collection.evaluate(
+        """async () => {
+            const { filesOfDrop } = await import("/static/js/files.js");
+            const file = (name) => ({ name, isFile: true, file: (done) => done({ name }) });
+            const folder = (name, batches) => ({
+                name,
+                createReader: () => ({
+                    readEntries: (done, fail) => (batches ? done(batches.shift() ?? []) : fail(new Error("no"))),
+                }),
+            });
+            const dropped = folder("photos", [[file("a.jpg"), folder("locked", null)], [file("b.jpg")]]);
+            const unreadable = [];
+            const files = await filesOfDrop({ items: [{ webkitGetAsEntry: () => dropped }], files: [] }, unreadable);
+            return [files.map(({ name }) => name), unreadable];
+        }"""
+    )
+    assert found == [["a.jpg", "b.jpg"], ["locked/"]]
+
+
+def test_an_error_that_no_log_in_helps_against_offers_none(open_collection, files):
+    open_collection.route("**/upload/", lambda route: route.abort())
+    open_collection.set_input_files("#id_images", files[:1])
+    open_collection.get_by_text("Facet cannot be reached.").wait_for()
+    assert open_collection.locator("#sending-error a").count() == 0
+
+
 def test_without_a_script_the_plain_form_works(live_server, new_page, log_in, alice, collection, files):
     page = log_in(new_page(java_script_enabled=False), alice)
     page.goto(live_server.url + reverse("collection-detail", args=[collection.uid]))

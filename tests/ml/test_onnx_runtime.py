@@ -9,11 +9,12 @@ from django.core.files.storage import default_storage
 
 from classifier.models import State
 from classifier.services import analysis
-from ml import bench, checkpoint, export, predict
-from ml import card as cards
+from ml import bench, export, predict
+from ml.model import card as cards
+from ml.model import checkpoint
+from ml.model.runtime import OnnxRuntime, TorchRuntime, load_runtime
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
-from ml.runtime import OnnxRuntime, TorchRuntime, load_runtime
 from tests import factories, pictures
 
 

@@ -53,6 +53,7 @@ GET    api-face-list                            401   200   200   200   200
 GET    api-collection-list                      401   200   200   200   200
 POST   api-collection-list                      401   400   400   400   400
 GET    api-collection-detail                    401   404   200   200   200
+DELETE api-collection-detail                    401   404   204   404   404
 GET    api-model-list                           401   200   200   200   200
 GET    api-schema                               200   200   200   200   200
 GET    api-docs                                 200   200   200   200   200

@@ -15,7 +15,7 @@ from classifier.management import generated_rows
 from classifier.management.commands import measure_growth
 from classifier.models import Face, Photo, Prediction, State
 from classifier.services import analysis, summaries, workers
-from classifier.views.paging import find_neighbours, read_page
+from classifier.services.paging import find_neighbours, read_page
 from ml import labels
 from tests import factories
 

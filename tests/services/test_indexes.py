@@ -15,7 +15,7 @@ from django.utils import timezone
 from classifier.filters import SORTS
 from classifier.models import Photo, State
 from classifier.services import analysis, summaries, workers
-from classifier.views.paging import find_neighbours, read_page
+from classifier.services.paging import find_neighbours, read_page
 from tests import factories
 
 TABLE = Photo._meta.db_table

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
 from classifier.models import Collection, Job, Photo, State
 from classifier.services import analysis, summaries, workers
 from classifier.terms import TERMS_VERSION
-from tests import factories
+from tests import factories, pictures
 
 NEW = {
     "name": "Front pages",
@@ -173,3 +174,20 @@ def test_running_failed_photos_again(alice_client, gallery):
     response = alice_client.post(reverse("photo-run-again-failed", args=[gallery.uid]), follow=True)
     assert "1 photo is queued again." in response.content.decode()
     assert gallery.photos.get(name="broken.jpg").state == State.QUEUED
+
+
+def test_tiles_that_come_later_keep_the_chosen_grouping(alice_client, gallery):
+    chosen = {"taxonomy": "utkface-4"}
+    page = alice_client.get(reverse("collection-detail", args=[gallery.uid]), chosen).text
+    assert f'hx-get="{reverse("collection-progress", args=[gallery.uid])}?' in page
+    assert 'taxonomy=utkface-4"' in page.partition('id="progress"')[2].partition(">")[0]
+    assert f'action="{reverse("photo-upload", args=[gallery.uid])}?taxonomy=utkface-4"' in page
+    tiles = {"tile": [str(photo.uid) for photo in gallery.photos.filter(face_count__gt=0)]}
+    fragment = alice_client.get(reverse("collection-progress", args=[gallery.uid]), chosen | tiles).text
+    links = [part.partition('"')[0] for part in fragment.split('class="face"')[0].split('href="')[1:]]
+    assert links
+    assert all("taxonomy=utkface-4" in link for link in links)
+    sent = {"images": [SimpleUploadedFile("a.jpg", pictures.jpeg())]}
+    address = reverse("photo-upload", args=[gallery.uid]) + "?taxonomy=utkface-4"
+    fragment = alice_client.post(address, sent, headers={"HX-Request": "true"}).text
+    assert "taxonomy=utkface-4" in fragment.partition('href="')[2].partition('"')[0]

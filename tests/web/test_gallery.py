@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from classifier.models import State
-from classifier.views import paging
+from classifier.services import paging
 from tests import factories
 
 

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from classifier.management import generated_rows
 from classifier.models import Collection, Photo
-from classifier.views.paging import PAGE_SIZE, read_page
+from classifier.services.paging import PAGE_SIZE, read_page
 from ml import labels
 
 ROWS = (1_000, 100_000, 1_000_000)

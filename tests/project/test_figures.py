@@ -1,0 +1,65 @@
+"""What the README and the papers say of the default model is what was measured of it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CARD = json.loads((ROOT / "ml/weights/model.json").read_text())
+VALIDATION = CARD["metrics"]["fairface_val"]
+GROUPINGS = {"race": "fairface-7", "gender": "gender", "age": "age"}
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def rows_of(path: str) -> list[list[str]]:
+    """The cells of every row of every table in a paper."""
+    lines = (ROOT / path).read_text().splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+
+
+def row_that_begins(path: str, start: str) -> list[str]:
+    (row,) = [cells for cells in rows_of(path) if cells[0].startswith(start) and re.match(r"[\d.]+", cells[-1])]
+    return row
+
+
+@pytest.mark.parametrize("attribute", ["race", "gender", "age"])
+def test_the_readme_tells_how_often_the_model_is_right(attribute):
+    _, right, sure = row_that_begins("README.md", attribute)
+    measured = VALIDATION["sure"][attribute][GROUPINGS[attribute]]
+    assert right.split(",")[0] == percent(VALIDATION[attribute]["accuracy"])
+    assert sure == f"{percent(measured['accuracy_of_sure'])} ({percent(measured['sure'])} % of the faces)"
+
+
+def test_the_readme_tells_how_often_age_is_within_one_bin():
+    assert f"within one bin {percent(VALIDATION['age']['within_one_bin'])}" in row_that_begins("README.md", "age")[1]
+
+
+@pytest.mark.parametrize("group", VALIDATION["race"]["by_race"])
+def test_the_readme_tells_each_group(group):
+    race, gender = VALIDATION["race"]["by_race"][group], VALIDATION["gender"]["by_race"][group]
+    assert row_that_begins("README.md", group)[1:] == [percent(race), percent(gender)]
+
+
+def test_the_readme_tells_what_the_detector_costs():
+    before, after = CARD["metrics"]["whole_way"]["same_chips"], CARD["metrics"]["whole_way"]["found_again"]
+    images = before["images"]  # the card's accuracies have four digits, the images are whole
+    right = {name: [round(way[name]["accuracy"] * images) for way in (before, after)] for name in GROUPINGS}
+    lost = {name: (chips - found) / images for name, (chips, found) in right.items()}
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"(race {percent(lost['race'])}, gender {percent(lost['gender'])})" in text
+
+
+def test_the_results_end_with_the_default_model():
+    (told,) = [cells[-1] for cells in rows_of("docs/results.md") if f"({CARD['name']})" in cells[0]]
+    assert told == ", ".join(f"{name} {percent(VALIDATION[name]['accuracy'])} %" for name in GROUPINGS)
+
+
+def test_the_model_card_is_of_the_default_model():
+    card = (ROOT / "ml/weights/MODEL_CARD.md").read_text()
+    assert CARD["name"] in card.splitlines()[0]
+    assert CARD["sha256"] in card
