@@ -289,6 +289,18 @@ def check_upload_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessag
 
 
 @register()
+def check_keeping(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    amounts = {
+        "FACET_RESERVE_MB": settings.RESERVE_BYTES,
+        "FACET_LOW_DISK_MB": settings.LOW_DISK_BYTES,
+        "FACET_KEEP_UPLOADS_DAYS": settings.KEEP_UPLOADS_DAYS,
+    }
+    for name, value in amounts.items():
+        if value < 0:
+            yield Error(f"{name} is less than 0.", hint="Leave it empty for the default.", id="facet.E041")
+
+
+@register()
 def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     counts = {
         "FACET_WEB_THREADS": settings.WEB_THREADS,

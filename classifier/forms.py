@@ -17,7 +17,8 @@ from django.shortcuts import render, resolve_url
 from classifier import visitors
 from classifier.accounts import find_invitation
 from classifier.models import AccessToken, Collection, User
-from classifier.services import attempts, invitations, tokens
+from classifier.services import attempts, invitations, retention, tokens
+from classifier.services.retention import NextDeletion
 from classifier.templatetags.facet import taxonomy_label
 from classifier.terms import TERMS_VERSION
 from ml.labels import ATTRIBUTES, TAXONOMIES
@@ -150,6 +151,7 @@ class CollectionForm(forms.ModelForm):
         fields = ["name", "purpose", "attributes", "taxonomy", "retention_days", "is_opened_to_reviewers"]
         labels = {"retention_days": "Days to keep", "is_opened_to_reviewers": "Opened to reviewers"}
         help_texts = {
+            "retention_days": "Photos go with the first midnight (UTC) after so many days; empty keeps them.",
             "purpose": "One or two sentences. It stays with the collection, for everybody who sees it.",
             "is_opened_to_reviewers": "Reviewers of this site may look at the photos and results.",
         }
@@ -167,6 +169,25 @@ class NewCollectionForm(CollectionForm):
         label="I declare this for every photo I add",
         error_messages={"required": "Photos can only be added under this declaration."},
     )
+
+
+class ChangeCollectionForm(CollectionForm):
+    """A change that soon deletes photos is made only when that was seen and confirmed."""
+
+    confirms_deletion = forms.BooleanField(label="Delete them", required=False)
+
+    def foresee(self) -> NextDeletion | None:
+        """What other days to keep delete next; None where they stay as they were."""
+        if "retention_days" not in self.changed_data:
+            return None
+        return retention.foresee_change(self.instance, days=self.cleaned_data["retention_days"])
+
+    def asks_first(self, doomed: NextDeletion | None) -> bool:
+        """Whether the change must be confirmed first; then the form says so."""
+        if doomed is None or not doomed.is_close or self.cleaned_data["confirms_deletion"]:
+            return False
+        self.add_error("retention_days", f"With this, {doomed}. Confirm it below, or choose more days.")
+        return True
 
 
 class ManyFilesInput(forms.ClearableFileInput):

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,7 @@ from classifier import inference
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
 from classifier.running import hints, memory
-from classifier.services import analysis, deletion, jobs, registry, workers
+from classifier.services import analysis, chores, deletion, disk, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")
 
@@ -37,6 +38,8 @@ def wake_workers() -> None:
 def analyze() -> None:
     """Do what waits, photos and jobs; a full first batch wakes one more worker, so that all of them join in."""
     close_old_connections()
+    if not disk.has_room():
+        return  # results could not be stored; the sweeper sends again
     if analysis.run_once() >= settings.BATCH_PHOTOS:
         wake_workers()
     if _run_until_empty(seconds=TASK_SECONDS):
@@ -46,10 +49,12 @@ def analyze() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Send again what is overdue, finish deletions that were cut short."""
+    """Send again what is overdue, finish deletions that were cut short, do what is due once a day."""
+    disk.hold_reserve()
     if analysis.has_work() or jobs.has_work():
         wake_workers()
     deletion.finish_deletions()
+    chores.do_what_is_due()
 
 
 def _run_until_empty(*, seconds: float) -> bool:
@@ -72,6 +77,8 @@ def start_worker(sender: Any, **_: Any) -> None:
     inference.warm_up()
     version = registry.register_version(**inference.describe_model())
     logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)
+    with suppress(DatabaseError):  # it cannot be written just now: their day comes all the same
+        chores.call_all()
     connection.close()
     sign = {"name": sender.hostname, "device": pipeline.device, "model_version": version}
     threading.Thread(target=_beat_until_stopped, kwargs=sign, name="heartbeat", daemon=True).start()

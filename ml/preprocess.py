@@ -35,6 +35,8 @@ class Preset:
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
 IMAGENET_PRESET = Preset(size=224, mean=IMAGENET_MEAN, scale=IMAGENET_SCALE)
+# Google's EfficientNet-Lite, whose integer variants want a power of two.
+LITE_PRESET = Preset(size=224, mean=(127.0, 127.0, 127.0), scale=1 / 128)
 
 
 @dataclass(frozen=True)

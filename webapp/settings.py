@@ -161,6 +161,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "classifier.middleware.RequestIdMiddleware",
+    "classifier.middleware.FullDiskMiddleware",
     "classifier.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -213,6 +214,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+RESERVE_BYTES = env.int("FACET_RESERVE_MB", default=64) * 1024**2  # room set aside for making room on a full disk
+LOW_DISK_BYTES = env.int("FACET_LOW_DISK_MB", default=1024) * 1024**2  # with less free, administrators are warned
+KEEP_UPLOADS_DAYS = env.int("FACET_KEEP_UPLOADS_DAYS", default=90)  # what became of each file; 0 keeps it
 
 REDIS_URL = env("REDIS_URL", default="")
 # Limits are counted where all processes see them: in Redis when it is there and serves, in the database otherwise.
@@ -401,9 +406,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "unexpected": {  # 503 is a deliberate answer: not ready, or the queue is full
+        "unexpected": {  # deliberate answers: 503 not ready, or the queue is full; 507 the disk is
             "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", 0) != 503,
+            "callback": lambda record: getattr(record, "status_code", 0) not in (503, 507),
         }
     },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},

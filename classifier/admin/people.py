@@ -78,6 +78,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         return (
             super()
             .get_queryset(request)
+            .filter(deleting_at=None)
             .annotate(
                 is_in_reviewers=Exists(Group.objects.filter(name=REVIEWERS, user=OuterRef("pk"))),
                 photo_total=Coalesce(Subquery(photos.annotate(n=Count("pk")).values("n")), 0),
@@ -97,8 +98,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     @admin.display(description="stored", ordering="stored_bytes")
     def stored(self, user: "ListedUser") -> str:
-        quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
-        return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(quota)}"
+        return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(user.allowed_bytes())}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Nobody gives rights, to himself or others, that go beyond his own."""

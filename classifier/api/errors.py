@@ -10,7 +10,7 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from classifier.services import rates, uploads
+from classifier.services import disk, rates, uploads
 
 logger = logging.getLogger("facet.api")
 
@@ -78,6 +78,14 @@ class Unavailable(ApiError):
     wait = RETRY_SECONDS
 
 
+class StorageFull(ApiError):
+    """Whatever met the full disk."""
+
+    status_code = status.HTTP_507_INSUFFICIENT_STORAGE
+    default_code = "storage_full"
+    default_detail = disk.FULL_SENTENCE
+
+
 class Internal(ApiError):
     default_code = "internal"
     default_detail = "Something broke inside Facet. Its log names the cause beside this request's id."
@@ -91,6 +99,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     if isinstance(known, Internal):
         logger.error("request %s broke", request_id, exc_info=error)
         got_request_exception.send(sender=type(context["view"]), request=request._request)
+    elif isinstance(known, StorageFull):
+        logger.warning("request %s: the disk is full", request_id)
     elif isinstance(known, Unavailable):
         logger.warning("request %s: the database cannot be reached (%s)", request_id, error)
     headers = {}
@@ -119,6 +129,8 @@ def recognise(error: Exception) -> exceptions.APIException:
             return UploadRefused(error)
         case SuspiciousOperation() | UnreadablePostError():
             return exceptions.ParseError("The request is malformed.")
+        case _ if disk.is_full(error):
+            return StorageFull()
         case OperationalError() | InterfaceError():
             return Unavailable()
     return Internal()

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, schema, serializers, waiting
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
-from classifier.services import collections, deletion, rates, summaries, uploads
+from classifier.services import collections, deletion, rates, retention, summaries, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
@@ -168,7 +168,8 @@ class CollectionView(ApiView):
         return Collection.objects.visible_to(self.user).select_related("owner")
 
     def describe(self, found: Sequence[Collection]) -> list[dict[str, Any]]:
-        context = {**self.get_serializer_context(), "counts": summaries.count_photos(found)}
+        told = {"counts": summaries.count_photos(found), "deletions": retention.foresee(found)}
+        context = {**self.get_serializer_context(), **told}
         return [self.get_serializer(collection, context=context).data for collection in found]
 
 

@@ -2,6 +2,7 @@
 
 from classifier.models.accounts import AccessToken, Invitation, User
 from classifier.models.audit import AuditEvent
+from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Prediction
@@ -19,6 +20,7 @@ __all__ = [
     "PENDING",
     "AccessToken",
     "AuditEvent",
+    "Chore",
     "Collection",
     "CollectionShare",
     "Explanation",

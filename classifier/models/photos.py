@@ -111,6 +111,8 @@ class Photo(Leased):
             models.Index(fields=["owner", "-received_at", "-id"], name="photo_newest"),
             models.Index(fields=["collection", "state", "-received_at", "-id"], name="photo_gallery_of_state"),
             models.Index("collection", "queued_at", condition=Q(state=State.QUEUED), name="photo_run"),
+            # Every sweep asks for begun deletions: nearly always there are none.
+            models.Index("deleting_at", condition=Q(deleting_at__isnull=False), name="photo_deletions"),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,6 @@ Files are stored first and durably, then all rows appear in one transaction: a p
 files without rows, which `manage.py doctor` finds, and never a row without its file.
 """
 
-import errno
 import hashlib
 import logging
 import uuid
@@ -24,7 +23,7 @@ from classifier import tasks
 from classifier.intake import storage
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
-from classifier.services import deletion
+from classifier.services import deletion, disk
 
 logger = logging.getLogger("facet.uploads")
 
@@ -73,7 +72,7 @@ class QuotaExceeded(UploadRefused):
 
 class StorageFull(UploadRefused):
     code = "storage_full"
-    sentence = "The disk of this site is full, so nothing was stored. Its administrator has to make room."
+    sentence = disk.FULL_SENTENCE
 
 
 class CollectionGone(UploadRefused):
@@ -106,6 +105,8 @@ def submit_photos(
     """
     turned_away = [_turn_away(file, field=field) for field, file in misplaced]
     _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
+    if not disk.has_room(for_bytes=sum(file.size or 0 for file in files)):
+        raise StorageFull
     received = [*map(_look_at, files), *turned_away]
     with ExitStack() as undo:
         undo.callback(_remove_rowless_files, received)
@@ -115,7 +116,7 @@ def submit_photos(
                 _store_files(_choose_fresh(received, collection=collection), user=user, collection=collection)
                 upload = _create_rows(received, user=user, collection=collection)
         except (OSError, DatabaseError) as error:
-            if _is_full_disk(error):
+            if disk.is_full(error):
                 raise StorageFull from error
             raise
         undo.pop_all()
@@ -305,17 +306,6 @@ def _remove_files(received: Iterable[ReceivedFile]) -> None:
 
 
 def _check_quota(user: User, *, added_bytes: int) -> None:
-    quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
     kept = user.photos.filter(deleting_at=None).aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
-    if added_bytes and kept + added_bytes > quota:
+    if added_bytes and kept + added_bytes > user.allowed_bytes():
         raise QuotaExceeded
-
-
-def _is_full_disk(error: Exception) -> bool:
-    """Whether the file system or the database said that there is no room."""
-    cause = error.__cause__
-    return (
-        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        or getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL"
-        or getattr(cause, "sqlstate", "") == "53100"  # PostgreSQL: disk_full
-    )

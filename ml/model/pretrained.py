@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
-from ml.model import outside_weights
+from ml.model import efficientnet_lite, outside_weights
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint
 from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, TimmTrunk, TorchvisionTrunk
 
@@ -32,13 +32,16 @@ def cached_imagenet_weights(arch: str) -> Path:
 def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk, *, path: Path) -> None:
     """Fill a trunk with weights from a local file: torchvision's, timm's, or a masked autoencoder's encoder.
 
+    Those of EfficientNet-Lite may be named as `ml.model.efficientnet_lite` knows them.
+
     A classifier, and what an autoencoder needs only to paint, are left out. Raises what `outside_weights.read_tensors`
     raises, and DamagedCheckpoint where the rest does not fit the trunk.
     """
+    found, wanted = outside_weights.read_tensors(path), trunk.net.state_dict()
+    if efficientnet_lite.is_ported(found):
+        found = efficientnet_lite.rename_tensors(found, like=wanted)
     tensors = {
-        name: tensor
-        for name, tensor in outside_weights.read_tensors(path).items()
-        if not name.startswith(_NOT_OF_THE_TRUNK) or name in trunk.net.state_dict()
+        name: tensor for name, tensor in found.items() if not name.startswith(_NOT_OF_THE_TRUNK) or name in wanted
     }
     try:
         trunk.net.load_state_dict(tensors)

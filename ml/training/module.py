@@ -16,6 +16,7 @@ from ml.preprocess import Preset
 from ml.training import losses
 from ml.training.augment import augment
 from ml.training.chance import Chance
+from ml.training.depthwise import DepthwiseInFloat32
 from ml.training.feeding import Batch, as_input
 from ml.training.mixing import mix_chips
 from ml.training.recipe import Recipe
@@ -93,7 +94,8 @@ class AttributeModule(lightning.LightningModule):
         chips, targets = batch
         chips = augment(chips, how=recipe.augmentation, chance=self._chance)
         chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, chance=self._chance)
-        logits = self.net(self._input(chips))
+        with DepthwiseInFloat32():
+            logits = self.net(self._input(chips))
         loss = share * self._loss(logits, targets)
         if share < 1.0:
             loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})

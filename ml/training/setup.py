@@ -12,12 +12,13 @@ from ml import labels
 from ml.datasets import face_set, sources, splits
 from ml.errors import BadRecipe
 from ml.model import checkpoint, network, pretrained, trunks
-from ml.preprocess import IMAGENET_PRESET, Preset
+from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
 
+LITE_ARCHS = "tf_efficientnet_lite"  # how timm's names of them begin
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
 
 
@@ -34,9 +35,11 @@ class Places:
 
 
 def preset_of(recipe: Recipe) -> Preset:
-    """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
-    is_face_resnet = trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch)
-    base = Preset() if is_face_resnet else IMAGENET_PRESET
+    """The face ResNet-29 has dlib's normalisation, EfficientNet-Lite its own, all others ImageNet's."""
+    if trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch):
+        base = Preset()
+    else:
+        base = LITE_PRESET if recipe.arch.startswith(LITE_ARCHS) else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 

@@ -282,6 +282,16 @@ def test_a_collections_declaration_is_its_owners_word(adam_client, instance):
     assert instance.collection.updated_at > timezone.now() - timedelta(minutes=1)
 
 
+def test_an_administrator_who_changes_the_days_to_keep_is_told_what_goes(adam_client, instance):
+    Photo.objects.filter(pk=instance.done.pk).update(received_at=timezone.now() - timedelta(days=40))
+    change = reverse("admin:classifier_collection_change", args=[instance.collection.pk])
+    form = {"name": "x", "retention_days": "30", "shares-TOTAL_FORMS": "0", "shares-INITIAL_FORMS": "0"}
+    assert (
+        "With the new days to keep, 1 photo is deleted on"
+        in adam_client.post(change, form, follow=True).content.decode()
+    )
+
+
 def test_an_uploads_files_are_one_click_away(adam_client, instance):
     html = adam_client.get(reverse("admin:classifier_upload_changelist")).content.decode()
     items = f"{reverse('admin:classifier_uploaditem_changelist')}?upload__id__exact={instance.upload.pk}"

@@ -212,6 +212,12 @@ def test_limits_that_let_nothing_through_are_errors(settings):
     assert ids(checks.check_upload_limits) == ["facet.E012", "facet.W013"]
 
 
+def test_room_and_days_are_not_less_than_nothing(settings):
+    assert ids(checks.check_keeping) == []
+    settings.RESERVE_BYTES, settings.KEEP_UPLOADS_DAYS = -1, -1
+    assert ids(checks.check_keeping) == ["facet.E041"] * 2
+
+
 def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
     settings.BATCH_PHOTOS, settings.PORT = 0, 99_999
     assert ids(checks.check_counts) == ["facet.E018", "facet.E019"]

@@ -238,3 +238,10 @@ def test_a_password_set_by_the_operator_ends_tokens_and_lock_outs(client, alice,
     assert not AccessToken.objects.exists()
     form = {"login": "alice", "password": "a password by the operator"}
     assert client.post(reverse("account_login"), form).status_code == 302
+
+
+@pytest.mark.parametrize(("quota", "said"), [(0, "0 bytes"), (2_000_000, "2 MB"), (None, "21.5 GB")])
+def test_a_quota_of_nothing_is_told_as_nothing(alice, alice_client, quota, said):
+    User.objects.filter(pk=alice.pk).update(quota_bytes=quota)
+    page = alice_client.get(reverse("account-detail")).content.decode()
+    assert f"0 bytes of {said}" in page.replace("\N{NO-BREAK SPACE}", " ")

@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from classifier import tasks
 from classifier.models import User
 from classifier.running import supervisor
+from classifier.services import disk
 
 logger = logging.getLogger("facet.run")
 
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         except supervisor.AlreadyRunningError as error:
             raise CommandError(f"{error}. Stop it, or choose another folder with FACET_DATA.") from error
         self._check_port(options["bind"])
+        disk.make_room()  # SQLite cannot be opened on a full disk, and then nobody could make room
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
         self.stdout.write(f"Facet starts on {settings.SITE_URL}  (data: {settings.DATA_DIR}; Ctrl-C stops it)")
