@@ -10,13 +10,12 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
-from kombu.exceptions import ChannelError, OperationalError
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from classifier import inference
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
-from classifier.running import memory
+from classifier.running import hints, memory
 from classifier.services import analysis, chores, deletion, disk, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")
@@ -28,11 +27,11 @@ _stopping = threading.Event()
 
 
 def wake_workers() -> None:
-    """Tell a worker that something waits. A broker that is down costs nothing: the sweeper sends again."""
-    try:
-        analyze.apply_async(expires=settings.SWEEP_SECONDS * 4)
-    except (OperationalError, ChannelError, OSError) as error:
-        logger.warning("the broker cannot be reached (%s); the sweeper will send again", error)
+    """Tell a worker that something waits. Never raises: a broker that is down costs nothing, the sweeper sends again.
+
+    The message has no expiry: only one waits at a time, and whoever gets it late still finds what waits by then.
+    """
+    hints.send_hint(analyze)
 
 
 @shared_task
@@ -100,7 +99,7 @@ def _beat_until_stopped(*, name: str, device: str, model_version: ModelVersion) 
         try:
             close_old_connections()
             workers.beat(name, pid=os.getpid(), device=device, model_version=model_version)
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             logger.warning("the database cannot be reached; trying again")
             connection.close()
         _stopping.wait(HEARTBEAT_SECONDS)

@@ -220,19 +220,23 @@ LOW_DISK_BYTES = env.int("FACET_LOW_DISK_MB", default=1024) * 1024**2  # with le
 KEEP_UPLOADS_DAYS = env.int("FACET_KEEP_UPLOADS_DAYS", default=90)  # what became of each file; 0 keeps it
 
 REDIS_URL = env("REDIS_URL", default="")
-# Limits are counted where all processes see them: in Redis when it is there, in the database otherwise.
-CACHES = {
-    "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-        if REDIS_URL
-        else {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "facet_cache",
-            # Limits of sign-in are counted in it: nobody shall wash them out with what pages keep.
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        }
-    )
+# Limits are counted where all processes see them: in Redis when it is there and serves, in the database otherwise.
+DATABASE_CACHE = {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    "LOCATION": "facet_cache",
+    # Limits of sign-in are counted in it: nobody shall wash them out with what pages keep.
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
 }
+CACHES: dict[str, dict[str, Any]] = {"default": DATABASE_CACHE}
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "classifier.running.shared_cache.SharedCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"stand_in": "database"},
+        },
+        "database": DATABASE_CACHE,
+    }
 
 MEDIA_ROOT = DATA_DIR / "media"
 STATIC_URL = "static/"

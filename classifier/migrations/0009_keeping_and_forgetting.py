@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('admin', '0003_logentry_add_action_flag_choices'),
         ('contenttypes', '0002_remove_content_type_name'),
-        ('classifier', '0007_indexes_that_sqlite_uses'),
+        ('classifier', '0008_detect_anew'),
     ]
 
     operations = [

@@ -7,13 +7,14 @@ from classifier.models.collections import Collection, CollectionShare
 from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Prediction
 from classifier.models.jobs import Job
-from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
+from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
+    "FINISHED",
     "MAX_ATTEMPTS",
     "MAX_LOST",
     "PENDING",

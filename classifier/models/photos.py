@@ -86,6 +86,9 @@ class Photo(Leased):
     device = models.CharField(max_length=40, blank=True)
     timings_ms = models.JSONField(default=dict, blank=True)
     face_count = models.PositiveIntegerField(default=0)
+    detect_anew = models.BooleanField(
+        default=False, editable=False, help_text="The next look finds faces anew; those it had are retired by then."
+    )
     deleting_at = models.DateTimeField(
         null=True,
         blank=True,

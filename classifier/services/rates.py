@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from time import time
 from typing import Any
 
@@ -19,13 +18,13 @@ from django.db.models import F, FloatField, Value
 from django.db.models.functions import Greatest
 
 from classifier.models import RateBucket, User
+from classifier.running import redis_server
 
 logger = logging.getLogger("facet.rates")
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # by the first letter: "600/min", "600/m", "600/minute"
 ROUNDING_SECONDS = 0.001
 KEEP_FULL_SECONDS = 86_400  # rows of buckets that have been full this long are removed
-REDIS_TIMEOUT_SECONDS = 0.5
 
 # KEYS: the bucket. ARGV: seconds to fill it, seconds that this costs, rounding. Answers the seconds to wait.
 REDIS_SCRIPT = """
@@ -128,23 +127,17 @@ def _forget_in_redis(client: Any, prefix: str) -> list[str]:
 
 
 def _ask_redis(question: Callable[[Any], Any]) -> Any:
-    """What Redis answers; None where there is none or it cannot be reached, and the database counts."""
-    if not settings.REDIS_URL:
+    """What Redis answers; None where there is none or it does not serve, and the database counts."""
+    server = redis_server.find_server()
+    if server is None or not server.is_up():
         return None
     from redis.exceptions import RedisError
 
     try:
-        return question(_redis_client(settings.REDIS_URL))
+        return question(server.client)
     except RedisError as error:
-        logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+        server.note_failure(error)
         return None
-
-
-@lru_cache(maxsize=2)
-def _redis_client(url: str) -> Any:
-    import redis
-
-    return redis.Redis.from_url(url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS)
 
 
 def whole_seconds(wait: float) -> int:

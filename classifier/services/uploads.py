@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
@@ -109,7 +109,7 @@ def submit_photos(
         raise StorageFull
     received = [*map(_look_at, files), *turned_away]
     with ExitStack() as undo:
-        undo.callback(_remove_files, received)
+        undo.callback(_remove_rowless_files, received)
         try:
             upload = None
             while upload is None:
@@ -122,6 +122,9 @@ def submit_photos(
         undo.pop_all()
     # A photo without a key has no row: the same one came in through another submission meanwhile.
     _remove_files(file for file in received if file.photo and file.photo.pk is None)
+    # Told only now that nothing is undone any more: whatever happens to the hint, what is committed stays.
+    if any(file.photo and file.photo.pk for file in received):
+        transaction.on_commit(tasks.wake_workers)
     return upload
 
 
@@ -245,8 +248,6 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
             _build_item(file, number=number, upload=upload, photos=photos, refusals=refusals)
             for number, file in enumerate(received, start=1)
         )
-        if fresh:
-            transaction.on_commit(tasks.wake_workers)
     logger.info("upload %s: %d of %d files accepted", upload.uid, len(fresh), len(received))
     return upload
 
@@ -280,10 +281,28 @@ def _build_item(
     return item
 
 
+def _remove_rowless_files(received: Sequence[ReceivedFile]) -> None:
+    """Take back what was stored for rows that are not there.
+
+    An error may also come after the commit (its answer was lost on the way), so the database is asked. Where it cannot
+    be, the files stay: `manage.py doctor` finds those without a row, but nothing brings back a file.
+    """
+    uids = [file.photo.uid for file in received if file.photo]
+    try:
+        kept = set(Photo.objects.filter(uid__in=uids).values_list("uid", flat=True))
+    except (DatabaseError, InterfaceError):
+        logger.warning("whether %d stored files have rows cannot be told; they stay", len(uids))
+        return
+    _remove_files(file for file in received if file.photo and file.photo.uid not in kept)
+
+
 def _remove_files(received: Iterable[ReceivedFile]) -> None:
     for file in received:
         if file.photo:
-            storage.remove_files(*storage.file_names(file.photo.uid))
+            try:
+                storage.remove_files(*storage.file_names(file.photo.uid))
+            except OSError:
+                logger.exception("files of photo %s, which has no row, cannot be removed", file.photo.uid)
 
 
 def _check_quota(user: User, *, added_bytes: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from classifier import tasks
 from classifier.models import User
@@ -138,9 +138,12 @@ def count_memory() -> int:
 
 
 def sweep() -> None:
-    """One round of the sweeper; a database that is away is waited for."""
+    """One round of the sweeper. Whatever breaks in it ends neither web nor workers, which run beside it."""
     try:
         close_old_connections()
         tasks.sweep()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         logger.warning("the database cannot be reached; sweeping later")
+        connection.close()
+    except Exception:
+        logger.exception("the sweep broke off; sweeping again in %s s", settings.SWEEP_SECONDS)
