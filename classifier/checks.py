@@ -297,7 +297,7 @@ def check_keeping(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     }
     for name, value in amounts.items():
         if value < 0:
-            yield Error(f"{name} is less than 0.", hint="Leave it empty for the default.", id="facet.E041")
+            yield Error(f"{name} is less than 0.", hint="Leave it empty for the default.", id="facet.E044")
 
 
 @register()

@@ -215,7 +215,7 @@ def test_limits_that_let_nothing_through_are_errors(settings):
 def test_room_and_days_are_not_less_than_nothing(settings):
     assert ids(checks.check_keeping) == []
     settings.RESERVE_BYTES, settings.KEEP_UPLOADS_DAYS = -1, -1
-    assert ids(checks.check_keeping) == ["facet.E041"] * 2
+    assert ids(checks.check_keeping) == ["facet.E044"] * 2
 
 
 def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
