@@ -37,6 +37,17 @@ redis.call('SET', KEYS[1], string.format('%.6f', math.max(full_at, now) + cost),
 return '0'
 """
 
+# The same for what is spent already: it is taken in any case. Answers the seconds until the bucket holds something.
+REDIS_CHARGE = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[2])
+if tonumber(ARGV[2]) > 0 then
+    redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'EX', math.ceil(full_at - now) + 1)
+end
+return tostring(math.max(full_at - now - tonumber(ARGV[1]), 0))
+"""
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -76,8 +87,37 @@ def take(key: str, *, rate: Rate | None, amount: int = 1) -> float:
         return 0.0  # a full disk must not lock readers out as well
 
 
+def charge(key: str, *, rate: Rate | None, amount: float) -> float:
+    """Take from a bucket what was used already, more than it holds if need be; 0 only asks.
+
+    Answers the seconds until it holds something again, 0.0 when it does.
+    """
+    if rate is None:
+        return 0.0
+    cost = rate.seconds * amount / rate.limit
+    if settings.REDIS_URL:
+        from redis.exceptions import RedisError
+
+        try:
+            return _run_redis_script(REDIS_CHARGE, key=key, rate=rate, cost=cost)
+        except RedisError as error:
+            logger.warning("Redis cannot be reached (%s); limits are counted in the database", error)
+    try:
+        return _charge_in_database(key, rate=rate, cost=cost)
+    except DatabaseError:
+        logger.warning("limits cannot be counted: the database cannot be written")
+        return 0.0
+
+
+def charge_decoding(user: User, *, seconds: float) -> float:
+    """Count CPU time that somebody's photos took; the seconds to wait before more may, 0.0 when they may at once."""
+    return charge(f"decode:{user.pk}", rate=parse_rate(settings.DECODE_RATE), amount=seconds)
+
+
 def take_upload(user: User, *, files: int) -> float:
     """Count photos that somebody sends, by page or API; the seconds to wait, 0.0 when they may come."""
+    if wait := charge_decoding(user, seconds=0):
+        return wait
     return take(f"upload:{user.pk}", rate=parse_rate(settings.UPLOAD_RATE), amount=files)
 
 
@@ -97,19 +137,36 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
 
 
+def _charge_in_database(key: str, *, rate: Rate, cost: float) -> float:
+    now = time()
+    bucket = RateBucket.objects.filter(key=key)
+    if cost:
+        full_at = Greatest(F("full_at"), Value(now, output_field=FloatField())) + cost
+        if not bucket.update(full_at=full_at):
+            _, is_new = RateBucket.objects.get_or_create(key=key, defaults={"full_at": now + cost})
+            if not is_new:  # another process was first
+                bucket.update(full_at=full_at)
+    full_at = bucket.values_list("full_at", flat=True).first() or 0.0
+    return max(full_at - now - rate.seconds, 0.0)
+
+
 def _take_from_redis(key: str, *, rate: Rate, amount: int) -> float:
-    script = _redis_script(settings.REDIS_URL)
-    return float(script(keys=[f"facet:rate:{key}"], args=[rate.seconds, rate.cost(amount), ROUNDING_SECONDS]))
+    return _run_redis_script(REDIS_SCRIPT, key=key, rate=rate, cost=rate.cost(amount))
 
 
-@lru_cache(maxsize=2)
-def _redis_script(url: str) -> Any:
+def _run_redis_script(text: str, *, key: str, rate: Rate, cost: float) -> float:
+    script = _redis_script(settings.REDIS_URL, text)
+    return float(script(keys=[f"facet:rate:{key}"], args=[rate.seconds, cost, ROUNDING_SECONDS]))
+
+
+@lru_cache(maxsize=4)
+def _redis_script(url: str, text: str) -> Any:
     import redis
 
     client = redis.Redis.from_url(
         url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
     )
-    return client.register_script(REDIS_SCRIPT)
+    return client.register_script(text)
 
 
 def whole_seconds(wait: float) -> int:
