@@ -87,8 +87,7 @@ def container(format: str, items: Iterable[Item]) -> bytes:
 
     def describe(base: int) -> bytes:
         places = b"".join(
-            struct.pack(">IHHHII", n, 0, 0, 1, base + starts[item.data], len(item.data))
-            for n, item in numbered.items()
+            struct.pack(">IHHHII", n, 0, 0, 1, base + starts[item.data], len(item.data)) for n, item in numbered.items()
         )
         return full_box(
             b"meta",

@@ -149,9 +149,7 @@ def test_waiting_for_a_core_is_not_work(store, tmp_path, pool):
     paths = {"image": tmp_path / "a.jpg", "thumbnail": tmp_path / "b.jpg", "max_pixels": 10**6, "seconds": 60}
     with ThreadPoolExecutor() as threads:
         payer = Payer("alice", paid.append)
-        answer = threads.submit(
-            pool.store_picture, io.BytesIO(pictures.jpeg()), cpu_seconds=0.5, payer=payer, **paths
-        )
+        answer = threads.submit(pool.store_picture, io.BytesIO(pictures.jpeg()), cpu_seconds=0.5, payer=payer, **paths)
         time.sleep(1)
         child.resume()
         assert answer.result(20).width == 320
