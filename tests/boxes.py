@@ -4,6 +4,7 @@ import io
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from PIL import Image
 
@@ -62,8 +63,11 @@ def grid(tile: Item, *, side: int, tile_side: int) -> list[Item]:
     return [Item(b"grid", data, properties, tuple(range(2, 2 + side**2))), *[tile] * side**2]
 
 
-def container(format: str, items: Iterable[Item]) -> bytes:
-    """A file of items counted from 1, the first of which is the picture; equal data is in it once."""
+def container(format: str, items: Iterable[Item], *, pieces: int = 1) -> bytes:
+    """A file of items counted from 1, the first of which is the picture.
+
+    Equal data is in it once; the table tells where it lies in so many `pieces`.
+    """
     numbered = dict(enumerate(items, start=1))
     properties = list(dict.fromkeys(one for item in numbered.values() for one in item.properties))
     place = {content: number for number, content in enumerate(properties, start=1)}
@@ -84,6 +88,10 @@ def container(format: str, items: Iterable[Item]) -> bytes:
         if item.made_from
     )
     count = struct.pack(">I", len(numbered))
+
+    def cut(start: int, size: int) -> bytes:
+        edges = [size * number // pieces for number in range(pieces + 1)]
+        return b"".join(struct.pack(">II", start + a, b - a) for a, b in pairwise(edges))
 
     def describe(base: int) -> bytes:
         places = b"".join(

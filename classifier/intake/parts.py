@@ -9,6 +9,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator
 
+from classifier.intake.av1 import count_pixels
 from classifier.intake.formats import BadImage
 
 # Encoders write 10 scans, for four channels 18; each may take as long as decoding the whole picture once.
@@ -24,7 +25,7 @@ MAX_PACKED_PIXELS = 10_000_000  # run lengths of a BMP are unpacked in Python
 MAX_PACKED_BYTES = 5 * 1024**2
 MAX_TABLE_BYTES = 65_536  # each of an AVIF's or HEIC's: some 4,000 items, and a phone writes 200
 MAX_TURNS = 3  # of one picture in an AVIF or HEIC: cut, rotated, mirrored, once each
-MAX_AVIF_TILES = 256  # that a picture is put together from; phones write 192 for 50 megapixels
+MAX_AVIF_PIXELS = 200_000_000  # of all its frames and tiles, whatever they say: picture, transparency, thumbnails
 MAX_PROFILE_STEPS = 32  # of one transform in a colour profile; those in use have up to 6
 
 JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart
@@ -149,21 +150,57 @@ def _check_boxes(content: bytes, *, is_avif: bool) -> None:
     for name, start, end in _boxes(content, start=0, end=len(content)):
         if name == b"meta":
             tables = list(_boxes(content, start=start + 4, end=end))
+            base = next((first for table, first, _ in tables if table == b"idat"), 0)
             for table, first, last in tables:
                 if table in (b"iinf", b"iloc", b"iref"):
                     _limit(last - first, MAX_TABLE_BYTES, "too many items")
                 if table == b"iprp":
                     _check_properties(content, start=first, end=last)
-                if table == b"iref" and is_avif:
-                    _check_tiles(content, start=first, end=last)
+                if table == b"iloc" and is_avif:
+                    _check_av1(content, at=first, base=base)
 
 
-def _check_tiles(content: bytes, *, start: int, end: int) -> None:
-    """An AVIF's tiles may each be far larger than they say, so their number is what bounds the work."""
-    size = 4 if content[start] else 2
-    for name, at, _ in _boxes(content, start=start + 4, end=end):
-        if name == b"dimg":
-            _limit(int.from_bytes(content[at + size : at + size + 2]), MAX_AVIF_TILES, "too many tiles")
+def _check_av1(content: bytes, *, at: int, base: int) -> None:
+    """Frames and tiles may be far larger, and more, than the file's tables say."""
+    pixels = copied = 0
+    whole = memoryview(content)
+    for extents in _places(content, at=at, base=base):
+        data = whole[slice(*extents[0])]
+        if len(extents) > 1:
+            copied += sum(end - start for start, end in extents)
+            _limit(copied, len(content), "too many bytes that are used again")
+            data = memoryview(b"".join(whole[start:end] for start, end in extents))
+        pixels += count_pixels(data)
+        _limit(pixels, MAX_AVIF_PIXELS, "too many pixels in its tiles")
+
+
+def _places(content: bytes, *, at: int, base: int) -> Iterator[list[tuple[int, int]]]:
+    """Where the data of each item begins and ends, in pieces; `base` is where data inside the table's box begins."""
+    version = content[at]
+    offset_bytes, length_bytes = content[at + 4] >> 4, content[at + 4] & 15
+    base_bytes, index_bytes = content[at + 5] >> 4, content[at + 5] & 15 if version else 0
+    number_bytes = 4 if version == 2 else 2
+    at += 6
+
+    def take(size: int) -> int:
+        nonlocal at
+        at += size
+        if at > len(content):
+            raise IndexError
+        return int.from_bytes(content[at - size : at])
+
+    for _ in range(take(number_bytes)):
+        take(number_bytes)
+        is_inside = version > 0 and take(2) & 15 == 1
+        take(2)
+        start = take(base_bytes) + (base if is_inside else 0)
+        extents = []
+        for _ in range(take(2)):
+            take(index_bytes)
+            first = start + take(offset_bytes)
+            extents.append((first, first + (take(length_bytes) or len(content))))
+        if extents:
+            yield extents
 
 
 def _check_properties(content: bytes, *, start: int, end: int) -> None:

@@ -7,11 +7,12 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from PIL import Image, ImageCms
 
-from classifier.intake import parts
+from classifier.intake import av1, parts
 from classifier.intake.formats import BadImage, recognise_format
 from classifier.intake.pictures import Picture, read_picture
 from tests import boxes, pictures
@@ -79,6 +80,12 @@ def lying_grid() -> bytes:
     return boxes.container("AVIF", boxes.grid(tile, side=20, tile_side=64))
 
 
+def repeated_frames(*, pieces: int = 1) -> bytes:
+    """An AVIF whose one picture is coded 100 times over, in one piece or in several."""
+    once = boxes.coded_item(Image.new("RGB", (1600, 1600), "red"), "AVIF")
+    return boxes.container("AVIF", [replace(once, data=once.data * 100)], pieces=pieces)
+
+
 SLOW: dict[str, Callable[[], bytes]] = {
     "JPEG whose last scan comes 200 times more": lambda: pictures.jpeg_of_many_scans(200),
     "JPEG of small EXIF segments": lambda: jpeg_with(fill(segment(0xE1, b"Exif\0\0x"))),
@@ -95,6 +102,8 @@ SLOW: dict[str, Callable[[], bytes]] = {
     "BMP of short rows": lambda: packed_bmp(65_500, 760, b"\1\5\0\0" * 760),
     "AVIF of many items": lambda: boxes.container("AVIF", [plain_tile("AVIF")] * 20_000),
     "AVIF of tiles larger than they say": lying_grid,
+    "AVIF of one picture coded 100 times": repeated_frames,
+    "AVIF of one picture coded 100 times, in pieces": lambda: repeated_frames(pieces=50),
     "HEIC turned 100 times": lambda: boxes.container("HEIF", [plain_tile("HEIF", turns=100)]),
 }
 
@@ -134,6 +143,16 @@ def test_a_profile_of_many_steps_is_left_aside():
     started = time.process_time()
     assert read(pictures.encode(pictures.picture(64, 48), "PNG", icc_profile=profile(20_000))).image.size == (64, 48)
     assert time.process_time() - started < PROMISED_SECONDS
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("size", [(64, 64), (1000, 333), (4000, 30)])
+def test_the_pixels_of_av1_are_told_by_its_headers(size, frames):
+    """One frame has the short header of a still picture, several have the long one."""
+    colours = [Image.new("RGB", size, colour) for colour in ("red", "green", "blue")[:frames]]
+    content = pictures.encode(colours[0], "AVIF", save_all=True, append_images=colours[1:])
+    data = dict(boxes.read_boxes(content))[b"mdat"]
+    assert av1.count_pixels(memoryview(data)) == frames * size[0] * size[1]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
