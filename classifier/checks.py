@@ -307,6 +307,8 @@ def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         "FACET_DECODE_PROCESSES": settings.DECODE_PROCESSES,
         "FACET_BATCH_PHOTOS": settings.BATCH_PHOTOS,
         "FACET_MAX_PENDING_PHOTOS": settings.MAX_PENDING_PHOTOS,
+        "FACET_DECODE_FILE_SECONDS": settings.DECODE_CPU_SECONDS,
+        "FACET_DECODE_REQUEST_SECONDS": settings.DECODE_REQUEST_SECONDS,
     }
     nothing = [name for name, value in counts.items() if value < 1]
     if nothing:
@@ -334,6 +336,7 @@ def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     calls = api_settings.DEFAULT_THROTTLE_RATES
     chosen = {
         "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
+        "FACET_DECODE_RATE": settings.DECODE_RATE,
         "FACET_EXPLAIN_RATE": settings.EXPLAIN_RATE,
         "FACET_API_RATE": calls["api"],
         "FACET_API_USER_RATE": calls["user"],

@@ -338,7 +338,11 @@ MAX_PENDING_PHOTOS = env.int("FACET_MAX_PENDING_PHOTOS", default=100_000)  # bey
 UPLOAD_RATE = env("FACET_UPLOAD_RATE", default="3000/min")  # photos a person sends, by page or API
 EXPLAIN_RATE = env("FACET_EXPLAIN_RATE", default="60/min")  # heat maps a person asks for that are not there yet
 DECODE_PROCESSES = env.int("FACET_DECODE_PROCESSES", default=min(2, os.cpu_count() or 1))
-DECODE_SECONDS = 20
+# Seconds of CPU time: one file, one request with all its files, and a person in the long run.
+DECODE_CPU_SECONDS = env.float("FACET_DECODE_FILE_SECONDS", default=10)
+DECODE_REQUEST_SECONDS = env.float("FACET_DECODE_REQUEST_SECONDS", default=120)
+DECODE_RATE = env("FACET_DECODE_RATE", default="3600/hour")
+DECODE_SECONDS = 6 * DECODE_CPU_SECONDS  # by the clock, for a decoder that hangs without working
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2  # form fields, not files
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2

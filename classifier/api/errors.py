@@ -14,7 +14,7 @@ from classifier.services import disk, rates, uploads
 
 logger = logging.getLogger("facet.api")
 
-RETRY_SECONDS = 5  # what a client is told to wait when the fault is ours and passes
+RETRY_SECONDS = 5  # what a client is told to wait for what passes by itself
 # A full quota is 413, since sending the same again cannot help; a full disk is the site's own fault, so 507.
 REFUSAL_STATUS = {
     "no_files": status.HTTP_400_BAD_REQUEST,
@@ -22,6 +22,8 @@ REFUSAL_STATUS = {
     "quota_exceeded": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "terms_not_accepted": status.HTTP_409_CONFLICT,
     "collection_gone": status.HTTP_404_NOT_FOUND,
+    "too_many_uploads": status.HTTP_429_TOO_MANY_REQUESTS,
+    "busy": status.HTTP_503_SERVICE_UNAVAILABLE,
     "queue_full": status.HTTP_503_SERVICE_UNAVAILABLE,
     "storage_full": status.HTTP_507_INSUFFICIENT_STORAGE,
 }
@@ -68,7 +70,8 @@ class UploadRefused(ApiError):
         super().__init__(str(refusal))
         self.detail = exceptions.ErrorDetail(str(refusal), code=refusal.code)
         self.status_code = REFUSAL_STATUS.get(refusal.code, status.HTTP_400_BAD_REQUEST)
-        self.wait = RETRY_SECONDS if self.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else None
+        passes = (status.HTTP_429_TOO_MANY_REQUESTS, status.HTTP_503_SERVICE_UNAVAILABLE)
+        self.wait = RETRY_SECONDS if self.status_code in passes else None
 
 
 class Unavailable(ApiError):

@@ -26,6 +26,7 @@ from PIL import (
 )
 
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier.intake.parts import MAX_PROFILE_STEPS, check_parts, count_profile_steps
 from ml import photos
 
 JPEG_QUALITY = 92
@@ -70,7 +71,10 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
 
     `max_pixels` bounds width x height x frames, checked before anything is decoded. Raises BadImage.
     """
-    formats = recognise_format(file.read(SIGNATURE_BYTES))
+    content = file.read()
+    formats = recognise_format(content[:SIGNATURE_BYTES])
+    check_parts(content, formats)
+    del content
     file.seek(0)
     with _pixel_limit(max_pixels):
         try:
@@ -156,6 +160,8 @@ def _convert_to_srgb(image: Image.Image) -> Image.Image:
 
 def _apply_profile(image: Image.Image, *, profile: bytes) -> Image.Image:
     """Convert from the colours of an ICC profile; one that is broken or meant for something else is left aside."""
+    if count_profile_steps(profile) > MAX_PROFILE_STEPS:
+        return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != PROFILE_SPACES[image.mode]:

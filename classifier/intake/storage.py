@@ -25,7 +25,7 @@ def file_names(uid: uuid.UUID) -> tuple[str, str]:
     return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
 
 
-def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> pool.StoredPicture:
+def store_photo(file: IO[bytes], *, uid: uuid.UUID, payer: pool.Payer = pool.SITE) -> pool.StoredPicture:
     """Decode an untrusted file and store it durably as the photo `uid`, with its thumbnail.
 
     Raises BadImage when the file is refused, OSError when it cannot be stored (a full disk, say).
@@ -35,9 +35,9 @@ def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> pool.StoredPicture:
         undo.callback(remove_files, *names)  # a child that was killed may leave a part of a file
         if isinstance(default_storage, FileSystemStorage):
             image, thumbnail = (Path(default_storage.path(name)) for name in names)
-            stored = _decode(file, image=image, thumbnail=thumbnail)
+            stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
         else:
-            stored = _store_elsewhere(file, names=names)
+            stored = _store_elsewhere(file, names=names, payer=payer)
         undo.pop_all()
     return stored
 
@@ -81,18 +81,24 @@ def remove_files(*names: str) -> None:
             default_storage.delete(path)
 
 
-def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> pool.StoredPicture:
+def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer) -> pool.StoredPicture:
     """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
     with tempfile.TemporaryDirectory(prefix="facet-") as folder:
         image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
-        stored = _decode(file, image=image, thumbnail=thumbnail)
+        stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
         for name, path in zip(names, (image, thumbnail), strict=True):
             with path.open("rb") as content:
                 default_storage.save(name, File(content))
     return stored
 
 
-def _decode(file: IO[bytes], *, image: Path, thumbnail: Path) -> pool.StoredPicture:
+def _decode(file: IO[bytes], *, image: Path, thumbnail: Path, payer: pool.Payer = pool.SITE) -> pool.StoredPicture:
     return pool.get_pool().store_picture(
-        file, image=image, thumbnail=thumbnail, max_pixels=settings.MAX_PIXELS, seconds=settings.DECODE_SECONDS
+        file,
+        image=image,
+        thumbnail=thumbnail,
+        max_pixels=settings.MAX_PIXELS,
+        seconds=settings.DECODE_SECONDS,
+        cpu_seconds=settings.DECODE_CPU_SECONDS,
+        payer=payer,
     )

@@ -130,6 +130,7 @@ class UploadItem(models.Model):
         TOO_MANY_PIXELS = "too_many_pixels", "too many pixels"
         UNSUPPORTED = "unsupported", "not a format Facet reads"
         DAMAGED = "damaged", "does not decode"
+        NOT_READ = "not_read", "not read yet, send it again"
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField(help_text="Place in the submission, from 1.")

@@ -44,6 +44,18 @@ local full_at = redis.call('GET', KEYS[1])
 if full_at then redis.call('SET', KEYS[1], string.format('%.6f', tonumber(full_at) - tonumber(ARGV[1])), 'KEEPTTL') end
 return '0'
 """
+
+# As the first, without rounding, of what is spent already: it is taken in any case. Answers the seconds until the
+# bucket holds something again.
+REDIS_CHARGE_SCRIPT = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[2])
+if tonumber(ARGV[2]) > 0 then
+    redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'EX', math.ceil(full_at - now) + 1)
+end
+return tostring(math.max(full_at - now - tonumber(ARGV[1]), 0))
+"""
 REDIS_PREFIX = "facet:rate:"
 
 
@@ -98,8 +110,34 @@ def forget(prefix: str) -> list[str]:
     return sorted(found | set(_ask_redis(lambda client: _forget_in_redis(client, prefix)) or ()))
 
 
+def charge(key: str, *, rate: Rate | None, amount: float) -> float:
+    """Take from a bucket what was used already, more than it holds if need be; 0 only asks.
+
+    Answers the seconds until it holds something again, 0.0 when it does.
+    """
+    if rate is None:
+        return 0.0
+    cost = rate.seconds * amount / rate.limit
+    keys, args = [REDIS_PREFIX + key], [rate.seconds, cost]
+    answer = _ask_redis(lambda client: client.register_script(REDIS_CHARGE_SCRIPT)(keys=keys, args=args))
+    if answer is not None:
+        return float(answer)
+    try:
+        return _charge_in_database(key, rate=rate, cost=cost)
+    except DatabaseError:
+        logger.warning("limits cannot be counted: the database cannot be written")
+        return 0.0
+
+
+def charge_decoding(user: User, *, seconds: float) -> float:
+    """Count CPU time that somebody's photos took; the seconds to wait before more may, 0.0 when they may at once."""
+    return charge(f"decode:{user.pk}", rate=parse_rate(settings.DECODE_RATE), amount=seconds)
+
+
 def take_upload(user: User, *, files: int) -> float:
     """Count photos that somebody sends, by page or API; the seconds to wait, 0.0 when they may come."""
+    if wait := charge_decoding(user, seconds=0):
+        return wait
     return take(f"upload:{user.pk}", rate=parse_rate(settings.UPLOAD_RATE), amount=files)
 
 
@@ -117,6 +155,19 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
         return 0.0
     bucket.refresh_from_db()
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
+
+
+def _charge_in_database(key: str, *, rate: Rate, cost: float) -> float:
+    now = time()
+    bucket = RateBucket.objects.filter(key=key)
+    if cost:
+        later = Greatest(F("full_at"), Value(now, output_field=FloatField())) + cost
+        if not bucket.update(full_at=later):
+            _, is_new = RateBucket.objects.get_or_create(key=key, defaults={"full_at": now + cost})
+            if not is_new:  # another process was first
+                bucket.update(full_at=later)
+    full_at = bucket.values_list("full_at", flat=True).first() or 0.0
+    return max(full_at - now - rate.seconds, 0.0)
 
 
 def _forget_in_redis(client: Any, prefix: str) -> list[str]:

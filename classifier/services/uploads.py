@@ -23,7 +23,7 @@ from classifier import tasks
 from classifier.intake import storage
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
-from classifier.services import deletion, disk
+from classifier.services import decoding, deletion, disk
 
 logger = logging.getLogger("facet.uploads")
 
@@ -107,13 +107,15 @@ def submit_photos(
     _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
     if not disk.has_room(for_bytes=sum(file.size or 0 for file in files)):
         raise StorageFull
+    budget = decoding.Budget(user)
     received = [*map(_look_at, files), *turned_away]
     with ExitStack() as undo:
         undo.callback(_remove_rowless_files, received)
         try:
             upload = None
             while upload is None:
-                _store_files(_choose_fresh(received, collection=collection), user=user, collection=collection)
+                fresh = _choose_fresh(received, collection=collection)
+                _store_files(fresh, user=user, collection=collection, budget=budget)
                 upload = _create_rows(received, user=user, collection=collection)
         except (OSError, DatabaseError) as error:
             if disk.is_full(error):
@@ -192,13 +194,17 @@ def _choose_fresh(received: Iterable[ReceivedFile], *, collection: Collection) -
     return [file for file in first.values() if not (file.refused or file.photo or file.sha256 in known)]
 
 
-def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Collection) -> None:
-    """Decode and store, as many at once as there are decoding processes. These threads leave the database alone."""
+def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Collection, budget: decoding.Budget) -> None:
+    """Decode and store, as many at once as there are decoding processes. These threads leave the database alone.
+
+    When the budget is used up, the files that have not begun are refused as not read.
+    """
 
     def store(file: ReceivedFile) -> None:
         uid = uuid.uuid4()
         try:
-            stored = storage.store_photo(file.file, uid=uid)
+            budget.check()
+            stored = storage.store_photo(file.file, uid=uid, payer=budget.payer)
         except BadImage as refused:
             file.refused = refused
             return
@@ -217,9 +223,13 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
             thumbnail=thumbnail,
         )
 
-    with ThreadPoolExecutor(settings.DECODE_PROCESSES, thread_name_prefix="decode") as threads:
-        for _ in threads.map(store, files):
-            pass  # an error of the disk is raised here, and what has not begun by then never does
+    try:
+        with ThreadPoolExecutor(settings.DECODE_PROCESSES, thread_name_prefix="decode") as threads:
+            # An error of the disk is raised here, and what has not begun by then never does.
+            for _ in threads.map(store, files):
+                budget.settle(at_least=decoding.SETTLE_SECONDS)
+    finally:
+        budget.settle()
 
 
 def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Collection) -> Upload | None:

@@ -195,6 +195,38 @@ def test_redis_counts_the_same_way(settings):
     assert 19 < rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) <= 20
 
 
+def test_what_was_used_is_charged_whole_and_paid_off_evenly(db, clock):
+    rate = Rate(60, 600)
+    assert rates.charge("a", rate=rate, amount=0) == 0.0
+    assert rates.charge("a", rate=rate, amount=59.5) == 0.0
+    assert rates.charge("a", rate=rate, amount=30.5) == pytest.approx(300)
+    assert rates.charge("a", rate=rate, amount=0) == pytest.approx(300), "asking costs nothing"
+    clock.now += 200
+    assert rates.charge("a", rate=rate, amount=0) == pytest.approx(100)
+    clock.now += 101
+    assert rates.charge("a", rate=rate, amount=0) == 0.0
+
+
+def test_a_charge_that_cannot_be_written_locks_nobody_out(db, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(rates, "_charge_in_database", refuse)
+    assert rates.charge("a", rate=Rate(1, 60), amount=100) == 0.0
+
+
+@pytest.mark.redis
+def test_redis_charges_the_same_way(settings):
+    settings.REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
+    if not settings.REDIS_URL:
+        pytest.skip("needs a Redis at TEST_REDIS_URL")
+    key, rate = f"test:{uuid4()}", Rate(60, 600)
+    assert rates.charge(key, rate=rate, amount=0) == 0.0
+    assert rates.charge(key, rate=rate, amount=59.5) == 0.0
+    assert 299 < rates.charge(key, rate=rate, amount=30.5) <= 300
+    assert 299 < rates.charge(key, rate=rate, amount=0) <= 300
+
+
 TAKE_MANY = """
 import django
 django.setup()
