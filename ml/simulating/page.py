@@ -149,7 +149,7 @@ def floor_list(tallies: Sequence[Tally]) -> str:
         missed = f"in {len(floor.missed)} of {floor.checked}"
         lines.append(f"- {floor.promise}: **missed** {missed}, of labels with {floor.largest:.0%} and less:")
         lines += [f"  - {where}" for where in floor.missed[:SHOWN]]
-        lines += [f"  - and {len(floor.missed) - SHOWN} nearer to it"] if len(floor.missed) > SHOWN else []
+        lines += [f"  - and {len(floor.missed) - SHOWN} that missed it by less"] if len(floor.missed) > SHOWN else []
     return "\n".join(lines) + "\n"
 
 
