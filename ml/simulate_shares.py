@@ -16,7 +16,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ml.shares.errors import SharesError
+from ml.shares.evidence import Evidence
 from ml.simulating import answering, page, pictures, real, runs, scenarios, worlds
+from ml.simulating.real import RealTally
 from ml.simulating.runs import Tally
 
 RUNS = 1_000
@@ -31,6 +33,16 @@ def simulate_all(found: Sequence[worlds.World], *, count: int, seed: int, replic
     with tqdm(total=len(found) * count, desc="simulate", unit="run", disable=None) as bar:
         for world in found:
             tallies += runs.simulate(world, runs=count, seed=seed, replicates=replicates, tick=bar.update)
+    return tallies
+
+
+def try_real_sets(images: Evidence, *, known: Evidence, seed: int, replicates: int) -> list[RealTally]:
+    """All mixtures of real chips."""
+    tallies = []
+    for mixture in real.list_mixtures(images):
+        tallies += real.try_mixture(
+            mixture, images=images, known=known, times=REAL_DRAWS, seed=seed, replicates=replicates
+        )
     return tallies
 
 
@@ -67,13 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     changed = {"darkened": answers["darkened"], "blurred": answers["blurred"]}
     found = scenarios.list_worlds(known, changed=changed, sizes=tuple(args.sizes))
     tallies = simulate_all(found, count=args.runs, seed=args.seed, replicates=args.replicates)
-    reals = [
-        tally
-        for mixture in real.list_mixtures(answers["validation"])
-        for tally in real.try_mixture(
-            mixture, images=answers["validation"], known=held_out, times=REAL_DRAWS, seed=args.seed
-        )
-    ]
+    reals = try_real_sets(answers["validation"], known=held_out, seed=args.seed, replicates=args.replicates)
     text = page.write_page(tallies, reals, images=len(known), known=worlds.HELD_OUT, dark=answering.DARK)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text)

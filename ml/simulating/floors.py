@@ -74,7 +74,7 @@ def _check_widths(tallies: Sequence[Tally]) -> Floor:
 def _check_least(promise: str, found: Sequence["_Found"], least: float) -> Floor:
     under = sorted((one for one in found if one.value < least), key=lambda one: one.value)
     worst = min(found, key=lambda one: one.value, default=_NOTHING)
-    promise = f"{promise} in at least {least:.0%} of the runs"
+    promise = f"{promise} in {'all' if least == 1 else f'at least {least:.0%} of the'} runs"
     return _make(promise, worst=worst, count=len(found), missed=under, form="{:.1%}".format)
 
 

@@ -34,7 +34,7 @@ appearances, not persons, as perceived. There are three ways to tell them, in [m
   interval with as many examples as V amounts to (Cochran 1977, ch. 5; Korn and Graubard 1998). Half of a draw goes in
   proportion to the strata, half evenly. Under five positives only the upper bound is told, under five negatives only
   the lower one. Simple random draws use PPI++ (Angelopoulos et al. 2023), with a variance smoothed in the same way:
-  without that, labels of a few per cent were covered in as few as 88 % of draws of 100.
+  without that, single labels were covered in as few as 88 % of 500 draws of 100.
   **Nothing is assumed of the model's errors.** From 100 reviews on this is the headline.
 
 What is no face leaves the population of reviewed shares as a ratio estimate does; adjusted shares cannot leave it out.
@@ -149,7 +149,7 @@ def floor_list(tallies: Sequence[Tally]) -> str:
         missed = f"in {len(floor.missed)} of {floor.checked}"
         lines.append(f"- {floor.promise}: **missed** {missed}, of labels with {floor.largest:.0%} and less:")
         lines += [f"  - {where}" for where in floor.missed[:SHOWN]]
-        lines += [f"  - and {len(floor.missed) - SHOWN} nearer to it"] if len(floor.missed) > SHOWN else []
+        lines += [f"  - and {len(floor.missed) - SHOWN} that missed it by less"] if len(floor.missed) > SHOWN else []
     return "\n".join(lines) + "\n"
 
 

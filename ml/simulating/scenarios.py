@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ml.shares import schemes
+from ml.shares import faces, schemes
 from ml.shares.evidence import Evidence
 from ml.simulating import worlds
 from ml.simulating.worlds import World
@@ -25,7 +25,7 @@ def list_worlds(known: Evidence, *, changed: Mapping[str, Evidence], sizes: tupl
     race = schemes.single("race", classes=known.faces.classes["race"])
     ages = schemes.single("age", classes=known.faces.classes["age"])
     women = known.take(known.actual["gender"] == WOMEN)
-    children = known.take(worlds.faces_.actual_places(known.actual, scheme=ages) == CHILDREN)
+    children = known.take(faces.actual_places(known.actual, scheme=ages) == CHILDREN)
     found = []
     for size in sizes:
         for name, shares in (("70 % White", SEVENTY), ("even", EVEN), ("94 % White", NINETY_FOUR)):

@@ -58,15 +58,15 @@ def test_a_draw_is_without_replacement_and_knows_its_probabilities():
 
 
 def test_each_face_of_a_stratum_is_as_likely_as_another():
-    """Drawn 2,000 times: no face of a stratum strays far from its inclusion probability."""
+    """Drawn 1,000 times: no face of a stratum strays far from its inclusion probability."""
     stratum = np.repeat([0, 1], [20, 5])
     seen = np.zeros(25)
-    for seed in range(2_000):
+    for seed in range(1_000):
         seen[draws.draw_stratified(stratum, strata=("a", "b"), size=8, seed=seed).face] += 1
     draw = draws.draw_stratified(stratum, strata=("a", "b"), size=8, seed=0)
     expected = (draw.drawn / draw.frame)[stratum]
-    spread = np.sqrt(expected * (1 - expected) / 2_000)
-    assert (np.abs(seen / 2_000 - expected) < 4 * spread).all()
+    spread = np.sqrt(expected * (1 - expected) / 1_000)
+    assert (np.abs(seen / 1_000 - expected) < 4 * spread).all()
 
 
 def test_the_order_within_a_stratum_is_random_and_all_strata_come_early():

@@ -101,7 +101,7 @@ def test_floors_that_are_missed_are_named():
     over = floors.check_floors(wide)[1]
     assert (len(over.missed), over.checked, over.missed[0][:10]) == (4 * 7, 4 * 7, "2.00 times")
     assert over.largest == pytest.approx(0.7, abs=0.05)
-    assert "and 16 nearer to it" in page.floor_list(wide)
+    assert "and 16 that missed it by less" in page.floor_list(wide)
     assert floors.check_floors([replace(tally, told=np.zeros(7)) for tally in wide])[1].missed == ()
 
 
