@@ -92,8 +92,10 @@ def load_secret_key() -> str:
 
 
 DATA_DIR = choose_data_dir()
+SPOOL_DIR = DATA_DIR / "spool"  # what is on its way in lies here and nowhere else
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    SPOOL_DIR.mkdir(exist_ok=True, mode=0o700)
     SECRET_KEY = load_secret_key()
 except OSError as error:
     raise ImproperlyConfigured(
@@ -137,6 +139,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "classifier.body_refusals.BodyLimitMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -254,6 +257,7 @@ SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = BEHIND_TLS
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
+TRUSTED_PROXIES = env.list("FACET_TRUSTED_PROXIES", default=[])
 if env.bool("FACET_TRUST_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
@@ -284,9 +288,14 @@ EXPLAIN_RATE = env("FACET_EXPLAIN_RATE", default="60/min")  # heat maps a person
 DECODE_PROCESSES = env.int("FACET_DECODE_PROCESSES", default=min(2, os.cpu_count() or 1))
 DECODE_SECONDS = 20
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2  # form fields, not files
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024**2  # form fields, not files; and any body that brings no photos
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2
 FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_TEMP_DIR = SPOOL_DIR
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "classifier.intake.upload_handler.NamelessFileUploadHandler",
+]
 
 # --- The queue and the worker ----------------------------------------------------------------------------------------
 
