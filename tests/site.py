@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,23 @@ class Site:
         if self.process.poll() is not None:
             raise AssertionError(f"the site ended:\n{self.log.read_text()[-3000:]}")
 
+    def serve(self) -> None:
+        """The web server alone: no worker, no supervisor."""
+        prepare = "from django.core.management import call_command as call; call('migrate', verbosity=0)"
+        self.manage("shell", "-v0", "-c", f"{prepare}; call('createcachetable')")
+        self.start_serving()
+        wait_for(self.is_listening, seconds=START_SECONDS, what="the web server does not answer")
+
+    def start_serving(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "manage.py", "serve"]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+
+    def is_listening(self) -> bool:
+        with suppress(OSError), urllib.request.urlopen(self.url + "/healthz", timeout=10) as answer:
+            return answer.status == 200
+        return False
+
     def _is_ready_or_dead(self) -> bool:
         return self.is_ready() or (self.process is not None and self.process.poll() is not None)
 
@@ -143,6 +160,21 @@ def running_site(folder: Path, **environment: str) -> Iterator[Site]:
         site = Site(folder, **environment)
         try:
             site.start()
+            yield site
+        finally:
+            if site.process and site.process.poll() is None:
+                site.stop()
+
+
+@contextmanager
+def web_server(folder: Path, **environment: str) -> Iterator[Site]:
+    """The web server of a site alone, with a database of its own."""
+    with own_database(os.environ.get("DATABASE_URL", "")) as database_url:
+        if database_url:
+            environment["DATABASE_URL"] = database_url
+        site = Site(folder, **environment)
+        try:
+            site.serve()
             yield site
         finally:
             if site.process and site.process.poll() is None:
