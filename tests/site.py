@@ -1,5 +1,6 @@
 """A whole site in processes of its own: web, worker, sweeper on a free port, with a data folder of its own."""
 
+import http.client
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,11 @@ class Site:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
 
     def is_listening(self) -> bool:
-        with suppress(OSError), urllib.request.urlopen(self.url + "/healthz", timeout=10) as answer:
-            return answer.status == 200
+        """Whether it answers, be it that people should come by TLS."""
+        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with suppress(OSError, http.client.HTTPException), closing(asked):
+            asked.request("GET", "/healthz")
+            return asked.getresponse().status < 500
         return False
 
     def _is_ready_or_dead(self) -> bool:
@@ -115,11 +119,11 @@ class Site:
     def make_user(self, name: str = "alice") -> None:
         """A user who accepted the terms, and a token for the calls that follow."""
         code = (
-            "from classifier.models import User; "
-            f"User.objects.create_user('{name}', '{name}@example.org', 'correct horse battery')"
+            "from django.core.management import call_command; from classifier.models import User; "
+            f"User.objects.create_user('{name}', '{name}@example.org', 'correct horse battery'); "
+            f"call_command('createtoken', '{name}')"
         )
-        self.manage("shell", "-c", code)
-        self.token = self.manage("createtoken", name).splitlines()[-1]
+        self.token = self.manage("shell", "-v0", "-c", code).splitlines()[-1]
 
     def call(self, path: str, *, body: bytes | None = None, content_type: str = "application/json") -> Any:
         request = urllib.request.Request(self.url + path, data=body)
