@@ -29,6 +29,7 @@ LOOK_SECONDS = 1.0  # how often connections are looked over
 STOP_LOOK_SECONDS = 0.1
 REPORT_SECONDS = 60.0
 ANSWER_MEMORY_BYTES = 64 * 1024  # of one answer that a client is slow to take; the rest of it goes to the spool
+UNSENT_BYTES = 128 * 1024  # of one answer, that the system may hold beside what is on its way
 ANSWER_BYTES = 256 * 1024**2  # beyond it a thread waits for the client
 FILES_PER_CONNECTION = 4  # the socket, a body, an answer, a file that is sent
 FILES_BESIDE = 256
@@ -195,7 +196,7 @@ class WebServer(TcpWSGIServer):
 
 def make_adjustments(limits: Limits) -> Adjustments:
     """Waitress's own settings. Limits that are set here to the utmost are kept elsewhere."""
-    return Adjustments(
+    adjustments = Adjustments(
         listen="127.0.0.1:0",  # not looked at, since the socket is open, but looked up
         threads=limits.threads,
         backlog=BACKLOG,
@@ -207,6 +208,10 @@ def make_adjustments(limits: Limits) -> Adjustments:
         log_socket_errors=False,
         clear_untrusted_proxy_headers=False,  # what a proxy says is the application's to judge
     )
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # else megabytes of an answer that nobody takes lie in the system's memory
+        unsent = (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        adjustments.socket_options = [*adjustments.socket_options, unsent]
+    return adjustments
 
 
 def open_socket(host: str, port: int) -> socket.socket:
