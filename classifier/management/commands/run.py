@@ -18,7 +18,7 @@ from classifier.running import supervisor
 
 logger = logging.getLogger("facet.run")
 
-WEB_DELAY_SECONDS = 5.0  # before a web process that died again and again is started anew: people wait for it
+WEB_DELAY_SECONDS = 3.0  # before a web process that died again and again is started anew: people wait for it
 DEVICES = Path("/dev")  # where NVIDIA's driver shows each GPU as nvidia0, nvidia1 and so on
 TWO_WORKERS_BYTES = 6 * 1024**3  # of memory: 1 GB for each, the rest for web process, decoding and everything else
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # inside a container its own limit; on a machine there is none
