@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 READ_BYTES = 64 * 1024
 READS_OF_BODY = 4  # one after the other, before it is another connection's turn
-SEND_BYTES = 128 * 1024  # read of an answer for one attempt to send, however much the system would buffer
+SEND_BYTES = 256 * 1024  # read of an answer for one attempt to send, however much the system would buffer
 
 
 class Stage(StrEnum):
