@@ -119,8 +119,10 @@ def close_database(path: Path) -> None:
 
 
 DATA_DIR = choose_data_dir()
+SPOOL_DIR = DATA_DIR / "spool"  # what is on its way in lies here and nowhere else
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    SPOOL_DIR.mkdir(exist_ok=True, mode=0o700)
     SECRET_KEY = load_secret_key()
 except OSError as error:
     raise ImproperlyConfigured(
@@ -168,6 +170,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "classifier.body_refusals.BodyLimitMiddleware",  # before the next, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -344,9 +347,14 @@ DECODE_REQUEST_SECONDS = env.float("FACET_DECODE_REQUEST_SECONDS", default=120)
 DECODE_RATE = env("FACET_DECODE_RATE", default="3600/hour")
 DECODE_SECONDS = 6 * DECODE_CPU_SECONDS  # by the clock, for a decoder that hangs without working
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2  # form fields, not files
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024**2  # form fields, not files; and any body that brings no photos
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2
 FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_TEMP_DIR = SPOOL_DIR
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "classifier.intake.upload_handler.NamelessFileUploadHandler",
+]
 
 # --- The queue and the worker ----------------------------------------------------------------------------------------
 

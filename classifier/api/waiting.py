@@ -14,7 +14,7 @@ SHORTEST_SLEEP, LONGEST_SLEEP = 0.02, 0.5  # seconds
 SLEEP_SHARE = 0.1  # sleeps are a tenth of the time waited so far, so an answer comes at most that much late
 LONG_SLEEP = 0.25
 
-_slots = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+_slots = threading.BoundedSemaphore(settings.WEB_THREADS // 2)
 
 
 def wait_until_finished(photo_ids: Collection[int], *, seconds: float) -> bool:

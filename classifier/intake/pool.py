@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from typing import IO, Any
 
 from django.conf import settings
 
+from classifier.intake import spool
 from classifier.intake.formats import BadImage
 from classifier.intake.turns import Turns
 
@@ -41,7 +41,7 @@ OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)  # how a child ends that has wor
 BYTES_PER_PIXEL = 20  # a picture in memory takes 4; a conversion holds two or three, and decoders have buffers
 
 # All that a child learns of its parent's environment, and an allocator that gives large pictures back at once.
-INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
+INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2), "MALLOC_ARENA_MAX": "2"}
 
 
@@ -83,6 +83,7 @@ class Child:
     def __init__(self, *, memory_bytes: int) -> None:
         self._socket, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | ALLOCATOR
+        environment["TMPDIR"] = str(settings.SPOOL_DIR)
         command = [sys.executable, "-m", "classifier.intake.child", str(memory_bytes)]
         with theirs:
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=theirs.fileno(), env=environment)  # noqa: S603
@@ -259,7 +260,7 @@ def open_descriptor(file: IO[bytes]) -> Iterator[int]:
     try:
         descriptor = file.fileno()
     except io.UnsupportedOperation:
-        with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as copy:
+        with spool.open_nameless(settings.SPOOL_DIR) as copy:
             file.seek(0)
             shutil.copyfileobj(file, copy)
             copy.flush()

@@ -4,7 +4,6 @@
 one of its faces. A file whose uid has no row, and any `.part`, was left by a process that died.
 """
 
-import tempfile
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from classifier.intake import pool
+from classifier.intake import pool, spool
 from classifier.intake.durable_files import PART_SUFFIX, write_files
 
 
@@ -47,12 +46,12 @@ def restore_thumbnail(image: str, *, thumbnail: str) -> None:
 
     Raises FileNotFoundError where the photo is gone, BadImage where it is damaged, OSError for a full disk, say.
     """
-    with tempfile.TemporaryDirectory(prefix="facet-") as folder, default_storage.open(image) as file:
-        scratch = Path(folder, "image.jpg")
+    with spool.scratch_folder(settings.SPOOL_DIR) as folder, default_storage.open(image) as file:
+        scratch = folder / "image.jpg"
         if isinstance(default_storage, FileSystemStorage):
             _decode(file, image=scratch, thumbnail=Path(default_storage.path(thumbnail)))
         else:
-            made = Path(folder, "thumbnail.jpg")
+            made = folder / "thumbnail.jpg"
             _decode(file, image=scratch, thumbnail=made)
             with made.open("rb") as content:
                 default_storage.save(thumbnail, File(content))
@@ -83,8 +82,8 @@ def remove_files(*names: str) -> None:
 
 def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer) -> pool.StoredPicture:
     """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
-    with tempfile.TemporaryDirectory(prefix="facet-") as folder:
-        image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
+    with spool.scratch_folder(settings.SPOOL_DIR) as folder:
+        image, thumbnail = folder / "image.jpg", folder / "thumbnail.jpg"
         stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
         for name, path in zip(names, (image, thumbnail), strict=True):
             with path.open("rb") as content:

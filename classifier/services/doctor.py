@@ -13,7 +13,7 @@ from django.db.models import F, Q, Value
 from django.utils import timezone
 
 from classifier import tasks
-from classifier.intake import storage
+from classifier.intake import spool, storage
 from classifier.intake.formats import BadImage
 from classifier.models import Collection, Explanation, Job, LeasedQuerySet, Photo, State, User, WorkerHeartbeat
 from classifier.services import deletion, disk, registry, retention, workers
@@ -174,6 +174,18 @@ def find_orphan_files() -> Finding | None:
     )
 
 
+def find_left_over_uploads() -> Finding | None:
+    left_over = tuple(path.name for path in spool.find_left_over(settings.SPOOL_DIR))
+    if not left_over:
+        return None
+    return Finding(
+        f"{_count(left_over, 'file or folder')} left in the spool by an upload whose process died.",
+        left_over,
+        "With --fix they are removed; so they are whenever the web server starts.",
+        remedy=lambda: spool.sweep(settings.SPOOL_DIR),
+    )
+
+
 def queue_again(abandoned: LeasedQuerySet) -> int:
     """Queue rows whose worker is gone, counting the loss, so that each is next tried alone; the number of them."""
     count = abandoned.update(state=State.QUEUED, token=None, lease_until=None, started_at=None, lost=F("lost") + 1)
@@ -207,6 +219,7 @@ LOOKS = (
     find_missing_files,
     find_missing_thumbnails,
     find_orphan_files,
+    find_left_over_uploads,
 )
 
 

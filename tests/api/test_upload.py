@@ -1,6 +1,10 @@
 """POST /api/v1/photos/: one item a file, and the answer of the contract."""
 
+import os
+import subprocess
+import sys
 from contextlib import ExitStack
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -17,6 +21,7 @@ from ml import labels
 from tests import factories, pictures
 from tests.api.conftest import photo, text_file
 
+ROOT = Path(__file__).resolve().parents[2]
 PHOTO_KEYS = [
     *("uid", "name", "state", "code", "width", "height", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
@@ -333,6 +338,13 @@ def test_at_most_half_of_the_threads_wait(send, nobody_works, settings, monkeypa
             waiting._slots.release()
     send(2, query="?wait=1")
     assert nobody_works, "places are free again"
+
+
+def test_the_only_thread_never_waits():
+    code = "import django; django.setup(); from classifier.api import waiting; print(waiting._slots.acquire(False))"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "webapp.settings", "FACET_WEB_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_places_are_given_back_when_waiting_breaks(send, api, monkeypatch):

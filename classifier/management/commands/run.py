@@ -19,7 +19,7 @@ from classifier.services import disk
 
 logger = logging.getLogger("facet.run")
 
-WEB_TIMEOUT_SECONDS = 60
+WEB_DELAY_SECONDS = 3.0  # before a web process that died again and again is started anew: people wait for it
 DEVICES = Path("/dev")  # where NVIDIA's driver shows each GPU as nvidia0, nvidia1 and so on
 TWO_WORKERS_BYTES = 6 * 1024**3  # of memory: 1 GB for each, the rest for web process, decoding and everything else
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # inside a container its own limit; on a machine there is none
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         environment = WORKER_ENVIRONMENT | share_cores(options["workers"])
         children = [
-            supervisor.Child("web", self._web_command(options["bind"])),
+            supervisor.Child("web", self._web_command(options["bind"]), longest_delay=WEB_DELAY_SECONDS),
             *(
                 supervisor.Child(f"worker {number}", self._worker_command(number), environment=environment)
                 for number in range(1, options["workers"] + 1)
@@ -83,12 +83,7 @@ class Command(BaseCommand):
                 ) from error
 
     def _web_command(self, bind: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", "gunicorn", "webapp.wsgi"),
-            *("--bind", f"{bind}:{settings.PORT}"),
-            *("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.WEB_THREADS)),
-            *("--timeout", str(WEB_TIMEOUT_SECONDS), "--log-level", "warning"),
-        ]
+        return [sys.executable, str(settings.BASE_DIR / "manage.py"), "serve", "--bind", bind]
 
     def _worker_command(self, number: int) -> list[str]:
         return [
