@@ -35,8 +35,7 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-c", "import http.client, sys; \
     site = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); site.request('GET', '/healthz'); \
     sys.exit(site.getresponse().status >= 500)"]
-CMD ["sh", "-c", "exec gunicorn webapp.wsgi --bind 0.0.0.0:8000 --worker-class gthread --workers 1 \
-    --threads ${FACET_WEB_THREADS:-8} --timeout 60 --worker-tmp-dir /dev/shm --log-level warning"]
+CMD ["python", "manage.py", "serve", "--bind", "0.0.0.0", "--port", "8000"]
 
 FROM base AS worker
 # The memory of a worker that meets photos of many sizes, and threads that sleep: the same settings as in `manage.py run`.

@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from django.http.request import split_domain_port, validate_host
 from rest_framework.settings import api_settings
 
+from classifier import visitors
 from classifier.services import rates
 from webapp.celery import broker_settings
 
@@ -72,6 +73,45 @@ def check_secret_key_file(app_configs: Any, **kwargs: Any) -> Iterator[CheckMess
             f"Other users of this machine can read {path}.",
             hint=f"chmod 600 {path}",
             id="facet.W003",
+        )
+
+
+@register(Tags.security)
+def check_data_folder_mode(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    folder = settings.DATA_DIR
+    if folder.exists() and folder.stat().st_mode & 0o077:
+        yield Warning(
+            f"Other users of this machine can look into {folder}.",
+            hint=f"chmod 700 {folder}",
+            id="facet.W040",
+        )
+
+
+@register(Tags.security)
+def check_trusted_proxies(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    try:
+        visitors.parse_networks(tuple(settings.TRUSTED_PROXIES))
+    except ValueError as error:
+        yield Error(
+            f"FACET_TRUSTED_PROXIES cannot be read: {error}.",
+            hint="Write addresses or networks, by commas: 127.0.0.1, 10.0.0.0/8.",
+            id="facet.E041",
+        )
+
+
+@register(Tags.security, deploy=True)
+def check_visitors_addresses(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    if settings.TRUST_PROXY and not settings.TRUSTED_PROXIES:
+        yield Warning(
+            "Behind the proxy all visitors count as one: wrong passwords of one of them stop the log-ins of all.",
+            hint="Name the proxy's own address in FACET_TRUSTED_PROXIES, and let it set X-Forwarded-For.",
+            id="facet.W042",
+        )
+    if any(proxy.endswith("/0") for proxy in settings.TRUSTED_PROXIES):
+        yield Warning(
+            "FACET_TRUSTED_PROXIES trusts everybody, so visitors choose the address that limits count.",
+            hint="Name only the proxies themselves.",
+            id="facet.W043",
         )
 
 
@@ -249,12 +289,26 @@ def check_upload_limits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessag
 
 
 @register()
+def check_keeping(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    amounts = {
+        "FACET_RESERVE_MB": settings.RESERVE_BYTES,
+        "FACET_LOW_DISK_MB": settings.LOW_DISK_BYTES,
+        "FACET_KEEP_UPLOADS_DAYS": settings.KEEP_UPLOADS_DAYS,
+    }
+    for name, value in amounts.items():
+        if value < 0:
+            yield Error(f"{name} is less than 0.", hint="Leave it empty for the default.", id="facet.E044")
+
+
+@register()
 def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     counts = {
         "FACET_WEB_THREADS": settings.WEB_THREADS,
         "FACET_DECODE_PROCESSES": settings.DECODE_PROCESSES,
         "FACET_BATCH_PHOTOS": settings.BATCH_PHOTOS,
         "FACET_MAX_PENDING_PHOTOS": settings.MAX_PENDING_PHOTOS,
+        "FACET_DECODE_FILE_SECONDS": settings.DECODE_CPU_SECONDS,
+        "FACET_DECODE_REQUEST_SECONDS": settings.DECODE_REQUEST_SECONDS,
     }
     nothing = [name for name, value in counts.items() if value < 1]
     if nothing:
@@ -282,6 +336,7 @@ def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     calls = api_settings.DEFAULT_THROTTLE_RATES
     chosen = {
         "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
+        "FACET_DECODE_RATE": settings.DECODE_RATE,
         "FACET_EXPLAIN_RATE": settings.EXPLAIN_RATE,
         "FACET_API_RATE": calls["api"],
         "FACET_API_USER_RATE": calls["user"],

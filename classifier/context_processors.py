@@ -6,13 +6,14 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from classifier.services import workers
+from classifier.services import disk, workers
 
 
 def site(request: HttpRequest) -> dict[str, Any]:
-    """`readiness` is asked of the database only by pages that show it."""
+    """`readiness` is asked of the database, and `disk` of the system, only by pages that show it."""
     return {
         "signup_is_open": settings.FACET_SIGNUP == "open",
         "signup_mode": settings.FACET_SIGNUP,
+        "disk": SimpleLazyObject(disk.measure),
         "readiness": SimpleLazyObject(workers.readiness),
     }

@@ -2,13 +2,23 @@
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
+from allauth.account.forms import ResetPasswordForm as AllauthRequestResetForm
+from allauth.account.forms import ResetPasswordKeyForm as AllauthResetPasswordForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.core import context
 from django import forms
-from django.contrib.auth import get_user_model
-from django.http import HttpRequest
-from django.utils import timezone
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
 
-from classifier.models import AccessToken, Collection, Invitation, User
+from classifier import visitors
+from classifier.accounts import find_invitation
+from classifier.models import AccessToken, Collection, User
+from classifier.services import attempts, invitations, retention, tokens
+from classifier.services.retention import NextDeletion
 from classifier.templatetags.facet import group_label
 from classifier.terms import TERMS_VERSION
 from ml.attributes import ATTRIBUTES
@@ -18,23 +28,104 @@ TOKEN_DAYS = [(7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")]
 
 
 class SignupForm(AllauthSignupForm):
-    """A new account: it holds the terms of use, and the invitation where one is needed."""
+    """A new account: it holds the terms of use, and the invitation where one is needed.
+
+    That a user name is taken is told only where an account would be made otherwise, and not often: whoever tries which
+    names are there makes an account with each that is not.
+    """
 
     terms = forms.BooleanField(
         label="I accept the terms of use", error_messages={"required": "Facet can only be used under these terms."}
     )
     invite = forms.CharField(required=False, widget=forms.HiddenInput)
 
+    def clean_username(self) -> str:
+        return str(get_adapter().clean_username(self.cleaned_data["username"], shallow=True))
+
+    def validate_unique_email(self, value: str) -> str:
+        """An address with an account gets another, unconfirmed: no answer and no later one tells the two apart."""
+        return str(get_adapter().validate_unique_email(value))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.errors:
+            self._find_taken_name(cleaned["username"])
+        return self.cleaned_data
+
+    def _find_taken_name(self, username: str) -> None:
+        try:
+            get_adapter().clean_username(username)
+        except forms.ValidationError as taken:
+            attempts.take_taken_name(visitor=visitors.find_address(context.request))
+            self.add_error("username", taken)
+
+    def try_save(self, request: HttpRequest) -> tuple[Any, HttpResponse | None]:
+        """The user, or the page that is shown instead of making one."""
+        try:
+            with transaction.atomic():
+                return super().try_save(request)
+        except invitations.InvitationUsed:
+            return None, render(request, "account/signup_closed.html")
+        except IntegrityError:  # the same name twice at once: the second is told as if it had come later
+            self._find_taken_name(self.cleaned_data["username"])
+            if not self.errors:
+                raise
+            context_data = {"form": self, "login_url": resolve_url("account_login")}
+            return None, render(request, "account/signup.html", context_data)
+
     def save(self, request: HttpRequest) -> Any:
+        """The account with its terms and its invitation: all of it or nothing. Raises InvitationUsed."""
+        code = find_invitation(request)
+        is_guest = settings.FACET_SIGNUP == "invite" or invitations.is_usable(code)
+        if is_guest:
+            invitations.claim(code)
         user = super().save(request)
-        if isinstance(user, get_user_model()):
+        if isinstance(user, User):
             user.accept_terms(version=TERMS_VERSION, by=user.username)
-            self._use_invitation(user)
+            if is_guest:
+                invitations.note_guest(code, user=user)
         return user
 
-    def _use_invitation(self, user: User) -> None:
-        if code := self.cleaned_data.get("invite"):
-            Invitation.usable().filter(code=code).update(used_by=user, used_at=timezone.now())
+
+class ChangePasswordForm(AllauthChangePasswordForm):
+    """A new password; whether the keys to the API still hold is asked of those who have some."""
+
+    revoke_tokens = forms.BooleanField(
+        label="Revoke my API tokens too",
+        required=False,
+        initial=True,
+        help_text="Programs that use them stop. Keep them only if nobody else can know the old password.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not AccessToken.objects.filter(user=self.user).exists():
+            del self.fields["revoke_tokens"]
+
+    def save(self) -> None:
+        with transaction.atomic():
+            super().save()
+            if self.cleaned_data.get("revoke_tokens"):
+                tokens.revoke_all(self.user, because="password changed", by=self.user)
+
+
+class RequestResetForm(AllauthRequestResetForm):
+    """A mail with a link to a new password; the answer is the same whether the address is anybody's."""
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Raises TooManyAttempts instead of filling somebody's mailbox."""
+        attempts.take_reset(self.cleaned_data["email"], visitor=visitors.find_address(request))
+        return str(super().save(request, **kwargs))
+
+
+class ResetPasswordForm(AllauthResetPasswordForm):
+    """A new password by a mailed link: whoever had the old one keeps nothing, and the owner is let in at once."""
+
+    def save(self) -> None:
+        with transaction.atomic():
+            super().save()
+            tokens.revoke_all(self.user, because="password reset", by=self.user)
+        attempts.lift_limits(self.user)
 
 
 class CollectionForm(forms.ModelForm):
@@ -60,6 +151,7 @@ class CollectionForm(forms.ModelForm):
         fields = ["name", "purpose", "attributes", "taxonomy", "retention_days", "is_opened_to_reviewers"]
         labels = {"retention_days": "Days to keep", "is_opened_to_reviewers": "Opened to reviewers"}
         help_texts = {
+            "retention_days": "Photos go with the first midnight (UTC) after so many days; empty keeps them.",
             "purpose": "One or two sentences. It stays with the collection, for everybody who sees it.",
             "is_opened_to_reviewers": "Reviewers of this site may look at the photos and results.",
         }
@@ -77,6 +169,25 @@ class NewCollectionForm(CollectionForm):
         label="I declare this for every photo I add",
         error_messages={"required": "Photos can only be added under this declaration."},
     )
+
+
+class ChangeCollectionForm(CollectionForm):
+    """A change that soon deletes photos is made only when that was seen and confirmed."""
+
+    confirms_deletion = forms.BooleanField(label="Delete them", required=False)
+
+    def foresee(self) -> NextDeletion | None:
+        """What other days to keep delete next; None where they stay as they were."""
+        if "retention_days" not in self.changed_data:
+            return None
+        return retention.foresee_change(self.instance, days=self.cleaned_data["retention_days"])
+
+    def asks_first(self, doomed: NextDeletion | None) -> bool:
+        """Whether the change must be confirmed first; then the form says so."""
+        if doomed is None or not doomed.is_close or self.cleaned_data["confirms_deletion"]:
+            return False
+        self.add_error("retention_days", f"With this, {doomed}. Confirm it below, or choose more days.")
+        return True
 
 
 class ManyFilesInput(forms.ClearableFileInput):

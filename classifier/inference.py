@@ -52,7 +52,7 @@ class HeatMap:
 @lru_cache(maxsize=1)
 def get_pipeline() -> "FacePipeline":
     """The pipeline of this process, loaded once. Call it after any fork, never before. Raises UnusableModel."""
-    from ml.card import CheckpointError
+    from ml.model.card import CheckpointError
 
     try:
         pipeline_class = import_string(settings.PIPELINE)
@@ -73,7 +73,7 @@ def get_pipeline() -> "FacePipeline":
 
 def describe_model() -> dict[str, Any]:
     """Name, hash and card (as the values of its JSON) of the model that this process has loaded."""
-    from ml.card import card_values
+    from ml.model.card import card_values
 
     card = get_pipeline().card
     return {"name": card.name, "sha256": card.sha256, "card": card_values(card)}
@@ -94,9 +94,9 @@ def prepare_explanations() -> None:
     runtime = getattr(get_pipeline(), "runtime", None)
     if runtime is None:
         return  # a stand-in, which has no network
-    from ml.card import MissingRuntime
-    from ml.explaining import load_captum
-    from ml.runtime import TorchRuntime
+    from ml.model.card import MissingRuntime
+    from ml.model.gradients import load_captum
+    from ml.model.runtime import TorchRuntime
 
     if isinstance(runtime, TorchRuntime):
         with suppress(MissingRuntime):  # the one method that needs it is left out of the answers
@@ -113,8 +113,8 @@ def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list
 
     Raises CannotExplain where there is none.
     """
-    from ml import heat
-    from ml.card import CheckpointError
+    from ml.model import heat_map
+    from ml.model.card import CheckpointError
     from ml.requests import Chip
 
     chip = Chip(face.chip_cx, face.chip_cy, face.chip_side, face.chip_angle)
@@ -125,12 +125,12 @@ def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list
     return [
         HeatMap(
             method=explanation.method,
-            png=heat.heat_png(explanation),
+            png=heat_map.heat_png(explanation),
             crop_side=face.chip_side * explanation.shown,
             places=explanation.places,
             probability=explanation.probability,
             reference_probability=explanation.reference_probability,
-            regions=heat.region_sums(explanation),
+            regions=heat_map.region_sums(explanation),
         )
         for explanation in found
     ]

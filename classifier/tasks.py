@@ -3,20 +3,20 @@
 import logging
 import os
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
-from kombu.exceptions import ChannelError, OperationalError
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from classifier import inference
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
-from classifier.running import memory
-from classifier.services import analysis, deletion, jobs, registry, workers
+from classifier.running import hints, memory
+from classifier.services import analysis, chores, deletion, disk, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")
 
@@ -27,17 +27,19 @@ _stopping = threading.Event()
 
 
 def wake_workers() -> None:
-    """Tell a worker that something waits. A broker that is down costs nothing: the sweeper sends again."""
-    try:
-        analyze.apply_async(expires=settings.SWEEP_SECONDS * 4)
-    except (OperationalError, ChannelError, OSError) as error:
-        logger.warning("the broker cannot be reached (%s); the sweeper will send again", error)
+    """Tell a worker that something waits. Never raises: a broker that is down costs nothing, the sweeper sends again.
+
+    The message has no expiry: only one waits at a time, and whoever gets it late still finds what waits by then.
+    """
+    hints.send_hint(analyze)
 
 
 @shared_task
 def analyze() -> None:
     """Do what waits, photos and jobs; a full first batch wakes one more worker, so that all of them join in."""
     close_old_connections()
+    if not disk.has_room():
+        return  # results could not be stored; the sweeper sends again
     if analysis.run_once() >= settings.BATCH_PHOTOS:
         wake_workers()
     if _run_until_empty(seconds=TASK_SECONDS):
@@ -47,10 +49,12 @@ def analyze() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Send again what is overdue, finish deletions that were cut short."""
+    """Send again what is overdue, finish deletions that were cut short, do what is due once a day."""
+    disk.hold_reserve()
     if analysis.has_work() or jobs.has_work():
         wake_workers()
     deletion.finish_deletions()
+    chores.do_what_is_due()
 
 
 def _run_until_empty(*, seconds: float) -> bool:
@@ -73,6 +77,8 @@ def start_worker(sender: Any, **_: Any) -> None:
     inference.warm_up()
     version = registry.register_version(**inference.describe_model())
     logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)
+    with suppress(DatabaseError):  # it cannot be written just now: their day comes all the same
+        chores.call_all()
     connection.close()
     sign = {"name": sender.hostname, "device": pipeline.device, "model_version": version}
     threading.Thread(target=_beat_until_stopped, kwargs=sign, name="heartbeat", daemon=True).start()
@@ -93,7 +99,7 @@ def _beat_until_stopped(*, name: str, device: str, model_version: ModelVersion) 
         try:
             close_old_connections()
             workers.beat(name, pid=os.getpid(), device=device, model_version=model_version)
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             logger.warning("the database cannot be reached; trying again")
             connection.close()
         _stopping.wait(HEARTBEAT_SECONDS)

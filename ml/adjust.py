@@ -16,14 +16,16 @@ from pathlib import Path
 
 import torch
 
-from ml import checkpoint, data, held_out, network, sources
-from ml.card import ModelCard
-from ml.commands import BadRecipe, new_checkpoint, told_errors
+from ml.commands import new_checkpoint, told_errors
+from ml.datasets import face_set, held_out, sources
+from ml.errors import BadRecipe
+from ml.model import checkpoint, network
+from ml.model.card import ModelCard
 from ml.training import setup
 
 
 def adjust_head(
-    net: network.AttributeNet, card: ModelCard, *, faces: data.FaceSet, attribute: str, strength: float
+    net: network.AttributeNet, card: ModelCard, *, faces: face_set.FaceSet, attribute: str, strength: float
 ) -> ModelCard:
     """Shift the biases of one head in place; the card of the new version.
 

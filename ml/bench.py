@@ -20,14 +20,15 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from ml import faces, files, photos
-from ml.batching.work import start_workers
+from ml import files, photos
 from ml.benching import growth, measuring, sample, ways
-from ml.card import DEFAULT_DIR
 from ml.commands import known_device, positive, told_errors
+from ml.detecting.detector import REFERENCE, FaceDetector
+from ml.model.card import DEFAULT_DIR
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import Runtime
 from ml.pipeline import FacePipeline
-from ml.precision import PRECISIONS
-from ml.runtime import Runtime
+from ml.seeing.work import start_workers
 
 PHOTOS_A_TURN = 32
 # A GPU is fed by photos decoded ahead: a short turn would measure how it waits for the first ones.
@@ -43,7 +44,7 @@ def measure(
     facet, ours = ways.FacetWay(pipeline), measuring.Tally()
     usual = ways.UsualWay(device=pipeline.device) if reference else None
     theirs, alone = measuring.Tally(), measuring.Tally()
-    detector, pool = faces.FaceDetector(faces.REFERENCE, device=pipeline.device), start_workers(torch.get_num_threads())
+    detector, pool = FaceDetector(REFERENCE, device=pipeline.device), start_workers(torch.get_num_threads())
     at_once = PHOTOS_A_TURN_ON_GPU if pipeline.device == "cuda" else PHOTOS_A_TURN
     # What the first photos prepare is not measured; on a GPU that is memory for as many as are held at a time.
     facet.run(found[: at_once if pipeline.device == "cuda" else 1])
@@ -83,7 +84,7 @@ def describe(pipeline: FacePipeline) -> dict[str, Any]:
 def detect_alone(
     part: Sequence[photos.PhotoSource],
     *,
-    detector: faces.FaceDetector,
+    detector: FaceDetector,
     pool: ThreadPoolExecutor,
     tally: measuring.Tally,
 ) -> None:

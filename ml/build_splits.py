@@ -17,9 +17,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ml import data, photos, splits
+from ml import errors, photos
 from ml.commands import positive, told_errors
-from ml.datasets import decode, utkface
+from ml.datasets import face_set, image_store, labelled_images, splits, utkface
 from ml.files import replace_file
 from ml.reporting.figures import as_png
 
@@ -33,7 +33,7 @@ class Listed:
 
     files: tuple[str, ...]
     targets: Mapping[str, np.ndarray]
-    classes: Mapping[str, data.Classes]
+    classes: Mapping[str, face_set.Classes]
     groups: np.ndarray
 
 
@@ -43,9 +43,9 @@ def list_utkface(place: Path, *, limit: int | None = None, skip_unknown: bool = 
     Warns, with counts, of unreadable images and of same images whose labels differ. Raises MissingFiles, UnknownLabels
     and EmptySet.
     """
-    unknown, examples = decode.Unknown(), []
+    unknown, examples = labelled_images.Unknown(), []
     digests, fingerprints, unreadable = [], [], []
-    with decode.open_store(place) as store:
+    with image_store.open_store(place) as store:
         for name in tqdm(store.names()[:limit], desc="compare", unit="img", disable=None):
             example = utkface.read_example(name)
             if example is None:
@@ -63,7 +63,7 @@ def list_utkface(place: Path, *, limit: int | None = None, skip_unknown: bool = 
     if unreadable:
         _warn(f"{len(unreadable)} images left out, they cannot be read", unreadable)
     if not examples:
-        raise data.EmptySet("Not one image to split")
+        raise face_set.EmptySet("Not one image to split")
     pairs = splits.same_pairs(digests) + splits.near_identical(np.stack(fingerprints))
     differing = sorted({examples[j].file for i, j in pairs if examples[i].targets != examples[j].targets})
     if differing:
@@ -93,7 +93,7 @@ def count_parts(listed: Listed, parts: np.ndarray) -> dict[str, np.ndarray]:
     return counts
 
 
-def draw_distributions(counts: Mapping[str, np.ndarray], *, classes: Mapping[str, data.Classes]) -> Figure:
+def draw_distributions(counts: Mapping[str, np.ndarray], *, classes: Mapping[str, face_set.Classes]) -> Figure:
     """One panel an attribute: the share of each class in each part, so that equal parts have equal bars."""
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     widths = [len(classes[attribute].names) + 1 for attribute in counts]
@@ -112,7 +112,7 @@ def draw_distributions(counts: Mapping[str, np.ndarray], *, classes: Mapping[str
     return figure
 
 
-def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: data.Classes) -> dict[str, int]:
+def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: face_set.Classes) -> dict[str, int]:
     """Write the lists, the counts and the figure, each whole or not at all; the number of lines in each list.
 
     `labels` says which attribute and classes the lists are in; images of classes that it leaves out are not listed.
@@ -141,7 +141,7 @@ def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: dat
 
 
 def _warn(message: str, names: Sequence[str]) -> None:
-    warnings.warn(f"{message}: {', '.join(names[:5])}", data.DataWarning, stacklevel=3)
+    warnings.warn(f"{message}: {', '.join(names[:5])}", errors.DataWarning, stacklevel=3)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -157,7 +157,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if min(args.shares) < 0 or sum(args.shares) <= 0:
         parser.error("shares are positive numbers")
-    wanted = data.classes_in(args.attribute, taxonomy=args.taxonomy if args.attribute == "race" else None)
+    wanted = face_set.classes_in(args.attribute, taxonomy=args.taxonomy if args.attribute == "race" else None)
     with told_errors(parser):
         listed = list_utkface(args.utkface, limit=args.limit, skip_unknown=args.skip_unknown)
         parts = part_list(listed, shares=args.shares, seed=args.seed)

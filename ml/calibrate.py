@@ -19,37 +19,38 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ml import data, held_out, sources, splits
-from ml.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
-from ml.commands import BadRecipe, known_device, told_errors, writable_folder
-from ml.measuring import fitting
+from ml.commands import known_device, told_errors, writable_folder
+from ml.datasets import face_set, held_out, sources, splits
+from ml.errors import BadRecipe
+from ml.measuring import calibration_fit
 from ml.measuring.predictions import FACES_AT_ONCE
-from ml.runtime import Runtime, load_runtime
+from ml.model.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
+from ml.model.runtime import Runtime, load_runtime
 
 Targets = dict[str, dict[str, float]]  # attribute -> grouping -> accuracy, 0..1
 
 
 def calibrate(
-    card: ModelCard, *, runtime: Runtime, faces: data.FaceSet, targets: Targets | None = None
-) -> tuple[ModelCard, dict[str, fitting.Fit]]:
+    card: ModelCard, *, runtime: Runtime, faces: face_set.FaceSet, targets: Targets | None = None
+) -> tuple[ModelCard, dict[str, calibration_fit.Fit]]:
     """The card with temperatures and thresholds fitted on images that no training touched, and what was fitted.
 
-    `targets` are the accuracies wanted, over `calibration.TARGETS`. An attribute that cannot be fitted keeps what it
-    had, with a DataWarning. Raises EmptySet, and BadData where nothing can be fitted.
+    `targets` are the accuracies wanted, over `temperature_scaling.TARGETS`. An attribute that cannot be fitted keeps
+    what it had, with a DataWarning. Raises EmptySet, and BadData where nothing can be fitted.
     """
     splits.check_set(faces, name="calibration")
     logits = read_logits(runtime, faces)
     fits = {}
     for attribute, values in logits.items():
-        grouping = fitting.find_labelled_groups(card, faces, attribute=attribute)
+        grouping = calibration_fit.find_labelled_groups(card, faces, attribute=attribute)
         if grouping is not None:
             wanted = (targets or {}).get(attribute, {})
-            fits[attribute] = fitting.fit_attribute(
+            fits[attribute] = calibration_fit.fit_attribute(
                 card, values, faces, attribute=attribute, grouping=grouping, targets=wanted
             )
     if not fits:
-        raise data.BadData(f"nothing of {card.name} can be calibrated on these {len(faces)} images")
-    told = {attribute: fitting.describe_fit(fit) for attribute, fit in fits.items()}
+        raise face_set.BadData(f"nothing of {card.name} can be calibrated on these {len(faces)} images")
+    told = {attribute: calibration_fit.describe_fit(fit) for attribute, fit in fits.items()}
     return (
         replace(
             card,
@@ -70,7 +71,7 @@ def calibrate(
     )
 
 
-def read_logits(runtime: Runtime, faces: data.FaceSet) -> dict[str, np.ndarray]:
+def read_logits(runtime: Runtime, faces: face_set.FaceSet) -> dict[str, np.ndarray]:
     """Logits (N, K) per attribute."""
     parts = []
     with tqdm(total=len(faces), desc="calibrate", unit="face", disable=None) as progress:
@@ -88,7 +89,7 @@ def read_targets(texts: Sequence[str], *, card: ModelCard) -> Targets:
         attribute, _, grouping = name.strip().partition(":")
         if attribute not in card.labels:
             raise BadRecipe(f"--target {text}: {card.name} has no {attribute!r}, only {', '.join(card.labels)}")
-        known = fitting.groupings_of(card, attribute)
+        known = calibration_fit.groupings_of(card, attribute)
         if (grouping := grouping or known[0]) not in known:
             raise BadRecipe(f"--target {text}: {attribute} has no {grouping!r}, only {', '.join(known)}")
         try:
@@ -107,7 +108,7 @@ def next_name(name: str) -> str:
     return f"{again[1]}-{int(again[2] or 1) + 1}" if again else f"{name}-calibrated"
 
 
-def read_faces(args: argparse.Namespace, *, card: ModelCard) -> data.FaceSet:
+def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet:
     """The data set that the options name, else what the checkpoint's recipe held out."""
     if sources.names_a_set(args):
         faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
@@ -154,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
         weights_file = find_weights(args.model)
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
         card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file)
-        print(fitting.tell_fits(fits))
+        print(calibration_fit.tell_fits(fits))
         print(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 

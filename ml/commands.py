@@ -9,12 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ml.card import CARD_FILE, CheckpointError
-from ml.data import BadData, DataWarning
-
-
-class BadRecipe(ValueError):
-    """A recipe, or a value given for it, that means nothing."""
+from ml.errors import DataWarning, FacetError
+from ml.model.card import CARD_FILE
 
 
 def positive(text: str) -> int:
@@ -85,7 +81,7 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         warnings.showwarning = tell
         try:
             yield
-        except (BadData, CheckpointError, BadRecipe) as error:
+        except FacetError as error:
             parser.error(str(error))
         except OSError as error:
             parser.error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))

@@ -18,16 +18,16 @@ from typing import Any
 
 from PIL import Image
 
-from ml import data, held_out, sources
-from ml.card import DEFAULT_DIR
 from ml.commands import known_device, told_errors, writable_file
+from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
 from ml.measuring import comparing, same_answers
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
-from ml.precision import PRECISIONS
+from ml.model.card import DEFAULT_DIR
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import RUNTIMES, Runtime, load_runtime
 from ml.preprocess import Preset
 from ml.reporting import comparison_page, html, numbers
-from ml.runtime import RUNTIMES, Runtime, load_runtime
 
 SHOWN_FACES = 24  # of each attribute on the page
 MOST_FACES = 500  # the page is one file: so many are about 3 MB
@@ -43,16 +43,16 @@ class Faces:
 
     def __init__(self, source: sources.Source) -> None:
         self.source = source
-        self._read: dict[tuple[int, float], data.FaceSet] = {}
+        self._read: dict[tuple[int, float], face_set.FaceSet] = {}
 
-    def read(self, preset: Preset) -> data.FaceSet:
+    def read(self, preset: Preset) -> face_set.FaceSet:
         """Raises what `sources.read_source` raises."""
         wanted = (preset.size, preset.margin)
         if wanted not in self._read:
             self._read[wanted] = sources.read_source(self.source, preset=preset)
         return self._read[wanted]
 
-    def read_any(self) -> data.FaceSet:
+    def read_any(self) -> face_set.FaceSet:
         """The faces in whatever size they were read; in the thumbnails' if no network wanted them."""
         if not self._read:
             return self.read(Preset(size=THUMBNAIL_SIDE, margin=self.source.margin))
@@ -61,7 +61,7 @@ class Faces:
 
 def compare_models(
     production: Runtime | Predictions, candidate: Runtime | Predictions, *, source: sources.Source
-) -> tuple[dict[str, Any], dict[str, comparing.Pairing], data.FaceSet]:
+) -> tuple[dict[str, Any], dict[str, comparing.Pairing], face_set.FaceSet]:
     """The report, the pairs it is made of, and the faces. Raises BadData.
 
     `production` and `candidate` {name, sha256, seen} say whose predictions, and whether it was trained on these images;
@@ -93,7 +93,7 @@ def describe_source(source: sources.Source) -> str:
     return ", ".join(dict.fromkeys(parts))
 
 
-def make_thumbnails(disagreements: Sequence[comparing.Disagreement], faces: data.FaceSet) -> list[html.Thumbnail]:
+def make_thumbnails(disagreements: Sequence[comparing.Disagreement], faces: face_set.FaceSet) -> list[html.Thumbnail]:
     """A small picture of each, with what both sides and the label say."""
     items = []
     for found in disagreements:

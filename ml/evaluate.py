@@ -10,18 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ml import data, held_out, sources
-from ml.card import DEFAULT_DIR, ModelCard, find_weights, read_pair, write_pair
 from ml.commands import known_device, told_errors, writable_file, writable_folder
-from ml.datasets import fairface
+from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
 from ml.measuring import long_table, measures
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
 from ml.measuring.whole_way import measure_whole_way
-from ml.precision import PRECISIONS
+from ml.model.card import DEFAULT_DIR, ModelCard, find_weights, read_pair, write_pair
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import RUNTIMES, Runtime, load_runtime
 from ml.preprocess import Preset
 from ml.reporting import evaluation_page, evaluation_text, numbers
-from ml.runtime import RUNTIMES, Runtime, load_runtime
 
 OUTPUTS = ("json", "csv", "html")
 
@@ -74,7 +73,7 @@ def record(folder: Path, *, report: dict[str, Any]) -> ModelCard:
     Raises SharedImages for measures on images that the model was trained on.
     """
     if report["data"]["seen"]:
-        raise data.SharedImages("Not recorded: the model was trained on these images")
+        raise face_set.SharedImages("Not recorded: the model was trained on these images")
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
     found = {report["data"]["name"]: measures.shorten(report["measures"])}

@@ -15,16 +15,17 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tqdm import tqdm
 
-from ml import heat, photos
-from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard
+from ml import photos
 from ml.commands import known_device, told_errors, writable_file
-from ml.explaining import CannotExplain
-from ml.faces import FaceDetector
+from ml.detecting.detector import FaceDetector
 from ml.files import replace_file
-from ml.heat import GRADCAM, METHODS, SHAP, Explanation
+from ml.model import heat_map
+from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, ModelCard
+from ml.model.gradients import CannotExplain
+from ml.model.heat_map import GRADCAM, METHODS, SHAP, Explanation
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import Chip, Preset, cut_chip, whole_image
 from ml.reporting.figures import INK, QUIET, as_png
-from ml.runtime import TorchRuntime
 
 PANEL_INCHES = 3.0
 NAMES = {GRADCAM: "Where it looked (Grad-CAM)", SHAP: "For and against (SHAP values)"}
@@ -81,7 +82,7 @@ def draw_explanations(chip: np.ndarray, explanations: Sequence[Explanation], *, 
     row[0].imshow(chip)
     row[0].set_title("The face as the network sees it", fontsize=9, color=INK, loc="left")
     for axes, explanation in zip(row[1:], explanations, strict=True):
-        axes.imshow(heat.lay_over(chip, explanation))
+        axes.imshow(heat_map.lay_over(chip, explanation))
         axes.set_title(NAMES[explanation.method], fontsize=9, color=INK, loc="left")
         _draw_legend(figure, axes, explanation)
     told = [_describe(explanation) for explanation in explanations] + [CAPTION]
@@ -100,9 +101,9 @@ def tell_guess(explanation: Explanation, *, card: ModelCard) -> str:
 
 def _draw_legend(figure: Figure, axes: Axes, explanation: Explanation) -> None:
     if explanation.method == GRADCAM:
-        colours, ends = ["#ffffff", _hex(heat.FOR_A_LITTLE), _hex(heat.FOR)], ("did not matter", "spoke for it")
+        colours, ends = ["#ffffff", _hex(heat_map.FOR_A_LITTLE), _hex(heat_map.FOR)], ("did not matter", "spoke for it")
     else:
-        colours, ends = [_hex(heat.AGAINST), "#ffffff", _hex(heat.FOR)], ("spoke against it", "spoke for it")
+        colours, ends = [_hex(heat_map.AGAINST), "#ffffff", _hex(heat_map.FOR)], ("spoke against it", "spoke for it")
     scale = LinearSegmentedColormap.from_list("heat", colours)
     legend = axes.inset_axes((0, -0.09, 1, 0.035))
     legend.imshow(np.linspace(0, 1, 256)[None], aspect="auto", cmap=scale)
@@ -130,10 +131,10 @@ def _describe(explanation: Explanation) -> str:
 
 def to_table(explanations: Sequence[Explanation]) -> str:
     """How much of each map lies on the parts of an aligned face, for those who do not see the picture."""
-    columns = [heat.region_sums(explanation) for explanation in explanations]
+    columns = [heat_map.region_sums(explanation) for explanation in explanations]
     heads = ["looked at (share)" if e.method == GRADCAM else "for or against (log-odds)" for e in explanations]
     lines = ["".join([f"{'':16}", *(f"{head:>27}" for head in heads)])]
-    for name in heat.REGIONS:
+    for name in heat_map.REGIONS:
         cells = (
             f"{column[name]:>27.0%}" if e.method == GRADCAM else f"{column[name]:>+27.2f}"
             for e, column in zip(explanations, columns, strict=True)

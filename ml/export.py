@@ -16,12 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml import card as cards
-from ml import checkpoint, data, held_out, network, quantising, sources
 from ml.commands import told_errors, writable_folder
+from ml.datasets import face_set, held_out, sources
+from ml.measuring import int8_losses
 from ml.measuring.predictions import predict_faces
+from ml.model import card as cards
+from ml.model import checkpoint, network, quantising
+from ml.model.runtime import BATCH, ONNX_INPUT, OnnxRuntime
 from ml.preprocess import to_input
-from ml.runtime import BATCH, ONNX_INPUT, OnnxRuntime
 
 # The largest difference between torch's and ONNX Runtime's logits, both float32. Rounding in another order makes about
 # 1e-5; a millionth of it would matter to nobody, a wrong graph is off by far more.
@@ -99,7 +101,7 @@ def generate_chips(size: int) -> np.ndarray:
 
 
 def export(
-    folder: Path, *, out: Path, faces: data.FaceSet | None, int8: bool, name: str | None = None
+    folder: Path, *, out: Path, faces: face_set.FaceSet | None, int8: bool, name: str | None = None
 ) -> cards.ModelCard:
     """Export a checkpoint, compare it, and only then write it with its card. Returns the card.
 
@@ -116,7 +118,7 @@ def export(
     kind = "generated" if faces is None else "real"
     print(f"largest difference of a logit on {len(chips)} {kind} chips: {difference:.2e}, allowed {LOGIT_TOLERANCE}")
     if difference > LOGIT_TOLERANCE:
-        raise quantising.ExportRefused(
+        raise int8_losses.ExportRefused(
             f"ONNX Runtime differs from torch by {difference:.2e}, more than {LOGIT_TOLERANCE}"
         )
     about: dict[str, Any] = {
@@ -126,12 +128,12 @@ def export(
         "compared_on": f"{len(chips)} {kind} chips",
     }
     if int8 and faces is not None:
-        calibration, measured = quantising.split_faces(faces)
+        calibration, measured = int8_losses.split_faces(faces)
         weights = quantising.quantise(weights, chips=calibration, card=card)
         small = predict_faces(OnnxRuntime(weights, card), measured)
-        losses = quantising.measure_losses(predict_faces(plain, measured), after=small, faces=measured)
-        quantising.tell_losses(losses, faces=measured)
-        quantising.check_losses(losses)
+        losses = int8_losses.measure_losses(predict_faces(plain, measured), after=small, faces=measured)
+        int8_losses.tell_losses(losses, faces=measured)
+        int8_losses.check_losses(losses)
         worst = max(losses, key=lambda loss: loss.lost)
         about |= {"measured_on": len(measured), "largest_loss": round(worst.lost, 4)}
     return cards.write_pair(
@@ -146,7 +148,7 @@ def export(
     )
 
 
-def read_faces(args: argparse.Namespace) -> data.FaceSet | None:
+def read_faces(args: argparse.Namespace) -> face_set.FaceSet | None:
     """The chips that the options name; int8 is not measured on images that the checkpoint was trained on."""
     if args.data is None:
         return None
@@ -179,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     with told_errors(parser):
         try:
             card = export(args.model, out=args.out, faces=read_faces(args), int8=args.int8, name=args.name)
-        except quantising.ExportRefused as error:
+        except int8_losses.ExportRefused as error:
             print(f"refused: {error}", file=sys.stderr)
             return 1
     print(f"{card.name} {card.sha256[:12]} written to {args.out}")

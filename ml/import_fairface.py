@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml import checkpoint, foreign, labels, network, trunks
-from ml.card import DamagedCheckpoint, ModelCard, OtherFormat
+from ml import labels
 from ml.commands import new_checkpoint, told_errors
+from ml.model import checkpoint, network, outside_weights, trunks
+from ml.model.card import DamagedCheckpoint, ModelCard, OtherFormat
 from ml.preprocess import IMAGENET_PRESET
 
 ARCH = "resnet34"
@@ -27,9 +28,9 @@ LARGEST_FLOAT16 = torch.finfo(torch.float16).max
 def read_network(path: Path) -> network.AttributeNet:
     """The network of a released file, in evaluation mode; it computes what torchvision's with these weights would.
 
-    Raises OtherFormat for a network of another shape, and what `foreign.read_tensors` raises.
+    Raises OtherFormat for a network of another shape, and what `outside_weights.read_tensors` raises.
     """
-    tensors = {name: tensor.float() for name, tensor in foreign.read_tensors(path).items()}
+    tensors = {name: tensor.float() for name, tensor in outside_weights.read_tensors(path).items()}
     shape = tuple(tensors["fc.weight"].shape) if "fc.weight" in tensors else None
     net = network.AttributeNet(trunks.create_trunk(ARCH), attributes=labels.ATTRIBUTES)
     if shape != (len(ROWS), net.trunk.features) or "fc.bias" not in tensors:

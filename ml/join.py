@@ -14,9 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml import checkpoint, network, trunks
-from ml.card import ModelCard
-from ml.commands import BadRecipe, new_checkpoint, told_errors
+from ml.commands import new_checkpoint, told_errors
+from ml.errors import BadRecipe
+from ml.model import checkpoint, network, trunks
+from ml.model.card import ModelCard
 from ml.training.recipe import DataRecipe
 
 # What a recipe tells of its images, by which later commands know again what was trained on and what was held out.

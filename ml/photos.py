@@ -1,17 +1,20 @@
-"""Photos from files, bytes and arrays as upright RGB, under limits; the web application has its own, stricter gate."""
+"""Photos from files, bytes and arrays as upright RGB, under limits. Pillow is all that it loads; arrays bring numpy."""
 
 import io
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")  # JPEG takes MPO with it: Pillow has no other door
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".gif", ".bmp", ".avif", ".heic", ".heif"})
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
 
-PhotoSource = Path | bytes | Image.Image | np.ndarray
+if TYPE_CHECKING:
+    import numpy as np
+
+PhotoSource: TypeAlias = "Path | bytes | Image.Image | np.ndarray"
 
 with suppress(ImportError):
     import pillow_heif
@@ -28,10 +31,10 @@ def read_photo(source: PhotoSource) -> Image.Image:
 
     Arrays are uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Raises UnreadablePhoto.
     """
-    if isinstance(source, np.ndarray):
-        return _flatten(_from_array(source))
     if isinstance(source, Image.Image):
         return _flatten(ImageOps.exif_transpose(source))
+    if not isinstance(source, Path | str | bytes):
+        return _flatten(_from_array(source))
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
@@ -45,7 +48,9 @@ def read_photo(source: PhotoSource) -> Image.Image:
         raise UnreadablePhoto(str(error)) from error
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: "np.ndarray") -> Image.Image:
+    import numpy as np  # whoever has an array has loaded it
+
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
@@ -55,13 +60,34 @@ def _from_array(array: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """Palettes, single bits and 16 bits a channel as 8 bits a channel, with alpha where something is transparent."""
+    transparent = image.has_transparency_data
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if transparent else "RGB")
+    if image.mode.startswith("I"):
+        # Pillow cuts values over 255 off, so they are scaled first, and rounded: 65535 / 257 = 255.
+        return image.convert("I").point(lambda value: value * (1 / 257) + 0.5).convert("L")
+    if image.mode == "1":
+        image = image.convert("L")
+    if transparent and image.mode in ("L", "RGB"):
+        return image.convert("LA" if image.mode == "L" else "RGBA")
+    return image
+
+
+def lay_on_white(image: Image.Image) -> Image.Image:
+    """What is transparent in 8 bits a channel becomes white; an image without alpha is returned as it is."""
+    if image.mode in ("La", "RGBa"):
+        image = image.convert(image.mode.upper())
+    if image.mode not in ("LA", "RGBA"):
+        return image
+    mode = image.mode[:-1]
+    flat = Image.new(mode, image.size, "white")
+    flat.paste(image.convert(mode), mask=image.getchannel("A"))
+    return flat
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     """RGB from any mode; an RGB image is returned as it is."""
-    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
-        deep = np.asarray(image).astype(np.float64)
-        image = Image.fromarray(np.clip(deep / 257.0, 0, 255).round().astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(ground, image).convert("RGB")
+    image = lay_on_white(to_eight_bits(image))
     return image.convert("RGB") if image.mode != "RGB" else image

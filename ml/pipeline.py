@@ -1,22 +1,22 @@
 """FacePipeline: photos in, faces and what the model perceives in them out; the web application's only door."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ml import photos, quality
-from ml.batching.batches import BatchWay
-from ml.batching.work import STAGES, Work, classify, ms_since, start_workers, try_together
-from ml.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
-from ml.explaining import CannotExplain
-from ml.faces import DETECTOR_VERSION, FaceDetector
-from ml.heat import METHODS, Explanation
+from ml import photos
+from ml.detecting.detector import DETECTOR_VERSION, FaceDetector
+from ml.model.card import DEFAULT_DIR, CheckpointError, MissingRuntime, ModelCard
+from ml.model.gradients import CannotExplain
+from ml.model.heat_map import METHODS, Explanation
+from ml.model.runtime import Runtime, load_runtime
 from ml.preprocess import Chip, cut_chip
 from ml.requests import ALL_ATTRIBUTES, PhotoRequest, PhotoResult
-from ml.runtime import Runtime, load_runtime
+from ml.seeing.one_by_one import OneByOne
+from ml.seeing.together import Together
+from ml.seeing.work import STAGES, Work, start_workers
 
 __all__ = ["STAGES", "FacePipeline", "PhotoRequest", "PhotoResult"]
 
@@ -25,11 +25,9 @@ class FacePipeline:
     """A detector and a network, loaded once and used for many batches by one thread at a time."""
 
     def __init__(self, *, detector: FaceDetector, runtime: Runtime, threads: int = 2) -> None:
-        self.runtime = runtime
-        self._detector = detector
-        self._threads = threads
-        self._pool = start_workers(threads)
-        self._batches = BatchWay(detector=detector, runtime=runtime, pool=self._pool)
+        self.detector, self.runtime = detector, runtime
+        way = Together if detector.together else OneByOne
+        self._way = way(detector=detector, runtime=runtime, pool=start_workers(threads))
 
     @classmethod
     def load(
@@ -46,7 +44,7 @@ class FacePipeline:
         `threads` caps torch's threads of the whole process and the photos looked at side by side. `runtime` is torch or
         onnx; None is what the folder holds. `precision`, of torch, is float32 or bfloat16, for the network and for the
         detector where that can have it; None is what suits the device.
-        Raises what `ml.runtime.load_runtime` raises.
+        Raises what `ml.model.runtime.load_runtime` raises.
         """
         if threads is not None:
             torch.set_num_threads(threads)
@@ -73,10 +71,7 @@ class FacePipeline:
     def analyze(self, requests: Sequence[PhotoRequest]) -> list[PhotoResult]:
         """One result a request, in their order; a photo that fails never spoils the others."""
         work = [Work(request) for request in requests]
-        if self._detector.together:
-            self._batches.see(work)
-        else:
-            self._see_side_by_side(work)
+        self._way.see(work)
         return [item.result() for item in work]
 
     def classify_aligned(
@@ -84,27 +79,8 @@ class FacePipeline:
     ) -> list[PhotoResult]:
         """Results of ready FairFace chips: each whole image is one face, without detection."""
         work = [Work(PhotoRequest(image, attributes=attributes), is_aligned=True) for image in images]
-        if self._detector.together:
-            self._batches.see(work)
-        else:
-            self._see_side_by_side(work)
+        self._way.see(work)
         return [item.result() for item in work]
-
-    def _see_side_by_side(self, work: list[Work]) -> None:
-        """Photos in one thread each, then the chips of all together."""
-        if len(work) > 1:
-            list(self._pool.map(self._see_one, work))
-        else:
-            for item in work:
-                self._see_one(item)
-        classify(work, runtime=self.runtime)
-
-    def _see_one(self, item: Work) -> None:
-        """All steps up to the chips on one core: photos side by side keep several cores busier than one photo can."""
-        item.read()
-        if item.image is not None:
-            try_together(self._find_chips, [item])
-        item.release()
 
     def explain(
         self,
@@ -132,22 +108,3 @@ class FacePipeline:
         if refused and not found:
             raise refused
         return tuple(found)
-
-    def _find_chips(self, items: list[Work]) -> None:
-        """Fill spots and chips of decoded photos: the spots that were given, or the faces found."""
-        for item in items:
-            began = time.perf_counter()
-            if not item.take_given_spots() and item.image is not None:
-                found = self._detector.detect([item.image])[0]
-                item.take_faces(found, detect_ms=ms_since(began))
-            self._cut(item)
-
-    def _cut(self, item: Work) -> None:
-        if item.image is None or not item.spots:
-            return
-        began = time.perf_counter()
-        preset = self.card.preset
-        cut = [np.asarray(cut_chip(item.image, chip, size=preset.size)) for chip in item.widen(preset)]
-        item.marks = [(quality.measure_sharpness(chip), quality.measure_brightness(chip)) for chip in cut]
-        item.cut = np.stack(cut)
-        item.timings_ms["align"] = ms_since(began)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ml import labels
-from ml.card import DEFAULT_DIR, read_card
 from ml.commands import show, told_errors, writable_file
-from ml.data import EmptySet
+from ml.datasets.face_set import EmptySet
 from ml.files import replace_file
+from ml.model.card import DEFAULT_DIR, read_card
 
 if TYPE_CHECKING:
     from ml.pipeline import FacePipeline, PhotoResult

@@ -35,6 +35,8 @@ class Preset:
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_SCALE = (1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255))
 IMAGENET_PRESET = Preset(size=224, mean=IMAGENET_MEAN, scale=IMAGENET_SCALE)
+# Google's EfficientNet-Lite, whose integer variants want a power of two.
+LITE_PRESET = Preset(size=224, mean=(127.0, 127.0, 127.0), scale=1 / 128)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def cut_chip(image: Image.Image, chip: Chip, *, size: int) -> Image.Image:
     """Cut a chip out of an upright RGB photo and bring it to (size, size); black outside the photo.
 
     Shrinking averages over the source pixels (Pillow's antialiased bilinear); turning is bicubic at the final scale.
-    `ml.batching.cropping` does the same on a GPU.
+    `ml.seeing.cropping` does the same on a GPU.
     """
     if is_straight(chip, width=image.width, height=image.height):
         half = chip.side / 2

@@ -19,10 +19,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
-from ml import checkpoint, data
-from ml.card import ModelCard
-from ml.commands import BadRecipe, known_device, positive, told_errors
-from ml.precision import has_fast_bfloat16
+from ml.commands import known_device, positive, told_errors
+from ml.datasets import face_set
+from ml.errors import BadRecipe
+from ml.model import checkpoint
+from ml.model.card import ModelCard
+from ml.model.precision import has_fast_bfloat16
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -93,7 +95,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
 def fit(
     wanted: recipe.Recipe,
     *,
-    sets: tuple[data.FaceSet, data.FaceSet],
+    sets: tuple[face_set.FaceSet, face_set.FaceSet],
     preset: Preset,
     teachers: Sequence[Teacher],
     args: argparse.Namespace,
@@ -204,7 +206,7 @@ def build_trainer(
 
 def _card(
     wanted: recipe.Recipe,
-    training: data.FaceSet,
+    training: face_set.FaceSet,
     heads: dict[str, tuple[str, ...]],
     preset: Preset,
     *,

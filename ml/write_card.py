@@ -12,11 +12,11 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
-from ml import data
-from ml.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.commands import told_errors
+from ml.datasets import face_set
 from ml.files import replace_file
 from ml.measuring import measures
+from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
 
 MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
@@ -36,15 +36,15 @@ def read_report(path: Path, *, card: ModelCard) -> dict[str, Any]:
     found = _read_json(path)
     measured, about = found.get("measures"), found.get("data")
     if not isinstance(measured, dict) or not isinstance(about, dict) or not about.keys() >= _DESCRIBING_DATA:
-        raise data.BadData(f"{path} is not what ml.evaluate --json writes")
+        raise face_set.BadData(f"{path} is not what ml.evaluate --json writes")
     tables = [measured[name] for name in measures.attributes_of(measured)]
     missing = sorted({key for table in tables for key in _MEASURED - table.keys()})
     if missing or not tables:
-        raise data.BadData(f"{path} lacks measures: evaluate again with this Facet", names=missing)
+        raise face_set.BadData(f"{path} lacks measures: evaluate again with this Facet", names=missing)
     if about["seen"]:
-        raise data.SharedImages(f"{path}: {found['name']} was trained on these images, so they measure nothing")
+        raise face_set.SharedImages(f"{path}: {found['name']} was trained on these images, so they measure nothing")
     if not _is_of(found, card=card):
-        raise data.BadData(
+        raise face_set.BadData(
             f"{path} measures {found['name']} {str(found['sha256'])[:12] or '(a CSV)'}, not {card.name} "
             f"{card.sha256[:12]}: evaluate this checkpoint"
         )
@@ -55,10 +55,10 @@ def read_comparison(path: Path, *, card: ModelCard) -> dict[str, Any]:
     """What ml.compare wrote with this model on one side. Raises BadData for anything else, and OSError."""
     found = _read_json(path)
     if not {"production", "candidate", "data", "attributes"} <= found.keys():
-        raise data.BadData(f"{path} is not what ml.compare --json writes")
+        raise face_set.BadData(f"{path} is not what ml.compare --json writes")
     names = [found[side]["name"] for side in ("production", "candidate")]
     if card.name not in names:
-        raise data.BadData(f"{path} compares {names[0]} with {names[1]}, not {card.name}")
+        raise face_set.BadData(f"{path} compares {names[0]} with {names[1]}, not {card.name}")
     return found
 
 
@@ -128,9 +128,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise data.BadData(f"{path} is no JSON: {error}") from error
+        raise face_set.BadData(f"{path} is no JSON: {error}") from error
     if not isinstance(found, dict):
-        raise data.BadData(f"{path} is no report")
+        raise face_set.BadData(f"{path} is no report")
     return found
 
 

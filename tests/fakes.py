@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from ml import labels
-from ml.card import CheckpointError, ModelCard
-from ml.heat import METHODS, Explanation
+from ml.model.card import CheckpointError, ModelCard
+from ml.model.heat_map import METHODS, Explanation
 from ml.requests import AnalyzedFace, Chip, PhotoRequest, PhotoResult
 
 CARD = ModelCard(

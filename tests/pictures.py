@@ -59,3 +59,10 @@ def crowd() -> Image.Image:
     photo.paste(one.rotate(20).resize((300, 300)), (450, 30))
     photo.paste(one.resize((200, 200)), (800, 400))
     return photo
+
+
+def jpeg_of_many_scans(repeats: int, *, side: int = 7070) -> bytes:
+    """A grey progressive JPEG, 207 kB at its usual side, whose last scan comes `repeats` times more."""
+    content = encode(Image.new("L", (side, side), 128), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    return content[:-2] + content[last:-2] * repeats + content[-2:]

@@ -1,5 +1,6 @@
 """A whole site in processes of its own: web, worker, sweeper on a free port, with a data folder of its own."""
 
+import http.client
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,26 @@ class Site:
         if self.process.poll() is not None:
             raise AssertionError(f"the site ended:\n{self.log.read_text()[-3000:]}")
 
+    def serve(self) -> None:
+        """The web server alone: no worker, no supervisor."""
+        prepare = "from django.core.management import call_command as call; call('migrate', verbosity=0)"
+        self.manage("shell", "-v0", "-c", f"{prepare}; call('createcachetable')")
+        self.start_serving()
+        wait_for(self.is_listening, seconds=START_SECONDS, what="the web server does not answer")
+
+    def start_serving(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "manage.py", "serve"]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+
+    def is_listening(self) -> bool:
+        """Whether it answers, be it that people should come by TLS."""
+        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        with suppress(OSError, http.client.HTTPException), closing(asked):
+            asked.request("GET", "/healthz")
+            return asked.getresponse().status < 500
+        return False
+
     def _is_ready_or_dead(self) -> bool:
         return self.is_ready() or (self.process is not None and self.process.poll() is not None)
 
@@ -98,11 +119,11 @@ class Site:
     def make_user(self, name: str = "alice") -> None:
         """A user who accepted the terms, and a token for the calls that follow."""
         code = (
-            "from classifier.models import User; "
-            f"User.objects.create_user('{name}', '{name}@example.org', 'correct horse battery')"
+            "from django.core.management import call_command; from classifier.models import User; "
+            f"User.objects.create_user('{name}', '{name}@example.org', 'correct horse battery'); "
+            f"call_command('createtoken', '{name}')"
         )
-        self.manage("shell", "-c", code)
-        self.token = self.manage("createtoken", name).splitlines()[-1]
+        self.token = self.manage("shell", "-v0", "-c", code).splitlines()[-1]
 
     def call(self, path: str, *, body: bytes | None = None, content_type: str = "application/json") -> Any:
         request = urllib.request.Request(self.url + path, data=body)
@@ -143,6 +164,21 @@ def running_site(folder: Path, **environment: str) -> Iterator[Site]:
         site = Site(folder, **environment)
         try:
             site.start()
+            yield site
+        finally:
+            if site.process and site.process.poll() is None:
+                site.stop()
+
+
+@contextmanager
+def web_server(folder: Path, **environment: str) -> Iterator[Site]:
+    """The web server of a site alone, with a database of its own."""
+    with own_database(os.environ.get("DATABASE_URL", "")) as database_url:
+        if database_url:
+            environment["DATABASE_URL"] = database_url
+        site = Site(folder, **environment)
+        try:
+            site.serve()
             yield site
         finally:
             if site.process and site.process.poll() is None:

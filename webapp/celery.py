@@ -10,7 +10,25 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
-app = Celery("facet")
+
+class Facet(Celery):
+    """Celery, whose senders are impatient: who sends a hint does not wait for a broker that is away."""
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        transport_options = sender_options() | (options.pop("transport_options", None) or {})
+        return super().connection_for_write(url, transport_options=transport_options, **options)
+
+
+app = Facet("facet")
+
+
+def sender_options() -> dict[str, Any]:
+    """Transport options of those who send, beside those that all share: short time limits, no second try."""
+    from django.conf import settings
+
+    from classifier.running import redis_server
+
+    return {"max_retries": 0, "interval_start": 0, **redis_server.client_options()} if settings.REDIS_URL else {}
 
 
 def broker_settings() -> dict[str, Any]:
@@ -56,8 +74,10 @@ def configure(sender: Celery, **_: Any) -> None:
         worker_prefetch_multiplier=1,
         worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker waits for its broker as long as it takes
         task_publish_retry=False,  # an upload never waits for a broker that is down: the sweeper sends it again
         timezone="UTC",
+        beat_scheduler="classifier.running.beat:Scheduler",
         beat_schedule={
             "sweep": {
                 "task": "classifier.tasks.sweep",

@@ -22,13 +22,27 @@ from django.urls import reverse_lazy
 
 
 class NamingEnv(environ.Env):
-    """An environment that names the variable whose value cannot be read."""
+    """An environment in which empty means left out, and which names the variable whose value cannot be read."""
 
-    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **kwargs: Any) -> Any:
+        if default is not self.NOTSET and not self.ENVIRON.get(var, "").strip():
+            return default
         try:
-            return super().get_value(var, *args, **kwargs)
+            return super().get_value(var, cast, default, **kwargs)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} cannot be read: {error}") from None
+
+    def bool(self, var: str, *, default: bool) -> bool:
+        """Yes or no. The library takes whatever it does not know for no, and a typing error would switch TLS off."""
+        word = str(self.get_value(var, str, str(default))).strip().lower()
+        if word not in YES | NO:
+            raise ImproperlyConfigured(f"{var} is {word!r}: write true or false.")
+        return word in YES
+
+    def list(self, var: str, *, default: list[str]) -> list[str]:
+        """Texts between commas, without the spaces around them."""
+        found: str | list[str] = self.get_value(var, str, default)
+        return [entry.strip() for entry in found.split(",") if entry.strip()] if isinstance(found, str) else found
 
     def database(self, var: str, *, default: str) -> dict[str, Any]:
         """A database's address as Django wants it; empty is the default. Errors do not tell it: it has a password."""
@@ -57,6 +71,7 @@ class NamingEnv(environ.Env):
             ) from None
 
 
+YES, NO = {"true", "on", "ok", "yes", "y", "1"}, {"false", "off", "no", "n", "0"}
 DATABASE_ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = NamingEnv()
@@ -91,9 +106,23 @@ def load_secret_key() -> str:
     return path.read_text()
 
 
+def close_database(path: Path) -> None:
+    """Make SQLite's file before SQLite does, for nobody else to read; its side files get the mode of the file."""
+    if path.name == ":memory:" or not path.parent.is_dir():
+        return
+    with contextlib.suppress(OSError):  # another user's file, or a full disk: checks tell
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            if file == path and not file.exists():
+                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            elif file.exists() and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+
+
 DATA_DIR = choose_data_dir()
+SPOOL_DIR = DATA_DIR / "spool"  # what is on its way in lies here and nowhere else
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    SPOOL_DIR.mkdir(exist_ok=True, mode=0o700)
     SECRET_KEY = load_secret_key()
 except OSError as error:
     raise ImproperlyConfigured(
@@ -113,7 +142,7 @@ BEHIND_TLS = env.bool("FACET_TLS", default=SITE_URL.startswith("https://"))
 
 INSTALLED_APPS = [
     "classifier",
-    "django.contrib.admin",
+    "webapp.admin.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -134,17 +163,22 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "classifier.middleware.RequestIdMiddleware",
+    "classifier.middleware.FullDiskMiddleware",
+    "classifier.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "classifier.body_refusals.BodyLimitMiddleware",  # before the next, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "classifier.middleware.PrivateAnswerMiddleware",
+    "classifier.middleware.AttemptsMiddleware",
 ]
 
 ROOT_URLCONF = "webapp.urls"
@@ -179,24 +213,33 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
+    close_database(Path(DATABASES["default"]["NAME"]))
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
+RESERVE_BYTES = env.int("FACET_RESERVE_MB", default=64) * 1024**2  # room set aside for making room on a full disk
+LOW_DISK_BYTES = env.int("FACET_LOW_DISK_MB", default=1024) * 1024**2  # with less free, administrators are warned
+KEEP_UPLOADS_DAYS = env.int("FACET_KEEP_UPLOADS_DAYS", default=90)  # what became of each file; 0 keeps it
+
 REDIS_URL = env("REDIS_URL", default="")
-# Limits are counted where all processes see them: in Redis when it is there, in the database otherwise.
-CACHES = {
-    "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
-        if REDIS_URL
-        else {
-            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-            "LOCATION": "facet_cache",
-            # Limits of sign-in are counted in it: nobody shall wash them out with what pages keep.
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        }
-    )
+# Limits are counted where all processes see them: in Redis when it is there and serves, in the database otherwise.
+DATABASE_CACHE = {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+    "LOCATION": "facet_cache",
+    # Limits of sign-in are counted in it: nobody shall wash them out with what pages keep.
+    "OPTIONS": {"MAX_ENTRIES": 100_000},
 }
+CACHES: dict[str, dict[str, Any]] = {"default": DATABASE_CACHE}
+if REDIS_URL:
+    CACHES = {
+        "default": {
+            "BACKEND": "classifier.running.shared_cache.SharedCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"stand_in": "database"},
+        },
+        "database": DATABASE_CACHE,
+    }
 
 MEDIA_ROOT = DATA_DIR / "media"
 STATIC_URL = "static/"
@@ -218,10 +261,7 @@ STORAGES = {
 # --- People ----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "classifier.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["classifier.accounts.OneDoorBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -235,11 +275,25 @@ FACET_SIGNUP = env("FACET_SIGNUP", default="open")  # open, invite or closed
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "classifier.accounts.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "classifier.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "signup": "classifier.forms.SignupForm",
+    "change_password": "classifier.forms.ChangePasswordForm",
+    "reset_password": "classifier.forms.RequestResetForm",
+    "reset_password_from_key": "classifier.forms.ResetPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env("FACET_EMAIL_VERIFICATION", default="none")
-ACCOUNT_PREVENT_ENUMERATION = True
+# Strict: an address that has an account already is taken once more, unconfirmed, instead of being told.
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+# These are counted by `services.attempts`, which knows the visitor and says how long to wait. `login_failed` stays for
+# the second factor, and `confirm_email` for the mails that confirm an address.
+ACCOUNT_RATE_LIMITS = dict.fromkeys(
+    (
+        *("login", "signup", "reset_password", "reset_password_from_key"),
+        *("change_password", "manage_email", "reauthenticate"),
+    )
+)
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True
@@ -253,8 +307,13 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SESSION_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = BEHIND_TLS
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
-if env.bool("FACET_TRUST_PROXY", default=False):
+# Both bind more than this site, and preloading for years: only who owns the whole domain can want them.
+SECURE_HSTS_PRELOAD = BEHIND_TLS and env.bool("FACET_HSTS_PRELOAD", default=False)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = BEHIND_TLS and env.bool("FACET_HSTS_SUBDOMAINS", default=SECURE_HSTS_PRELOAD)
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # which ask for them
+TRUSTED_PROXIES = env.list("FACET_TRUSTED_PROXIES", default=[])
+TRUST_PROXY = env.bool("FACET_TRUST_PROXY", default=bool(TRUSTED_PROXIES))
+if TRUST_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -282,11 +341,20 @@ MAX_PENDING_PHOTOS = env.int("FACET_MAX_PENDING_PHOTOS", default=100_000)  # bey
 UPLOAD_RATE = env("FACET_UPLOAD_RATE", default="3000/min")  # photos a person sends, by page or API
 EXPLAIN_RATE = env("FACET_EXPLAIN_RATE", default="60/min")  # heat maps a person asks for that are not there yet
 DECODE_PROCESSES = env.int("FACET_DECODE_PROCESSES", default=min(2, os.cpu_count() or 1))
-DECODE_SECONDS = 20
+# Seconds of CPU time: one file, one request with all its files, and a person in the long run.
+DECODE_CPU_SECONDS = env.float("FACET_DECODE_FILE_SECONDS", default=10)
+DECODE_REQUEST_SECONDS = env.float("FACET_DECODE_REQUEST_SECONDS", default=120)
+DECODE_RATE = env("FACET_DECODE_RATE", default="3600/hour")
+DECODE_SECONDS = 6 * DECODE_CPU_SECONDS  # by the clock, for a decoder that hangs without working
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST
-DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2  # form fields, not files
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024**2  # form fields, not files; and any body that brings no photos
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2
 FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_TEMP_DIR = SPOOL_DIR
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "classifier.intake.upload_handler.NamelessFileUploadHandler",
+]
 
 # --- The queue and the worker ----------------------------------------------------------------------------------------
 
@@ -350,9 +418,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "unexpected": {  # 503 is a deliberate answer: not ready, or the queue is full
+        "unexpected": {  # deliberate answers: 503 not ready, or the queue is full; 507 the disk is
             "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", 0) != 503,
+            "callback": lambda record: getattr(record, "status_code", 0) not in (503, 507),
         }
     },
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},

@@ -5,6 +5,9 @@ from django.urls import include, path
 
 from classifier.views import health
 
+handler400 = "classifier.views.failures.bad_request"
+handler500 = "classifier.views.failures.server_error"
+
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.models import User
-from classifier.services import audit
+from classifier.services import audit, deletion
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -40,7 +40,10 @@ class AuditedAdmin(admin.ModelAdmin):
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         record(request, f"{self.opts.verbose_name} deleted", rows=queryset)
-        return super().log_deletions(request, queryset)
+        logged = super().log_deletions(request, queryset)
+        rows = self.model._default_manager.filter(pk__in=[row.pk for row in queryset])
+        deletion.forget_log_entries(rows)  # Django's own log would keep the names of what is gone
+        return logged
 
 
 def record(request: HttpRequest, action: str, *, rows: Iterable[Model], **details: Any) -> None:

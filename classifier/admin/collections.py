@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, link_to, summarise
 from classifier.models import Collection, CollectionShare, Photo, Upload, UploadItem
-from classifier.services import deletion
+from classifier.services import deletion, retention
 
 if TYPE_CHECKING:
 
@@ -99,6 +99,11 @@ class CollectionAdmin(AuditedAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # only its owner can state a purpose and make the declaration
+
+    def save_model(self, request: HttpRequest, obj: Collection, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "retention_days" in form.changed_data and (doomed := retention.foresee([obj]).get(obj.pk)):
+            self.message_user(request, f"With the new days to keep, {doomed}.", messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         counts = {

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
@@ -24,7 +25,7 @@ from django.utils.safestring import SafeString
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, record, summarise
 from classifier.models import AccessToken, Collection, Invitation, Photo, User
 from classifier.models.accounts import REVIEWERS
-from classifier.services import accounts, tokens
+from classifier.services import accounts, attempts, tokens
 from classifier.terms import TERMS_VERSION
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ if TYPE_CHECKING:
         stored_bytes: int
 
 
+class NewPasswordForm(AdminPasswordChangeForm):
+    """Whoever needs a new password from an administrator has lost the old one, perhaps to somebody."""
+
+    def save(self, commit: bool = True) -> User:
+        with transaction.atomic():
+            user: User = super().save(commit)
+            tokens.revoke_all(user, because="password set by an administrator")
+        return user
+
+
 @admin.register(User)
 class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     list_display = (
@@ -46,7 +57,8 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     list_filter = ("is_active", "is_staff", "groups")
     show_full_result_count = False
     search_fields = ("username", "email", "first_name", "last_name", "uid")
-    actions = ("make_reviewers", "end_reviewing", "accept_terms")
+    actions = ("make_reviewers", "end_reviewing", "accept_terms", "lift_limits")
+    change_password_form = NewPasswordForm
     fieldsets = (
         (None, {"fields": ("username", "password", "uid")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -66,6 +78,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         return (
             super()
             .get_queryset(request)
+            .filter(deleting_at=None)
             .annotate(
                 is_in_reviewers=Exists(Group.objects.filter(name=REVIEWERS, user=OuterRef("pk"))),
                 photo_total=Coalesce(Subquery(photos.annotate(n=Count("pk")).values("n")), 0),
@@ -85,21 +98,15 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     @admin.display(description="stored", ordering="stored_bytes")
     def stored(self, user: "ListedUser") -> str:
-        quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
-        return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(quota)}"
+        return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(user.allowed_bytes())}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Nobody gives rights, to himself or others, that go beyond his own."""
         rights = () if request.user.is_superuser else ("is_staff", "is_superuser", "groups", "user_permissions")
         return (*super().get_readonly_fields(request, obj), *rights)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        out_of_reach = obj is not None and obj.is_superuser and not request.user.is_superuser
-        return not out_of_reach and super().has_change_permission(request, obj)
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        out_of_reach = obj is not None and (obj == request.user or (obj.is_superuser and not request.user.is_superuser))
-        return not out_of_reach and super().has_delete_permission(request, obj)
+        return obj != request.user and super().has_delete_permission(request, obj)
 
     def has_rights_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
@@ -132,6 +139,15 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
             record(request, "terms accepted", rows=people, version=TERMS_VERSION)
             for user in people:
                 user.accept_terms(version=TERMS_VERSION, by=request.user.get_username())
+
+    @admin.action(description="Lift the limits on their log-ins", permissions=["change"])
+    def lift_limits(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = list(queryset)
+        with transaction.atomic():
+            record(request, "log-in limits lifted", rows=people)
+            for user in people:
+                attempts.lift_limits(user)
+        self.message_user(request, "They can try to log in again at once.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         counts = {

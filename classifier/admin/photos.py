@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from classifier.admin import looks
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, link_to, record, summarise
 from classifier.admin.faces import describe_guess
-from classifier.models import Collection, Face, Photo, Prediction, State, User
+from classifier.models import FINISHED, Collection, Face, Photo, Prediction, User
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import deletion, rerun
 from classifier.views.photos import send_file
@@ -154,14 +154,13 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         self._queue(request, queryset, verb=rerun.detect_again, action="photo detected again")
 
     def _queue(self, request: HttpRequest, chosen: PhotoQuerySet, *, verb: Any, action: str) -> None:
-        photos = Photo.objects.filter(pk__in=list(chosen.values_list("pk", flat=True)))
-        finished = list(photos.filter(state__in=(State.DONE, State.FAILED)).only("uid"))
+        finished = list(chosen.filter(state__in=FINISHED).select_related(None).only("uid"))
         if not finished:
             self.message_user(request, "These photos are waiting or running already.", messages.WARNING)
             return
-        with transaction.atomic():
-            record(request, action, rows=finished)
-            count = verb(photos)
+        # The log first, in a transaction of its own: it has one writer at a time, and this may take a while.
+        record(request, action, rows=finished)
+        count = verb(chosen)
         text = "1 photo is queued again." if count == 1 else f"{count} photos are queued again."
         self.message_user(request, text, messages.SUCCESS)
 

@@ -10,11 +10,11 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from classifier.services import rates, uploads
+from classifier.services import disk, rates, uploads
 
 logger = logging.getLogger("facet.api")
 
-RETRY_SECONDS = 5  # what a client is told to wait when the fault is ours and passes
+RETRY_SECONDS = 5  # what a client is told to wait for what passes by itself
 # A full quota is 413, since sending the same again cannot help; a full disk is the site's own fault, so 507.
 REFUSAL_STATUS = {
     "no_files": status.HTTP_400_BAD_REQUEST,
@@ -22,6 +22,8 @@ REFUSAL_STATUS = {
     "quota_exceeded": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
     "terms_not_accepted": status.HTTP_409_CONFLICT,
     "collection_gone": status.HTTP_404_NOT_FOUND,
+    "too_many_uploads": status.HTTP_429_TOO_MANY_REQUESTS,
+    "busy": status.HTTP_503_SERVICE_UNAVAILABLE,
     "queue_full": status.HTTP_503_SERVICE_UNAVAILABLE,
     "storage_full": status.HTTP_507_INSUFFICIENT_STORAGE,
 }
@@ -68,7 +70,8 @@ class UploadRefused(ApiError):
         super().__init__(str(refusal))
         self.detail = exceptions.ErrorDetail(str(refusal), code=refusal.code)
         self.status_code = REFUSAL_STATUS.get(refusal.code, status.HTTP_400_BAD_REQUEST)
-        self.wait = RETRY_SECONDS if self.status_code == status.HTTP_503_SERVICE_UNAVAILABLE else None
+        passes = (status.HTTP_429_TOO_MANY_REQUESTS, status.HTTP_503_SERVICE_UNAVAILABLE)
+        self.wait = RETRY_SECONDS if self.status_code in passes else None
 
 
 class Unavailable(ApiError):
@@ -76,6 +79,14 @@ class Unavailable(ApiError):
     default_code = "unavailable"
     default_detail = "The database cannot be reached right now."
     wait = RETRY_SECONDS
+
+
+class StorageFull(ApiError):
+    """Whatever met the full disk."""
+
+    status_code = status.HTTP_507_INSUFFICIENT_STORAGE
+    default_code = "storage_full"
+    default_detail = disk.FULL_SENTENCE
 
 
 class Internal(ApiError):
@@ -91,6 +102,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     if isinstance(known, Internal):
         logger.error("request %s broke", request_id, exc_info=error)
         got_request_exception.send(sender=type(context["view"]), request=request._request)
+    elif isinstance(known, StorageFull):
+        logger.warning("request %s: the disk is full", request_id)
     elif isinstance(known, Unavailable):
         logger.warning("request %s: the database cannot be reached (%s)", request_id, error)
     headers = {}
@@ -119,6 +132,8 @@ def recognise(error: Exception) -> exceptions.APIException:
             return UploadRefused(error)
         case SuspiciousOperation() | UnreadablePostError():
             return exceptions.ParseError("The request is malformed.")
+        case _ if disk.is_full(error):
+            return StorageFull()
         case OperationalError() | InterfaceError():
             return Unavailable()
     return Internal()

@@ -113,6 +113,7 @@ COLLECTION = {
     "attributes": ["race", "gender", "age"],
     "taxonomy": "fairface-7",
     "retention_days": 365,
+    "next_deletion": {"on": "2027-11-23", "photos": 12},
     "is_opened_to_reviewers": False,
     "terms_accepted": True,
     "created_at": "2026-11-22T17:29:00.000000Z",
@@ -186,7 +187,8 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
     507: (
         "The site's disk is full.",
         "storage_full",
-        "The disk of this site is full, so nothing was stored. Its administrator has to make room.",
+        "The disk of this site is full, so nothing was stored. Deleting photos that are no longer needed works all the "
+        "same and makes room; otherwise its administrator has to.",
         {},
     ),
     503: (

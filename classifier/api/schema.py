@@ -46,7 +46,7 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     """The answers an address gives when it cannot do what was asked; those that all give are added."""
     return {
         status: OpenApiResponse(ErrorSerializer, examples.ERRORS[status][0], examples=[_error_example(status)])
-        for status in sorted({*statuses, 401, 429, 503})
+        for status in sorted({*statuses, 401, 429, 503, 507})
     }
 
 
@@ -111,7 +111,7 @@ photo_create = extend_schema(
     responses={
         200: OpenApiResponse(serializers.UploadSerializer, "Nothing of this submission is pending any more."),
         202: OpenApiResponse(serializers.UploadSerializer, "Some photos are pending: ask for them again."),
-        **errors(400, 403, 404, 409, 411, 413, 415, 507),
+        **errors(400, 403, 404, 409, 411, 413, 415),
     },
     examples=[
         example("one accepted, one refused", examples.UPLOAD),

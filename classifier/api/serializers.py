@@ -164,21 +164,34 @@ class PhotoCountsSerializer(serializers.Serializer[Collection]):
         return super().to_representation(self.context["counts"][collection.pk])
 
 
+class NextDeletionSerializer(serializers.Serializer[Any]):
+    on = serializers.DateField(help_text="The day, in UTC.")
+    photos = serializers.IntegerField(help_text="How many photos are deleted on that day.")
+
+
 class CollectionSerializer(serializers.ModelSerializer[Collection]):
-    """A collection, with the `counts` of its context."""
+    """A collection, with the `counts` and `deletions` of its context."""
 
     owner = serializers.CharField(source="owner.username")
     attributes = serializers.ListField(child=serializers.ChoiceField(choices=list(ATTRIBUTES)))
     terms_accepted = serializers.BooleanField(help_text="Photos may be added: its declaration was made.")
+    next_deletion = serializers.SerializerMethodField(
+        help_text="What `retention_days` deletes next; null where photos are kept until somebody deletes them."
+    )
     photos = PhotoCountsSerializer(source="*")
 
     class Meta:
         model = Collection
         fields = [
             *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-            *("is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+            *("next_deletion", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
         ]
         read_only_fields = fields
+
+    @extend_schema_field(NextDeletionSerializer(allow_null=True))
+    def get_next_deletion(self, collection: Collection) -> dict[str, Any] | None:
+        found = self.context["deletions"].get(collection.pk)
+        return NextDeletionSerializer(found).data if found else None
 
 
 # Not blank, and without the characters that no text has.

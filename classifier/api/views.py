@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, schema, serializers, waiting
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
-from classifier.services import collections, deletion, rates, summaries, uploads
+from classifier.services import collections, deletion, rates, retention, seats, summaries, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
@@ -76,18 +76,22 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     def post(self, request: Request) -> Response:
         """202 while any photo of the submission is pending, 200 when all are finished or every file was refused."""
         seconds = parameters.read_wait(request)
+        with seats.take_seat(self.user):
+            upload = self._take_in(request)
+        photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
+        finished = waiting.wait_until_finished(photo_ids, seconds=seconds)
+        body = self._describe_upload(upload)
+        return Response(body, status=status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED)
+
+    def _take_in(self, request: Request) -> Upload:
         files, misplaced = self._read_files(request)
         collection = self._find_collection(request)
         if wait := rates.take_upload(self.user, files=len(files)):
             raise exceptions.Throttled(wait)
         try:
-            upload = uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
+            return uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
         except uploads.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
-        photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
-        finished = waiting.wait_until_finished(photo_ids, seconds=seconds)
-        body = self._describe_upload(upload)
-        return Response(body, status=status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED)
 
     def _read_files(self, request: Request) -> tuple[list[Any], list[tuple[str, Any]]]:
         request.data  # noqa: B018 - reads the body, or raises what is wrong with it
@@ -168,7 +172,8 @@ class CollectionView(ApiView):
         return Collection.objects.visible_to(self.user).select_related("owner")
 
     def describe(self, found: Sequence[Collection]) -> list[dict[str, Any]]:
-        context = {**self.get_serializer_context(), "counts": summaries.count_photos(found)}
+        told = {"counts": summaries.count_photos(found), "deletions": retention.foresee(found)}
+        context = {**self.get_serializer_context(), **told}
         return [self.get_serializer(collection, context=context).data for collection in found]
 
 

@@ -8,12 +8,13 @@ from django.conf import settings
 from django.db import connection
 
 from classifier.models import Photo
+from classifier.services import seats
 
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.02, 0.5  # seconds
 SLEEP_SHARE = 0.1  # sleeps are a tenth of the time waited so far, so an answer comes at most that much late
 LONG_SLEEP = 0.25
 
-_slots = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+_slots = threading.BoundedSemaphore(settings.WEB_THREADS // 2)
 
 
 def wait_until_finished(photo_ids: Collection[int], *, seconds: float) -> bool:
@@ -26,7 +27,12 @@ def wait_until_finished(photo_ids: Collection[int], *, seconds: float) -> bool:
     if seconds <= 0 or not _slots.acquire(blocking=False):
         return False
     try:
-        return _poll(photo_ids, seconds=seconds)
+        if not seats.take_spare_seat():
+            return False
+        try:
+            return _poll(photo_ids, seconds=seconds)
+        finally:
+            seats.leave_seat()
     finally:
         _slots.release()
 

@@ -35,11 +35,14 @@ def main() -> None:
         channel.settimeout(IDLE_SECONDS)
         while request := receive_request(channel):
             wishes, file = request
+            before = used_cpu()
             limit_time(seconds=wishes["seconds"])
+            limit_cpu(seconds=wishes["cpu_seconds"])
             with file:
                 outcome = store_picture(file, wishes=wishes)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            answer(channel, outcome)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            answer(channel, outcome | {"cpu_seconds": used_cpu() - before})
 
 
 def limit_resources(*, memory_bytes: int) -> None:
@@ -51,10 +54,20 @@ def limit_resources(*, memory_bytes: int) -> None:
 
 def limit_time(*, seconds: float) -> None:
     """End this process when one file takes much longer than its parent waits, even if that parent is gone."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cpu_seconds = math.ceil(used.ru_utime + used.ru_stime + seconds + GRACE_SECONDS)
+    cpu_seconds = math.ceil(used_cpu() + seconds + GRACE_SECONDS)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, resource.RLIM_INFINITY))
     signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_SECONDS)
+
+
+def limit_cpu(*, seconds: float) -> None:
+    """Have the kernel end this process, by SIGPROF, when it has worked for so long; waiting for a core is free."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def used_cpu() -> float:
+    """Seconds that this process has worked so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def receive_request(channel: socket.socket) -> tuple[dict[str, Any], IO[bytes]] | None:

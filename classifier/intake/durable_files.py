@@ -33,6 +33,20 @@ def write_files(contents: dict[Path, bytes]) -> None:
         raise
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside its name, flush it, then rename: at any time there is the old one or the new one.
+
+    Raises OSError, and then leaves the old one.
+    """
+    try:
+        _write_and_flush(part_of(path), content)
+        part_of(path).rename(path)
+    except OSError:
+        part_of(path).unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, and flush the names of the new ones."""
     if folder.is_dir():

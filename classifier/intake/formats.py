@@ -29,6 +29,11 @@ _REASONS = {
         "Facet reads JPEG, PNG, WebP, GIF, BMP, AVIF and HEIC; this file is none of these. "
         "Save the photo as JPEG and send that.",
     ),
+    "too_many_parts": (
+        "unsupported",
+        "This file is put together in a way that takes very long to read ({what}; Facet reads up to {most:,}). "
+        "Save the photo anew as JPEG and send that.",
+    ),
     "damaged": (
         "damaged",
         "This file breaks off or is damaged, so its picture cannot be read. Send another copy of it.",
@@ -40,6 +45,15 @@ _REASONS = {
     "too_slow": (
         "damaged",
         "Reading this picture took longer than {seconds:g} s, so Facet gave up. Save it anew and send that.",
+    ),
+    "request_used_up": (
+        "not_read",
+        "Not read: the other files of this upload took all the time that one upload may. Send this file again.",
+    ),
+    "person_used_up": (
+        "not_read",
+        "Not read: your photos took all the time that reading them may take for now. "
+        "Send this file again in {minutes:g} min.",
     ),
 }
 

@@ -26,6 +26,8 @@ from PIL import (
 )
 
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier.intake.parts import MAX_PROFILE_STEPS, check_parts, count_profile_steps
+from ml import photos
 
 JPEG_QUALITY = 92
 MAX_SIDE = 65_500  # pixels; libjpeg writes no more
@@ -69,7 +71,10 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
 
     `max_pixels` bounds width x height x frames, checked before anything is decoded. Raises BadImage.
     """
-    formats = recognise_format(file.read(SIGNATURE_BYTES))
+    content = file.read()
+    formats = recognise_format(content[:SIGNATURE_BYTES])
+    check_parts(content, formats)
+    del content
     file.seek(0)
     with _pixel_limit(max_pixels):
         try:
@@ -145,7 +150,7 @@ def _read_turn(image: Image.Image) -> Image.Transpose | None:
 def _convert_to_srgb(image: Image.Image) -> Image.Image:
     """Eight bits a channel, RGB, sRGB, transparent parts white; nothing but pixels."""
     profile = image.info.get("icc_profile")
-    image = _flatten(_widen(image))
+    image = photos.lay_on_white(photos.to_eight_bits(image))
     if image.mode not in PROFILE_SPACES:
         image = image.convert("RGB")
     if profile:
@@ -153,35 +158,10 @@ def _convert_to_srgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _widen(image: Image.Image) -> Image.Image:
-    """Palettes, single bits and 16 bits a channel -> 8 bits a channel, with alpha where something is transparent."""
-    transparent = image.has_transparency_data
-    if image.mode in ("P", "PA"):
-        return image.convert("RGBA" if transparent else "RGB")
-    if image.mode.startswith("I"):
-        # Pillow cuts values over 255 off, so they are scaled first: 65535 / 257 = 255.
-        return image.point(lambda value: value * (1 / 257)).convert("L")
-    if image.mode == "1":
-        image = image.convert("L")
-    if transparent and image.mode in ("L", "RGB"):
-        return image.convert("LA" if image.mode == "L" else "RGBA")
-    return image
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """Lay what is transparent on white."""
-    if image.mode in ("La", "RGBa"):
-        image = image.convert(image.mode.upper())
-    if image.mode not in ("LA", "RGBA"):
-        return image
-    mode = image.mode[:-1]
-    flat = Image.new(mode, image.size, "white")
-    flat.paste(image.convert(mode), mask=image.getchannel("A"))
-    return flat
-
-
 def _apply_profile(image: Image.Image, *, profile: bytes) -> Image.Image:
     """Convert from the colours of an ICC profile; one that is broken or meant for something else is left aside."""
+    if count_profile_steps(profile) > MAX_PROFILE_STEPS:
+        return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != PROFILE_SPACES[image.mode]:

@@ -2,7 +2,7 @@
 
 A child gets an open file and two paths and hands back sizes; no pixels cross. It knows neither database nor secrets,
 starts when it is first needed, and ends with its parent, whose end of the socket closes then. One that hangs or dies
-is replaced. Threads may call at once; each waits for a free child.
+is replaced. Threads may call at once; the people they work for take the children in turn.
 """
 
 import atexit
@@ -11,12 +11,12 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,9 @@ from typing import IO, Any
 
 from django.conf import settings
 
+from classifier.intake import spool
 from classifier.intake.formats import BadImage
+from classifier.intake.turns import Turns
 
 logger = logging.getLogger("facet.decoding")
 
@@ -34,10 +36,12 @@ START_SECONDS = 30
 STOP_SECONDS = 2
 ATTEMPTS = 2  # children that one file may cost: one may be killed by others, a file that kills two is to blame
 BASE_BYTES = 400 * 1024**2  # address space of a child before it reads anything, libraries included
+RESERVE = 1  # children beyond those that one person may keep busy, for somebody else's photo meanwhile
+OUT_OF_CPU = (-signal.SIGPROF, -signal.SIGXCPU)  # how a child ends that has worked for longer than it may
 BYTES_PER_PIXEL = 20  # a picture in memory takes 4; a conversion holds two or three, and decoders have buffers
 
 # All that a child learns of its parent's environment, and an allocator that gives large pictures back at once.
-INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
+INHERITED = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2), "MALLOC_ARENA_MAX": "2"}
 
 
@@ -51,8 +55,26 @@ class StoredPicture:
     note: str
 
 
+@dataclass(frozen=True)
+class Payer:
+    """In whose turn a file is decoded, and what is told the seconds of CPU time that this took."""
+
+    person: Hashable
+    spend: Callable[[float], object]
+
+
+SITE = Payer("site", lambda _: None)
+
+
 class ChildDied(Exception):
-    """A child closed its socket: a decoder crashed in it, or somebody killed it."""
+    """A child closed its socket: a decoder crashed in it, it used its time up, or somebody killed it.
+
+    `status` is that of its end, as subprocess tells it; None when it does not end.
+    """
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+        super().__init__(f"ended with {status}")
 
 
 class Child:
@@ -61,6 +83,7 @@ class Child:
     def __init__(self, *, memory_bytes: int) -> None:
         self._socket, theirs = socket.socketpair()
         environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | ALLOCATOR
+        environment["TMPDIR"] = str(settings.SPOOL_DIR)
         command = [sys.executable, "-m", "classifier.intake.child", str(memory_bytes)]
         with theirs:
             self._process = subprocess.Popen(command, cwd=ROOT, stdin=theirs.fileno(), env=environment)  # noqa: S603
@@ -78,7 +101,7 @@ class Child:
         try:
             socket.send_fds(self._socket, [json.dumps(wishes).encode()], [descriptor])
         except ConnectionError as error:
-            raise ChildDied from error
+            raise self._tell_end() from error
         return self._receive(seconds=seconds)
 
     def stop(self) -> None:
@@ -107,44 +130,74 @@ class Child:
             try:
                 received = self._socket.recv(65_536)
             except ConnectionError as error:
-                raise ChildDied from error
+                raise self._tell_end() from error
             if not received:
-                raise ChildDied
+                raise self._tell_end()
             answer += received
         content: dict[str, Any] = json.loads(answer)
         return content
 
+    def _tell_end(self) -> ChildDied:
+        try:
+            return ChildDied(self._process.wait(STOP_SECONDS))
+        except subprocess.TimeoutExpired:
+            return ChildDied(None)
+
 
 class DecodingPool:
-    """Up to `size` children with an address space of `memory_bytes` each; safe to call from several threads."""
+    """Children with an address space of `memory_bytes` each; safe to call from several threads.
+
+    One person keeps at most `size` of them busy. There is one more, so that whoever comes meanwhile waits for no file
+    of that person, however slow.
+    """
 
     def __init__(self, *, size: int, memory_bytes: int) -> None:
         self.size = size
         self._memory_bytes = memory_bytes
-        self._free = threading.BoundedSemaphore(size)
+        self._turns = Turns(places=size + RESERVE, most_each=size)
         self._idle: list[Child] = []  # the last one back is the first to go, so that others may rest
         self._children: set[Child] = set()
 
     def store_picture(
-        self, file: IO[bytes], *, image: Path, thumbnail: Path, max_pixels: int, seconds: float
+        self,
+        file: IO[bytes],
+        *,
+        image: Path,
+        thumbnail: Path,
+        max_pixels: int,
+        seconds: float,
+        cpu_seconds: float | None = None,
+        payer: Payer = SITE,
     ) -> StoredPicture:
         """Decode an untrusted file and write it durably as the JPEGs `image` and `thumbnail`.
 
-        Raises BadImage when it is refused and OSError when the disk does not take it; neither leaves a whole file.
+        A child may work for `cpu_seconds` (for as long as `seconds` when left out) and is waited for `seconds`.
+        Raises BadImage when the file is refused and OSError when the disk does not take it; neither leaves a whole
+        file, and both are paid for.
         """
-        wishes = {"image": str(image), "thumbnail": str(thumbnail), "max_pixels": max_pixels, "seconds": seconds}
+        most = seconds if cpu_seconds is None else cpu_seconds
+        paths = {"image": str(image), "thumbnail": str(thumbnail)}
+        wishes = paths | {"max_pixels": max_pixels, "seconds": seconds, "cpu_seconds": most}
         with open_descriptor(file) as descriptor:
             for _ in range(ATTEMPTS):
                 os.lseek(descriptor, 0, os.SEEK_SET)
+                started = monotonic()
                 try:
-                    with self._borrow_child() as child:
+                    with self._borrow_child(payer.person) as child:
+                        started = monotonic()
                         answer = child.ask(wishes, descriptor=descriptor, seconds=seconds)
                 except TimeoutError:
+                    payer.spend(min(seconds, most))
                     logger.warning("photo %s took longer than %s s to decode", image.stem, seconds)
                     raise BadImage("too_slow", seconds=seconds) from None
-                except ChildDied:
+                except ChildDied as died:
+                    payer.spend(min(monotonic() - started, most))
+                    if died.status in OUT_OF_CPU:
+                        logger.warning("photo %s took more than %s s of work to decode", image.stem, most)
+                        raise BadImage("too_slow", seconds=most) from None
                     logger.warning("a decoding process died on photo %s", image.stem)
                 else:
+                    payer.spend(min(answer.pop("cpu_seconds"), most))
                     return read_answer(answer)
         raise BadImage("damaged")
 
@@ -160,9 +213,9 @@ class DecodingPool:
             child.forget()
 
     @contextmanager
-    def _borrow_child(self) -> Iterator[Child]:
+    def _borrow_child(self, person: Hashable) -> Iterator[Child]:
         """A child for one file. After anything but an answer its state is unknown, so it is killed."""
-        with self._free:
+        with self._turns.hold(person):
             child = self._take_child()
             is_whole = False
             try:
@@ -207,7 +260,7 @@ def open_descriptor(file: IO[bytes]) -> Iterator[int]:
     try:
         descriptor = file.fileno()
     except io.UnsupportedOperation:
-        with tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as copy:
+        with spool.open_nameless(settings.SPOOL_DIR) as copy:
             file.seek(0)
             shutil.copyfileobj(file, copy)
             copy.flush()

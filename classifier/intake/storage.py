@@ -4,7 +4,6 @@
 one of its faces. A file whose uid has no row, and any `.part`, was left by a process that died.
 """
 
-import tempfile
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
-from classifier.intake import pool
+from classifier.intake import pool, spool
 from classifier.intake.durable_files import PART_SUFFIX, write_files
 
 
@@ -25,7 +24,7 @@ def file_names(uid: uuid.UUID) -> tuple[str, str]:
     return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
 
 
-def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> pool.StoredPicture:
+def store_photo(file: IO[bytes], *, uid: uuid.UUID, payer: pool.Payer = pool.SITE) -> pool.StoredPicture:
     """Decode an untrusted file and store it durably as the photo `uid`, with its thumbnail.
 
     Raises BadImage when the file is refused, OSError when it cannot be stored (a full disk, say).
@@ -35,9 +34,9 @@ def store_photo(file: IO[bytes], *, uid: uuid.UUID) -> pool.StoredPicture:
         undo.callback(remove_files, *names)  # a child that was killed may leave a part of a file
         if isinstance(default_storage, FileSystemStorage):
             image, thumbnail = (Path(default_storage.path(name)) for name in names)
-            stored = _decode(file, image=image, thumbnail=thumbnail)
+            stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
         else:
-            stored = _store_elsewhere(file, names=names)
+            stored = _store_elsewhere(file, names=names, payer=payer)
         undo.pop_all()
     return stored
 
@@ -47,12 +46,12 @@ def restore_thumbnail(image: str, *, thumbnail: str) -> None:
 
     Raises FileNotFoundError where the photo is gone, BadImage where it is damaged, OSError for a full disk, say.
     """
-    with tempfile.TemporaryDirectory(prefix="facet-") as folder, default_storage.open(image) as file:
-        scratch = Path(folder, "image.jpg")
+    with spool.scratch_folder(settings.SPOOL_DIR) as folder, default_storage.open(image) as file:
+        scratch = folder / "image.jpg"
         if isinstance(default_storage, FileSystemStorage):
             _decode(file, image=scratch, thumbnail=Path(default_storage.path(thumbnail)))
         else:
-            made = Path(folder, "thumbnail.jpg")
+            made = folder / "thumbnail.jpg"
             _decode(file, image=scratch, thumbnail=made)
             with made.open("rb") as content:
                 default_storage.save(thumbnail, File(content))
@@ -81,18 +80,24 @@ def remove_files(*names: str) -> None:
             default_storage.delete(path)
 
 
-def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str]) -> pool.StoredPicture:
+def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer) -> pool.StoredPicture:
     """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
-    with tempfile.TemporaryDirectory(prefix="facet-") as folder:
-        image, thumbnail = Path(folder, "image.jpg"), Path(folder, "thumbnail.jpg")
-        stored = _decode(file, image=image, thumbnail=thumbnail)
+    with spool.scratch_folder(settings.SPOOL_DIR) as folder:
+        image, thumbnail = folder / "image.jpg", folder / "thumbnail.jpg"
+        stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
         for name, path in zip(names, (image, thumbnail), strict=True):
             with path.open("rb") as content:
                 default_storage.save(name, File(content))
     return stored
 
 
-def _decode(file: IO[bytes], *, image: Path, thumbnail: Path) -> pool.StoredPicture:
+def _decode(file: IO[bytes], *, image: Path, thumbnail: Path, payer: pool.Payer = pool.SITE) -> pool.StoredPicture:
     return pool.get_pool().store_picture(
-        file, image=image, thumbnail=thumbnail, max_pixels=settings.MAX_PIXELS, seconds=settings.DECODE_SECONDS
+        file,
+        image=image,
+        thumbnail=thumbnail,
+        max_pixels=settings.MAX_PIXELS,
+        seconds=settings.DECODE_SECONDS,
+        cpu_seconds=settings.DECODE_CPU_SECONDS,
+        payer=payer,
     )

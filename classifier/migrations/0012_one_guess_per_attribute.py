@@ -77,7 +77,7 @@ def fill_columns(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0007_indexes_that_sqlite_uses'),
+        ('classifier', '0010_files_that_are_not_read'),
     ]
 
     operations = [

@@ -2,22 +2,25 @@
 
 from classifier.models.accounts import AccessToken, Invitation, User
 from classifier.models.audit import AuditEvent
+from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
-from classifier.models.leases import MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
+from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
+    "FINISHED",
     "MAX_ATTEMPTS",
     "MAX_LOST",
     "PENDING",
     "AccessToken",
     "AuditEvent",
+    "Chore",
     "Collection",
     "CollectionShare",
     "Explanation",

@@ -4,6 +4,7 @@ import secrets
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils import timezone
@@ -27,9 +28,14 @@ class User(AbstractUser):  # type: ignore[django-manager-missing] # knox's mixin
     quota_bytes = models.BigIntegerField(
         null=True, blank=True, help_text="Bytes of stored photos; empty means the instance's default."
     )
+    deleting_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def is_reviewer(self) -> bool:
         return self.groups.filter(name=REVIEWERS).exists()
+
+    def allowed_bytes(self) -> int:
+        """How much this person may store; 0 is nothing, not the instance's default."""
+        return settings.USER_QUOTA_BYTES if self.quota_bytes is None else self.quota_bytes
 
     def accept_terms(self, *, version: str, by: str) -> None:
         """Record that the terms of use hold for this account: which text, when, and on whose word."""

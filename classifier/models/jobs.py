@@ -19,6 +19,7 @@ class Job(Leased):
         TIMED_OUT = "timed_out", "it took too long"
         WORKER_LOST = "worker_lost", "the worker was lost too often while it had this"
         FILE_MISSING = "file_missing", "the stored photo is missing"
+        DISK_FULL = "disk_full", "the disk was full"
         SWITCHED_OFF = "switched_off", "this was switched off for the collection"
         OTHER_MODEL = "other_model", "the worker has another model by now"
         NO_GRADIENTS = "no_gradients", "an exported model cannot be explained"

@@ -86,6 +86,9 @@ class Photo(Leased):
     device = models.CharField(max_length=40, blank=True)
     timings_ms = models.JSONField(default=dict, blank=True)
     face_count = models.PositiveIntegerField(default=0)
+    detect_anew = models.BooleanField(
+        default=False, editable=False, help_text="The next look finds faces anew; those it had are retired by then."
+    )
     deleting_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -108,6 +111,8 @@ class Photo(Leased):
             models.Index(fields=["owner", "-received_at", "-id"], name="photo_newest"),
             models.Index(fields=["collection", "state", "-received_at", "-id"], name="photo_gallery_of_state"),
             models.Index("collection", "queued_at", condition=Q(state=State.QUEUED), name="photo_run"),
+            # Every sweep asks for begun deletions: nearly always there are none.
+            models.Index("deleting_at", condition=Q(deleting_at__isnull=False), name="photo_deletions"),
         ]
 
     def __str__(self) -> str:
@@ -125,6 +130,7 @@ class UploadItem(models.Model):
         TOO_MANY_PIXELS = "too_many_pixels", "too many pixels"
         UNSUPPORTED = "unsupported", "not a format Facet reads"
         DAMAGED = "damaged", "does not decode"
+        NOT_READ = "not_read", "not read yet, send it again"
 
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField(help_text="Place in the submission, from 1.")

@@ -51,6 +51,7 @@ class Child:
     name: str
     command: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
+    longest_delay: float = LONGEST_DELAY_SECONDS
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     start_at: float = 0.0
@@ -79,7 +80,7 @@ class Child:
         self.delay = FIRST_DELAY_SECONDS if lived > HEALTHY_AFTER_SECONDS else self.delay
         logger.warning("%s ended with %d after %.0f s; starting again in %.0f s", self.name, code, lived, self.delay)
         self.process, self.start_at = None, monotonic() + self.delay
-        self.delay = min(2 * self.delay, LONGEST_DELAY_SECONDS)
+        self.delay = min(2 * self.delay, self.longest_delay)
 
     def terminate(self) -> None:
         if self.process and self.process.poll() is None:

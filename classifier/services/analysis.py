@@ -8,7 +8,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
+from django.utils import timezone
 
 from classifier import inference
 from classifier.models import Collection, Face, ModelVersion, Photo
@@ -57,7 +58,21 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
         if result.error:
             Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)
         else:
-            store_result(look.photo, result=result, known=look.faces, token=token, version=version)
+            _store_or_fail(look, result=result, token=token, version=version)
+
+
+def _store_or_fail(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
+    """Store one photo of a batch. What the database refuses counts against this photo and stops no other."""
+    try:
+        store_result(look.photo, result=result, known=look.faces, token=token, version=version)
+    except (DatabaseError, InterfaceError):
+        logger.exception("the result of photo %s could not be stored", look.photo.uid)
+        close_old_connections()  # a broken one would fail the others too
+        try:
+            Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)
+        except (DatabaseError, InterfaceError):
+            logger.warning("photo %s waits until its lease is over: the database cannot be reached", look.photo.uid)
+            close_old_connections()
 
 
 @dataclass(frozen=True)
@@ -87,15 +102,15 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             continue
         known = faces[photo.pk]
         request = inference.build_request(
-            content, faces=_counted(known), attributes=attributes.get(photo.collection_id, ())
+            content, faces=_reused(photo, known), attributes=attributes.get(photo.collection_id, ())
         )
         looks.append(_Look(photo, request, known))
     return looks
 
 
-def _counted(faces: Sequence[Face]) -> list[Face]:
-    """As `FaceQuerySet.counted`."""
-    return [face for face in faces if face.retired_at is None]
+def _reused(photo: Photo, known: Sequence[Face]) -> list[Face]:
+    """The faces that are asked about again: those that count, unless faces are to be found anew."""
+    return [] if photo.detect_anew else [face for face in known if face.retired_at is None]
 
 
 def store_result(
@@ -116,12 +131,15 @@ def store_result(
             model_version=version,
             device=pipeline.device,
             timings_ms={stage: round(ms, 1) for stage, ms in result.timings_ms.items()},
+            detect_anew=False,
         )
         if not still_mine:
             logger.warning("photo %s was finished elsewhere; this result is dropped", photo.uid)
             return False
-        faces = _counted(known)
+        faces = _reused(photo, known)
         is_new = not faces
+        if photo.detect_anew:
+            photo.faces.counted().update(retired_at=timezone.now())
         if is_new:
             first = known[-1].number + 1 if known else 1
             faces = Face.objects.bulk_create(_new_faces(photo, result, first=first, detector=pipeline.detector_version))

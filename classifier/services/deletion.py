@@ -1,56 +1,135 @@
 """Deletion that survives being killed: mark, remove files, remove rows. Every step can be repeated.
 
 Marked rows are seen by nobody any more, and the mark takes the photo from a worker that has it: what that worker
-finds is dropped. Whatever was begun, `finish_deletions` completes.
+finds is dropped. Names go with the mark: where a file resists, its path is all that is kept, until it is gone.
+Whatever was begun, `finish_deletions` completes. On a full disk a deletion has the reserve (see `services.disk`).
 """
 
 import logging
 from datetime import datetime
+from typing import Any
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.db.models import CharField, F, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from classifier.intake import storage
-from classifier.models import Collection, Explanation, Photo
+from classifier.models import Collection, Explanation, Photo, Upload, UploadItem, User
 from classifier.models.photos import PhotoQuerySet
+from classifier.services import disk
 
 logger = logging.getLogger("facet.deletion")
 
 BATCH_PHOTOS = 100  # photos whose files and rows go in one transaction: short enough to let others write in between
+BATCH_UPLOADS = 100
+MARKED_AT_ONCE = 1000  # of a collection, which nobody sees any more: little for the database's log to hold
+
+_told: set[object] = set()  # photos whose files resist: each is told once by a process, not at every sweep
 
 
 def delete_photos(photos: PhotoQuerySet) -> int:
     """Delete photos with their files, faces and predictions; the number of photos, which nobody sees from now on."""
     now = timezone.now()
-    collections = photos.collection_keys()
-    count = _mark_photos(photos, at=now)
-    Collection.objects.note_change(collections)
-    _finish_photos(Photo.objects.filter(deleting_at=now))
+    count = mark_photos(photos, at=now)
+    finish_photos(at=now)
     return count
 
 
+@disk.may_use_reserve
+def mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
+    """Take photos out of everybody's sight, with their names wherever these stand; the number of them."""
+    with transaction.atomic():
+        collections = photos.collection_keys()
+        count = _mark_photos(photos, at=at)
+        if count:
+            _forget_names(Photo.objects.filter(deleting_at=at))
+            Collection.objects.note_change(collections)
+    return count
+
+
+@disk.may_use_reserve
+def finish_photos(*, at: datetime) -> int:
+    """Remove what was marked at a moment; the number of photos that are gone."""
+    return _finish_photos(Photo.objects.filter(deleting_at=at))
+
+
+@disk.may_use_reserve
 def delete_collection(collection: Collection) -> None:
     """Delete a collection with all its photos and uploads. An Inbox comes back empty at its next use."""
-    Collection.objects.filter(pk=collection.pk).update(deleting_at=timezone.now(), is_inbox=False)
+    with transaction.atomic():
+        mark_collections(Collection.objects.filter(pk=collection.pk))
     _finish_collection(collection)
+
+
+def mark_collections(collections: QuerySet[Collection]) -> None:
+    """Take collections out of everybody's sight, with what people wrote about them. Call it inside a transaction."""
+    forget_log_entries(collections)
+    collections.update(deleting_at=timezone.now(), is_inbox=False, name="", purpose="")
 
 
 def finish_deletions() -> int:
     """Complete every deletion that was begun; the number of photos and collections that went."""
-    count = _finish_photos(Photo.objects.exclude(deleting_at=None))
-    for collection in Collection.objects.exclude(deleting_at=None):
+    begun = any(
+        rows.filter(deleting_at__isnull=False).exists() for rows in (Photo.objects, Collection.objects, User.objects)
+    )
+    return _finish_begun() if begun else 0  # a sweep with nothing to delete leaves the reserve alone
+
+
+@disk.may_use_reserve
+def _finish_begun() -> int:
+    count = _finish_photos(Photo.objects.filter(deleting_at__isnull=False))
+    for collection in Collection.objects.filter(deleting_at__isnull=False):
         count += _finish_collection(collection)
+    for user in User.objects.filter(deleting_at__isnull=False):
+        finish_account(user)
     return count
+
+
+def finish_account(user: User) -> bool:
+    """Remove the row of an account under deletion, once no file needs it any more; whether it is gone."""
+    for collection in Collection.objects.filter(owner=user):
+        _finish_collection(collection)
+    if Photo.objects.filter(owner=user).exists():
+        return False
+    User.objects.filter(pk=user.pk).delete()
+    return True
+
+
+@disk.may_use_reserve
+def delete_uploads(uploads: QuerySet[Upload]) -> int:
+    """Remove what became of each file, batch by batch; the photos stay. The number of uploads."""
+    count = 0
+    while keys := list(uploads.order_by("pk").values_list("pk", flat=True)[:BATCH_UPLOADS]):
+        with transaction.atomic():
+            count += Upload.objects.filter(pk__in=keys).delete()[1].get(Upload._meta.label, 0)
+    return count
+
+
+def forget_log_entries(rows: QuerySet[Any]) -> None:
+    """The log of the administration names what it is about: of these rows it does not any more."""
+    about = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(rows.model))
+    about.filter(object_id__in=rows.order_by().values(key=Cast("pk", TextField()))).update(object_repr="deleted")
 
 
 def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
     # Without its token a worker can neither renew nor finish, so it leaves nothing behind.
-    return photos.update(deleting_at=at, token=None, lease_until=None)
+    return photos.update(deleting_at=at, token=None, lease_until=None, name="", note="")
+
+
+def _forget_names(photos: PhotoQuerySet) -> None:
+    """Names of photos elsewhere: as they were sent, and in what a duplicate was told."""
+    UploadItem.objects.filter(photo__in=photos.order_by()).update(name="", message="")
 
 
 def _finish_collection(collection: Collection) -> int:
-    now = timezone.now()
-    _mark_photos(collection.photos.filter(deleting_at=None), at=now)
+    delete_uploads(Upload.objects.filter(collection=collection))
+    unmarked = Photo.objects.filter(collection=collection, deleting_at=None).order_by("pk")
+    while keys := list(unmarked.values_list("pk", flat=True)[:MARKED_AT_ONCE]):
+        with transaction.atomic():
+            _mark_photos(Photo.objects.filter(pk__in=keys), at=timezone.now())
     count = _finish_photos(collection.photos.all())
     if collection.photos.exists():
         return count  # a file could not be removed: the sweeper tries again
@@ -68,17 +147,34 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
             if not batch:
                 return count
             maps = _heat_names([row[0] for row in batch])
-            gone = []
+            gone, resisting = [], []
             for pk, uid, image, thumbnail in batch:
                 try:
                     storage.remove_files(image, thumbnail, *maps.get(pk, ()))
-                except OSError:
-                    logger.exception("files of photo %s cannot be removed; trying again later", uid)
+                except OSError as error:
+                    _tell_once(uid, error=error)
+                    resisting.append(pk)
                 else:
                     gone.append(pk)
+            _forget_names(Photo.objects.filter(pk__in=gone))
             _, removed = Photo.objects.filter(pk__in=gone).delete()
+            _release_hashes(resisting)
         count += removed.get(Photo._meta.label, 0)
+        if len(batch) < BATCH_PHOTOS:
+            return count
         last = batch[-1][0]
+
+
+def _release_hashes(photos: list[int]) -> None:
+    """A photo that is only a path by now must not keep the same bytes from being sent again."""
+    if photos:
+        Photo.objects.filter(pk__in=photos).update(sha256=Cast(F("uid"), CharField()))
+
+
+def _tell_once(uid: object, *, error: OSError) -> None:
+    if uid not in _told:
+        _told.add(uid)
+        logger.warning("files of photo %s cannot be removed (%s); every sweep tries again", uid, error.strerror)
 
 
 def _heat_names(photos: list[int]) -> dict[int, list[str]]:

@@ -1,5 +1,6 @@
 """Looks an instance over: files without rows, rows without files, work that is stuck. Says what to do about each."""
 
+import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,18 +9,19 @@ from itertools import islice
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.utils import timezone
 
 from classifier import tasks
-from classifier.intake import storage
+from classifier.intake import spool, storage
 from classifier.intake.formats import BadImage
-from classifier.models import Collection, Explanation, Job, LeasedQuerySet, Photo, State, WorkerHeartbeat
-from classifier.services import deletion, registry, workers
+from classifier.models import Collection, Explanation, Job, LeasedQuerySet, Photo, State, User, WorkerHeartbeat
+from classifier.services import deletion, disk, registry, retention, workers
 
 FOLDERS = ("photos", "thumbnails", "heat")
 ORPHAN_AFTER = timedelta(hours=1)  # an upload that is under way has stored its files but not yet its rows
 DELETION_AFTER = timedelta(minutes=5)  # the sweeper completes deletions long before
+OVERDUE_AFTER = timedelta(days=1)  # a photo goes on its day; a site that was down that day begins with it
 LEASES_TO_WAIT = 2  # a lease that ran out is taken over by the next worker; after two nobody does
 ROWS_AT_ONCE = 500
 
@@ -95,10 +97,11 @@ def find_abandoned_jobs() -> Finding | None:
 
 def find_begun_deletions() -> Finding | None:
     begun = Q(deleting_at__lt=timezone.now() - DELETION_AFTER)
-    subjects = (
-        *(f"collection {uid}" for uid in Collection.objects.filter(begun).values_list("uid", flat=True)),
-        *(f"photo {uid}" for uid in Photo.objects.filter(begun).values_list("uid", flat=True)),
+    accounts, collections, photos = (
+        model._default_manager.filter(begun).order_by().values_list(Value(model._meta.model_name), "uid")
+        for model in (User, Collection, Photo)
     )
+    subjects = tuple(f"{kind} {uid}" for kind, uid in accounts.union(collections, photos, all=True))
     if not subjects:
         return None
     return Finding(
@@ -106,6 +109,33 @@ def find_begun_deletions() -> Finding | None:
         subjects,
         "With --fix they are finished. If they come back, the files cannot be removed: look at their permissions.",
         remedy=deletion.finish_deletions,
+    )
+
+
+def find_overdue_photos() -> Finding | None:
+    subjects = tuple(
+        f"collection {collection.uid}: {count}"
+        for collection in Collection.objects.exclude(retention_days=None).filter(deleting_at=None)
+        if (count := retention.overdue_photos(collection, since=OVERDUE_AFTER).count())
+    )
+    if not subjects:
+        return None
+    return Finding(
+        "Photos are kept longer than their collections promise.",
+        subjects,
+        "With --fix they are deleted. If they come back, nothing sweeps: see that the site or Celery's beat runs.",
+        remedy=_delete_overdue,
+    )
+
+
+def find_full_disk() -> Finding | None:
+    room = disk.measure()
+    if not room.is_low:
+        return None
+    return Finding(
+        "The disk is full: nothing can be added." if room.is_full else "The disk is nearly full.",
+        (f"{room.usable_bytes // 1024**2} MB are left for photos",),
+        "Make room: delete what is no longer needed (that works all the same), or give the data folder a larger disk.",
     )
 
 
@@ -144,6 +174,18 @@ def find_orphan_files() -> Finding | None:
     )
 
 
+def find_left_over_uploads() -> Finding | None:
+    left_over = tuple(path.name for path in spool.find_left_over(settings.SPOOL_DIR))
+    if not left_over:
+        return None
+    return Finding(
+        f"{_count(left_over, 'file or folder')} left in the spool by an upload whose process died.",
+        left_over,
+        "With --fix they are removed; so they are whenever the web server starts.",
+        remedy=lambda: spool.sweep(settings.SPOOL_DIR),
+    )
+
+
 def queue_again(abandoned: LeasedQuerySet) -> int:
     """Queue rows whose worker is gone, counting the loss, so that each is next tried alone; the number of them."""
     count = abandoned.update(state=State.QUEUED, token=None, lease_until=None, started_at=None, lost=F("lost") + 1)
@@ -172,9 +214,12 @@ LOOKS = (
     find_abandoned_photos,
     find_abandoned_jobs,
     find_begun_deletions,
+    find_overdue_photos,
+    find_full_disk,
     find_missing_files,
     find_missing_thumbnails,
     find_orphan_files,
+    find_left_over_uploads,
 )
 
 
@@ -201,6 +246,12 @@ def _abandoned_jobs() -> LeasedQuerySet:
 def _ran_out() -> Q:
     long_ago = timezone.now() - timedelta(seconds=LEASES_TO_WAIT * settings.LEASE_SECONDS)
     return Q(state=State.RUNNING) & (Q(lease_until__lt=long_ago) | Q(lease_until=None))
+
+
+def _delete_overdue() -> int:
+    before = Photo.objects.count()
+    retention.delete_overdue(until=math.inf)
+    return before - Photo.objects.count()
 
 
 def _call_workers(count: int) -> int:

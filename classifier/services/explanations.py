@@ -21,6 +21,7 @@ REASONS: dict[str, str] = {
     Job.Code.TIMED_OUT: "This took too long, so the worker gave up.",
     Job.Code.WORKER_LOST: "The worker stopped again and again while it worked on this.",
     Job.Code.FILE_MISSING: "The stored photo is missing, so there is nothing to look at.",
+    Job.Code.DISK_FULL: "The disk of this site is full, so the answer could not be kept. Ask again once there is room.",
     Job.Code.SWITCHED_OFF: "This attribute is switched off for the collection.",
     Job.Code.OTHER_MODEL: "The model that made this guess is not loaded any more. Run the photo again to have the "
     "guess of the present one, then ask again.",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from classifier.models import Job
-from classifier.services import explaining, leases
+from classifier.services import disk, explaining, leases
 
 logger = logging.getLogger("facet.jobs")
 
@@ -29,8 +29,11 @@ def run_once() -> int:
     with leases.keep_lease(Job.objects.all(), token=token, alone=True):
         try:
             DOERS[job.kind](job, token=token)
-        except Exception:  # whatever broke fails this job; the worker goes on with the next
+        except Exception as error:  # whatever broke fails this job; the worker goes on with the next
             logger.exception("job %s broke", job.uid)
-            Job.objects.fail_attempt(pk=job.pk, token=token, code=Job.Code.CRASHED)
+            if disk.is_full(error):
+                Job.objects.fail(pk=job.pk, token=token, code=Job.Code.DISK_FULL)
+            else:
+                Job.objects.fail_attempt(pk=job.pk, token=token, code=Job.Code.CRASHED)
     logger.info("%s took %.0f ms", job, 1000 * (monotonic() - started))
     return 1

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from time import monotonic
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from classifier.models import LeasedQuerySet
 
 logger = logging.getLogger("facet.leases")
 
 RENEWALS_PER_LEASE = 3
+RETRY_SECONDS = 1.0  # after a renewal that failed: there is time for a few more before the lease is over
 HANGS_AFTER_LEASES = 5  # work that takes longer than this many leases is taken to hang
 
 
@@ -52,18 +53,29 @@ def _renew_until(
     on_hang: Callable[[], None],
 ) -> None:
     deadline = monotonic() + HANGS_AFTER_LEASES * settings.LEASE_SECONDS
+    between = pause = settings.LEASE_SECONDS / RENEWALS_PER_LEASE
     try:
-        while not finished.wait(settings.LEASE_SECONDS / RENEWALS_PER_LEASE):
+        while not finished.wait(pause):
             if monotonic() > deadline:
                 logger.error("work under lease %s hangs; giving up", token)
                 if alone:
-                    for pk in rows.filter(token=token).values_list("pk", flat=True):
-                        rows.fail_attempt(pk=pk, token=token, code="timed_out")
+                    _fail_hanging(rows, token=token)
                 on_hang()
                 return
             try:
                 rows.renew(token=token)
-            except DatabaseError:
+                pause = between
+            except (DatabaseError, InterfaceError):
                 logger.warning("lease %s could not be renewed; trying again", token)
+                connection.close()  # a broken one stays broken: the next query opens another
+                pause = min(RETRY_SECONDS, between)
     finally:
         connection.close()
+
+
+def _fail_hanging(rows: LeasedQuerySet, *, token: uuid.UUID) -> None:
+    try:
+        for pk in rows.filter(token=token).values_list("pk", flat=True):
+            rows.fail_attempt(pk=pk, token=token, code="timed_out")
+    except (DatabaseError, InterfaceError):
+        logger.warning("the attempt under lease %s could not be counted", token)

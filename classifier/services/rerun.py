@@ -1,13 +1,12 @@
-"""Photos that are analysed once more."""
+"""Photos that are analysed once more. Both go batch by batch: not to be called inside a transaction."""
+
+from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from classifier import tasks
-from classifier.models import Collection, Face, State
+from classifier.models import Collection
 from classifier.models.photos import PhotoQuerySet
-
-FINISHED = (State.DONE, State.FAILED)
 
 
 def run_again(photos: PhotoQuerySet) -> int:
@@ -15,22 +14,21 @@ def run_again(photos: PhotoQuerySet) -> int:
 
     Returns how many were queued: photos that are waiting or running already are left alone.
     """
-    collections = photos.collection_keys()
-    with transaction.atomic():
-        count = photos.restart()
-        transaction.on_commit(tasks.wake_workers)
-    Collection.objects.note_change(collections)
-    return count
+    return _restart(photos)
 
 
 def detect_again(photos: PhotoQuerySet) -> int:
-    """Look for faces anew: the old ones are kept with their reviews but retired. Returns how many were queued."""
+    """Look for faces anew. Returns how many were queued.
+
+    The old faces are kept with their reviews, and counted until the new look succeeded: then they are retired.
+    """
+    return _restart(photos, detect_anew=True)
+
+
+def _restart(photos: PhotoQuerySet, **values: Any) -> int:
     collections = photos.collection_keys()
-    with transaction.atomic():
-        finished = photos.filter(state__in=FINISHED)
-        ids = list(finished.values_list("pk", flat=True))
-        Face.objects.filter(photo_id__in=ids, retired_at=None).update(retired_at=timezone.now())
-        count = photos.model.objects.filter(pk__in=ids).restart()
+    try:
+        return photos.restart(**values)
+    finally:  # what was queued before it broke off is queued
+        Collection.objects.note_change(collections)
         transaction.on_commit(tasks.wake_workers)
-    Collection.objects.note_change(collections)
-    return count

@@ -3,11 +3,12 @@
 import logging
 from datetime import timedelta
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from classifier.models import AccessToken, User
+from classifier.services import audit
 
 logger = logging.getLogger("facet.tokens")
 
@@ -28,6 +29,16 @@ def create_token(
 def revoke_token(token: AccessToken) -> None:
     """From now on requests with this token answer 401, and it is no longer listed."""
     token.delete()
+
+
+def revoke_all(user: User, *, because: str, by: User | None = None) -> int:
+    """Take back every token of somebody, and write down why and, if it is known, by whom; how many there were."""
+    with transaction.atomic():
+        count, _ = AccessToken.objects.filter(user=user).delete()
+        if count:
+            details = {"because": because, "count": count}
+            audit.record("access tokens revoked", actor=by, target=f"user {user.uid}", details=details)
+    return count
 
 
 def note_use(token: AccessToken) -> bool:

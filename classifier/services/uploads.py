@@ -4,7 +4,6 @@ Files are stored first and durably, then all rows appear in one transaction: a p
 files without rows, which `manage.py doctor` finds, and never a row without its file.
 """
 
-import errno
 import hashlib
 import logging
 import uuid
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Sum
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
@@ -24,7 +23,7 @@ from classifier import tasks
 from classifier.intake import storage
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
-from classifier.services import deletion
+from classifier.services import decoding, deletion, disk
 
 logger = logging.getLogger("facet.uploads")
 
@@ -73,7 +72,7 @@ class QuotaExceeded(UploadRefused):
 
 class StorageFull(UploadRefused):
     code = "storage_full"
-    sentence = "The disk of this site is full, so nothing was stored. Its administrator has to make room."
+    sentence = disk.FULL_SENTENCE
 
 
 class CollectionGone(UploadRefused):
@@ -106,21 +105,28 @@ def submit_photos(
     """
     turned_away = [_turn_away(file, field=field) for field, file in misplaced]
     _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
+    if not disk.has_room(for_bytes=sum(file.size or 0 for file in files)):
+        raise StorageFull
+    budget = decoding.Budget(user)
     received = [*map(_look_at, files), *turned_away]
     with ExitStack() as undo:
-        undo.callback(_remove_files, received)
+        undo.callback(_remove_rowless_files, received)
         try:
             upload = None
             while upload is None:
-                _store_files(_choose_fresh(received, collection=collection), user=user, collection=collection)
+                fresh = _choose_fresh(received, collection=collection)
+                _store_files(fresh, user=user, collection=collection, budget=budget)
                 upload = _create_rows(received, user=user, collection=collection)
         except (OSError, DatabaseError) as error:
-            if _is_full_disk(error):
+            if disk.is_full(error):
                 raise StorageFull from error
             raise
         undo.pop_all()
     # A photo without a key has no row: the same one came in through another submission meanwhile.
     _remove_files(file for file in received if file.photo and file.photo.pk is None)
+    # Told only now that nothing is undone any more: whatever happens to the hint, what is committed stays.
+    if any(file.photo and file.photo.pk for file in received):
+        transaction.on_commit(tasks.wake_workers)
     return upload
 
 
@@ -188,13 +194,17 @@ def _choose_fresh(received: Iterable[ReceivedFile], *, collection: Collection) -
     return [file for file in first.values() if not (file.refused or file.photo or file.sha256 in known)]
 
 
-def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Collection) -> None:
-    """Decode and store, as many at once as there are decoding processes. These threads leave the database alone."""
+def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Collection, budget: decoding.Budget) -> None:
+    """Decode and store, as many at once as there are decoding processes. These threads leave the database alone.
+
+    When the budget is used up, the files that have not begun are refused as not read.
+    """
 
     def store(file: ReceivedFile) -> None:
         uid = uuid.uuid4()
         try:
-            stored = storage.store_photo(file.file, uid=uid)
+            budget.check()
+            stored = storage.store_photo(file.file, uid=uid, payer=budget.payer)
         except BadImage as refused:
             file.refused = refused
             return
@@ -213,9 +223,13 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
             thumbnail=thumbnail,
         )
 
-    with ThreadPoolExecutor(settings.DECODE_PROCESSES, thread_name_prefix="decode") as threads:
-        for _ in threads.map(store, files):
-            pass  # an error of the disk is raised here, and what has not begun by then never does
+    try:
+        with ThreadPoolExecutor(settings.DECODE_PROCESSES, thread_name_prefix="decode") as threads:
+            # An error of the disk is raised here, and what has not begun by then never does.
+            for _ in threads.map(store, files):
+                budget.settle(at_least=decoding.SETTLE_SECONDS)
+    finally:
+        budget.settle()
 
 
 def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Collection) -> Upload | None:
@@ -244,8 +258,6 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
             _build_item(file, number=number, upload=upload, photos=photos, refusals=refusals)
             for number, file in enumerate(received, start=1)
         )
-        if fresh:
-            transaction.on_commit(tasks.wake_workers)
     logger.info("upload %s: %d of %d files accepted", upload.uid, len(fresh), len(received))
     return upload
 
@@ -279,24 +291,31 @@ def _build_item(
     return item
 
 
+def _remove_rowless_files(received: Sequence[ReceivedFile]) -> None:
+    """Take back what was stored for rows that are not there.
+
+    An error may also come after the commit (its answer was lost on the way), so the database is asked. Where it cannot
+    be, the files stay: `manage.py doctor` finds those without a row, but nothing brings back a file.
+    """
+    uids = [file.photo.uid for file in received if file.photo]
+    try:
+        kept = set(Photo.objects.filter(uid__in=uids).values_list("uid", flat=True))
+    except (DatabaseError, InterfaceError):
+        logger.warning("whether %d stored files have rows cannot be told; they stay", len(uids))
+        return
+    _remove_files(file for file in received if file.photo and file.photo.uid not in kept)
+
+
 def _remove_files(received: Iterable[ReceivedFile]) -> None:
     for file in received:
         if file.photo:
-            storage.remove_files(*storage.file_names(file.photo.uid))
+            try:
+                storage.remove_files(*storage.file_names(file.photo.uid))
+            except OSError:
+                logger.exception("files of photo %s, which has no row, cannot be removed", file.photo.uid)
 
 
 def _check_quota(user: User, *, added_bytes: int) -> None:
-    quota = settings.USER_QUOTA_BYTES if user.quota_bytes is None else user.quota_bytes
     kept = user.photos.filter(deleting_at=None).aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
-    if added_bytes and kept + added_bytes > quota:
+    if added_bytes and kept + added_bytes > user.allowed_bytes():
         raise QuotaExceeded
-
-
-def _is_full_disk(error: Exception) -> bool:
-    """Whether the file system or the database said that there is no room."""
-    cause = error.__cause__
-    return (
-        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        or getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL"
-        or getattr(cause, "sqlstate", "") == "53100"  # PostgreSQL: disk_full
-    )

@@ -20,6 +20,7 @@ register = template.Library()
 NBSP = "\N{NO-BREAK SPACE}"
 # Variance of the Laplacian of the chip, from which on a face is called so.
 SHARP_FROM, SOFT_FROM = 60.0, 20.0
+SECONDS_TOLD = 90  # longer waits are told in minutes
 # Labels and taxonomies as people say them, of all attributes.
 WORDS = {word: said for attribute in ATTRIBUTES.values() for word, said in attribute.words.items()}
 
@@ -44,6 +45,13 @@ def percent(fraction: float | None) -> str:
     if 0.995 <= fraction < 1:
         return f">99{NBSP}%"
     return f"{fraction * 100:.0f}{NBSP}%"
+
+
+@register.filter
+def waiting_time(seconds: int) -> str:
+    """How long somebody has to wait, never told too short: 1 second, 45 seconds, 3 minutes."""
+    count, unit = (seconds, "second") if seconds <= SECONDS_TOLD else (-(-seconds // 60), "minute")
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
 @register.filter

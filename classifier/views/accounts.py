@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Sum
 from django.http import HttpResponse
@@ -25,7 +24,7 @@ def account_detail(request: UserRequest) -> HttpResponse:
     stored = Photo.objects.owned_by(user).aggregate(bytes=Sum("stored_bytes"))["bytes"] or 0
     context = {
         "stored_bytes": stored,
-        "quota_bytes": user.quota_bytes or settings.USER_QUOTA_BYTES,
+        "quota_bytes": user.allowed_bytes(),
         "terms": TERMS_OF_USE,
         "token_count": AccessToken.objects.filter(user=user).count(),
     }

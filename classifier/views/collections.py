@@ -12,9 +12,9 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods
 
 from classifier.filters import SORTS, PhotoFilter
-from classifier.forms import CollectionForm, NewCollectionForm, UploadForm
+from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.models import Collection, Photo
-from classifier.services import collections, deletion, paging, summaries
+from classifier.services import collections, deletion, paging, retention, summaries
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
 from ml.labels import TAXONOMIES, attribute_of
@@ -45,12 +45,15 @@ def create(request: UserRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
-    form = CollectionForm(request.POST or None, instance=collection)
+    form = ChangeCollectionForm(request.POST or None, instance=collection)
+    doomed = None
     if request.method == "POST" and form.is_valid():
-        collections.change_collection(collection, actor=request.user, **form.values())
-        messages.success(request, "Saved.")
-        return redirect("collection-detail", uid=uid)
-    return render(request, "collections/form.html", {"form": form, "collection": collection})
+        doomed = form.foresee()
+        if not form.asks_first(doomed):
+            collections.change_collection(collection, actor=request.user, **form.values())
+            messages.success(request, f"Saved. With the new days to keep, {doomed}." if doomed else "Saved.")
+            return redirect("collection-detail", uid=uid)
+    return render(request, "collections/form.html", {"form": form, "collection": collection, "doomed": doomed})
 
 
 @login_required
@@ -82,6 +85,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
         {
             "collection": collection,
             "counts": summaries.count_photos([collection])[collection.pk],
+            "next_deletion": retention.foresee([collection]).get(collection.pk),
             "run": summaries.measure_run(collection),
             "filter": filtered,
             "is_narrowed": is_narrowed,

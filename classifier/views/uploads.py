@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from classifier.forms import UploadForm
 from classifier.models import Collection, Photo, Upload, UploadItem
-from classifier.services import rates, uploads
+from classifier.services import rates, seats, uploads
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy
 
@@ -26,9 +26,12 @@ REFUSAL_STATUS = {
     "terms_not_accepted": 409,
     "collection_gone": 404,
     "throttled": 429,
+    "too_many_uploads": 429,
+    "busy": 503,
     "queue_full": 503,
     "storage_full": 507,
 }
+RETRY_SECONDS = 5  # to wait for what passes by itself, where nothing better is known
 
 
 @login_required
@@ -44,11 +47,13 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
         message = " ".join(map(str, form.errors["images"]))
         return _refuse(request, collection=collection, code="no_files", message=message)
     files, misplaced = uploads.sort_files(request.FILES)
-    if wait := rates.take_upload(request.user, files=len(files)):
-        message = f"That is more photos than one person may send at once. Go on in {rates.whole_seconds(wait)} s."
-        return _refuse(request, collection=collection, code="throttled", message=message)
     try:
-        made = uploads.submit_photos(request.user, collection=collection, files=files, misplaced=misplaced)
+        with seats.take_seat(request.user):
+            if wait := rates.take_upload(request.user, files=len(files)):
+                seconds = rates.whole_seconds(wait)
+                message = f"That is more photos than one person may send at once. Go on in {seconds} s."
+                return _refuse(request, collection=collection, code="throttled", message=message, wait=wait)
+            made = uploads.submit_photos(request.user, collection=collection, files=files, misplaced=misplaced)
     except uploads.UploadRefused as refusal:
         return _refuse(request, collection=collection, code=refusal.code, message=str(refusal))
     if not request.headers.get("HX-Request"):
@@ -77,9 +82,14 @@ def _outcome_context(made: Upload, *, items: list[UploadItem]) -> dict[str, Any]
     return {"upload": made, "items": items, "outcomes": outcomes, "refused_count": refused}
 
 
-def _refuse(request: UserRequest, *, collection: Collection, code: str, message: str) -> HttpResponse:
+def _refuse(
+    request: UserRequest, *, collection: Collection, code: str, message: str, wait: float = 0.0
+) -> HttpResponse:
     status = REFUSAL_STATUS.get(code, 400)
     if request.headers.get("HX-Request"):
-        return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8", headers={"X-Code": code})
+        headers = {"X-Code": code}
+        if status in (429, 503):
+            headers["Retry-After"] = str(rates.whole_seconds(wait or RETRY_SECONDS))
+        return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8", headers=headers)
     messages.error(request, message)
     return redirect("collection-detail", uid=collection.uid)

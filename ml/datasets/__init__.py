@@ -1,1 +1,1 @@
-"""Readers of data sets, one a file; each gives a `ml.data.FaceSet`."""
+"""Pictures of faces with labels: the set as arrays, one reader a file, and what was kept from training."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ml import data, labels
-from ml.datasets import decode, texts
+from ml import labels
+from ml.datasets import face_set, image_store, labelled_images, texts
 
 SIDE = 224  # pixels of its ready chips
 TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
@@ -18,7 +18,7 @@ def read_fairface(
     shards: Sequence[str] | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read images whose names are the label file's `file` column; `shards` names the zips (None: what is there).
 
     Zips come in the order of the shards and of the members in them. `limit` stops after so many. Without `shards`
@@ -28,14 +28,14 @@ def read_fairface(
     table = texts.read_table(folder / label_file, columns=("file", *labels.ATTRIBUTES))
     rows = {row["file"]: row for row in table}
     parts = {PurePosixPath(name).parent for name in rows}
-    classes, unknown = data.fine_classes(), decode.Unknown()
+    classes, unknown = face_set.fine_classes(), labelled_images.Unknown()
     examples = []
-    with decode.open_store(folder, shards=shards) as store:
+    with image_store.open_store(folder, shards=shards) as store:
         names = [name for name in store.names() if PurePosixPath(name).parent in parts]
         if shards is None:
             missing = sorted(set(rows) - set(names))
             if missing:
-                raise data.MissingFiles(f"{len(missing)} of {len(rows)} images are not there", names=missing)
+                raise face_set.MissingFiles(f"{len(missing)} of {len(rows)} images are not there", names=missing)
         for name in names[:limit]:
             row = rows.get(name, {})
             found = {attribute: classes[attribute].find(row.get(attribute, "")) for attribute in labels.ATTRIBUTES}
@@ -43,6 +43,6 @@ def read_fairface(
             if len(known) < len(found):
                 unknown.names.append(name)
             else:
-                examples.append(decode.Example(name, known))
+                examples.append(labelled_images.Example(name, known))
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-        return decode.read_faces(store, examples, classes=classes, size=size, left_out=left_out)
+        return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=left_out)

@@ -2,8 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-from ml import data
-from ml.datasets import decode
+from ml.datasets import face_set, image_store, labelled_images
 
 
 def read_folders(
@@ -11,10 +10,10 @@ def read_folders(
     *,
     size: int,
     attribute: str = "race",
-    classes: data.Classes | None = None,
+    classes: face_set.Classes | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read all images under `root` (a folder, or zips), the name of the first folder being the class.
 
     `classes` None makes the folders themselves the classes of `attribute`, sorted. A second folder is the identity,
@@ -22,13 +21,13 @@ def read_folders(
     many of the images, evenly from all of them. Raises EmptySet and UnknownLabels, the latter also for images that lie
     in no folder.
     """
-    with decode.open_store(root) as store:
+    with image_store.open_store(root) as store:
         parts = {name: PurePosixPath(name).parts for name in store.names()}
         if classes is None:
-            classes = data.own_classes(
+            classes = face_set.own_classes(
                 attribute, sorted({folders[0] for folders in parts.values() if len(folders) > 1})
             )
-        unknown = decode.Unknown()
+        unknown = labelled_images.Unknown()
         examples = []
         with_identities = any(len(folders) > 2 for folders in parts.values())
         step = 1 if limit is None else max(1, len(parts) // limit)
@@ -38,6 +37,8 @@ def read_folders(
                 unknown.names.append(name)
                 continue
             identity = "/".join(folders[:2]) if with_identities else ""
-            examples.append(decode.Example(name, {classes.attribute: position}, identity=identity))
+            examples.append(labelled_images.Example(name, {classes.attribute: position}, identity=identity))
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-        return decode.read_faces(store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out)
+        return labelled_images.read_faces(
+            store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out
+        )

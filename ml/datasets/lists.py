@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml import data
-from ml.datasets import decode, texts
+from ml.datasets import face_set, image_store, labelled_images, texts
 
 
 def read_list(
     path: Path,
     *,
-    classes: data.Classes,
+    classes: face_set.Classes,
     size: int,
     root: Path | None = None,
     order: Sequence[str] | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read the images that a list names, with labels of one attribute, at (size, size).
 
     `classes` says which attribute and taxonomy the labels are in. Paths are relative to `root` (None: the list's
@@ -25,7 +24,7 @@ def read_list(
     UnknownLabels (a number without an order is one), EmptySet, and BadData for a list not in UTF-8.
     """
     lines = [line.strip() for line in texts.read_text(path).splitlines() if line.strip()]
-    unknown = decode.Unknown()
+    unknown = labelled_images.Unknown()
     examples = []
     for line in lines[:limit]:
         found = parse_line(line, classes=classes, order=order)
@@ -33,13 +32,15 @@ def read_list(
             unknown.names.append(line)
         else:
             name, position = found
-            examples.append(decode.Example(name, {classes.attribute: position}))
+            examples.append(labelled_images.Example(name, {classes.attribute: position}))
     left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-    with decode.open_store(path.parent if root is None else root) as store:
-        return decode.read_faces(store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out)
+    with image_store.open_store(path.parent if root is None else root) as store:
+        return labelled_images.read_faces(
+            store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out
+        )
 
 
-def parse_line(line: str, *, classes: data.Classes, order: Sequence[str] | None = None) -> tuple[str, int] | None:
+def parse_line(line: str, *, classes: face_set.Classes, order: Sequence[str] | None = None) -> tuple[str, int] | None:
     """The path and the position of the label in the classes; None for a label that is not known.
 
     Of several readings (`a b/1.jpg East Asian`) the longest label wins.

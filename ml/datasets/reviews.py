@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
-from ml import data, labels
-from ml.datasets import decode, texts
+from ml import labels
+from ml.datasets import face_set, image_store, labelled_images, texts
 from ml.preprocess import Chip
 
 CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
@@ -30,10 +30,10 @@ def read_reviews(
     *,
     size: int,
     root: Path | None = None,
-    classes: Mapping[str, data.Classes] | None = None,
+    classes: Mapping[str, face_set.Classes] | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read the reviewed faces at (size, size), each once, with the answer that most of its reviewers gave.
 
     Files are relative to `root` (None: the CSV's folder). `classes` None takes the labels of `ml.labels`. A reviewer's
@@ -43,8 +43,8 @@ def read_reviews(
     "disagreement". `limit` takes only the first faces. The faces of one photo share an identity. Raises BadData for a
     missing column or a bad number, MissingFiles, UnknownLabels and EmptySet.
     """
-    classes = classes or data.fine_classes()
-    counts, unknown, examples = Counter[str](), decode.Unknown(), []
+    classes = classes or face_set.fine_classes()
+    counts, unknown, examples = Counter[str](), labelled_images.Unknown(), []
     for (file, chip), answers in islice(_read_answers(path).items(), limit):
         if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
             counts[NOT_A_FACE] += 1
@@ -62,12 +62,12 @@ def read_reviews(
             elif winner:
                 counts[winner] += 1
         if targets:
-            examples.append(decode.Example(file, targets, chip=chip, identity=file))
+            examples.append(labelled_images.Example(file, targets, chip=chip, identity=file))
         else:
             counts["nothing known"] += 1
     unknown.tell(skip=skip_unknown)
-    with decode.open_store(path.parent if root is None else root) as store:
-        return decode.read_faces(store, examples, classes=classes, size=size, left_out=counts)
+    with image_store.open_store(path.parent if root is None else root) as store:
+        return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=counts)
 
 
 def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:
@@ -84,7 +84,7 @@ def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, st
         try:
             face = (row["file"], _chip_of_row(row))
         except ValueError as error:
-            raise data.BadData(f"{path}, line {line}: {error}") from error
+            raise face_set.BadData(f"{path}, line {line}: {error}") from error
         words = {name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES}
         answers = found.setdefault(face, {})
         answers[row["reviewer"] or f"line {line}"] = {
@@ -106,11 +106,11 @@ def _chip_of_row(row: Row) -> Chip | None:
     return None
 
 
-def _is_answer(word: str, classes: data.Classes | None) -> bool:
+def _is_answer(word: str, classes: face_set.Classes | None) -> bool:
     return classes is None or word in ("", CANNOT_TELL, NOT_A_FACE) or classes.find(word) is not None
 
 
-def _vote(words: list[str], *, attribute: data.Classes) -> int | str:
+def _vote(words: list[str], *, attribute: face_set.Classes) -> int | str:
     """The class of most answers, or why there is none: "cannot tell", "disagreement", or "" where nothing was said."""
     votes = Counter(
         CANNOT_TELL if word == CANNOT_TELL else attribute.find(word) for word in words if word not in ("", NOT_A_FACE)

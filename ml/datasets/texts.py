@@ -5,17 +5,17 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml import data
+from ml.datasets import face_set
 
 
 def read_text(path: Path) -> str:
     """Raises MissingFiles, and BadData for other encodings."""
     if not path.is_file():
-        raise data.MissingFiles("Not there", names=[str(path)])
+        raise face_set.MissingFiles("Not there", names=[str(path)])
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise data.BadData(f"{path} is not in UTF-8 ({error.reason} at byte {error.start})") from error
+        raise face_set.BadData(f"{path} is not in UTF-8 ({error.reason} at byte {error.start})") from error
 
 
 def read_table(path: Path, *, columns: Sequence[str]) -> list[dict[str, str]]:
@@ -27,8 +27,8 @@ def read_table(path: Path, *, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         names, rows = reader.fieldnames or (), list(reader)
     except csv.Error as error:
-        raise data.BadData(f"{path} is no CSV: {error}") from error
+        raise face_set.BadData(f"{path} is no CSV: {error}") from error
     missing = [name for name in columns if name not in names]
     if missing:
-        raise data.BadData(f"{path} lacks columns", names=missing)
+        raise face_set.BadData(f"{path} lacks columns", names=missing)
     return rows

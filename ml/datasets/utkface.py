@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ml import data, labels
-from ml.datasets import decode
+from ml import labels
+from ml.datasets import face_set, image_store, labelled_images
 
 TAXONOMY = "utkface-5"
 
@@ -23,22 +23,22 @@ def parse_name(name: str) -> tuple[int, int, int] | None:
     return (years, gender, race) if gender < 2 and race < 5 else None
 
 
-def utkface_classes() -> dict[str, data.Classes]:
+def utkface_classes() -> dict[str, face_set.Classes]:
     """Race in UTKFace's five groups, gender and age bins in FairFace's labels."""
     return {
-        "race": data.classes_in("race", taxonomy=TAXONOMY),
-        "gender": data.classes_in("gender"),
-        "age": data.classes_in("age"),
+        "race": face_set.classes_in("race", taxonomy=TAXONOMY),
+        "gender": face_set.classes_in("gender"),
+        "age": face_set.classes_in("age"),
     }
 
 
-def read_example(name: str) -> decode.Example | None:
+def read_example(name: str) -> labelled_images.Example | None:
     """What a file's name tells; None where it does not tell all three labels."""
     told = parse_name(name)
     if told is None:
         return None
     years, gender, race = told
-    return decode.Example(name, {"race": race, "gender": gender, "age": age_bin(years)}, years=float(years))
+    return labelled_images.Example(name, {"race": race, "gender": gender, "age": age_bin(years)}, years=float(years))
 
 
 def read_utkface(
@@ -48,14 +48,14 @@ def read_utkface(
     shards: Sequence[str] | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,
-) -> data.FaceSet:
+) -> face_set.FaceSet:
     """Read the images of zips, or of a folder, at (size, size), with `years` exact; `limit` stops after so many.
 
     Raises MissingFiles, and UnknownLabels where a name does not tell all three labels (UTKFace has a few).
     """
-    unknown = decode.Unknown()
+    unknown = labelled_images.Unknown()
     examples = []
-    with decode.open_store(place, shards=shards) as store:
+    with image_store.open_store(place, shards=shards) as store:
         for name in store.names()[:limit]:
             example = read_example(name)
             if example is None:
@@ -63,4 +63,4 @@ def read_utkface(
             else:
                 examples.append(example)
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
-        return decode.read_faces(store, examples, classes=utkface_classes(), size=size, left_out=left_out)
+        return labelled_images.read_faces(store, examples, classes=utkface_classes(), size=size, left_out=left_out)

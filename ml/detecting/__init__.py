@@ -1,1 +1,1 @@
-"""MTCNN's cascade: what FaceDetector is made of, for one photo or for many on a device."""
+"""MTCNN's cascade, for one photo or for many on a device; README.md here tells how its parts play together."""

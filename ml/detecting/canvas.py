@@ -4,18 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
-from torch.nn import functional
-
-from ml.detecting.pyramid import shrink_pixels
-
-# Photos searched together lie on sheets of the largest one's size; so many times their own pixels may a sheet have.
+# Photos searched together each take as much room as the largest, which may be so many times their own pixels.
 _MOST_PADDING = 2.0
 # Of that 64 photos of 1024 x 1024 pixels fit; each pixel takes up to 24 bytes on the way.
-_PIXELS_A_SHEET = 68_000_000
+_PIXELS_TOGETHER = 68_000_000
 
 
 @dataclass(frozen=True)
@@ -60,25 +52,6 @@ def plan_canvas(
     return Canvas((width, height), size, border, max(min_face * shrink, min(working_min_face, min_face)))
 
 
-def fit_image(image: Image.Image, canvas: Canvas) -> np.ndarray:
-    """An RGB photo at the canvas's size without its border: (H, W, 3) uint8 of its own."""
-    if canvas.whole > 1:
-        image = image.reduce(canvas.whole)
-    pixels = np.array(image)  # a copy, which torch may hold
-    return pixels if canvas.size == canvas.photo else shrink_pixels(pixels, height=canvas.size[1], width=canvas.size[0])
-
-
-def fit_tensor(photo: Tensor, canvas: Canvas) -> Tensor:
-    """The same of a photo (H, W, 3) uint8 on any device; one of the right size is returned as it is."""
-    if canvas.size == canvas.photo:
-        return photo
-    x = photo.permute(2, 0, 1)[None].float()
-    if canvas.whole > 1:
-        x = functional.avg_pool2d(x, canvas.whole, ceil_mode=True, count_include_pad=False)
-    x = functional.interpolate(x, size=canvas.size[::-1], mode="bilinear", antialias=True)
-    return x[0].permute(1, 2, 0).round_().clamp_(0, 255).to(torch.uint8)
-
-
 def group_similar(canvases: Sequence[Canvas], *, exact: bool) -> list[list[int]]:
     """Positions of canvases that are searched together, each once; `exact`: only those of one size."""
     order = sorted(range(len(canvases)), key=lambda n: (canvases[n].min_face, canvases[n].height, canvases[n].width))
@@ -93,7 +66,7 @@ def group_similar(canvases: Sequence[Canvas], *, exact: bool) -> list[list[int]]
 
 def _fit_together(canvases: list[Canvas], *, exact: bool) -> bool:
     width, height = max(canvas.width for canvas in canvases), max(canvas.height for canvas in canvases)
-    if width * height * len(canvases) > _PIXELS_A_SHEET:
+    if width * height * len(canvases) > _PIXELS_TOGETHER:
         return False
     if exact:
         return len({(canvas.width, canvas.height, canvas.min_face) for canvas in canvases}) == 1

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.detecting import mtcnn
-from ml.precision import choose_precision
+from ml.model.precision import choose_precision
 
 # P-Net looks at squares of CELL pixels, every STRIDE pixels.
 CELL, STRIDE = 12, 2

@@ -1,4 +1,4 @@
-"""All levels of the pyramids of several photos side by side on one canvas each, for a single pass of P-Net."""
+"""All levels of a photo's pyramid side by side in one picture, for a single pass of P-Net; of several photos alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ import numpy as np
 from ml.detecting.canvas import Canvas
 from ml.detecting.cascade import CELL, STRIDE, count_cells
 
-# A canvas has a multiple of so many rows and columns: libraries prepare their convolutions for each size they meet,
+# A mosaic has a multiple of so many rows and columns: libraries prepare their convolutions for each size they meet,
 # which takes a CPU a sixth of the time of a photo whose size is new.
 _ROWS, _COLUMNS = 8, 32
 
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Where the levels of B photos lie on canvases of one size (height, width), and which cells are theirs.
+    """Where the levels of B photos lie, each photo's in a picture of (height, width), and which cells are theirs.
 
-    Of L levels: `corners` as (row, column) and `spots`, the room for each, as (height, width); `sizes` (B, L, 2)
+    Of L levels: `corners` as (row, column) and `slots`, the room for each, as (height, width); `sizes` (B, L, 2)
     likewise; `scales` (B, L) how much smaller than its photo a level is; `cells` (B, L, 2) how many rows and columns
     of cells, none of a level that is too small.
     """
@@ -26,7 +26,7 @@ class Mosaic:
     height: int
     width: int
     corners: tuple[tuple[int, int], ...]
-    spots: tuple[tuple[int, int], ...]
+    slots: tuple[tuple[int, int], ...]
     sizes: np.ndarray
     scales: np.ndarray
     cells: np.ndarray
@@ -55,21 +55,21 @@ def lay_out_levels(canvases: Sequence[Canvas], *, factor: float) -> Mosaic | Non
     cells = np.where(fits[..., None], (sizes - CELL + 1) // STRIDE + 1, 0)
     # Even sides, so that cells lie on one grid; an odd level's last cells see its last pixels once more.
     largest = (sizes.max(axis=0) + 1) // STRIDE * STRIDE
-    spots = tuple((int(h), int(w)) for h, w in largest)
-    corners, height, width = _pack(spots)
-    return Mosaic(height, width, corners, spots, sizes, scales, cells)
+    slots = tuple((int(h), int(w)) for h, w in largest)
+    corners, height, width = _pack(slots)
+    return Mosaic(height, width, corners, slots, sizes, scales, cells)
 
 
 @lru_cache(maxsize=64)
 def _pack(sizes: tuple[tuple[int, int], ...]) -> tuple[tuple[tuple[int, int], ...], int, int]:
-    """Corners (row, column) of rectangles (height, width) side by side, and the canvas that they take: 15 % is lost."""
+    """Corners (row, column) of rectangles (height, width) side by side, and the picture they take: 15 % is lost."""
     widths = [width for _, width in sizes]
     offers = sorted({_round_up(widths[0] + more, _COLUMNS) for more in (0, *widths[1:5], sum(widths[1:3]))})
-    return min((_stack(sizes, width=width) for width in offers), key=lambda packed: packed[1] * packed[2])
+    return min((_pack_within(sizes, width=width) for width in offers), key=lambda packed: packed[1] * packed[2])
 
 
-def _stack(sizes: tuple[tuple[int, int], ...], *, width: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
-    """Rectangles on a canvas so wide, each as high up as it goes under those before it (a skyline, upside down)."""
+def _pack_within(sizes: tuple[tuple[int, int], ...], *, width: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
+    """Rectangles in a picture so wide, each as high up as it goes under those before it (a skyline, upside down)."""
     line = [(0, 0)]  # (column, depth) where each flat part of what is taken begins
     corners, deepest = [], 0
     for h, w in sizes:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ml.libraries import find_package, load_operators
+from ml.light_imports import find_package, load_operators
 
 # Max-pooling after a numbered convolution: side and stride.
 POOLS: Mapping[str, Mapping[str, tuple[int, int]]] = {

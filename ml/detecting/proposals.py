@@ -12,7 +12,7 @@ from ml.detecting.boxes import cells_to_boxes, square
 from ml.detecting.canvas import Canvas
 from ml.detecting.cascade import STRIDE, Cascade
 from ml.detecting.mosaic import Mosaic, lay_out_levels
-from ml.detecting.views import Views
+from ml.detecting.views.protocol import Views
 from ml.devices import upload
 
 
@@ -30,15 +30,15 @@ class Proposer:
         if mosaic is None:
             return torch.zeros(0, 5, device=device), torch.zeros(0, dtype=torch.long, device=device)
         pixels = photos.levels(mosaic)
-        among, told = _map_cells(mosaic, device=device)
+        among, cell_map = _map_cells(mosaic, device=device)
         at_once = self.cascade.photos_at_once(height=mosaic.height, width=mosaic.width)
         rows, owners, groups = [], [], []
         for first in range(0, len(canvases), at_once):
             part = slice(first, first + at_once)
             places, scores, shifts = self.cascade.propose(pixels[part], threshold=self.threshold, among=among[part])
             owner = places[:, 0] + first
-            level, row, column = told.cells[:, places[:, 1], places[:, 2]].unbind(0)
-            scales = told.scales[owner, level]
+            level, row, column = cell_map.cells[:, places[:, 1], places[:, 2]].unbind(0)
+            scales = cell_map.scales[owner, level]
             rows.append(cells_to_boxes(torch.stack([row, column], dim=1), scores, shifts, scales=scales))
             owners.append(owner)
             groups.append(owner * len(mosaic.corners) + level)
@@ -46,14 +46,14 @@ class Proposer:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _CellMap:
     """On the device: of each cell (3, rows, columns) its level and its row and column there; `scales` (B, L)."""
 
     cells: Tensor
     scales: Tensor
 
 
-def _map_cells(mosaic: Mosaic, *, device: torch.device) -> tuple[Tensor, _Told]:
+def _map_cells(mosaic: Mosaic, *, device: torch.device) -> tuple[Tensor, _CellMap]:
     """Which cells are a photo's own (B, rows, columns), and what is known of them."""
     level = mosaic.map_cells()
     corners = np.array([*mosaic.corners, (0, 0)]) // STRIDE  # the last is what -1 finds: none
@@ -63,7 +63,7 @@ def _map_cells(mosaic: Mosaic, *, device: torch.device) -> tuple[Tensor, _Told]:
     none = np.zeros_like(mosaic.cells[:, :1])
     counts = upload(np.concatenate([mosaic.cells, none], axis=1), device=device)[:, cells[0]]  # (B, rows, columns, 2)
     among = (cells[1] < counts[..., 0]) & (cells[2] < counts[..., 1])
-    return among, _Told(cells, upload(mosaic.scales.astype(np.float32), device=device))
+    return among, _CellMap(cells, upload(mosaic.scales.astype(np.float32), device=device))
 
 
 def _thin_out(rows: Tensor, owners: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:

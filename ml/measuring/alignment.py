@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ml import data, metrics
+from ml import metrics
+from ml.datasets import face_set
 from ml.measuring.grouping import Grouping, find_grouping
 from ml.measuring.predictions import Predictions
 
@@ -43,7 +44,7 @@ class Aligned:
 
 def align(
     predictions: Predictions,
-    faces: data.FaceSet,
+    faces: face_set.FaceSet,
     *,
     attribute: str,
     grouping: Grouping | None = None,
@@ -61,16 +62,16 @@ def align(
         found = predictions.find(faces.files)
     given, targets = predictions.vectors[attribute][found], faces.targets[attribute]
     unpredicted = (found < 0) | np.isnan(given).any(axis=1)
-    unlabelled = targets == data.UNKNOWN
+    unlabelled = targets == face_set.UNKNOWN
     actual = grouping.place_labels(targets, classes=labelled)
-    rows = np.flatnonzero(~unpredicted & ~unlabelled & (actual != data.UNKNOWN))
+    rows = np.flatnonzero(~unpredicted & ~unlabelled & (actual != face_set.UNKNOWN))
     vectors = grouping.sum_vectors(given[rows], classes=own)
     answered = ~np.isnan(vectors).any(axis=1)
     vectors[~answered] = 1.0 / len(grouping.names)
     counts = {
         "no prediction": unpredicted.sum(),
         "no label": (~unpredicted & unlabelled).sum(),
-        "label left out by the grouping": (~unpredicted & ~unlabelled & (actual == data.UNKNOWN)).sum(),
+        "label left out by the grouping": (~unpredicted & ~unlabelled & (actual == face_set.UNKNOWN)).sum(),
     }
     return Aligned(
         grouping=grouping,

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ml import data, metrics
+from ml import metrics
+from ml.datasets import face_set
 from ml.measuring import fairness, slices
 from ml.measuring.alignment import Aligned
 from ml.measuring.predictions import Predictions
@@ -43,7 +44,7 @@ def measure_groups(aligned: Aligned) -> dict[str, dict[str, Any]]:
 
 
 def measure_gap(
-    aligned: Aligned, faces: data.FaceSet, name: str, *, parts: dict[str, dict[str, Any]]
+    aligned: Aligned, faces: face_set.FaceSet, name: str, *, parts: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Worst to best of these parts, and fairlearn's differences between them."""
     gap = fairness.find_gap(parts) or {}
@@ -53,14 +54,14 @@ def measure_gap(
     return gap | fairness.compare_rates(aligned.predicted, aligned.actual, names=aligned.grouping.names, groups=groups)
 
 
-def measure_intersections(aligned: Aligned, faces: data.FaceSet) -> dict[str, list[dict[str, Any]]]:
+def measure_intersections(aligned: Aligned, faces: face_set.FaceSet) -> dict[str, list[dict[str, Any]]]:
     """The cells that hold a face, in the order of the classes."""
     found = {}
     for crossed in INTERSECTIONS:
         if any(name not in faces.classes for name in crossed):
             continue
         places = np.stack([faces.targets[name][aligned.rows] for name in crossed], axis=1)
-        known = (places != data.UNKNOWN).all(axis=1)
+        known = (places != face_set.UNKNOWN).all(axis=1)
         right = aligned.right[known]
         cells, which = np.unique(places[known], axis=0, return_inverse=True)
         which = which.reshape(-1)
@@ -80,7 +81,7 @@ def measure_slices(aligned: Aligned, slicing: slices.Slicing) -> list[dict[str, 
     return [{"slice": name, **share_of(aligned.right[places == place])} for place, name in enumerate(slicing.names)]
 
 
-def measure_gender_gap(aligned: Aligned, faces: data.FaceSet) -> dict[str, dict[str, float | None]]:
+def measure_gender_gap(aligned: Aligned, faces: face_set.FaceSet) -> dict[str, dict[str, float | None]]:
     """Of two genders the recall in each race group, and the difference."""
     race, names = faces.targets["race"][aligned.rows], aligned.grouping.names
     gaps = {}
@@ -91,7 +92,7 @@ def measure_gender_gap(aligned: Aligned, faces: data.FaceSet) -> dict[str, dict[
     return gaps
 
 
-def measure_years(predictions: Predictions, faces: data.FaceSet, *, found: np.ndarray) -> dict[str, Any]:
+def measure_years(predictions: Predictions, faces: face_set.FaceSet, *, found: np.ndarray) -> dict[str, Any]:
     """The error of the age in years; empty where one side does not tell it."""
     if predictions.years is None or faces.years is None:
         return {}

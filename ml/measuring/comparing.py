@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
-from ml import data, metrics
+from ml import metrics
+from ml.datasets import face_set
 from ml.measuring.alignment import NO_ANSWER, align
 from ml.measuring.grouping import Grouping, NothingInCommon, find_grouping
 from ml.measuring.predictions import Predictions
@@ -43,7 +44,7 @@ class Disagreement:
 
 
 def pair(
-    production: Predictions, candidate: Predictions, faces: data.FaceSet
+    production: Predictions, candidate: Predictions, faces: face_set.FaceSet
 ) -> tuple[dict[str, Pairing], dict[str, str]]:
     """The attributes that can be compared, and why the others cannot. Raises NothingInCommon where none can."""
     pairings: dict[str, Pairing] = {}
@@ -69,7 +70,7 @@ def pair(
     return pairings, reasons
 
 
-def compare(pairings: dict[str, Pairing], faces: data.FaceSet) -> dict[str, Any]:
+def compare(pairings: dict[str, Pairing], faces: face_set.FaceSet) -> dict[str, Any]:
     """What `ml.compare` writes as JSON, per attribute; shares in 0..1, None where there is nothing to measure.
 
     `images`, `not_compared` (labelled faces that one side does not predict), `groups` and `taxonomy` say what was
@@ -151,7 +152,9 @@ def _say(pairing: Pairing, *, side: str, place: int) -> tuple[str, float | None]
     return pairing.grouping.names[group], probability
 
 
-def _pair_attribute(attribute: str, *, production: Predictions, candidate: Predictions, faces: data.FaceSet) -> Pairing:
+def _pair_attribute(
+    attribute: str, *, production: Predictions, candidate: Predictions, faces: face_set.FaceSet
+) -> Pairing:
     sides = dict(zip(SIDES, (production, candidate), strict=True))
     grouping = find_grouping([faces.classes[attribute], *(side.classes[attribute] for side in sides.values())])
     told = {name: align(side, faces, attribute=attribute, grouping=grouping) for name, side in sides.items()}
@@ -167,7 +170,7 @@ def _pair_attribute(attribute: str, *, production: Predictions, candidate: Predi
     )
 
 
-def _compare_attribute(pairing: Pairing, faces: data.FaceSet) -> dict[str, Any]:
+def _compare_attribute(pairing: Pairing, faces: face_set.FaceSet) -> dict[str, Any]:
     attribute, names = pairing.grouping.attribute, pairing.grouping.names
     actual, predicted = pairing.actual, pairing.predicted
     right = {side: predicted[side] == actual for side in SIDES}
@@ -178,7 +181,7 @@ def _compare_attribute(pairing: Pairing, faces: data.FaceSet) -> dict[str, Any]:
             by[other] = _by_group(right, groups=faces.targets[other][pairing.rows], names=classes.names)
     return {
         "images": len(actual),
-        "not_compared": int(np.sum(labelled != data.UNKNOWN)) - len(actual),
+        "not_compared": int(np.sum(labelled != face_set.UNKNOWN)) - len(actual),
         "groups": list(names),
         "taxonomy": pairing.grouping.taxonomy,
         "overall": compare_shares(right["production"], right["candidate"]),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml import data, labels
+from ml import labels
+from ml.datasets import face_set
 
 
-class NothingInCommon(data.BadData):
+class NothingInCommon(face_set.BadData):
     """Classes of an attribute that share fewer than two groups."""
 
 
@@ -31,21 +32,21 @@ class Grouping:
         in_order = [position for group in bins for position in group]
         return self.attribute == "age" and len(bins) == len(self.members) and in_order == sorted(in_order)
 
-    def place(self, classes: data.Classes) -> np.ndarray:
+    def place(self, classes: face_set.Classes) -> np.ndarray:
         """For each class (K,) the position of its group; -1 where it is left out."""
         return np.array(
             [
-                next((place for place, group in enumerate(self.members) if own and own <= group), data.UNKNOWN)
+                next((place for place, group in enumerate(self.members) if own and own <= group), face_set.UNKNOWN)
                 for own in members_of(classes)
             ],
             dtype=np.int64,
         )
 
-    def place_labels(self, targets: np.ndarray, *, classes: data.Classes) -> np.ndarray:
+    def place_labels(self, targets: np.ndarray, *, classes: face_set.Classes) -> np.ndarray:
         """Class positions or -1 (N,) as positions of groups or -1."""
-        return np.append(self.place(classes), data.UNKNOWN)[targets]
+        return np.append(self.place(classes), face_set.UNKNOWN)[targets]
 
-    def sum_vectors(self, vectors: np.ndarray, *, classes: data.Classes) -> np.ndarray:
+    def sum_vectors(self, vectors: np.ndarray, *, classes: face_set.Classes) -> np.ndarray:
         """Vectors over classes (N, K) as vectors over groups (N, G): first summed, then scaled to 1.
 
         A vector whose mass lies wholly in what is left out becomes nan.
@@ -57,14 +58,14 @@ class Grouping:
 
     def coarsen(self, taxonomy: str) -> "Grouping | None":
         """The same in a taxonomy of `ml.labels`; None where these groups cannot be summed to it."""
-        wanted = members_of(data.classes_in(self.attribute, taxonomy=taxonomy))
+        wanted = members_of(face_set.classes_in(self.attribute, taxonomy=taxonomy))
         for group in wanted:
             if frozenset().union(*(own for own in self.members if own <= group)) != group:
                 return None
         return Grouping(self.attribute, labels.groups_of(self.attribute, taxonomy=taxonomy), wanted, taxonomy)
 
 
-def members_of(classes: data.Classes) -> tuple[frozenset[str], ...]:
+def members_of(classes: face_set.Classes) -> tuple[frozenset[str], ...]:
     """Of each class the finest labels that it stands for, in the spelling of `ml.labels`; its own name if it is none.
 
     Classes that bear the names of a taxonomy's groups are taken for these; "Others" only beside all the rest.
@@ -72,11 +73,11 @@ def members_of(classes: data.Classes) -> tuple[frozenset[str], ...]:
     fine = labels.ATTRIBUTES.get(classes.attribute, ())
     if classes.covers is not None:
         return tuple(frozenset(name for name, used in zip(fine, row, strict=True) if used) for row in classes.covers)
-    known = data.Classes(classes.attribute, fine)
+    known = face_set.Classes(classes.attribute, fine)
     found = [known.find(name) for name in classes.names]
     if None in found and classes.attribute == "race":
         for taxonomy in labels.TAXONOMIES:
-            groups = data.classes_in("race", taxonomy=taxonomy)
+            groups = face_set.classes_in("race", taxonomy=taxonomy)
             places = [groups.find(name) for name in classes.names]
             if None not in places and ("Others" not in groups.names or len(places) == len(groups.names)):
                 members = members_of(groups)
@@ -87,7 +88,7 @@ def members_of(classes: data.Classes) -> tuple[frozenset[str], ...]:
     )
 
 
-def find_grouping(sides: Sequence[data.Classes]) -> Grouping:
+def find_grouping(sides: Sequence[face_set.Classes]) -> Grouping:
     """The finest groups that all sides can say, named as the first side that has them; of one attribute.
 
     Labels that a side does not cover are left out, and with them the classes that they are only a part of. Raises
@@ -111,7 +112,7 @@ def find_grouping(sides: Sequence[data.Classes]) -> Grouping:
         raise NothingInCommon(f"The classes of {attribute} have fewer than two groups in common: {told}")
     taxonomy = _taxonomy_of(attribute, groups)
     if taxonomy:
-        wanted = data.classes_in(attribute, taxonomy=taxonomy)
+        wanted = face_set.classes_in(attribute, taxonomy=taxonomy)
         return Grouping(attribute, wanted.names, members_of(wanted), taxonomy)
     names = tuple(named.get(group) or " + ".join(sorted(group, key=_position(attribute))) for group in groups)
     return Grouping(attribute, names, tuple(groups))
@@ -148,6 +149,6 @@ def _taxonomy_of(attribute: str, groups: Sequence[frozenset[str]]) -> str:
     if attribute not in labels.ATTRIBUTES:
         return ""
     for taxonomy in labels.taxonomies_of(attribute):
-        if set(members_of(data.classes_in(attribute, taxonomy=taxonomy))) == set(groups):
+        if set(members_of(face_set.classes_in(attribute, taxonomy=taxonomy))) == set(groups):
             return taxonomy
     return ""

@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from ml import data, labels
-from ml.commands import BadRecipe
+from ml import labels
+from ml.datasets import face_set
+from ml.errors import BadRecipe
 
 _WAYS = ("probabilities", "label", "years")
 _KEYS = {*_WAYS, "taxonomy", "classes", "words"}
@@ -48,7 +49,7 @@ class Reading:
 class AttributeColumns:
     """Where a CSV tells an attribute: `probabilities` by class, or one column in the `way` of a label or of years."""
 
-    classes: data.Classes
+    classes: face_set.Classes
     way: str
     probabilities: Mapping[str, str] = field(default_factory=dict)
     column: str = ""
@@ -69,7 +70,7 @@ class AttributeColumns:
         if self.way == "years":
             years = _numbers(columns[self.column], name=self.column)
             bins = np.searchsorted(labels.AGE_EDGES[1:-1], np.nan_to_num(years), side="right")
-            return Reading(self._one_hot(np.where(np.isnan(years), data.UNKNOWN, bins)), years)
+            return Reading(self._one_hot(np.where(np.isnan(years), face_set.UNKNOWN, bins)), years)
         return Reading(self._one_hot(self._read_labels(columns[self.column])))
 
     def _read_probabilities(self, columns: Columns) -> np.ndarray:
@@ -80,7 +81,7 @@ class AttributeColumns:
         vectors = np.stack([found[name] for name in self.classes.names], axis=1)
         with np.errstate(invalid="ignore"):
             if (vectors < 0).any():
-                raise data.BadData("Probabilities under 0", names=self.columns)
+                raise face_set.BadData("Probabilities under 0", names=self.columns)
             totals = vectors.sum(axis=1, keepdims=True)
         return vectors / np.where(totals > 0, totals, np.nan)
 
@@ -89,8 +90,8 @@ class AttributeColumns:
         found = {word: self.classes.find(word) for word in set(words) if word}
         unknown = sorted(word for word, place in found.items() if place is None)
         if unknown:
-            raise data.UnknownLabels(f"{len(unknown)} unknown words in column {self.column}", names=unknown)
-        return np.array([data.UNKNOWN if not word else found[word] for word in words], dtype=np.int64)
+            raise face_set.UnknownLabels(f"{len(unknown)} unknown words in column {self.column}", names=unknown)
+        return np.array([face_set.UNKNOWN if not word else found[word] for word in words], dtype=np.int64)
 
     def _one_hot(self, places: np.ndarray) -> np.ndarray:
         rows = np.vstack([np.eye(len(self.classes.names)), np.full(len(self.classes.names), np.nan)])
@@ -137,11 +138,11 @@ def read_columns(path: Path, told: PredictionColumns) -> dict[str, list[str]]:
         try:
             names, rows = list(reader.fieldnames or ()), list(reader)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise data.BadData(f"{path} is no CSV: {error}") from error
+            raise face_set.BadData(f"{path} is no CSV: {error}") from error
     wanted = [told.file, *(column for of in told.attributes.values() for column in of.columns)]
     missing = [column for column in wanted if column not in names]
     if missing:
-        raise data.BadData(f"{path} lacks columns that {told.source} names", names=missing)
+        raise face_set.BadData(f"{path} lacks columns that {told.source} names", names=missing)
     return {column: [row[column].strip() for row in rows] for column in wanted}
 
 
@@ -167,16 +168,16 @@ def _parse_attribute(attribute: str, table: Mapping[str, Any]) -> AttributeColum
     return AttributeColumns(classes, way, probabilities=columns)
 
 
-def _classes(attribute: str, table: Mapping[str, Any]) -> data.Classes:
+def _classes(attribute: str, table: Mapping[str, Any]) -> face_set.Classes:
     own, taxonomy = table.get("classes"), table.get("taxonomy")
     if own is not None:
         if taxonomy is not None or not (isinstance(own, list) and len(own) > 1):
             raise ValueError("classes is a list of names, and stands instead of a taxonomy")
-        return data.own_classes(attribute, [str(name) for name in own])
+        return face_set.own_classes(attribute, [str(name) for name in own])
     if attribute not in labels.ATTRIBUTES:
         raise ValueError(f"is none of {', '.join(labels.ATTRIBUTES)}, so it needs classes")
     try:
-        return data.classes_in(attribute, taxonomy=taxonomy)
+        return face_set.classes_in(attribute, taxonomy=taxonomy)
     except KeyError as error:
         raise ValueError(f"no taxonomy called {taxonomy}") from error
 
@@ -196,5 +197,5 @@ def _numbers(cells: Sequence[str], *, name: str) -> np.ndarray:
         except ValueError:
             numbers[row] = math.inf
         if cell and not math.isfinite(numbers[row]):
-            raise data.BadData(f"Column {name}, row {row + 1}: {cell!r} is no number")
+            raise face_set.BadData(f"Column {name}, row {row + 1}: {cell!r} is no number")
     return numbers

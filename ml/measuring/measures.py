@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ml import data, labels, metrics
+from ml import labels, metrics
+from ml.datasets import face_set
 from ml.measuring import breakdowns, slices
 from ml.measuring.alignment import NO_ANSWER, Aligned, align
 from ml.measuring.grouping import NothingInCommon
@@ -31,7 +32,9 @@ RECORDED = (
 Thresholds = Mapping[str, Mapping[str, float]]
 
 
-def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresholds | None = None) -> dict[str, Any]:
+def measure(
+    predictions: Predictions, faces: face_set.FaceSet, *, thresholds: Thresholds | None = None
+) -> dict[str, Any]:
     """All measures. Shares are 0..1 with 4 digits, intervals 95 % (Wilson), None what cannot be said.
 
     Predictions and labels are first brought to the finest grouping that both can say; files that only one side has are
@@ -65,7 +68,7 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
     if not (found >= 0).any():
         told = f"the predictions name theirs like {predictions.files[0]}" if predictions.files else "there are none"
         wanted = f", such as {faces.files[0]}," if faces.files else ""
-        raise data.BadData(f"None of the {len(faces)} faces{wanted} is predicted: {told}")
+        raise face_set.BadData(f"None of the {len(faces)} faces{wanted} is predicted: {told}")
     report: dict[str, Any] = {
         "name": predictions.name,
         "images": int((found >= 0).sum()),
@@ -79,7 +82,7 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
     for attribute in predictions.classes:
         try:
             report[attribute] = _measure_attribute(predictions, faces, attribute, found=found, quality=quality)
-        except (NothingInCommon, data.EmptySet) as error:
+        except (NothingInCommon, face_set.EmptySet) as error:
             report["not_measured"][attribute] = str(error)
             continue
         report["sure"][attribute] = _measure_sure(
@@ -87,7 +90,7 @@ def measure(predictions: Predictions, faces: data.FaceSet, *, thresholds: Thresh
         )
     if not report["sure"]:
         reasons = [f"{reason} ({', '.join(names)})" for reason, names in group_reasons(report["not_measured"]).items()]
-        raise data.BadData("Nothing can be measured", names=reasons)
+        raise face_set.BadData("Nothing can be measured", names=reasons)
     report["sure"] = {name: by_taxonomy for name, by_taxonomy in report["sure"].items() if by_taxonomy}
     return report
 
@@ -125,7 +128,7 @@ def attributes_of(report: Mapping[str, Any]) -> list[str]:
 
 def _measure_attribute(
     predictions: Predictions,
-    faces: data.FaceSet,
+    faces: face_set.FaceSet,
     attribute: str,
     *,
     found: np.ndarray,
@@ -135,7 +138,7 @@ def _measure_attribute(
         raise NothingInCommon("the data set has no such labels")
     aligned = align(predictions, faces, attribute=attribute, found=found)
     if not len(aligned.rows):
-        raise data.EmptySet(f"not one face is both labelled and predicted; left out: {aligned.left_out}")
+        raise face_set.EmptySet(f"not one face is both labelled and predicted; left out: {aligned.left_out}")
     names, right = aligned.grouping.names, aligned.right
     overall = breakdowns.share_of(right)
     parts = {
@@ -212,7 +215,7 @@ def _measure_confidence(aligned: Aligned) -> dict[str, Any]:
 
 
 def _measure_taxonomies(
-    predictions: Predictions, faces: data.FaceSet, aligned: Aligned, *, found: np.ndarray
+    predictions: Predictions, faces: face_set.FaceSet, aligned: Aligned, *, found: np.ndarray
 ) -> dict[str, Any]:
     tables = {}
     for taxonomy in labels.TAXONOMIES:
@@ -237,7 +240,7 @@ def _measure_taxonomies(
 
 def _measure_sure(
     predictions: Predictions,
-    faces: data.FaceSet,
+    faces: face_set.FaceSet,
     attribute: str,
     *,
     found: np.ndarray,

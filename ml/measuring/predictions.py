@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ml import data, labels
+from ml import labels
+from ml.datasets import face_set
 from ml.measuring import mapping as mappings
-from ml.runtime import Runtime
+from ml.model.runtime import Runtime
 
 FACES_AT_ONCE = 256
 
@@ -26,7 +27,7 @@ class Predictions:
     name: str
     files: tuple[str, ...]
     vectors: dict[str, np.ndarray]
-    classes: dict[str, data.Classes]
+    classes: dict[str, face_set.Classes]
     years: np.ndarray | None = None
     labels_only: frozenset[str] = field(default_factory=frozenset)
 
@@ -41,7 +42,9 @@ class Predictions:
         for side in (self.files, files):
             twice = [name for name, count in Counter(side).items() if count > 1]
             if twice:
-                raise data.BadData(f"{len(twice)} files occur more than once, so they cannot be matched", names=twice)
+                raise face_set.BadData(
+                    f"{len(twice)} files occur more than once, so they cannot be matched", names=twice
+                )
         rows = {file: row for row, file in enumerate(self.files)}
         return np.array([rows.get(file, -1) for file in files], dtype=np.int64)
 
@@ -55,7 +58,7 @@ class Predictions:
         )
 
 
-def predict_faces(runtime: Runtime, faces: data.FaceSet) -> Predictions:
+def predict_faces(runtime: Runtime, faces: face_set.FaceSet) -> Predictions:
     """What a checkpoint says of the faces; `years` where its age classes are those of `ml.labels`."""
     parts = []
     with tqdm(total=len(faces), desc="predict", unit="face", disable=None) as progress:
@@ -68,7 +71,7 @@ def predict_faces(runtime: Runtime, faces: data.FaceSet) -> Predictions:
         name=runtime.card.name,
         files=faces.files,
         vectors=vectors,
-        classes={name: data.Classes(name, names) for name, names in heads.items()},
+        classes={name: face_set.Classes(name, names) for name, names in heads.items()},
         years=vectors["age"] @ np.array(labels.AGE_CENTRES) if heads.get("age") == labels.AGE else None,
     )
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 from tqdm import tqdm
 
-from ml import data, quality
+from ml.datasets import face_set
+from ml.seeing import quality
 
 # Edges in pixels of the file along the chip's side. A chip is wider than the face: 48 px hold a face of about 40,
 # under which little can be said; 150 px is what the default network eats, so larger ones were shrunk.
@@ -24,7 +25,7 @@ class Slicing:
     places: np.ndarray
 
 
-def slice_by_quality(faces: data.FaceSet, *, rows: np.ndarray) -> list[Slicing]:
+def slice_by_quality(faces: face_set.FaceSet, *, rows: np.ndarray) -> list[Slicing]:
     """By size (where the reader knows it), sharpness and brightness in quarters, and colour, of the faces at `rows`."""
     sharpness, brightness, chroma = np.empty(len(rows)), np.empty(len(rows)), np.empty(len(rows))
     for number, row in enumerate(tqdm(rows.tolist(), desc="quality", unit="img", disable=None)):
@@ -42,7 +43,7 @@ def slice_by_quality(faces: data.FaceSet, *, rows: np.ndarray) -> list[Slicing]:
 
 
 def _spread(places: np.ndarray, *, rows: np.ndarray, count: int) -> np.ndarray:
-    spread = np.full(count, data.UNKNOWN, dtype=np.int64)
+    spread = np.full(count, face_set.UNKNOWN, dtype=np.int64)
     spread[rows] = places
     return spread
 

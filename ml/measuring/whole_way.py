@@ -1,4 +1,4 @@
-"""The whole way from a photo to the answer: chips laid on a canvas and turned, found by the detector and cut again."""
+"""The whole way from a photo to the answer: chips laid on grey and turned, found by the detector and cut again."""
 
 import math
 from dataclasses import replace
@@ -8,23 +8,28 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ml import data
-from ml.faces import FaceDetector
+from ml.datasets import face_set
+from ml.detecting.detector import FaceDetector
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
+from ml.model.runtime import Runtime
 from ml.preprocess import Preset, cut_chip
-from ml.runtime import Runtime
 
-CANVAS_SIDES, TURN_DEGREES = 2.0, 15.0  # a chip on a grey canvas of twice its side, turned by up to this
+GROUND_SIDES, TURN_DEGREES = 2.0, 15.0  # a chip on a grey ground of twice its side, turned by up to this
 GREY = (127, 127, 127)
 
 
 def measure_whole_way(
-    large: data.FaceSet, chips: data.FaceSet, *, runtime: Runtime, detector: FaceDetector | None = None, seed: int = 1
+    large: face_set.FaceSet,
+    chips: face_set.FaceSet,
+    *,
+    runtime: Runtime,
+    detector: FaceDetector | None = None,
+    seed: int = 1,
 ) -> dict[str, Any]:
     """The measures after detection, and those of the same faces' chips beside them.
 
-    `large` are the faces as they are laid on the canvas, `chips` the same as the network takes them. Keys: `images`,
+    `large` are the faces as they are laid on the ground, `chips` the same as the network takes them. Keys: `images`,
     `found` (the share that the detector finds), `found_again` and `same_chips` as `measures.measure` tells them. Raises
     BadData where no face is found.
     """
@@ -41,27 +46,27 @@ def measure_whole_way(
 
 
 def find_again(
-    faces: data.FaceSet, *, preset: Preset, detector: FaceDetector, seed: int = 1
+    faces: face_set.FaceSet, *, preset: Preset, detector: FaceDetector, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The chips (M, S, S, 3) of the faces that are found on their canvases, and these faces' positions (M,)."""
+    """The chips (M, S, S, 3) of the faces that are found on their grounds, and these faces' positions (M,)."""
     rng = np.random.default_rng(seed)
     cut, picks = [], []
     for row, pixels in enumerate(tqdm(faces.images, desc="whole way", unit="img", disable=None)):
-        canvas = lay_on_canvas(Image.fromarray(pixels), angle=float(rng.uniform(-TURN_DEGREES, TURN_DEGREES)))
-        detected = detector.detect([canvas])[0]
+        ground = lay_on_ground(Image.fromarray(pixels), angle=float(rng.uniform(-TURN_DEGREES, TURN_DEGREES)))
+        detected = detector.detect([ground])[0]
         if detected:
             # A chip can hold a second face in its background: the one that it was cut for lies in the middle.
-            middle = min(detected, key=lambda face: math.dist((face.chip.cx, face.chip.cy), np.array(canvas.size) / 2))
-            cut.append(np.asarray(cut_chip(canvas, preset.widen(middle.chip), size=preset.size)))
+            middle = min(detected, key=lambda face: math.dist((face.chip.cx, face.chip.cy), np.array(ground.size) / 2))
+            cut.append(np.asarray(cut_chip(ground, preset.widen(middle.chip), size=preset.size)))
             picks.append(row)
     if not cut:
-        raise data.BadData(f"The detector finds none of the {len(faces)} faces again")
+        raise face_set.BadData(f"The detector finds none of the {len(faces)} faces again")
     return np.stack(cut), np.array(picks)
 
 
-def lay_on_canvas(chip: Image.Image, *, angle: float) -> Image.Image:
-    """A square chip in the middle of a grey canvas, turned clockwise by `angle` degrees."""
-    side = round(max(chip.size) * CANVAS_SIDES)
-    canvas = Image.new("RGB", (side, side), GREY)
-    canvas.paste(chip, ((side - chip.width) // 2, (side - chip.height) // 2))
-    return canvas.rotate(-angle, Image.Resampling.BICUBIC, fillcolor=GREY)
+def lay_on_ground(chip: Image.Image, *, angle: float) -> Image.Image:
+    """A square chip in the middle of a grey ground, turned clockwise by `angle` degrees."""
+    side = round(max(chip.size) * GROUND_SIDES)
+    ground = Image.new("RGB", (side, side), GREY)
+    ground.paste(chip, ((side - chip.width) // 2, (side - chip.height) // 2))
+    return ground.rotate(-angle, Image.Resampling.BICUBIC, fillcolor=GREY)

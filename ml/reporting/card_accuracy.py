@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml.card import ModelCard
+from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import evaluation_text, markdown, numbers
 

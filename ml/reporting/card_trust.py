@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ml.card import ModelCard
+from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import markdown, numbers
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ml.card import ModelCard
+from ml.model.card import ModelCard
 from ml.reporting import card_accuracy, card_trust, markdown
 from ml.reporting.card_cells import Report
 

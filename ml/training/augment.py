@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.training import jpeg
+from ml.training import jpeg_artifacts
 from ml.training.chance import Chance
 
 
@@ -92,7 +92,7 @@ def _compress(x: Tensor, *, how: Augmentation, chance: Chance) -> Tensor:
     if len(chosen):
         low, high = how.jpeg_quality
         quality = chance.whole(low, high, count=len(chosen)).float()
-        x[chosen] = jpeg.compress(x[chosen], quality=quality)
+        x[chosen] = jpeg_artifacts.compress(x[chosen], quality=quality)
     return x
 
 

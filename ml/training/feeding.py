@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ml.data import FaceSet
+from ml.datasets.face_set import FaceSet
 from ml.preprocess import Preset, to_input
 
 _ROOM = 0.4  # of a GPU's free memory, which a set may take; the network and its activations need the rest

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.data import UNKNOWN
+from ml.datasets.face_set import UNKNOWN
 
 
 def mean_loss(
@@ -19,7 +19,7 @@ def mean_loss(
     """Cross-entropy with label smoothing over the examples whose label is known, the mean over the attributes.
 
     `targets` (B,) are positions of classes, -1 where unknown; an attribute that nobody in the batch has is left out.
-    `covers` (classes, K) bool says which of the K labels of a head each class covers (`data.Classes.loss_targets`);
+    `covers` (classes, K) bool says which of the K labels of a head each class covers (`Classes.loss_targets`);
     without it the classes are the head's labels.
     """
     covers, losses, present = covers or {}, [], []

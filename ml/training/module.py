@@ -9,12 +9,14 @@ import lightning
 import torch
 from torch import Tensor
 
-from ml import labels, network
-from ml.card import ModelCard
+from ml import labels
+from ml.model import network
+from ml.model.card import ModelCard
 from ml.preprocess import Preset
 from ml.training import losses
 from ml.training.augment import augment
 from ml.training.chance import Chance
+from ml.training.depthwise import DepthwiseInFloat32
 from ml.training.feeding import Batch, as_input
 from ml.training.mixing import mix_chips
 from ml.training.recipe import Recipe
@@ -40,8 +42,8 @@ class AttributeModule(lightning.LightningModule):
     """Trains an AttributeNet by a recipe.
 
     `covers` says for every attribute which of the head's labels each class of the training set covers, `prior` the
-    logarithms of the labels' shares in it; both as of `ml.data` and `ml.training.losses`. `val_covers` are those of the
-    validation set. `steps` is the number of optimiser steps in the whole run.
+    logarithms of the labels' shares in it; both as of `ml.datasets.face_set` and `ml.training.losses`. `val_covers` are
+    those of the validation set. `steps` is the number of optimiser steps in the whole run.
     """
 
     def __init__(
@@ -92,7 +94,8 @@ class AttributeModule(lightning.LightningModule):
         chips, targets = batch
         chips = augment(chips, how=recipe.augmentation, chance=self._chance)
         chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, chance=self._chance)
-        logits = self.net(self._input(chips))
+        with DepthwiseInFloat32():
+            logits = self.net(self._input(chips))
         loss = share * self._loss(logits, targets)
         if share < 1.0:
             loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})

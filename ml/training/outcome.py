@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.data import Classes
+from ml.datasets.face_set import Classes
 from ml.files import replace_file
 from ml.reporting import figures
 from ml.training.tally import Tally

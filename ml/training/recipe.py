@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from ml.commands import BadRecipe
+from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN
 from ml.training.augment import Augmentation
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-DEFAULT = CONFIGS / "facet1.toml"
+DEFAULT = CONFIGS / "facet-1.toml"
 RANDOM, IMAGENET = "random", "imagenet"
 CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
@@ -35,7 +35,7 @@ NOT_NEGATIVE = (
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """A data set, as `ml.sources.Source` without its place, and what of it is not trained on.
+    """A data set, as `ml.datasets.sources.Source` without its place, and what of it is not trained on.
 
     `held_out` is a number of images at its end, kept to choose and to calibrate; `validation_share` (0..1) is split
     off at random instead, alike in all classes. Without either, lists of the validation set are named when training.

@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml import checkpoint, data, labels, network, pretrained, sources, splits, trunks
-from ml.commands import BadRecipe
-from ml.preprocess import IMAGENET_PRESET, Preset
+from ml import labels
+from ml.datasets import face_set, sources, splits
+from ml.errors import BadRecipe
+from ml.model import checkpoint, network, pretrained, trunks
+from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
 
+LITE_ARCHS = "tf_efficientnet_lite"  # how timm's names of them begin
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
 
 
@@ -32,16 +35,18 @@ class Places:
 
 
 def preset_of(recipe: Recipe) -> Preset:
-    """The face ResNet-29 has dlib's normalisation, all others ImageNet's."""
-    is_face_resnet = trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch)
-    base = Preset() if is_face_resnet else IMAGENET_PRESET
+    """The face ResNet-29 has dlib's normalisation, EfficientNet-Lite its own, all others ImageNet's."""
+    if trunks.count_face_resnets(recipe.arch) or trunks.face_resnet_width(recipe.arch):
+        base = Preset()
+    else:
+        base = LITE_PRESET if recipe.arch.startswith(LITE_ARCHS) else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 
-def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[data.FaceSet, data.FaceSet]:
+def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_set.FaceSet, face_set.FaceSet]:
     """Training and validation set, checked for what they share and lack. Raises what readers and checks raise."""
 
-    def read(of: DataRecipe, place: Path, *, list_file: Path | None = None) -> data.FaceSet:
+    def read(of: DataRecipe, place: Path, *, list_file: Path | None = None) -> face_set.FaceSet:
         given = {one.name: getattr(of, one.name) for one in fields(DataRecipe)}
         given = {name: value for name, value in given.items() if name not in ("held_out", "validation_share")}
         if list_file is not None:
@@ -63,12 +68,12 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[data.F
     else:
         raise BadRecipe("no validation set: give held_out or validation_share in [data], [validation], or a list")
     also = [read(of, place) for of, place in zip(recipe.also, places.also, strict=True)]
-    training = data.join_faces([training, *also])
+    training = face_set.join_faces([training, *also])
     splits.check_split(training, validation)
     return training, validation
 
 
-def head_labels(sets: Sequence[data.FaceSet], *, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+def head_labels(sets: Sequence[face_set.FaceSet], *, recipe: Recipe) -> dict[str, tuple[str, ...]]:
     """The labels of the network's heads: the finest ones, or a set's own classes."""
     heads: dict[str, tuple[str, ...]] = {}
     for faces in sets:
@@ -96,7 +101,7 @@ def check_heads(
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
 
 
-def covers_of(faces: data.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:
+def covers_of(faces: face_set.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:
     """Per attribute which of the head's labels each class of the set covers, (classes, K) bool."""
     return {
         name: torch.from_numpy(faces.classes[name].loss_targets(head))
@@ -105,7 +110,7 @@ def covers_of(faces: data.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> d
     }
 
 
-def priors_of(faces: data.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def priors_of(faces: face_set.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Per attribute the logarithms of its labels' shares in the training set (K,)."""
     return {
         name: losses.log_shares(torch.from_numpy(faces.targets[name]), covers=matrix) for name, matrix in covers.items()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ml.data import UNKNOWN
+from ml.datasets.face_set import UNKNOWN
 from ml.training.losses import class_probabilities
 
 

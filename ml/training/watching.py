@@ -16,11 +16,11 @@ import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
-from ml import checkpoint
-from ml.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
-from ml.commands import BadRecipe
-from ml.data import UNKNOWN, Classes, FaceSet
+from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
+from ml.errors import BadRecipe
 from ml.files import replace_file
+from ml.model import checkpoint
+from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
 from ml.training.recipe import flat_fields
 from ml.training.tally import Tally

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from classifier.admin import looks
 from classifier.models import AuditEvent, Collection, Face, Photo, State
-from classifier.services import audit
+from classifier.services import analysis, audit
 from tests.admin.conftest import actions_logged
 from tests.conftest import logged_in
 from tests.factories import UserFactory, make_photo
@@ -188,7 +188,7 @@ def test_a_failed_photo_is_run_again(adam_client, instance, calls, django_captur
     assert AuditEvent.objects.get(action="photo run again").target == f"photo {instance.failed.uid}"
 
 
-def test_running_again_keeps_the_faces_and_detecting_again_retires_them(
+def test_running_again_keeps_the_faces_and_detecting_again_retires_them_once_the_new_look_succeeded(
     adam_client, instance, calls, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
@@ -197,7 +197,11 @@ def test_running_again_keeps_the_faces_and_detecting_again_retires_them(
     Photo.objects.filter(pk=instance.done.pk).update(state=State.DONE)
     with django_capture_on_commit_callbacks(execute=True):
         choose(adam_client, "detect_again", instance.done)
-    assert Face.objects.filter(photo=instance.done, retired_at=None).count() == 0
+    old = set(Face.objects.filter(photo=instance.done, retired_at=None))
+    assert len(old) == 2
+    while analysis.run_once():
+        pass
+    assert old.isdisjoint(Face.objects.filter(photo=instance.done, retired_at=None))
     assert "photo detected again" in actions_logged()
 
 
@@ -276,6 +280,16 @@ def test_a_collections_declaration_is_its_owners_word(adam_client, instance):
     event = AuditEvent.objects.get(action="collection changed")
     assert event.details["fields"] == ["Name", "Retention days"]
     assert instance.collection.updated_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_an_administrator_who_changes_the_days_to_keep_is_told_what_goes(adam_client, instance):
+    Photo.objects.filter(pk=instance.done.pk).update(received_at=timezone.now() - timedelta(days=40))
+    change = reverse("admin:classifier_collection_change", args=[instance.collection.pk])
+    form = {"name": "x", "retention_days": "30", "shares-TOTAL_FORMS": "0", "shares-INITIAL_FORMS": "0"}
+    assert (
+        "With the new days to keep, 1 photo is deleted on"
+        in adam_client.post(change, form, follow=True).content.decode()
+    )
 
 
 def test_an_uploads_files_are_one_click_away(adam_client, instance):

@@ -23,6 +23,7 @@ def test_readyz_is_503_while_no_worker_has_its_model(client, db):
         "database": True,
         "queue_moving": True,
         "model_loaded": False,
+        "disk": "ok",
         "workers": [],
     }
 
@@ -37,6 +38,7 @@ def test_readyz_is_200_with_a_live_worker_and_names_nobody(client, db):
         "database": True,
         "queue_moving": True,
         "model_loaded": True,
+        "disk": "ok",
         "workers": [{"device": "cpu", "model": "facet-test"}],
     }
     assert ModelVersion.objects.exists()

@@ -88,6 +88,32 @@ def test_one_update_decides(db, django_assert_num_queries):
         rates.take("a", rate=Rate(9, 60))
 
 
+def test_of_two_first_requests_at_once_neither_is_refused(db, monkeypatch):
+    """Both find no bucket; the second meets the one that the first has made."""
+    get_or_create = RateBucket.objects.get_or_create
+
+    def come_second(**values):
+        get_or_create(**values)
+        return get_or_create(**values)
+
+    monkeypatch.setattr(RateBucket.objects, "get_or_create", come_second)
+    assert rates.take("a", rate=Rate(9, 60)) == 0.0
+
+
+def test_a_bucket_that_is_being_made_is_not_swept_by_another(db, monkeypatch):
+    get_or_create = RateBucket.objects.get_or_create
+
+    def meet_another(**values):
+        made = get_or_create(**values)
+        monkeypatch.undo()
+        monkeypatch.setattr(rates, "time", lambda: 1_800_000_000.0)
+        rates.take("another", rate=Rate(9, 60))
+        return made
+
+    monkeypatch.setattr(RateBucket.objects, "get_or_create", meet_another)
+    assert rates.take("a", rate=Rate(9, 60)) == 0.0
+
+
 def test_buckets_that_were_full_for_long_are_removed(db, clock):
     rates.take("old", rate=Rate(9, 60))
     clock.now += 2 * rates.KEEP_FULL_SECONDS
@@ -110,6 +136,53 @@ def test_without_redis_the_database_counts_on(db, settings):
     assert rates.take("a", rate=rate) > 0
 
 
+def test_what_did_not_count_is_given_back(db, clock):
+    rate = Rate(3, 60)
+    for _ in range(3):
+        rates.take("a", rate=rate)
+    rates.give_back("a", rate=rate)
+    assert rates.take("a", rate=rate) == 0.0
+    assert rates.take("a", rate=rate) > 0
+    rates.give_back("a", rate=rate, amount=3)
+    rates.give_back("a", rate=rate, amount=3)
+    rates.give_back("never taken", rate=rate)
+    assert [rates.take("a", rate=rate) == 0.0 for _ in range(4)] == [True, True, True, False], "never over its rim"
+
+
+def test_buckets_are_forgotten_by_the_beginning_of_their_keys(db):
+    for key in ("log-in:1:a", "log-in:1:b", "log-in:11", "log-in:2:a"):
+        rates.take(key, rate=Rate(1, 60))
+    assert rates.forget("log-in:1:") == ["log-in:1:a", "log-in:1:b"]
+    assert rates.take("log-in:1:a", rate=Rate(1, 60)) == 0.0
+    assert rates.take("log-in:2:a", rate=Rate(1, 60)) > 0
+
+
+def test_without_redis_what_the_database_counted_is_given_back_and_forgotten(db, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    rate = Rate(1, 60)
+    rates.take("a", rate=rate)
+    rates.give_back("a", rate=rate)
+    assert rates.take("a", rate=rate) == 0.0
+    assert rates.forget("a") == ["a"]
+    assert rates.take("a", rate=rate) == 0.0
+
+
+@pytest.mark.redis
+def test_redis_gives_back_and_forgets(db, settings):
+    settings.REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
+    if not settings.REDIS_URL:
+        pytest.skip("needs a Redis at TEST_REDIS_URL")
+    key, rate = f"test:{uuid4()}", Rate(2, 60)
+    rates.give_back(key, rate=rate)
+    assert [rates.take(key, rate=rate) == 0.0 for _ in range(3)] == [True, True, False]
+    rates.give_back(key, rate=rate)
+    assert [rates.take(key, rate=rate) == 0.0 for _ in range(2)] == [True, False]
+    rates.give_back(key, rate=rate, amount=2)
+    assert [rates.take(key, rate=rate) == 0.0 for _ in range(3)] == [True, True, False]
+    assert rates.forget(key) == [key]
+    assert [rates.take(key, rate=rate) == 0.0 for _ in range(3)] == [True, True, False]
+
+
 @pytest.mark.redis
 def test_redis_counts_the_same_way(settings):
     settings.REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
@@ -120,6 +193,38 @@ def test_redis_counts_the_same_way(settings):
     assert 19 < rates.take(key, rate=rate) <= 20
     assert rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) == 0.0
     assert 19 < rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) <= 20
+
+
+def test_what_was_used_is_charged_whole_and_paid_off_evenly(db, clock):
+    rate = Rate(60, 600)
+    assert rates.charge("a", rate=rate, amount=0) == 0.0
+    assert rates.charge("a", rate=rate, amount=59.5) == 0.0
+    assert rates.charge("a", rate=rate, amount=30.5) == pytest.approx(300)
+    assert rates.charge("a", rate=rate, amount=0) == pytest.approx(300), "asking costs nothing"
+    clock.now += 200
+    assert rates.charge("a", rate=rate, amount=0) == pytest.approx(100)
+    clock.now += 101
+    assert rates.charge("a", rate=rate, amount=0) == 0.0
+
+
+def test_a_charge_that_cannot_be_written_locks_nobody_out(db, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(rates, "_charge_in_database", refuse)
+    assert rates.charge("a", rate=Rate(1, 60), amount=100) == 0.0
+
+
+@pytest.mark.redis
+def test_redis_charges_the_same_way(settings):
+    settings.REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
+    if not settings.REDIS_URL:
+        pytest.skip("needs a Redis at TEST_REDIS_URL")
+    key, rate = f"test:{uuid4()}", Rate(60, 600)
+    assert rates.charge(key, rate=rate, amount=0) == 0.0
+    assert rates.charge(key, rate=rate, amount=59.5) == 0.0
+    assert 299 < rates.charge(key, rate=rate, amount=30.5) <= 300
+    assert 299 < rates.charge(key, rate=rate, amount=0) <= 300
 
 
 TAKE_MANY = """

@@ -1,5 +1,10 @@
 """POST /api/v1/photos/: one item a file, and the answer of the contract."""
 
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -11,11 +16,12 @@ from PIL import Image
 
 from classifier.api import waiting
 from classifier.models import Collection, Photo, Upload
-from classifier.services import analysis, predictions
+from classifier.services import analysis, predictions, rates, seats
 from ml import labels
 from tests import factories, pictures
 from tests.api.conftest import photo, text_file
 
+ROOT = Path(__file__).resolve().parents[2]
 PHOTO_KEYS = [
     *("uid", "name", "state", "code", "width", "height", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
@@ -247,6 +253,54 @@ def test_too_many_files_are_413(send, settings):
     assert send(1, 2, 3).json()["error"]["code"] == "too_many_files"
 
 
+def test_who_has_several_uploads_being_read_is_told_to_wait_and_nobody_else(send, alice, stranger, settings):
+    with ExitStack() as taken:
+        for _ in range(max(1, (settings.WEB_THREADS - seats.PAGE_THREADS) // 2)):
+            taken.enter_context(seats.take_seat(alice))
+        response = send(1)
+        assert response.status_code == 429
+        assert response.json()["error"]["code"] == "too_many_uploads"
+        assert int(response["Retry-After"]) >= 1
+        assert send(1, client=stranger).status_code == 202
+    assert send(1).status_code == 202
+
+
+def test_when_every_seat_is_taken_the_answer_is_503_with_retry_after(send, settings):
+    with ExitStack() as taken:
+        for n in range(settings.WEB_THREADS - seats.PAGE_THREADS):
+            taken.enter_context(seats.take_seat(factories.UserFactory.build(pk=-n - 1)))
+        response = send(1)
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "busy"
+    assert int(response["Retry-After"]) >= 1
+    assert send(1).status_code == 202
+
+
+def test_who_used_up_the_time_of_the_decoders_is_told_for_how_long(send, alice, stranger, settings):
+    settings.DECODE_RATE = "60/hour"
+    rates.charge_decoding(alice, seconds=90)
+    response = send(1)
+    assert response.status_code == 429
+    assert response.json()["error"]["code"] == "throttled"
+    assert 1700 < int(response["Retry-After"]) <= 1800
+    assert not Photo.objects.exists()
+    assert send(1, client=stranger).status_code == 202
+
+
+def test_who_merely_waits_leaves_a_thread_for_an_upload(send, nobody_works):
+    taken = 0
+    while seats.take_spare_seat():
+        taken += 1
+    try:
+        assert send(1, query="?wait=30").status_code == 202
+        assert nobody_works == []
+    finally:
+        for _ in range(taken):
+            seats.leave_seat()
+    send(2, query="?wait=1")
+    assert nobody_works, "places are free again"
+
+
 def test_waiting_starts_with_short_sleeps_that_grow_with_the_wait(send, nobody_works):
     response = send(1, query="?wait=30")
     assert response.status_code == 202
@@ -284,6 +338,13 @@ def test_at_most_half_of_the_threads_wait(send, nobody_works, settings, monkeypa
             waiting._slots.release()
     send(2, query="?wait=1")
     assert nobody_works, "places are free again"
+
+
+def test_the_only_thread_never_waits():
+    code = "import django; django.setup(); from classifier.api import waiting; print(waiting._slots.acquire(False))"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "webapp.settings", "FACET_WEB_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_places_are_given_back_when_waiting_breaks(send, api, monkeypatch):

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,14 @@ def assert_each_photo_was_done_once(site: Site) -> None:
     assert doubled.splitlines()[-1] == "0"
 
 
+def break_broker(folder: Path) -> None:
+    """A power cut in the middle of writing: no table and no message is whole."""
+    for name, content in (("celery", b""), ("celery.pidbox", b'[["'), ("celeryev", b"5"), ("reply.celery.pidbox", b"")):
+        (folder / "control" / f"{name}.exchange").write_bytes(content)
+    for number, content in enumerate((b"", b"{", b"{}", b"5", b'{"body": "W10=", "headers": {}, "properties": {}}')):
+        (folder / "messages" / f"{number}.celery.msg").write_bytes(content)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("broker", BROKERS)
 def test_every_photo_finishes_once_although_the_worker_is_killed(tmp_path, broker):
@@ -83,7 +92,9 @@ def test_what_was_accepted_is_finished_after_the_whole_site_was_killed(tmp_path)
         site.process.kill()
         site.process.wait()
         time.sleep(1)  # the children follow their parent
+        break_broker(Path(site.environment["FACET_DATA"]) / "broker")
         site.start()
+        assert "worker 1 ended" not in site.log.read_text()
         assert_each_photo_was_done_once(site)
 
 

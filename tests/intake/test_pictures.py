@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 
 from classifier.intake.pictures import Picture, encode_jpeg, make_thumbnail, read_picture
+from ml import photos
 from tests import pictures
 
 MAX_PIXELS = 50_000_000
@@ -64,6 +65,16 @@ def test_sixteen_bits_are_scaled_not_cut_off():
     ramp.putdata([value * 257 for value in range(256)])
     picture = read(pictures.encode(ramp, "PNG")).image
     assert [picture.getpixel((x, 0))[0] for x in (0, 64, 128, 255)] == [0, 64, 128, 255]
+
+
+def test_the_site_sees_the_pixels_that_the_commands_see():
+    deep = Image.new("I;16", (256, 256))
+    deep.putdata(range(65_536))
+    colours = pictures.picture(64, 48).convert("RGBA")
+    colours.putalpha(colours.getchannel("R"))
+    for image in (deep, colours, colours.convert("LA"), colours.convert("P")):
+        content = pictures.encode(image, "PNG")
+        assert read(content).image.tobytes() == photos.read_photo(content).tobytes(), image.mode
 
 
 def test_sixteen_bit_colour_is_read():

@@ -17,7 +17,7 @@ from PIL import Image
 
 from classifier.intake import pool as intake_pool
 from classifier.intake.formats import BadImage
-from classifier.intake.pool import DecodingPool, StoredPicture
+from classifier.intake.pool import DecodingPool, Payer, StoredPicture
 from tests import pictures
 
 MEMORY_BYTES = 1400 * 1024**2
@@ -120,6 +120,81 @@ def test_a_picture_that_takes_too_long_is_given_up(store):
     with pytest.raises(BadImage) as caught:
         store(slow, seconds=0.05)
     assert caught.value.reason == "too_slow"
+
+
+def test_a_picture_that_takes_too_much_work_is_given_up_and_paid_for_once(pool, tmp_path):
+    slow = pictures.encode(Image.effect_noise((6000, 4000), 50), "PNG", compress_level=1)
+    paid: list[float] = []
+    with pytest.raises(BadImage) as caught:
+        pool.store_picture(
+            io.BytesIO(slow),
+            image=tmp_path / "a.jpg",
+            thumbnail=tmp_path / "b.jpg",
+            max_pixels=50_000_000,
+            seconds=60,
+            cpu_seconds=0.1,
+            payer=Payer("alice", paid.append),
+        )
+    assert (caught.value.reason, caught.value.code) == ("too_slow", "damaged")
+    assert "longer than 0.1 s" in caught.value.message
+    assert len(paid) == 1
+    assert 0 < paid[0] <= 0.1
+
+
+def test_waiting_for_a_core_is_not_work(store, tmp_path, pool):
+    store(pictures.jpeg())
+    [child] = own_children()
+    child.suspend()
+    paid: list[float] = []
+    paths = {"image": tmp_path / "a.jpg", "thumbnail": tmp_path / "b.jpg", "max_pixels": 10**6, "seconds": 60}
+    with ThreadPoolExecutor() as threads:
+        payer = Payer("alice", paid.append)
+        answer = threads.submit(pool.store_picture, io.BytesIO(pictures.jpeg()), cpu_seconds=0.5, payer=payer, **paths)
+        time.sleep(1)
+        child.resume()
+        assert answer.result(20).width == 320
+    assert 0 < sum(paid) < 0.5
+
+
+def test_a_refused_file_is_paid_for_too(pool, tmp_path):
+    paid: list[float] = []
+    broken = pictures.encode(Image.effect_noise((3000, 2000), 50), "PNG", compress_level=1)[:-5000]
+    paths = {"image": tmp_path / "a.jpg", "thumbnail": tmp_path / "b.jpg", "max_pixels": 10**7, "seconds": 60}
+    with pytest.raises(BadImage):
+        pool.store_picture(io.BytesIO(broken), payer=Payer("alice", paid.append), **paths)
+    assert sum(paid) > 0
+
+
+def test_the_files_of_one_person_keep_nobody_else_waiting(pool, tmp_path, monkeypatch):
+    """However many there are and however long they take: they never have every child."""
+    ask, go_on = intake_pool.Child.ask, threading.Event()
+
+    def take_long(self, wishes, **options):
+        if "slow" in wishes["image"]:
+            go_on.wait(60)
+        return ask(self, wishes, **options)
+
+    monkeypatch.setattr(intake_pool.Child, "ask", take_long)
+
+    def store_for(person: str, name: str) -> StoredPicture:
+        return pool.store_picture(
+            io.BytesIO(pictures.jpeg()),
+            image=tmp_path / f"{name}.jpg",
+            thumbnail=tmp_path / f"{name}-small.jpg",
+            max_pixels=10**6,
+            seconds=60,
+            payer=Payer(person, lambda _: None),
+        )
+
+    with ThreadPoolExecutor(12) as threads:
+        slow = [threads.submit(store_for, "alice", f"slow{n}") for n in range(10)]
+        try:
+            for n in range(3):
+                assert threads.submit(store_for, "bob", f"quick{n}").result(20).width == 320
+            assert not any(future.done() for future in slow)
+        finally:
+            go_on.set()
+        assert [future.result(60).width for future in slow] == [320] * 10
 
 
 def test_a_child_that_is_killed_midway_does_not_cost_the_photo(store, caplog):

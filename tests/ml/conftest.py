@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import checkpoint, labels, network, trunks
-from ml.card import ModelCard
+from ml import labels
+from ml.model import checkpoint, network, trunks
+from ml.model.card import ModelCard
 from ml.pipeline import FacePipeline
 from ml.preprocess import Preset
 from tests import pictures

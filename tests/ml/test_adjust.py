@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import adjust, checkpoint, labels
-from ml.card import ModelCard, read_card
-from ml.runtime import TorchRuntime
+from ml import adjust, labels
+from ml.model import checkpoint
+from ml.model.card import ModelCard, read_card
+from ml.model.runtime import TorchRuntime
 
 HELD_OUT = 30
 CHIPS = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)

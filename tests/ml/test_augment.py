@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ml.training import augment, jpeg, mixing
+from ml.training import augment, jpeg_artifacts, mixing
 from ml.training.chance import Chance
 from tests import pictures
 
@@ -23,7 +23,7 @@ def test_compression_loses_what_an_encoder_loses(quality, side):
     content = io.BytesIO()
     image.save(content, "JPEG", quality=quality)
     theirs = as_chips(Image.open(content))
-    ours = jpeg.compress(as_chips(image), quality=torch.tensor([float(quality)]))
+    ours = jpeg_artifacts.compress(as_chips(image), quality=torch.tensor([float(quality)]))
     lost = (theirs - as_chips(image)).abs().mean()
     assert (ours - theirs).abs().mean() < lost / 2
     assert (ours - as_chips(image)).abs().mean() == pytest.approx(float(lost), rel=0.1)
@@ -31,7 +31,7 @@ def test_compression_loses_what_an_encoder_loses(quality, side):
 
 def test_each_chip_has_its_own_quality():
     chips = as_chips(pictures.astronaut().resize((64, 64))).repeat(2, 1, 1, 1)
-    coarse, fine = jpeg.compress(chips, quality=torch.tensor([5.0, 95.0]))
+    coarse, fine = jpeg_artifacts.compress(chips, quality=torch.tensor([5.0, 95.0]))
     assert (coarse - chips[0]).abs().mean() > 2 * (fine - chips[1]).abs().mean()
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ml import bench, calibrate, checkpoint, compare, evaluate, explain, export, network, predict
-from ml import card as cards
+from ml import bench, calibrate, compare, evaluate, explain, export, predict
 from ml.datasets import fairface
+from ml.model import card as cards
+from ml.model import checkpoint, network
 from tests import pictures
 
 

@@ -8,9 +8,9 @@ from PIL import Image
 from ml import bench
 from ml.benching import growth, measuring, sample, ways
 from ml.benching.ways import Seen
-from ml.faces import FaceDetector
+from ml.detecting.detector import FaceDetector
+from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
-from ml.runtime import TorchRuntime
 from tests import pictures
 
 MEASURED = {"photos_per_second", "faces_per_second", "stages_ms", "peak_rss_mb"}
@@ -94,7 +94,7 @@ def test_generated_photos_show_the_astronaut(monkeypatch):
     monkeypatch.setattr(sample, "GENERATED", 2)
     made = sample.gather_photos(None, count=3, longest=400)
     assert made[0] == made[2]
-    boxes = [face.box for face in FaceDetector(bench.faces.REFERENCE).detect([ways.photos.read_photo(made[0])])[0]]
+    boxes = [face.box for face in FaceDetector(bench.REFERENCE).detect([ways.photos.read_photo(made[0])])[0]]
     assert len(boxes) == 1
     assert max(ways.photos.read_photo(made[1]).size) == 400
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import build_splits, data, splits
-from ml.datasets import lists
+from ml import build_splits, errors
+from ml.datasets import face_set, lists, splits
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_counts_and_figure_agree_with_the_lists(utkface_folder, tmp_path):
 
 
 def test_the_lists_are_what_the_list_reader_reads(utkface_folder, tmp_path):
-    four = data.classes_in("race", taxonomy="utkface-4")
+    four = face_set.classes_in("race", taxonomy="utkface-4")
     build(utkface_folder, tmp_path / "out", "--taxonomy", "utkface-4", "--shares", "75", "25", "0")
     training, validation = (
         lists.read_list(tmp_path / "out" / f"{part}.txt", classes=four, size=24, root=utkface_folder)
@@ -84,7 +84,7 @@ def test_the_lists_are_what_the_list_reader_reads(utkface_folder, tmp_path):
     )
     assert training.count_classes("race").keys() == {"White", "Black", "Asian", "Indian"}
     assert len(training) + len(validation) == 65 - sum("_4_" in path.name for path in utkface_folder.iterdir())
-    with pytest.warns(data.DataWarning, match="2 race classes: Black, Indian"):
+    with pytest.warns(errors.DataWarning, match="2 race classes: Black, Indian"):
         splits.check_split(training, validation)
     assert (tmp_path / "out" / "test.txt").read_text() == ""
 

@@ -5,20 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml import calibrate, calibration, checkpoint, data, export, held_out, labels, metrics, sources
-from ml import card as cards
-from ml.commands import BadRecipe
-from ml.datasets import fairface
-from ml.measuring import fitting
-from ml.runtime import OnnxRuntime, Runtime, TorchRuntime
+from ml import calibrate, errors, export, labels, metrics
+from ml.datasets import face_set, fairface, held_out, sources
+from ml.errors import BadRecipe
+from ml.measuring import calibration_fit
+from ml.model import card as cards
+from ml.model import checkpoint, temperature_scaling
+from ml.model.runtime import OnnxRuntime, Runtime, TorchRuntime
 
 HELD_OUT = 30
 
 
 @pytest.fixture(autouse=True)
 def few_images_are_enough(monkeypatch):
-    monkeypatch.setattr(fitting, "LEAST_IMAGES", 10)
-    monkeypatch.setattr(fitting, "LEAST_SURE", 1)
+    monkeypatch.setattr(calibration_fit, "LEAST_IMAGES", 10)
+    monkeypatch.setattr(calibration_fit, "LEAST_SURE", 1)
 
 
 @pytest.fixture
@@ -62,8 +63,8 @@ def made_up(card, *, times, count=4000, seed=0):
         drawn = metrics.softmax(honest).cumsum(axis=1) < rng.random((count, 1))
         logits[attribute], targets[attribute] = honest * times, drawn.sum(axis=1)
     files = tuple(f"{number}.png" for number in range(count))
-    classes = {name: data.Classes(name, names) for name, names in card.labels.items()}
-    faces = data.FaceSet(np.zeros((count, 2, 2, 3), np.uint8), targets, files, classes, digests=files)
+    classes = {name: face_set.Classes(name, names) for name, names in card.labels.items()}
+    faces = face_set.FaceSet(np.zeros((count, 2, 2, 3), np.uint8), targets, files, classes, digests=files)
     return Says(card, logits), faces
 
 
@@ -120,7 +121,7 @@ def test_the_training_set_is_known_again_by_its_hash(tiny, small_fairface, tmp_p
     _, card = tiny
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32)
     known = replace(card, recipe={"data": {"reader": "list"}, "data_sha256": faces.data_hash()})
-    with pytest.raises(data.SharedImages, match="the training set of tiny-1"):
+    with pytest.raises(face_set.SharedImages, match="the training set of tiny-1"):
         held_out.check_untouched(faces, card=known, place=tmp_path)
     held_out.check_untouched(faces.slice(1), card=known, place=tmp_path)
 
@@ -129,9 +130,9 @@ def test_a_part_split_off_at_random_cannot_be_told_apart(tiny, small_fairface):
     _, card = tiny
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32)
     known = replace(card, recipe={"data": {"shards": ["train-0.zip"], "validation_share": 0.2}})
-    with pytest.warns(data.DataWarning, match="a part of them"):
+    with pytest.warns(errors.DataWarning, match="a part of them"):
         held_out.check_untouched(faces, card=known, place=small_fairface / "train-0.zip")
-    with pytest.warns(data.DataWarning, match="does not tell what it was trained on"):
+    with pytest.warns(errors.DataWarning, match="does not tell what it was trained on"):
         held_out.check_untouched(faces, card=card, place=small_fairface)
 
 
@@ -139,7 +140,7 @@ def test_images_that_a_card_does_not_name_are_told(tiny, small_fairface):
     _, card = tiny
     faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
     listed = replace(card, recipe={"data": {"reader": "list", "list": "train.txt", "shards": []}})
-    with pytest.warns(data.DataWarning, match="nobody can say whether these are among them"):
+    with pytest.warns(errors.DataWarning, match="nobody can say whether these are among them"):
         held_out.check_untouched(faces, card=listed, place=small_fairface)
 
 
@@ -147,7 +148,7 @@ def test_the_further_sets_of_a_recipe_are_looked_at_too(tiny, small_fairface):
     _, card = tiny
     faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
     joined = replace(card, recipe={"data": {"shards": ["elsewhere.zip"]}, "also": [{"shards": ["train-0.zip"]}]})
-    with pytest.raises(data.SharedImages):
+    with pytest.raises(face_set.SharedImages):
         held_out.check_untouched(faces, card=joined, place=small_fairface)
 
 
@@ -168,7 +169,7 @@ def test_temperatures_are_found_and_thresholds_keep_their_promise(tiny):
         assert temperature == pytest.approx(2, rel=0.1), attribute
         assert fits[attribute].errors[1] < 0.03 < fits[attribute].errors[0]
         assert fits[attribute].likelihoods[1] < fits[attribute].likelihoods[0]
-    assert fits["race"].thresholds["fairface-7"].target == calibration.TARGETS["race"]["fairface-7"]
+    assert fits["race"].thresholds["fairface-7"].target == temperature_scaling.TARGETS["race"]["fairface-7"]
     for attribute, taxonomy, target in (("race", "utkface-4", 0.9), ("gender", "gender", 0.95)):
         found = fits[attribute].thresholds[taxonomy]
         assert (found.target, found.is_reached) == (target, True)
@@ -179,31 +180,31 @@ def test_temperatures_are_found_and_thresholds_keep_their_promise(tiny):
 
 def test_a_target_out_of_reach_is_told(tiny, monkeypatch):
     _, card = tiny
-    monkeypatch.setattr(fitting, "LEAST_SURE", 100)
+    monkeypatch.setattr(calibration_fit, "LEAST_SURE", 100)
     runtime, faces = made_up(card, times=1.0, count=500)
-    with pytest.warns(data.DataWarning, match="age in age does not reach 100%"):
+    with pytest.warns(errors.DataWarning, match="age in age does not reach 100%"):
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"age": {"age": 1.0}})
-    assert calibrated.thresholds["age"]["age"] == calibration.NEVER_SURE
-    assert "(target 100%)" in fitting.tell_fits(fits)
+    assert calibrated.thresholds["age"]["age"] == temperature_scaling.NEVER_SURE
+    assert "(target 100%)" in calibration_fit.tell_fits(fits)
 
 
 def test_a_target_reached_only_at_the_last_threshold_is_reached(tiny, monkeypatch, recwarn):
     _, card = tiny
     card = replace(card, labels={"gender": labels.GENDER}, temperatures={}, thresholds={})
-    monkeypatch.setattr(calibration, "fit_temperature", lambda **_: 1.0)
+    monkeypatch.setattr(temperature_scaling, "fit_temperature", lambda **_: 1.0)
     _, faces = made_up(card, times=1.0, count=2000)
     right = faces.targets["gender"] == 0
     vectors = np.where(right, 0.995, 0.985)  # every face is called the first, and a little less surely where wrong
     logits = np.stack([np.log(vectors), np.log(1 - vectors)], axis=1)
-    found = fitting.fit_attribute(
+    found = calibration_fit.fit_attribute(
         card,
         logits,
         faces,
         attribute="gender",
-        grouping=fitting.find_labelled_groups(card, faces, attribute="gender"),
+        grouping=calibration_fit.find_labelled_groups(card, faces, attribute="gender"),
         targets={"gender": 1.0},
     ).thresholds["gender"]
-    assert (found.value, found.is_reached, found.accuracy) == (calibration.NEVER_SURE, True, 1.0)
+    assert (found.value, found.is_reached, found.accuracy) == (temperature_scaling.NEVER_SURE, True, 1.0)
     assert not recwarn.list
 
 
@@ -211,9 +212,9 @@ def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
     _, card = tiny
     card = replace(card, temperatures={}, thresholds={"race": {"fairface-7": 0.8}, "gender": {"gender": 0.7}})
     runtime, faces = made_up(card, times=2.0)
-    five = data.classes_in("race", taxonomy="utkface-5")
+    five = face_set.classes_in("race", taxonomy="utkface-5")
     coarse = replace(faces, targets={"race": five.covers.argmax(axis=0)[faces.targets["race"]]}, classes={"race": five})
-    with pytest.warns(data.DataWarning) as warned:
+    with pytest.warns(errors.DataWarning) as warned:
         calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=coarse)
     told = [str(warning.message) for warning in warned]
     assert calibrated.temperatures == {"race": pytest.approx(2, rel=0.1)}
@@ -231,14 +232,16 @@ def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
 def test_the_likelihood_of_a_group_is_the_sum_over_its_labels():
     logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4]]))
     groups = np.array([0, 1, 1, -1])  # the last label is left out, and the rest scaled to 1
-    found = calibration.negative_log_likelihood(logits, np.array([1]), temperature=1.0, groups=groups)
+    found = temperature_scaling.negative_log_likelihood(logits, np.array([1]), temperature=1.0, groups=groups)
     assert found == pytest.approx(-np.log(0.5 / 0.6))
-    assert calibration.negative_log_likelihood(logits, np.array([3]), temperature=1.0) == pytest.approx(-np.log(0.4))
+    assert temperature_scaling.negative_log_likelihood(logits, np.array([3]), temperature=1.0) == pytest.approx(
+        -np.log(0.4)
+    )
 
 
 def test_a_moved_threshold_leaves_as_many_under_it():
     before, after = np.array([0.5, 0.6, 0.7, 0.9]), np.array([0.4, 0.5, 0.6, 0.8])
-    moved = calibration.move_threshold(before, after, threshold=0.65)
+    moved = temperature_scaling.move_threshold(before, after, threshold=0.65)
     assert np.mean(after < moved) == 0.5
 
 
@@ -250,7 +253,7 @@ def test_labels_of_its_own_have_one_grouping_named_after_the_attribute(tiny):
     calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"race": {"race": 0.85}})
     assert calibrated.temperatures["gender"] == pytest.approx(2, rel=0.1)
     assert set(calibrated.thresholds["race"]) == {"race"}
-    assert fits["gender"].thresholds["gender"].target == calibration.OWN_TARGET
+    assert fits["gender"].thresholds["gender"].target == temperature_scaling.OWN_TARGET
     assert calibrate.read_targets(["gender=0.6"], card=card) == {"gender": {"gender": 0.6}}
 
 
@@ -275,11 +278,11 @@ def test_a_checkpoint_with_labels_of_its_own_is_calibrated_on_classes_of_its_own
 
 def test_too_few_images_are_told_and_nothing_is_fitted_to_them(tiny, monkeypatch):
     _, card = tiny
-    monkeypatch.setattr(fitting, "LEAST_IMAGES", 50)
+    monkeypatch.setattr(calibration_fit, "LEAST_IMAGES", 50)
     runtime, faces = made_up(card, times=2.0, count=49)
     with (
-        pytest.warns(data.DataWarning, match="49 images with a label of race are too few"),
-        pytest.raises(data.BadData, match="nothing of tiny-1 can be calibrated on these 49 images"),
+        pytest.warns(errors.DataWarning, match="49 images with a label of race are too few"),
+        pytest.raises(face_set.BadData, match="nothing of tiny-1 can be calibrated on these 49 images"),
     ):
         calibrate.calibrate(card, runtime=runtime, faces=faces)
 
@@ -289,7 +292,7 @@ def test_labels_that_the_network_always_finds_are_no_measure_for_its_temperature
     card = replace(card, labels={"gender": labels.GENDER})
     runtime, faces = made_up(card, times=1.0, count=200)
     faces.targets["gender"] = runtime._logits["gender"].argmax(axis=1)
-    with pytest.warns(data.DataWarning, match="no temperature from"):
+    with pytest.warns(errors.DataWarning, match="no temperature from"):
         calibrate.calibrate(card, runtime=runtime, faces=faces)
 
 

@@ -6,9 +6,10 @@ from PIL import Image
 from torch.nn import functional
 
 from ml.detecting import cascade
-from ml.detecting.areas import AreaTable
 from ml.detecting.cascade import Cascade
-from ml.detecting.pyramid import Pyramid, shrink_pixels
+from ml.detecting.views.exact_photo import ExactPhoto
+from ml.detecting.views.fast_photo import FastPhoto
+from ml.detecting.views.fitting import shrink_pixels
 from tests import pictures
 
 
@@ -111,24 +112,25 @@ def test_a_precision_that_is_asked_for_is_the_one_that_is_used(monkeypatch, exac
     assert torch.equal(slow, expected["float32"])
 
 
-def test_a_pyramid_shows_nearly_what_averaging_over_areas_does():
+def test_a_fast_photo_shows_nearly_what_averaging_over_areas_does():
     pixels = np.asarray(pictures.astronaut())
-    pyramid, table = Pyramid(pixels), AreaTable(pixels)
+    fast, exact = FastPhoto(pixels), ExactPhoto(pixels)
     for height, width in ((300, 301), (154, 154), (77, 80), (20, 24)):
-        level = pyramid.resize(height=height, width=width)
+        level = fast.resize(height=height, width=width)
         assert level.shape == (1, 3, height, width)
         assert level.dtype == torch.uint8
-        assert (level - table.resize(height=height, width=width)).abs().mean() < 8
+        assert (level - exact.resize(height=height, width=width)).abs().mean() < 8
     low, high = torch.tensor([[180, 60], [0, 0], [511, 400]]), torch.tensor([[270, 180], [512, 512], [512, 410]])
-    assert (pyramid.crops(low, high, size=48).float() - table.crops(low, high, size=48)).abs().mean() < 5
-    assert pyramid.crops(low[:0], high[:0], size=24).shape == (0, 3, 24, 24)
+    owners = torch.zeros(3, dtype=torch.long)
+    assert (fast.crops(owners, low, high, size=48).float() - exact.crops(owners, low, high, size=48)).abs().mean() < 5
+    assert fast.crops(owners[:0], low[:0], high[:0], size=24).shape == (0, 3, 24, 24)
 
 
-def test_a_border_surrounds_a_pyramid_as_it_does_a_table():
+def test_a_border_surrounds_a_fast_photo_as_it_does_an_exact_one():
     pixels = np.zeros((10, 20, 3), np.uint8)
-    pyramid, table = Pyramid(pixels, border=5), AreaTable(pixels, border=5)
-    assert (pyramid.height, pyramid.width) == (table.height, table.width) == (20, 30)
-    assert torch.equal(pyramid.resize(height=20, width=30).float(), table.resize(height=20, width=30))
+    fast, exact = FastPhoto(pixels, border=5), ExactPhoto(pixels, border=5)
+    assert (fast.height, fast.width) == (exact.height, exact.width) == (20, 30)
+    assert torch.equal(fast.resize(height=20, width=30).float(), exact.resize(height=20, width=30))
 
 
 @pytest.mark.parametrize("size", [(300, 200), (511, 1), (64, 512)])

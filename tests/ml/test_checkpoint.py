@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from ml import card as cards
-from ml import checkpoint
-from ml.precision import PRECISIONS
-from ml.runtime import TorchRuntime, load_runtime
+from ml.model import card as cards
+from ml.model import checkpoint
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import TorchRuntime, load_runtime
 
 
 def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):
@@ -92,7 +92,7 @@ def test_reading_a_card_does_not_load_torch(tiny, tmp_path):
     net, card = tiny
     checkpoint.save(tmp_path, net=net, card=card)
     code = (
-        "import sys; from pathlib import Path; from ml.card import read_card;"
+        "import sys; from pathlib import Path; from ml.model.card import read_card;"
         f"print(read_card(Path({str(tmp_path)!r})).name, 'torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

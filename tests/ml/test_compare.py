@@ -9,23 +9,25 @@ import numpy as np
 import pytest
 import torch
 
-from ml import checkpoint, compare, data, labels
+from ml import compare, labels
+from ml.datasets import face_set
 from ml.measuring import comparing, same_answers
 from ml.measuring.predictions import Predictions
+from ml.model import checkpoint
 from ml.reporting import comparison_page
 
-GENDER = {"gender": data.classes_in("gender")}
+GENDER = {"gender": face_set.classes_in("gender")}
 
 
-def face_set(targets, *, files=None, classes=None):
+def make_faces(targets, *, files=None, classes=None):
     (first, *_) = targets.values()
     count = len(first)
     rng = np.random.default_rng(1)
-    return data.FaceSet(
+    return face_set.FaceSet(
         images=rng.integers(0, 255, (count, 8, 8, 3), dtype=np.uint8),
         targets={name: np.array(values) for name, values in targets.items()},
         files=files or tuple(f"{number}.jpg" for number in range(count)),
-        classes=classes or {name: data.classes_in(name) for name in targets},
+        classes=classes or {name: face_set.classes_in(name) for name in targets},
     )
 
 
@@ -34,7 +36,7 @@ def said(rows, *, attribute="gender", faces, classes=None, **more):
         name="somebody",
         files=faces.files,
         vectors={attribute: np.array(rows, dtype=float)},
-        classes={attribute: classes or data.classes_in(attribute)},
+        classes={attribute: classes or face_set.classes_in(attribute)},
         **more,
     )
 
@@ -74,7 +76,7 @@ def test_shares_of_both_sides_are_compared_face_by_face():
 
 
 def test_every_measure_of_a_small_comparison():
-    faces = face_set({"gender": [0, 0, 0, 1, 1, -1], "race": [0, 0, 1, 1, -1, 0]})
+    faces = make_faces({"gender": [0, 0, 0, 1, 1, -1], "race": [0, 0, 1, 1, -1, 0]})
     production = said([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.8, 0.2], [1, 0]], faces=faces)
     candidate = said([[0.9, 0.1], [0.3, 0.7], [0.7, 0.3], [0.1, 0.9], [0.4, 0.6], [1, 0]], faces=faces)
     pairings, reasons = comparing.pair(production, candidate, faces)
@@ -94,7 +96,7 @@ def test_every_measure_of_a_small_comparison():
 
 
 def test_faces_they_tell_apart_come_by_the_surety_of_the_less_sure():
-    faces = face_set({"gender": [0, 0, 1, 1]})
+    faces = make_faces({"gender": [0, 0, 1, 1]})
     production = said([[0.9, 0.1], [0.99, 0.01], [0.2, 0.8], [0.7, 0.3]], faces=faces)
     candidate = said([[0.3, 0.7], [0.45, 0.55], [0.1, 0.9], [0.2, 0.8]], faces=faces)
     found = comparing.find_disagreements(comparing.pair(production, candidate, faces)[0]["gender"])
@@ -104,7 +106,7 @@ def test_faces_they_tell_apart_come_by_the_surety_of_the_less_sure():
 
 
 def test_labels_without_probabilities_have_no_calibration_error_and_no_surety():
-    faces = face_set({"gender": [0, 1]})
+    faces = make_faces({"gender": [0, 1]})
     production = said([[1, 0], [1, 0]], faces=faces, labels_only=frozenset({"gender"}))
     candidate = said([[0.4, 0.6], [0.3, 0.7]], faces=faces)
     pairings, _ = comparing.pair(production, candidate, faces)
@@ -113,13 +115,13 @@ def test_labels_without_probabilities_have_no_calibration_error_and_no_surety():
 
 
 def test_sides_of_other_groups_are_compared_in_what_both_can_say():
-    faces = face_set({"race": [0, 3, 4, 6, 1]})
+    faces = make_faces({"race": [0, 3, 4, 6, 1]})
     fine = said(np.eye(7)[[0, 3, 3, 6, 6]], attribute="race", faces=faces)
     four = said(
         [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]],
         attribute="race",
         faces=faces,
-        classes=data.classes_in("race", taxonomy="utkface-4"),
+        classes=face_set.classes_in("race", taxonomy="utkface-4"),
     )
     pairings, _ = comparing.pair(fine, four, faces)
     part = comparing.compare(pairings, faces)["race"]
@@ -132,7 +134,7 @@ def test_sides_of_other_groups_are_compared_in_what_both_can_say():
 
 
 def test_faces_that_one_side_does_not_predict_are_left_out_and_counted():
-    faces = face_set({"gender": [0, 1, 1]})
+    faces = make_faces({"gender": [0, 1, 1]})
     production = said([[1, 0], [np.nan, np.nan], [0, 1]], faces=faces)
     some = Predictions("some", ("2.jpg", "0.jpg"), {"gender": np.array([[0.2, 0.8], [0.9, 0.1]])}, GENDER)
     part = comparing.compare(comparing.pair(production, some, faces)[0], faces)["gender"]
@@ -141,9 +143,9 @@ def test_faces_that_one_side_does_not_predict_are_left_out_and_counted():
 
 
 def test_nothing_in_common_is_an_error():
-    faces = face_set({"gender": [0, 1]})
-    other = said([[1, 0], [0, 1]], attribute="mood", faces=faces, classes=data.own_classes("mood", ["glad", "sad"]))
-    with pytest.raises(data.BadData, match="mood: not told by data set and production"):
+    faces = make_faces({"gender": [0, 1]})
+    other = said([[1, 0], [0, 1]], attribute="mood", faces=faces, classes=face_set.own_classes("mood", ["glad", "sad"]))
+    with pytest.raises(face_set.BadData, match="mood: not told by data set and production"):
         comparing.pair(said([[1, 0], [0, 1]], faces=faces), other, faces)
 
 
@@ -154,7 +156,7 @@ def check_same(*, wrong, lost, count=1000):
     answers[lost:wrong] = 1
     other = answers.copy()
     other[:wrong] = 1 - other[:wrong]
-    faces = face_set({"gender": actual.tolist()})
+    faces = make_faces({"gender": actual.tolist()})
     sides = [said(np.eye(2)[side], faces=faces) for side in (answers, other)]
     return same_answers.check(comparing.compare(comparing.pair(*sides, faces)[0], faces))["gender"]
 
@@ -173,7 +175,7 @@ def test_a_faster_way_gives_the_same_answers_or_does_not():
 
 
 def test_one_face_of_a_small_group_is_no_loss():
-    faces = face_set({"gender": [0] * 199 + [1]})
+    faces = make_faces({"gender": [0] * 199 + [1]})
     production = said([[1, 0]] * 199 + [[0, 1]], faces=faces)
     candidate = said([[1, 0]] * 200, faces=faces)
     found = same_answers.check(comparing.compare(comparing.pair(production, candidate, faces)[0], faces))["gender"]
@@ -261,7 +263,7 @@ def test_a_side_that_was_trained_on_the_images_is_told(tiny, two_models, small_f
 
 
 def test_names_of_files_are_escaped_on_the_page():
-    faces = face_set({"gender": [0]}, files=('<img src="x" onerror="alert(1)">.jpg',))
+    faces = make_faces({"gender": [0]}, files=('<img src="x" onerror="alert(1)">.jpg',))
     pairings, reasons = comparing.pair(said([[1, 0]], faces=faces), said([[0, 1]], faces=faces), faces)
     side = {"name": "<i>", "sha256": "", "seen": False}
     about = {"source": "<b>", "images": 1, "sha256": "0"}
@@ -280,7 +282,7 @@ def conclude(production, candidate, faces):
 
 
 def test_a_clear_difference_and_the_groups_it_lies_in_are_told():
-    faces = face_set({"gender": [0] * 40 + [1] * 40})
+    faces = make_faces({"gender": [0] * 40 + [1] * 40})
     production = said([[1, 0]] * 80, faces=faces)
     candidate = said([[1, 0]] * 40 + [[0, 1]] * 40, faces=faces)
     (told,) = conclude(production, candidate, faces)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ml import quality
-from ml.batching.cropping import cut_chips
 from ml.preprocess import Chip, cut_chip
+from ml.seeing import quality
+from ml.seeing.cropping import cut_chips
 from tests import pictures
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -42,8 +42,8 @@ def test_chips_cut_in_small_portions_are_the_same(monkeypatch, most):
     there = [torch.tensor(np.asarray(pictures.crowd()))]
     chips = [Chip(100 + 30 * n, 150 + 10 * n, 50 + 20 * n, 5 * n) for n in range(7)]
     whole = cut_chips(there, chips, owners=[0] * 7, size=32)
-    monkeypatch.setattr("ml.batching.cropping._CHIPS_AT_ONCE", most[0])
-    monkeypatch.setattr("ml.batching.cropping._PIXELS_AT_ONCE", most[1])
+    monkeypatch.setattr("ml.seeing.cropping._CHIPS_AT_ONCE", most[0])
+    monkeypatch.setattr("ml.seeing.cropping._PIXELS_AT_ONCE", most[1])
     assert (cut_chips(there, chips, owners=[0] * 7, size=32).int() - whole.int()).abs().max() <= 1
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import data, labels
-from ml.datasets import fairface, utkface
+from ml import errors, labels
+from ml.datasets import face_set, fairface, utkface
 from tests import pictures
 
 
@@ -38,12 +38,12 @@ def test_an_unpacked_fairface_is_read_without_its_other_part(unpacked):
 
 def test_missing_files_are_an_error_with_their_count(unpacked):
     (unpacked / "train" / "2.jpg").unlink()
-    with pytest.raises(data.MissingFiles, match=r"1 of 3 .*train/2\.jpg") as told:
+    with pytest.raises(face_set.MissingFiles, match=r"1 of 3 .*train/2\.jpg") as told:
         fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
     assert told.value.count == 1
-    with pytest.raises(data.MissingFiles, match=r"train-9\.zip"):
+    with pytest.raises(face_set.MissingFiles, match=r"train-9\.zip"):
         fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24, shards=["train-9.zip"])
-    with pytest.raises(data.MissingFiles, match=r"other\.csv"):
+    with pytest.raises(face_set.MissingFiles, match=r"other\.csv"):
         fairface.read_fairface(unpacked, label_file="other.csv", size=24)
 
 
@@ -51,9 +51,9 @@ def test_unknown_labels_are_an_error_unless_they_are_skipped(unpacked):
     write_image(unpacked / "train" / "4.jpg", seed=4)
     with open(unpacked / fairface.TRAIN_CSV, "a", newline="") as file:
         csv.writer(file).writerow(["train/4.jpg", "20-29", "Male", "Martian"])
-    with pytest.raises(data.UnknownLabels, match=r"1 unknown labels: train/4\.jpg"):
+    with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: train/4\.jpg"):
         fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
-    with pytest.warns(data.DataWarning, match="1 files left out"):
+    with pytest.warns(errors.DataWarning, match="1 files left out"):
         faces = fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24, skip_unknown=True)
     assert (len(faces), faces.left_out) == (3, {"unknown label": 1})
 
@@ -61,14 +61,14 @@ def test_unknown_labels_are_an_error_unless_they_are_skipped(unpacked):
 def test_unreadable_images_are_left_out_and_counted(unpacked):
     broken = unpacked / "train" / "1.jpg"
     broken.write_bytes(broken.read_bytes()[:100])
-    with pytest.warns(data.DataWarning, match=r"1 images left out, they cannot be read: train/1\.jpg"):
+    with pytest.warns(errors.DataWarning, match=r"1 images left out, they cannot be read: train/1\.jpg"):
         faces = fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
     assert (faces.files, faces.left_out) == (("train/2.jpg", "train/3.jpg"), {"unreadable": 1})
     assert faces.targets["race"].tolist() == [2, 3]
     assert np.ptp(faces.images[0]) > 0
     for number in (2, 3):
         (unpacked / "train" / f"{number}.jpg").write_bytes(b"not an image")
-    with pytest.warns(data.DataWarning), pytest.raises(data.EmptySet, match="unreadable"):
+    with pytest.warns(errors.DataWarning), pytest.raises(face_set.EmptySet, match="unreadable"):
         fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
 
 
@@ -76,7 +76,7 @@ def test_a_name_in_two_zips_is_an_error(tmp_path):
     for shard in ("a.zip", "b.zip"):
         with zipfile.ZipFile(tmp_path / shard, "w") as archive:
             archive.writestr("26_1_4_2017.chip.jpg", pictures.jpeg(32, 32))
-    with pytest.raises(data.BadData, match="1 names occur more than once"):
+    with pytest.raises(face_set.BadData, match="1 names occur more than once"):
         utkface.read_utkface(tmp_path, size=24)
 
 
@@ -88,10 +88,10 @@ def test_a_damaged_zip_is_told_and_a_damaged_member_left_out(tmp_path):
     content = bytearray(path.read_bytes())
     content[300] ^= 0xFF  # inside the first image: its checksum is wrong
     path.write_bytes(content)
-    with pytest.warns(data.DataWarning, match=r"1 images left out, they cannot be read: 26_1_4_0\.chip\.jpg"):
+    with pytest.warns(errors.DataWarning, match=r"1 images left out, they cannot be read: 26_1_4_0\.chip\.jpg"):
         assert len(utkface.read_utkface(path, size=24)) == 1
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(data.BadData, match="A zip is damaged"):
+    with pytest.raises(face_set.BadData, match="A zip is damaged"):
         utkface.read_utkface(path, size=24)
 
 
@@ -116,9 +116,9 @@ def test_utkface_is_read_from_a_folder_and_from_zips(tmp_path):
     assert zipped.years is not None
     assert zipped.years.tolist() == [26.0, 8.0]
     write_image(tmp_path / "plain" / "61_1_2017.chip.jpg")
-    with pytest.raises(data.UnknownLabels):
+    with pytest.raises(face_set.UnknownLabels):
         utkface.read_utkface(tmp_path / "plain", size=24)
-    with pytest.warns(data.DataWarning, match="1 files left out"):
+    with pytest.warns(errors.DataWarning, match="1 files left out"):
         assert len(utkface.read_utkface(tmp_path / "plain", size=24, skip_unknown=True)) == 2
 
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from ml import card as cards
-from ml import checkpoint, labels, metrics
+from ml import labels, metrics
 from ml.datasets import fairface
-from ml.runtime import TorchRuntime
+from ml.model import card as cards
+from ml.model import checkpoint
+from ml.model.runtime import TorchRuntime
 
 
 def test_the_default_model_has_a_complete_card_and_a_true_hash():

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import card as cards
-from ml import checkpoint, data, evaluate, export, labels, network
-from ml.datasets import fairface
+from ml import evaluate, export, labels
+from ml.datasets import face_set, fairface
 from ml.measuring import whole_way
+from ml.model import card as cards
+from ml.model import checkpoint, network
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import Chip
-from ml.runtime import TorchRuntime
 from tests.ml.conftest import TinyTrunk
 
 HUMAN = Path(evaluate.__file__).parent / "configs" / "peers" / "human.toml"
@@ -253,17 +254,17 @@ def test_a_whole_way_on_which_nobody_is_found_is_told(tiny, small_fairface):
             return [[] for _ in photos]
 
     faces = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=32, limit=2)
-    with pytest.raises(data.BadData, match="none of the 2 faces"):
+    with pytest.raises(face_set.BadData, match="none of the 2 faces"):
         whole_way.find_again(faces, preset=tiny[1].preset, detector=Blind())
 
 
-def test_a_canvas_turns_clockwise():
+def test_the_ground_turns_clockwise():
     chip = Image.new("RGB", (40, 40), "black")
     chip.paste("white", (0, 0, 40, 10))  # white above turns to the right
-    canvas = np.asarray(whole_way.lay_on_canvas(chip, angle=90))
-    assert canvas.shape == (80, 80, 3)
-    assert canvas[40, 57].tolist() == [255, 255, 255]
-    assert canvas[2, 2].tolist() == list(whole_way.GREY)
+    ground = np.asarray(whole_way.lay_on_ground(chip, angle=90))
+    assert ground.shape == (80, 80, 3)
+    assert ground[40, 57].tolist() == [255, 255, 255]
+    assert ground[2, 2].tolist() == list(whole_way.GREY)
 
 
 @pytest.mark.slow

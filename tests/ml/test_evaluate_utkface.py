@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ml import data, labels
-from ml.datasets import utkface
+from ml import labels
+from ml.datasets import face_set, utkface
 from ml.measuring import measures
 from ml.measuring.predictions import Predictions
 
@@ -15,7 +15,7 @@ def one_hot(attribute: str, *names: str) -> np.ndarray:
 def test_fine_vectors_are_measured_in_utkfaces_groups():
     names = ("26_1_2_a.jpg", "5_0_4_b.jpg", "75_1_0_c.jpg", "35_0_1_d.jpg")  # Asian, Others, White, Black
     examples = [utkface.read_example(name) for name in names]
-    faces = data.FaceSet(
+    faces = face_set.FaceSet(
         images=np.zeros((4, 8, 8, 3), dtype=np.uint8),
         targets={name: np.array([e.targets[name] for e in examples if e]) for name in labels.ATTRIBUTES},
         files=names,
@@ -28,7 +28,7 @@ def test_fine_vectors_are_measured_in_utkfaces_groups():
         "age": one_hot("age", "20-29", "3-9", "60-69", "50-59"),
     }
     years = vectors["age"] @ np.array(labels.AGE_CENTRES)
-    report = measures.measure(Predictions("fine", names, vectors, data.fine_classes(), years), faces)
+    report = measures.measure(Predictions("fine", names, vectors, face_set.fine_classes(), years), faces)
     assert (report["race"]["grouping"], report["race"]["accuracy"]) == ("utkface-5", 0.75)
     assert report["race"]["by_taxonomy"] == {"utkface-5": 0.75, "utkface-4": pytest.approx(2 / 3, abs=1e-4)}
     assert report["race"]["taxonomies"]["utkface-4"]["recall"] == {

@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import card as cards
-from ml import checkpoint, explain, explaining, heat, labels, network, trunks
+from ml import explain, labels
+from ml.model import card as cards
+from ml.model import checkpoint, gradients, heat_map, network, trunks
+from ml.model.runtime import OnnxRuntime, Runtime
 from ml.preprocess import IMAGENET_PRESET, Preset
-from ml.runtime import OnnxRuntime, Runtime
 from tests import pictures
 
 SIZE = 64
@@ -57,13 +58,13 @@ def corner():
     return made_net(CornerTrunk())
 
 
-@pytest.mark.parametrize("method", heat.METHODS)
+@pytest.mark.parametrize("method", heat_map.METHODS)
 def test_a_network_that_sees_one_corner_alone_lights_it_up_and_nothing_else(corner, chip, method):
     net, card = corner
-    found = explaining.explain_chip(net, card, chip, attribute="gender", method=method)
-    if method == heat.GRADCAM and not found.values.any():  # all of it spoke for the other one
+    found = gradients.explain_chip(net, card, chip, attribute="gender", method=method)
+    if method == heat_map.GRADCAM and not found.values.any():  # all of it spoke for the other one
         other = next(name for name in labels.GENDER if name != found.label)
-        found = explaining.explain_chip(net, card, chip, attribute="gender", label=other, method=method)
+        found = gradients.explain_chip(net, card, chip, attribute="gender", label=other, method=method)
     strength = np.abs(found.values)
     reach = SIZE // 4 + 4  # the kernel's, and what enlarging the map spreads
     left, right = strength[:reach, :reach].sum(), strength[:reach, -reach:].sum()
@@ -92,11 +93,11 @@ def test_grad_cam_finds_the_place_a_channel_answers_to():
         net.heads["gender"].weight.copy_(torch.tensor([[1.0], [-1.0]]))
     chip = np.zeros((SIZE, SIZE, 3), np.uint8)
     chip[8:24, 40:56] = 255
-    found = explaining.explain_chip(net, card, chip, attribute="gender", label="Male", method=heat.GRADCAM)
+    found = gradients.explain_chip(net, card, chip, attribute="gender", label="Male", method=heat_map.GRADCAM)
     assert found.values.shape == (SIZE, SIZE)
     assert found.values[12:20, 44:52].min() > 0.9
     assert found.values[32:, :32].max() < 0.05
-    against = explaining.explain_chip(net, card, chip, attribute="gender", label="Female", method=heat.GRADCAM)
+    against = gradients.explain_chip(net, card, chip, attribute="gender", label="Female", method=heat_map.GRADCAM)
     assert against.values.max() == 0  # what speaks against a label is cut off
 
 
@@ -104,7 +105,7 @@ def test_grad_cam_finds_the_place_a_channel_answers_to():
 def test_shap_values_add_up_to_the_difference_from_the_references(tiny, seed):
     net, card = tiny
     chip = np.asarray(pictures.picture(32, 32, seed=seed))
-    found = explaining.explain_chip(net, card, chip, attribute="race", method=heat.SHAP)
+    found = gradients.explain_chip(net, card, chip, attribute="race", method=heat_map.SHAP)
     difference = found.output - found.reference_output
     assert found.values.sum() == pytest.approx(difference, abs=0.1 * abs(difference) + 0.01)
     assert found.gap == pytest.approx(found.values.sum() - difference)
@@ -114,12 +115,12 @@ def test_shap_values_of_the_default_model_add_up_and_explain_what_is_answered(pi
     chip = explain.cut_for(
         pipeline.card.preset,
         astronaut,
-        chip=explain.find_face(astronaut, number=1, detector=pipeline._detector),
+        chip=explain.find_face(astronaut, number=1, detector=pipeline.detector),
         aligned=False,
     )
     answered = pipeline.runtime.probabilities(chip[None])
     for attribute in ("race", "gender"):
-        found = pipeline.runtime.explain(chip, attribute=attribute, method=heat.SHAP)
+        found = pipeline.runtime.explain(chip, attribute=attribute, method=heat_map.SHAP)
         position = labels.ATTRIBUTES[attribute].index(found.label)
         assert position == answered[attribute][0].argmax()
         assert found.probability == pytest.approx(answered[attribute][0, position], abs=0.03)
@@ -131,7 +132,7 @@ def test_what_is_explained_is_the_calibrated_answer_over_both_flips(tiny):
     chip = np.asarray(pictures.picture(32, 32, seed=4))
     mirrored = np.ascontiguousarray(chip[:, ::-1])
     straight, turned = (
-        explaining.explain_chip(net, card, pixels, attribute="race", method=heat.GRADCAM, label="Indian")
+        gradients.explain_chip(net, card, pixels, attribute="race", method=heat_map.GRADCAM, label="Indian")
         for pixels in (chip, mirrored)
     )
     assert straight.probability == pytest.approx(turned.probability, abs=1e-5)
@@ -147,9 +148,9 @@ def test_the_same_question_has_the_same_answer_and_leaves_chance_as_it_was(tiny)
     expected = np.random.uniform(), float(torch.rand(1))
     np.random.seed(9)
     torch.manual_seed(9)
-    once = explaining.explain_chip(net, card, chip, attribute="age", method=heat.SHAP)
+    once = gradients.explain_chip(net, card, chip, attribute="age", method=heat_map.SHAP)
     assert (np.random.uniform(), float(torch.rand(1))) == expected
-    again = explaining.explain_chip(net, card, chip, attribute="age", method=heat.SHAP)
+    again = gradients.explain_chip(net, card, chip, attribute="age", method=heat_map.SHAP)
     assert np.array_equal(once.values, again.values)
 
 
@@ -170,7 +171,7 @@ def test_grad_cam_takes_the_last_stage_that_tells_where(arch, size, places):
     net, card = made_net(trunk, size=size)
     net = network.fold_norms(net).requires_grad_(False)
     chip = np.asarray(pictures.picture(size, size, seed=3))
-    found = explaining.explain_chip(net, card, chip, attribute="race", method=heat.GRADCAM)
+    found = gradients.explain_chip(net, card, chip, attribute="race", method=heat_map.GRADCAM)
     assert found.places == places
     assert found.values.shape == (size, size)
     assert 0 <= found.values.min() <= found.values.max() <= 1
@@ -184,9 +185,9 @@ def test_a_network_without_a_map_is_told_for_grad_cam_and_has_shap_values(chip):
             return x.mean(dim=(2, 3))
 
     net, card = made_net(FlatTrunk())
-    with pytest.raises(explaining.NoMap, match="SHAP"):
-        explaining.explain_chip(net, card, chip, attribute="race", method=heat.GRADCAM)
-    assert explaining.explain_chip(net, card, chip, attribute="race", method=heat.SHAP).values.any()
+    with pytest.raises(gradients.NoMap, match="SHAP"):
+        gradients.explain_chip(net, card, chip, attribute="race", method=heat_map.GRADCAM)
+    assert gradients.explain_chip(net, card, chip, attribute="race", method=heat_map.SHAP).values.any()
 
 
 @pytest.mark.parametrize(
@@ -197,52 +198,52 @@ def test_names_that_are_not_known_are_told(tiny, wrong, told):
     net, card = tiny
     chip = np.zeros((32, 32, 3), np.uint8)
     with pytest.raises(ValueError, match=told):
-        explaining.explain_chip(net, card, chip, **({"attribute": "race", "method": heat.GRADCAM} | wrong))
+        gradients.explain_chip(net, card, chip, **({"attribute": "race", "method": heat_map.GRADCAM} | wrong))
 
 
 def test_an_exported_model_says_that_it_has_no_gradients(tiny):
     runtime = object.__new__(OnnxRuntime)
     runtime.card = tiny[1]
-    with pytest.raises(explaining.CannotExplain, match="no gradients") as caught:
-        Runtime.explain(runtime, np.zeros((32, 32, 3), np.uint8), attribute="race", method=heat.SHAP)
+    with pytest.raises(gradients.CannotExplain, match="no gradients") as caught:
+        Runtime.explain(runtime, np.zeros((32, 32, 3), np.uint8), attribute="race", method=heat_map.SHAP)
     assert caught.value.code == "no_gradients"
 
 
-def made_explanation(values, method=heat.SHAP, **more):
-    more = {"output": 1.0, "reference_output": 0.0 if method == heat.SHAP else None} | more
-    return heat.Explanation(method, "race", "Black", 0.7, np.asarray(values, np.float32), len(values), **more)
+def made_explanation(values, method=heat_map.SHAP, **more):
+    more = {"output": 1.0, "reference_output": 0.0 if method == heat_map.SHAP else None} | more
+    return heat_map.Explanation(method, "race", "Black", 0.7, np.asarray(values, np.float32), len(values), **more)
 
 
 def test_parts_of_the_face_have_what_lies_on_them():
     values = np.zeros((100, 100))
     values[20:30, 25:40] = 1.0  # the left eye
     values[65:72, 40:60] = -0.5  # the mouth
-    sums = heat.region_sums(made_explanation(values))
+    sums = heat_map.region_sums(made_explanation(values))
     assert sums["eyes and brows"] == pytest.approx(150)
     assert sums["mouth"] == pytest.approx(-70)
     assert sum(sums.values()) == pytest.approx(80)
-    shares = heat.region_sums(made_explanation(np.abs(values), heat.GRADCAM))
+    shares = heat_map.region_sums(made_explanation(np.abs(values), heat_map.GRADCAM))
     assert shares["eyes and brows"] == pytest.approx(150 / 220)
-    assert sum(heat.region_sums(made_explanation(np.zeros((9, 9)), heat.GRADCAM)).values()) == 0
+    assert sum(heat_map.region_sums(made_explanation(np.zeros((9, 9)), heat_map.GRADCAM)).values()) == 0
 
 
 def test_a_wider_chip_has_its_face_in_the_middle():
     values = np.zeros((90, 90))
     values[33:36, 39:42] = 1.0  # an eye, where twice as much is shown
-    assert heat.region_sums(made_explanation(values, shown=2.0))["eyes and brows"] == pytest.approx(9)
-    assert heat.region_sums(made_explanation(values))["nose"] == pytest.approx(9)
+    assert heat_map.region_sums(made_explanation(values, shown=2.0))["eyes and brows"] == pytest.approx(9)
+    assert heat_map.region_sums(made_explanation(values))["nose"] == pytest.approx(9)
 
 
 def test_heat_is_clear_where_nothing_mattered_and_coloured_by_its_sign():
     values = np.zeros((60, 60))
     values[5:15, 5:15], values[45:55, 45:55] = 1.0, -1.0
-    drawn = np.asarray(heat.draw_heat(made_explanation(values)))
-    assert tuple(drawn[10, 10, :3]) == heat.FOR
-    assert tuple(drawn[50, 50, :3]) == heat.AGAINST
+    drawn = np.asarray(heat_map.draw_heat(made_explanation(values)))
+    assert tuple(drawn[10, 10, :3]) == heat_map.FOR
+    assert tuple(drawn[50, 50, :3]) == heat_map.AGAINST
     assert drawn[30, 30, 3] == 0
     assert drawn[10, 10, 3] > 200
-    assert not np.asarray(heat.draw_heat(made_explanation(np.zeros((9, 9)))))[..., 3].any()
-    assert heat.heat_png(made_explanation(values)).startswith(b"\x89PNG")
+    assert not np.asarray(heat_map.draw_heat(made_explanation(np.zeros((9, 9)))))[..., 3].any()
+    assert heat_map.heat_png(made_explanation(values)).startswith(b"\x89PNG")
 
 
 # --- The command

@@ -5,12 +5,14 @@ import onnx
 import pytest
 import torch
 
-from ml import card as cards
-from ml import checkpoint, data, export, labels, network, quantising, trunks
-from ml.datasets import fairface
+from ml import export, labels
+from ml.datasets import face_set, fairface
+from ml.measuring import int8_losses
 from ml.measuring.predictions import Predictions
+from ml.model import card as cards
+from ml.model import checkpoint, network, trunks
+from ml.model.runtime import OnnxRuntime
 from ml.preprocess import IMAGENET_PRESET, Preset
-from ml.runtime import OnnxRuntime
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_graph_that_differs_is_refused_and_nothing_is_written(model, tmp_path,
 
 
 def test_int8_is_kept_when_no_group_loses(model, on_faces, tmp_path, monkeypatch, capsys, caplog):
-    monkeypatch.setattr(quantising, "LARGEST_LOSS", 1.0)  # 32 noisy images: what a group loses is luck
+    monkeypatch.setattr(int8_losses, "LARGEST_LOSS", 1.0)  # 32 noisy images: what a group loses is luck
     assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), "--int8", *on_faces]) == 0
     told = capsys.readouterr().out
     assert "gender Middle Eastern" in told
@@ -87,24 +89,24 @@ def test_int8_is_kept_when_no_group_loses(model, on_faces, tmp_path, monkeypatch
 
 
 def test_int8_that_costs_a_group_more_than_half_a_point_is_refused(model, on_faces, tmp_path, monkeypatch, capsys):
-    found = [quantising.Loss("race", "all", 1000, 0.7, 0.7), quantising.Loss("race", "Black", 200, 0.86, 0.854)]
-    monkeypatch.setattr(quantising, "measure_losses", lambda *args, **kwargs: found)
+    found = [int8_losses.Loss("race", "all", 1000, 0.7, 0.7), int8_losses.Loss("race", "Black", 200, 0.86, 0.854)]
+    monkeypatch.setattr(int8_losses, "measure_losses", lambda *args, **kwargs: found)
     assert export.main(["--model", str(model), "--out", str(tmp_path / "out"), "--int8", *on_faces]) == 1
     assert "race of Black 0.60" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    quantising.check_losses([replace(found[1], after=0.856)])
+    int8_losses.check_losses([replace(found[1], after=0.856)])
 
 
 def say(genders, classes=None):
-    classes = classes or data.classes_in("gender")
+    classes = classes or face_set.classes_in("gender")
     vectors = {"gender": np.eye(len(classes.names))[genders]}
     return Predictions("tiny-1", ("a", "b", "c", "d"), vectors, {"gender": classes})
 
 
 def test_losses_are_counted_in_each_group_that_has_images():
     targets = {"race": np.array([0, 0, 3, 3]), "gender": np.array([0, 1, 0, 1])}
-    faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"))
-    losses = quantising.measure_losses(say([0, 1, 0, 1]), after=say([0, 1, 0, 0]), faces=faces)
+    faces = face_set.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"))
+    losses = int8_losses.measure_losses(say([0, 1, 0, 1]), after=say([0, 1, 0, 0]), faces=faces)
     assert [(loss.group, loss.images, loss.lost) for loss in losses] == [
         ("all", 4, 0.25),
         ("White", 2, 0.0),
@@ -113,18 +115,18 @@ def test_losses_are_counted_in_each_group_that_has_images():
 
 
 def test_without_labels_of_race_the_groups_are_those_of_the_attribute():
-    own = data.own_classes("gender", ("Male", "Female", "Non-binary"))
+    own = face_set.own_classes("gender", ("Male", "Female", "Non-binary"))
     targets = {"gender": np.array([0, 2, -1, 2])}
-    faces = data.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"), {"gender": own})
-    losses = quantising.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=faces)
+    faces = face_set.FaceSet(np.zeros((4, 2, 2, 3), np.uint8), targets, ("a", "b", "c", "d"), {"gender": own})
+    losses = int8_losses.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=faces)
     assert [(loss.group, loss.images, round(loss.lost, 2)) for loss in losses] == [
         ("all", 3, 0.33),
         ("Male", 1, 0.0),
         ("Non-binary", 2, 0.5),
     ]
-    strangers = replace(faces, classes={"gender": data.own_classes("gender", ("x", "y", "z"))})
-    with pytest.raises(quantising.ExportRefused, match="none that the network gives"):
-        quantising.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=strangers)
+    strangers = replace(faces, classes={"gender": face_set.own_classes("gender", ("x", "y", "z"))})
+    with pytest.raises(int8_losses.ExportRefused, match="none that the network gives"):
+        int8_losses.measure_losses(say([0, 2, 1, 2], own), after=say([0, 2, 1, 1], own), faces=strangers)
 
 
 def test_int8_is_not_measured_on_images_of_the_training(tiny, on_faces, tmp_path, capsys):
@@ -143,7 +145,7 @@ def test_labels_of_its_own_and_any_data_set_can_be_exported(tiny, small_fairface
     checkpoint.save(tmp_path / "model", net=net, card=replace(card, labels={"gender": names}))
     lines = [f"train/{number}.webp {names[1 - number % 2]}\n" for number in range(1, 65)]
     (tmp_path / "list.txt").write_text("".join(lines))
-    monkeypatch.setattr(quantising, "LARGEST_LOSS", 1.0)
+    monkeypatch.setattr(int8_losses, "LARGEST_LOSS", 1.0)
     named = ["--data", str(small_fairface), "--list", str(tmp_path / "list.txt"), "--attribute", "gender"]
     arguments = ["--model", str(tmp_path / "model"), "--out", str(tmp_path / "out"), "--int8", "--name", "mine"]
     assert export.main([*arguments, *named, "--classes", ",".join(names)]) == 0
@@ -156,12 +158,12 @@ def test_labels_of_its_own_and_any_data_set_can_be_exported(tiny, small_fairface
 
 def test_calibration_chips_are_not_measured_on(small_fairface):
     faces = fairface.read_fairface(small_fairface, shards=["train-0.zip"], label_file=fairface.TRAIN_CSV, size=16)
-    calibration, measured = quantising.split_faces(faces)
+    calibration, measured = int8_losses.split_faces(faces)
     assert len(calibration) + len(measured) == 64
     seen = {chip.tobytes() for chip in calibration}
     assert not any(chip.tobytes() in seen for chip in measured.images)
-    with pytest.raises(quantising.ExportRefused, match="1 faces"):
-        quantising.split_faces(faces.slice(0, 1))
+    with pytest.raises(int8_losses.ExportRefused, match="1 faces"):
+        int8_losses.split_faces(faces.slice(0, 1))
 
 
 def test_a_failure_while_writing_leaves_nothing(model, tmp_path, monkeypatch):

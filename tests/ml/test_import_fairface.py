@@ -6,10 +6,11 @@ import pytest
 import torch
 from torchvision import models
 
-from ml import card as cards
-from ml import foreign, import_fairface, labels
+from ml import import_fairface, labels
+from ml.model import card as cards
+from ml.model import outside_weights
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import IMAGENET_PRESET
-from ml.runtime import TorchRuntime
 
 # As FairFace's own predict.py slices its 18 outputs.
 SLICES = {"race": slice(0, 7), "gender": slice(7, 9), "age": slice(9, 18)}
@@ -59,7 +60,7 @@ def test_a_pickle_with_code_in_it_is_refused_and_nothing_runs(tmp_path, capsys, 
     path = tmp_path / "evil.pt"
     wrap({"fc.weight": Attack(str(proof))}, path)
     with pytest.raises(cards.UnsafeCheckpoint):
-        foreign.read_tensors(path)
+        outside_weights.read_tensors(path)
     with pytest.raises(SystemExit) as end:
         import_fairface.main(["--file", str(path), "--out", str(tmp_path / "model")])
     assert end.value.code == 2

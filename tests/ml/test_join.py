@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import checkpoint, explain, join, labels, network, trunks
-from ml.card import ModelCard, read_card
+from ml import explain, join, labels
+from ml.model import checkpoint, network, trunks
+from ml.model.card import ModelCard, read_card
+from ml.model.runtime import TorchRuntime
 from ml.preprocess import Preset
-from ml.runtime import TorchRuntime
 
 DATA = {"shards": ["train-0.zip"], "held_out": 10}
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import data, splits
-from ml.datasets import folders, lists
+from ml import errors
+from ml.datasets import face_set, folders, lists, splits
 from tests import pictures
 
-LIST_5 = data.classes_in("race", taxonomy="list-5")
+LIST_5 = face_set.classes_in("race", taxonomy="list-5")
 
 
 def write_images(root: Path, *names: str) -> None:
@@ -35,7 +35,7 @@ def test_a_line_is_a_path_and_a_label(line, expected):
 
 
 def test_labels_of_two_words_are_read_after_paths_with_spaces():
-    fine = data.classes_in("race")
+    fine = face_set.classes_in("race")
     assert lists.parse_line("a b/1.jpg East Asian", classes=fine) == ("a b/1.jpg", 3)
     assert lists.parse_line("a b/1.jpg 3", classes=fine) is None
 
@@ -58,18 +58,18 @@ def test_a_list_is_read_in_its_order_from_folders_and_zips(tmp_path):
 def test_what_a_list_gets_wrong_is_told(tmp_path):
     write_images(tmp_path, "a.jpg")
     listed = tmp_path / "train.txt"
-    with pytest.raises(data.MissingFiles, match=r"train\.txt"):
+    with pytest.raises(face_set.MissingFiles, match=r"train\.txt"):
         lists.read_list(listed, classes=LIST_5, size=24)
     listed.write_text("a.jpg White\nb.jpg White\n")
-    with pytest.raises(data.MissingFiles, match=r"1 of 2 images are not there: b\.jpg"):
+    with pytest.raises(face_set.MissingFiles, match=r"1 of 2 images are not there: b\.jpg"):
         lists.read_list(listed, classes=LIST_5, size=24)
     listed.write_text("a.jpg White\na.jpg Martian\n")
-    with pytest.raises(data.UnknownLabels, match=r"1 unknown labels: a\.jpg Martian"):
+    with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: a\.jpg Martian"):
         lists.read_list(listed, classes=LIST_5, size=24)
-    with pytest.warns(data.DataWarning):
+    with pytest.warns(errors.DataWarning):
         assert len(lists.read_list(listed, classes=LIST_5, size=24, skip_unknown=True)) == 1
     listed.write_text("\n")
-    with pytest.raises(data.EmptySet):
+    with pytest.raises(face_set.EmptySet):
         lists.read_list(listed, classes=LIST_5, size=24)
 
 
@@ -79,7 +79,7 @@ def test_folders_are_the_classes_of_a_taxonomy(tmp_path):
     assert faces.targets["race"].tolist() == [0, 4, 3]
     assert faces.identities == ()
     write_images(tmp_path, "martian/1.jpg", "stray.jpg")
-    with pytest.raises(data.UnknownLabels, match="2 unknown labels"):
+    with pytest.raises(face_set.UnknownLabels, match="2 unknown labels"):
         folders.read_folders(tmp_path, size=24, classes=LIST_5)
 
 
@@ -103,7 +103,7 @@ def test_nobody_is_on_both_sides_of_a_split(tmp_path):
 
 
 def test_an_empty_folder_is_told(tmp_path):
-    with pytest.raises(data.EmptySet):
+    with pytest.raises(face_set.EmptySet):
         folders.read_folders(tmp_path, size=24)
-    with pytest.raises(data.MissingFiles):
+    with pytest.raises(face_set.MissingFiles):
         folders.read_folders(tmp_path / "nowhere", size=24)

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ml import data, labels
+from ml import labels
+from ml.datasets import face_set
 from ml.training import losses
 
 # Seven probabilities of race that are easy to sum: White .4, Black .1, Latino .1, East .2, Southeast .05, Indian .05,
@@ -13,7 +14,7 @@ P = torch.tensor([0.4, 0.1, 0.1, 0.2, 0.05, 0.05, 0.1])
 
 
 def utkface_covers() -> dict[str, torch.Tensor]:
-    return {"race": torch.from_numpy(data.classes_in("race", taxonomy="utkface-5").loss_targets(labels.RACE))}
+    return {"race": torch.from_numpy(face_set.classes_in("race", taxonomy="utkface-5").loss_targets(labels.RACE))}
 
 
 @pytest.mark.parametrize(("target", "probability"), [(0, 0.4), (2, 0.25), (4, 0.2)])

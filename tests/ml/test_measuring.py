@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml import data, labels
-from ml.datasets import fairface
+from ml import labels
+from ml.datasets import face_set, fairface
 from ml.measuring import fairness, long_table, measures
 from ml.measuring.predictions import Predictions
 
@@ -26,10 +26,10 @@ def one_hot(places: np.ndarray, *, count: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def faces() -> data.FaceSet:
+def faces() -> face_set.FaceSet:
     images = np.full((40, 8, 8, 3), 60, np.uint8)
     images[20:] = (200, 100, 50)
-    return data.FaceSet(
+    return face_set.FaceSet(
         images=images,
         targets={"race": RACE, "gender": GENDER, "age": np.repeat([3, 4], 20)},
         files=FILES,
@@ -54,7 +54,7 @@ def predictions() -> Predictions:
             "gender": one_hot(gender, count=2) * 0.8 + 0.1,
             "age": one_hot(np.repeat([3, 4, 5, 7], [20, 10, 5, 5]), count=9),
         },
-        classes=data.fine_classes(),
+        classes=face_set.fine_classes(),
         years=np.repeat([27.0, 24.0, 50.0], [10, 10, 20]),
         labels_only=frozenset({"age"}),
     )
@@ -112,7 +112,7 @@ def test_gaps_between_groups(report):
 
 
 def test_of_several_classes_the_largest_difference_is_told():
-    groups = np.repeat([0, 1, data.UNKNOWN], [20, 20, 5])
+    groups = np.repeat([0, 1, face_set.UNKNOWN], [20, 20, 5])
     actual = np.tile(np.repeat([0, 1, 2], [5, 5, 10]), 3)[:45]
     predicted = np.where(groups == 1, 2, actual)
     found = fairness.compare_rates(predicted, actual, names=("a", "b", "c"), groups=groups)
@@ -217,21 +217,21 @@ def test_faces_without_prediction_are_counted_not_measured(predictions, faces):
 
 
 def test_what_cannot_be_measured_is_told(predictions, faces):
-    unlabelled = data.FaceSet(
+    unlabelled = face_set.FaceSet(
         images=faces.images,
-        targets={"race": np.full(40, data.UNKNOWN), "gender": GENDER},
+        targets={"race": np.full(40, face_set.UNKNOWN), "gender": GENDER},
         files=FILES,
-        classes={"race": data.classes_in("race"), "gender": data.own_classes("gender", ["m", "f"])},
+        classes={"race": face_set.classes_in("race"), "gender": face_set.own_classes("gender", ["m", "f"])},
     )
-    with pytest.raises(data.BadData, match="Nothing can be measured"):
+    with pytest.raises(face_set.BadData, match="Nothing can be measured"):
         measures.measure(predictions, unlabelled)
-    with pytest.raises(data.BadData, match=r"measured: the data set has no such labels \(.*, .*\)$"):
+    with pytest.raises(face_set.BadData, match=r"measured: the data set has no such labels \(.*, .*\)$"):
         measures.measure(predictions, replace(unlabelled, targets={}, classes={}))
     told = r"None of the 1 faces, such as other\.jpg, is predicted: the predictions name theirs like \S+$"
-    with pytest.raises(data.BadData, match=told):
-        measures.measure(predictions, data.FaceSet(images=faces.images[:1], targets={}, files=("other.jpg",)))
-    gender_only = data.FaceSet(
-        images=faces.images, targets={"gender": GENDER}, files=FILES, classes={"gender": data.classes_in("gender")}
+    with pytest.raises(face_set.BadData, match=told):
+        measures.measure(predictions, face_set.FaceSet(images=faces.images[:1], targets={}, files=("other.jpg",)))
+    gender_only = face_set.FaceSet(
+        images=faces.images, targets={"gender": GENDER}, files=FILES, classes={"gender": face_set.classes_in("gender")}
     )
     report = measures.measure(predictions, gender_only)
     assert measures.attributes_of(report) == ["gender"]
@@ -240,8 +240,8 @@ def test_what_cannot_be_measured_is_told(predictions, faces):
 
 
 def test_classes_of_their_own_are_measured_as_they_are():
-    eyes = data.own_classes("eyes", ["blue", "brown", "green"])
-    faces = data.FaceSet(
+    eyes = face_set.own_classes("eyes", ["blue", "brown", "green"])
+    faces = face_set.FaceSet(
         images=np.zeros((3, 4, 4, 3), np.uint8), targets={"eyes": np.arange(3)}, files=FILES[:3], classes={"eyes": eyes}
     )
     predictions = Predictions("own", FILES[:3], {"eyes": one_hot(np.array([0, 1, 1]), count=3)}, {"eyes": eyes})
@@ -287,8 +287,8 @@ def test_the_long_table_has_a_measure_a_row(report):
 
 
 def test_the_sure_of_three_genders_are_counted_among_all_three():
-    three = data.own_classes("gender", ["Female", "Male", "Non-binary"])
-    faces = data.FaceSet(
+    three = face_set.own_classes("gender", ["Female", "Male", "Non-binary"])
+    faces = face_set.FaceSet(
         images=np.zeros((3, 8, 8, 3), dtype=np.uint8),
         targets={"gender": np.array([0, 1, 2])},
         files=("a", "b", "c"),

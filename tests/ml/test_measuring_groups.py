@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from ml import data, labels
+from ml import labels
+from ml.datasets import face_set
 from ml.measuring import alignment, grouping
 from ml.measuring.predictions import Predictions
 
 
-def race(taxonomy: str) -> data.Classes:
-    return data.classes_in("race", taxonomy=taxonomy)
+def race(taxonomy: str) -> face_set.Classes:
+    return face_set.classes_in("race", taxonomy=taxonomy)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,8 @@ def test_own_classes_that_overlap_are_joined():
     pairs = np.array([[1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1]], dtype=bool)
     others = np.array([[1, 0, 0, 0, 0, 0, 0], [0, 1, 1, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1]], dtype=bool)
     sides = [
-        data.Classes("race", names, covers) for names, covers in ((("a", "b", "c"), pairs), (("d", "e", "f"), others))
+        face_set.Classes("race", names, covers)
+        for names, covers in ((("a", "b", "c"), pairs), (("d", "e", "f"), others))
     ]
     found = grouping.find_grouping(sides)
     assert found.names == ("White + Black + Latino_Hispanic", "c")
@@ -40,18 +42,18 @@ def test_own_classes_that_overlap_are_joined():
 
 
 def test_folders_named_after_a_taxonomys_groups_are_taken_for_these():
-    folders = data.own_classes("race", ["asian", "black", "white"])
+    folders = face_set.own_classes("race", ["asian", "black", "white"])
     found = grouping.find_grouping([folders, race("fairface-7")])
     assert found.names == ("asian", "black", "white")
     assert found.members[0] == {"East Asian", "Southeast Asian"}
     # "Others" alone could be anything.
     with pytest.raises(grouping.NothingInCommon):
-        grouping.find_grouping([data.own_classes("race", ["White", "Others"]), race("fairface-7")])
+        grouping.find_grouping([face_set.own_classes("race", ["White", "Others"]), race("fairface-7")])
 
 
 def test_a_class_of_somebodys_own_is_left_out_where_the_other_side_lacks_it():
-    three = data.own_classes("gender", ["female", "male", "non-binary"])
-    found = grouping.find_grouping([data.classes_in("gender"), three])
+    three = face_set.own_classes("gender", ["female", "male", "non-binary"])
+    found = grouping.find_grouping([face_set.classes_in("gender"), three])
     assert found.names == labels.GENDER
     assert found.place(three).tolist() == [1, 0, -1]
     assert found.sum_vectors(np.array([[0.2, 0.3, 0.5], [0.0, 0.0, 1.0]]), classes=three)[0].tolist() == [0.6, 0.4]
@@ -59,9 +61,9 @@ def test_a_class_of_somebodys_own_is_left_out_where_the_other_side_lacks_it():
 
 
 def test_only_ages_in_order_are_ordered():
-    ages = data.classes_in("age")
+    ages = face_set.classes_in("age")
     assert grouping.find_grouping([ages, ages]).ordered
-    words = data.own_classes("age", ["young", "old"])
+    words = face_set.own_classes("age", ["young", "old"])
     assert not grouping.find_grouping([words, words]).ordered
     assert not grouping.find_grouping([race("utkface-4")] * 2).ordered
 
@@ -75,9 +77,9 @@ def test_a_grouping_is_coarsened_where_its_groups_can_be_summed():
 
 
 def test_labels_and_probabilities_that_a_grouping_leaves_out_are_dropped():
-    faces = data.FaceSet(
+    faces = face_set.FaceSet(
         images=np.zeros((5, 2, 2, 3), np.uint8),
-        targets={"race": np.array([0, 1, 4, 2, data.UNKNOWN])},  # White, Black, Others, Asian, unknown
+        targets={"race": np.array([0, 1, 4, 2, face_set.UNKNOWN])},  # White, Black, Others, Asian, unknown
         files=("a", "b", "c", "d", "e"),
         classes={"race": race("utkface-5")},
     )
@@ -97,7 +99,7 @@ def test_labels_and_probabilities_that_a_grouping_leaves_out_are_dropped():
 
 
 def test_an_answer_that_the_grouping_leaves_out_is_wrong():
-    faces = data.FaceSet(
+    faces = face_set.FaceSet(
         images=np.zeros((2, 2, 2, 3), np.uint8),
         targets={"race": np.array([0, 1])},
         files=("a", "b"),

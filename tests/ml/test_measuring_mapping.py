@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ml import data, labels
-from ml.commands import BadRecipe
+from ml import labels
+from ml.datasets import face_set
+from ml.errors import BadRecipe
 from ml.measuring import predictions
 
 MAPPING = """
@@ -100,17 +101,17 @@ def test_a_mapping_that_means_nothing_is_told(read, mapping, told):
     ],
 )
 def test_columns_and_cells_that_cannot_be_read_are_told(read, rows, told):
-    with pytest.raises(data.BadData, match=told):
+    with pytest.raises(face_set.BadData, match=told):
         read(rows=rows)
 
 
 def test_rows_are_found_by_file_and_an_image_twice_is_told(read):
     found = read()
     assert found.find(["val/3.jpg", "other.jpg"]).tolist() == [2, -1]
-    with pytest.raises(data.BadData, match="1 files occur more than once"):
+    with pytest.raises(face_set.BadData, match="1 files occur more than once"):
         found.find(["val/3.jpg", "val/3.jpg"])
     again = read(rows=ROWS + "1.jpg,1,0,0,0,M,3\n")
-    with pytest.raises(data.BadData, match=r"val/1\.jpg"):
+    with pytest.raises(face_set.BadData, match=r"val/1\.jpg"):
         again.find(["val/1.jpg"])
     assert again.find(again.files).tolist() == [0, 1, 2, 3]
     assert again.take(np.array([3])).files == ("val/1.jpg",)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ml import calibration, labels, metrics
+from ml import labels, metrics
+from ml.model import temperature_scaling
 
 
 def test_accuracies_of_a_handful():
@@ -75,20 +76,20 @@ def test_a_temperature_is_found_again():
     logits = rng.normal(size=(20_000, 4)) * 2
     vectors = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     actual = (vectors.cumsum(axis=1) < rng.random((len(logits), 1))).sum(axis=1)
-    assert calibration.fit_temperature(logits * 3, actual) == pytest.approx(3, rel=0.05)
+    assert temperature_scaling.fit_temperature(logits * 3, actual) == pytest.approx(3, rel=0.05)
 
 
 def test_a_threshold_is_the_lowest_that_keeps_the_promise():
     confidence = np.array([0.2, 0.4, 0.6, 0.8])
     right = np.array([False, False, True, True])
-    assert calibration.fit_threshold(confidence, right, target=0.5) == 0.0
-    assert calibration.fit_threshold(confidence, right, target=0.6) == pytest.approx(0.21)
-    assert calibration.fit_threshold(confidence, right, target=1.0) == pytest.approx(0.41)
-    assert calibration.fit_threshold(confidence, ~right, target=1.0) is None
-    assert calibration.fit_threshold(np.array([0.985, 0.995]), np.array([False, True]), target=1.0) == 0.99
+    assert temperature_scaling.fit_threshold(confidence, right, target=0.5) == 0.0
+    assert temperature_scaling.fit_threshold(confidence, right, target=0.6) == pytest.approx(0.21)
+    assert temperature_scaling.fit_threshold(confidence, right, target=1.0) == pytest.approx(0.41)
+    assert temperature_scaling.fit_threshold(confidence, ~right, target=1.0) is None
+    assert temperature_scaling.fit_threshold(np.array([0.985, 0.995]), np.array([False, True]), target=1.0) == 0.99
 
 
 def test_every_attribute_and_taxonomy_has_a_target():
-    assert {name: tuple(found) for name, found in calibration.TARGETS.items()} == {
+    assert {name: tuple(found) for name, found in temperature_scaling.TARGETS.items()} == {
         name: labels.taxonomies_of(name) for name in labels.ATTRIBUTES
     }

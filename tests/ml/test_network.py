@@ -4,7 +4,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml import labels, network, pretrained, trunks
+from ml import labels
+from ml.model import network, pretrained, trunks
 from ml.preprocess import Preset, to_input
 
 DOWN = (3, 7, 10, 13)

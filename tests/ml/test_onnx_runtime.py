@@ -9,11 +9,12 @@ from django.core.files.storage import default_storage
 
 from classifier.models import State
 from classifier.services import analysis
-from ml import bench, checkpoint, export, predict
-from ml import card as cards
+from ml import bench, export, predict
+from ml.model import card as cards
+from ml.model import checkpoint
+from ml.model.runtime import OnnxRuntime, TorchRuntime, load_runtime
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
-from ml.runtime import OnnxRuntime, TorchRuntime, load_runtime
 from tests import factories, pictures
 
 
@@ -125,7 +126,7 @@ def test_the_site_runs_an_exported_model_under_its_own_hash(exported, collection
     version = photo.model_version
     assert (photo.state, photo.face_count, version.name) == (State.DONE, 1, "tiny-1")
     assert version.sha256 == cards.read_card(folder).sha256
-    assert sum(photo.faces.get().prediction.race_vector) == pytest.approx(1)
+    assert sum(photo.faces.get().prediction.vectors["race"]) == pytest.approx(1)
 
 
 def test_predict_runs_an_exported_model(exported, tmp_path, capsys):

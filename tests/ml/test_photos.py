@@ -1,4 +1,7 @@
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +9,8 @@ from PIL import Image
 
 from ml import photos
 from tests import pictures
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_photo_is_turned_upright():
@@ -38,9 +43,33 @@ def test_sixteen_bits_become_eight():
     assert photos.read_photo(pictures.encode(deep, "PNG")).getpixel((0, 0)) == (128, 128, 128)
 
 
+def test_each_of_sixteen_bits_is_rounded():
+    deep = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
+    found = np.asarray(photos.read_photo(pictures.encode(Image.fromarray(deep), "PNG")))
+    assert np.array_equal(found[..., 1], (deep / 257.0).round())
+
+
+def test_reading_photos_loads_neither_numpy_nor_torch(tmp_path):
+    photo = tmp_path / "deep.png"
+    photo.write_bytes(pictures.encode(Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16)), "PNG"))
+    code = (
+        "import sys; from pathlib import Path; from ml import photos; photos.read_photo(Path(sys.argv[1]));"
+        "print({'numpy', 'torch', 'ml.preprocess'} & set(sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, photo], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert found.stdout.strip() == "set()"
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "LA", "RGB"])
 def test_every_mode_becomes_rgb(mode):
     assert photos.read_photo(pictures.picture(30, 20).convert(mode)).mode == "RGB"
+
+
+def test_grey_that_was_multiplied_by_its_alpha_is_read():
+    grey = Image.new("LA", (4, 4), (100, 128)).convert("La")
+    assert photos.read_photo(grey).getpixel((0, 0)) == (177, 177, 177)
 
 
 @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 1), (5, 6, 3), (5, 6, 4)])

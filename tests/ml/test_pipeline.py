@@ -1,5 +1,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,12 +10,12 @@ from PIL import Image
 
 from ml import labels, photos
 from ml import pipeline as pipelines
-from ml.batching.batches import read_tensor
-from ml.faces import FaceDetector, Settings
+from ml.detecting.detector import FaceDetector, Settings
+from ml.model.precision import PRECISIONS
+from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
-from ml.precision import PRECISIONS
 from ml.requests import Chip, PhotoRequest
-from ml.runtime import TorchRuntime
+from ml.seeing.together import read_tensor
 from tests import pictures
 
 
@@ -135,14 +137,14 @@ def test_a_thousand_faces_of_one_photo_are_told_apart(tiny, astronaut):
 
 
 def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronaut, monkeypatch, caplog):
-    plan = tiny_pipeline._detector._plan
+    plan = tiny_pipeline.detector._plan
 
     def fail_on_small(width, height):
         if width == 50:
             raise RuntimeError("broken")
         return plan(width, height)
 
-    monkeypatch.setattr(tiny_pipeline._detector, "_plan", fail_on_small)
+    monkeypatch.setattr(tiny_pipeline.detector, "_plan", fail_on_small)
     with caplog.at_level(logging.CRITICAL):
         results = tiny_pipeline.analyze([PhotoRequest(astronaut), PhotoRequest(Image.new("RGB", (50, 50)))])
     assert [result.error for result in results] == ["", "internal"]
@@ -169,7 +171,7 @@ def test_ready_chips_are_taken_whole(tiny_pipeline):
 
 
 def test_many_photos_come_back_in_order(tiny_pipeline, monkeypatch):
-    monkeypatch.setattr("ml.batching.batches.PHOTOS_AT_ONCE", 3)
+    monkeypatch.setattr("ml.seeing.together.PHOTOS_AT_ONCE", 3)
     photos = [pictures.picture(30 + number, 40) for number in range(11)]
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.width for result in results] == [photo.width for photo in photos]
@@ -215,8 +217,13 @@ def test_a_pipeline_leaves_torchs_threads_to_others_as_they_were(tiny):
 @pytest.mark.parametrize("precision", [*PRECISIONS, None])
 def test_detector_and_network_are_asked_for_the_same_precision(monkeypatch, precision):
     asked = {}
+
+    def note(*_, what, **named):
+        asked[what] = named["precision"]
+        return SimpleNamespace(together=False)
+
     for what in ("FaceDetector", "load_runtime"):
-        monkeypatch.setattr(pipelines, what, lambda *_, what=what, **named: asked.update({what: named["precision"]}))
+        monkeypatch.setattr(pipelines, what, partial(note, what=what))
     FacePipeline.load(device="cpu", threads=1, precision=precision)
     assert asked == {"FaceDetector": precision, "load_runtime": precision}
 

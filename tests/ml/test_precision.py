@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ml import heat, network, runtime
-from ml.precision import has_fast_bfloat16
+from ml.model import heat_map, network, runtime
+from ml.model.precision import has_fast_bfloat16
 from tests import pictures
 
 
@@ -38,7 +38,7 @@ def test_close_calls_in_bfloat16_are_settled_in_float32(tiny, monkeypatch):
         assert not np.array_equal(rough[name], exact[name])
 
 
-@pytest.mark.parametrize("method", heat.METHODS)
+@pytest.mark.parametrize("method", heat_map.METHODS)
 def test_weights_kept_narrow_for_answers_do_not_narrow_explanations(method):
     """A GPU's runtime, without a GPU: its weights are narrowed as if the device were one."""
     plain, fast = runtime.TorchRuntime.load(precision="float32"), runtime.TorchRuntime.load(precision="bfloat16")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import faces
+from ml.detecting.detector import CHIP_LANDMARKS, fit_chips
 from ml.preprocess import Chip, cut_chip, whole_image
 
 
@@ -12,13 +12,13 @@ def landmarks_of(chip: Chip) -> np.ndarray:
     """Where FairFace's mean landmarks lie on a photo in which this is the chip."""
     turn = math.radians(chip.angle)
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    return (faces.CHIP_LANDMARKS - 0.5) * chip.side @ rotation.T + [chip.cx, chip.cy]
+    return (CHIP_LANDMARKS - 0.5) * chip.side @ rotation.T + [chip.cx, chip.cy]
 
 
 @pytest.mark.parametrize("angle", [0.0, 17.5, -40.0, 120.0])
 def test_a_known_similarity_is_recovered(angle):
     chip = Chip(cx=310.5, cy=200.25, side=140.0, angle=angle)
-    (found,) = faces.fit_chips(landmarks_of(chip)[None])
+    (found,) = fit_chips(landmarks_of(chip)[None])
     assert found.tolist() == pytest.approx([310.5, 200.25, 140.0, angle])
 
 

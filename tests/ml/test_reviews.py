@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import data
-from ml.datasets import reviews
+from ml import errors
+from ml.datasets import face_set, reviews
 from ml.preprocess import Chip, cut_chip
 
 HEADER = "file,chip_cx,chip_cy,chip_side,chip_angle,x1,y1,x2,y2,reviewed_race,reviewed_gender,reviewed_age,reviewer"
@@ -17,7 +17,7 @@ def read(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
 
-    def read_rows(*rows: str, header: str = HEADER, **more: object) -> data.FaceSet:
+    def read_rows(*rows: str, header: str = HEADER, **more: object) -> face_set.FaceSet:
         path: Path = tmp_path / "reviews.csv"
         path.write_text("\n".join([header, *rows]) + "\n")
         return reviews.read_reviews(path, size=24, **more)
@@ -77,21 +77,21 @@ def test_what_cannot_be_told_and_what_is_no_face_is_left_out_and_counted(read):
 
 
 def test_bad_rows_are_told(read):
-    with pytest.raises(data.UnknownLabels, match=r"1 unknown labels: a\.png \(Martian\)"):
+    with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: a\.png \(Martian\)"):
         read(face("Martian,,,rita"))
-    with pytest.warns(data.DataWarning):
+    with pytest.warns(errors.DataWarning):
         faces = read(face("Martian,,,rita"), face("White,,,rita", x=50), skip_unknown=True)
     assert (len(faces), faces.left_out) == (1, {"unknown label": 1})
-    with pytest.raises(data.BadData, match=r"lacks columns: reviewed_age, reviewer"):
+    with pytest.raises(face_set.BadData, match=r"lacks columns: reviewed_age, reviewer"):
         read("a.png,White,Male", header="file,reviewed_race,reviewed_gender")
     for place in ("60,45,,0,,,,", "60,45,-3,0,,,,", ",,,,60,60,20,20", "nan,45,40,0,,,,"):
-        with pytest.raises(data.BadData, match="line 2"):
+        with pytest.raises(face_set.BadData, match="line 2"):
             read(f"a.png,{place},White,,,rita")
-    with pytest.raises(data.MissingFiles, match=r"b\.png"):
+    with pytest.raises(face_set.MissingFiles, match=r"b\.png"):
         read("b.png,60,45,40,0,,,,,White,,,rita")
 
 
 def test_reviews_may_be_in_another_grouping(read):
-    classes = {"race": data.classes_in("race", taxonomy="utkface-5")}
+    classes = {"race": face_set.classes_in("race", taxonomy="utkface-5")}
     faces = read(face("Others,Female,,rita"), classes=classes)
     assert (list(faces.targets), faces.targets["race"].tolist()) == (["race"], [4])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import card as cards
-from ml import checkpoint, commands, data, files, network, sources, trunks
-from ml.datasets import fairface
+from ml import commands, errors, files
+from ml.datasets import face_set, fairface, sources
+from ml.model import card as cards
+from ml.model import checkpoint, network, trunks
 from ml.preprocess import Chip, Preset
 
 
@@ -41,16 +42,16 @@ def test_a_list_in_a_taxonomy_is_read(small_fairface, tmp_path):
 
 
 def test_utkface_can_be_told_in_four_groups():
-    five, four = (data.classes_in("race", taxonomy=name) for name in ("utkface-5", "utkface-4"))
-    faces = data.FaceSet(np.zeros((5, 2, 2, 3), np.uint8), {"race": np.arange(5)}, tuple("abcde"), {"race": five})
-    with pytest.warns(data.DataWarning, match="1 labels of race are dropped: Others is in none of White, Black"):
+    five, four = (face_set.classes_in("race", taxonomy=name) for name in ("utkface-5", "utkface-4"))
+    faces = face_set.FaceSet(np.zeros((5, 2, 2, 3), np.uint8), {"race": np.arange(5)}, tuple("abcde"), {"race": five})
+    with pytest.warns(errors.DataWarning, match="1 labels of race are dropped: Others is in none of White, Black"):
         again = faces.regroup("race", four)
-    assert again.targets["race"].tolist() == [0, 1, 2, 3, data.UNKNOWN]
-    with pytest.warns(data.DataWarning, match="1 of 5 images are left out: no label of race"):
+    assert again.targets["race"].tolist() == [0, 1, 2, 3, face_set.UNKNOWN]
+    with pytest.warns(errors.DataWarning, match="1 of 5 images are left out: no label of race"):
         kept = again.keep_attributes(["race"])
     assert kept.files == ("a", "b", "c", "d")
     assert kept.left_out == {"no label of race": 1}
-    assert data.join_faces([kept, kept]).left_out == {"no label of race": 2}
+    assert face_set.join_faces([kept, kept]).left_out == {"no label of race": 2}
 
 
 def test_a_smaller_margin_shows_the_middle_of_the_image(small_fairface):
@@ -62,7 +63,7 @@ def test_a_smaller_margin_shows_the_middle_of_the_image(small_fairface):
 
 
 def test_a_margin_that_the_images_do_not_show_is_refused(small_fairface):
-    with pytest.raises(commands.BadRecipe, match="margin of 1"):
+    with pytest.raises(errors.BadRecipe, match="margin of 1"):
         sources.read_source(sources.Source(small_fairface), preset=Preset(margin=1.0))
 
 
@@ -102,7 +103,7 @@ def test_bad_sources_are_told_in_a_line(arguments, capsys):
 
 def test_a_warning_about_data_is_a_line(capsys):
     with commands.told_errors(argparse.ArgumentParser()):
-        warnings.warn("two images left out", data.DataWarning, stacklevel=1)
+        warnings.warn("two images left out", errors.DataWarning, stacklevel=1)
     assert capsys.readouterr().err == "warning: two images left out\n"
 
 
@@ -133,7 +134,7 @@ def test_images_that_show_more_than_a_chip_can_be_named(small_fairface):
 )
 def test_options_that_would_change_nothing_are_told(small_fairface, options, told):
     source = source_of("--data", str(small_fairface), *options)
-    with pytest.raises(commands.BadRecipe, match=told):
+    with pytest.raises(errors.BadRecipe, match=told):
         sources.read_source(source, preset=Preset(size=32))
 
 
@@ -176,5 +177,5 @@ def test_marks_that_editors_put_before_a_text_are_no_part_of_it(tmp_path):
 def test_a_bad_label_file_is_told(tmp_path, content, told):
     (tmp_path / "labels.csv").write_bytes(content)
     source = source_of("--data", str(tmp_path), "--labels", "labels.csv")
-    with pytest.raises(data.BadData, match=told):
+    with pytest.raises(face_set.BadData, match=told):
         sources.read_source(source, preset=Preset(size=8))

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import data, splits
+from ml import errors
+from ml.datasets import face_set, splits
 
 
 def noise(seed: int, *, side: int = 100) -> Image.Image:
@@ -10,13 +11,13 @@ def noise(seed: int, *, side: int = 100) -> Image.Image:
     return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
 
 
-def face_set(digests: str, *, race: list[int] | None = None, identities: str = "") -> data.FaceSet:
+def make_faces(digests: str, *, race: list[int] | None = None, identities: str = "") -> face_set.FaceSet:
     count = len(digests)
-    return data.FaceSet(
+    return face_set.FaceSet(
         images=np.zeros((count, 2, 2, 3), dtype=np.uint8),
         targets={"race": np.array(race or [0] * count)},
         files=tuple(f"{number}.jpg" for number in range(count)),
-        classes={"race": data.own_classes("race", ["one", "two"])},
+        classes={"race": face_set.own_classes("race", ["one", "two"])},
         digests=tuple(digests),
         identities=tuple(identities),
     )
@@ -51,9 +52,9 @@ def test_groups_stay_whole():
     assert np.bincount(parts).tolist() == [60, 20]
 
 
-@pytest.mark.filterwarnings("ignore::ml.data.DataWarning")
+@pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
 def test_identities_and_identical_files_stay_on_one_side():
-    faces = face_set("abcdefghiijjkkll", race=[0] * 8 + [1] * 8, identities="AABBCCDDEFGHIJKL")
+    faces = make_faces("abcdefghiijjkkll", race=[0] * 8 + [1] * 8, identities="AABBCCDDEFGHIJKL")
     training, validation = splits.split_faces(faces, share=0.25, seed=1)
     assert (len(training), len(validation)) == (12, 4)
     splits.check_split(training, validation)
@@ -61,45 +62,45 @@ def test_identities_and_identical_files_stay_on_one_side():
 
 
 def test_what_cannot_be_split_is_told():
-    for faces in (face_set("a"), face_set("aa"), face_set("ab", identities="XX")):
-        with pytest.raises(data.EmptySet, match="cannot be split"):
+    for faces in (make_faces("a"), make_faces("aa"), make_faces("ab", identities="XX")):
+        with pytest.raises(face_set.EmptySet, match="cannot be split"):
             splits.split_faces(faces, share=0.5, seed=1)
 
 
 def test_what_is_held_out_is_not_trained_on_even_if_it_is_there_twice():
-    with pytest.warns(data.DataWarning, match="2 training images are left out"):
-        training, validation = splits.hold_out(face_set("abcad", identities="UVWXV"), count=2)
+    with pytest.warns(errors.DataWarning, match="2 training images are left out"):
+        training, validation = splits.hold_out(make_faces("abcad", identities="UVWXV"), count=2)
     assert [len(training), len(validation)] == [1, 2]
     assert training.files == ("2.jpg",)
     assert validation.files == ("3.jpg", "4.jpg")
 
 
 def test_of_a_small_set_no_more_than_half_is_held_out():
-    training, validation = splits.hold_out(face_set("abcde"), count=4)
+    training, validation = splits.hold_out(make_faces("abcde"), count=4)
     assert [len(training), len(validation)] == [3, 2]
 
 
 @pytest.mark.parametrize(
     ("training", "validation", "told"),
     [
-        (face_set("abc"), face_set("cbd"), r"2 images .*: 0\.jpg, 1\.jpg"),
-        (face_set("ab", identities="XY"), face_set("cd", identities="YZ"), "1 identities .*: Y"),
+        (make_faces("abc"), make_faces("cbd"), r"2 images .*: 0\.jpg, 1\.jpg"),
+        (make_faces("ab", identities="XY"), make_faces("cd", identities="YZ"), "1 identities .*: Y"),
     ],
 )
-@pytest.mark.filterwarnings("ignore::ml.data.DataWarning")
+@pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
 def test_what_both_sides_hold_is_an_error(training, validation, told):
-    with pytest.raises(data.SharedImages, match=told):
+    with pytest.raises(face_set.SharedImages, match=told):
         splits.check_split(training, validation)
 
 
 def test_oddities_of_a_set_are_told():
-    with pytest.warns(data.DataWarning) as told:
-        splits.check_set(face_set("a"), name="training")
+    with pytest.warns(errors.DataWarning) as told:
+        splits.check_set(make_faces("a"), name="training")
     assert [str(warning.message) for warning in told] == [
         "The training set is one image: its measures mean nothing",
         "The training set has no example of 1 race classes: two",
     ]
-    with pytest.warns(data.DataWarning, match="1 images more than once"):
-        splits.check_set(face_set("aab", race=[0, 0, 1]), name="validation")
-    with pytest.raises(data.EmptySet):
-        splits.check_set(face_set("ab").slice(0, 0), name="validation")
+    with pytest.warns(errors.DataWarning, match="1 images more than once"):
+        splits.check_set(make_faces("aab", race=[0, 0, 1]), name="validation")
+    with pytest.raises(face_set.EmptySet):
+        splits.check_set(make_faces("ab").slice(0, 0), name="validation")

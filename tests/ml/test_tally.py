@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from ml import data, labels
+from ml import labels
+from ml.datasets import face_set
 from ml.training.feeding import ShuffledOrder
 from ml.training.tally import Tally
 
@@ -12,19 +13,19 @@ def logits_of(*rows: dict[str, float]) -> dict[str, torch.Tensor]:
     return {"race": torch.tensor([[row.get(name, 1e-6) for name in labels.RACE] for row in rows]).log()}
 
 
-def tally_of(classes: data.Classes) -> Tally:
+def tally_of(classes: face_set.Classes) -> Tally:
     tally = Tally({"race": torch.from_numpy(classes.loss_targets(labels.RACE))})
     tally.clear(torch.device("cpu"))
     return tally
 
 
-def joined_classes() -> data.Classes:
+def joined_classes() -> face_set.Classes:
     """The seven groups, and of UTKFace's the two that are sums: Asian and Others."""
     sets = [
-        data.FaceSet(np.zeros((1, 1, 1, 3), np.uint8), {"race": np.array([0])}, ("a",), {"race": classes})
-        for classes in (data.classes_in("race"), data.classes_in("race", taxonomy="utkface-5"))
+        face_set.FaceSet(np.zeros((1, 1, 1, 3), np.uint8), {"race": np.array([0])}, ("a",), {"race": classes})
+        for classes in (face_set.classes_in("race"), face_set.classes_in("race", taxonomy="utkface-5"))
     ]
-    return data.join_faces(sets).classes["race"]
+    return face_set.join_faces(sets).classes["race"]
 
 
 def test_a_sum_does_not_outdo_its_own_part_in_joined_sets():
@@ -47,14 +48,14 @@ def test_a_sum_does_not_outdo_its_own_part_in_joined_sets():
 
 
 def test_in_classes_apart_the_likeliest_is_said():
-    tally = tally_of(data.classes_in("race", taxonomy="utkface-5"))
+    tally = tally_of(face_set.classes_in("race", taxonomy="utkface-5"))
     said = logits_of({"White": 0.4, "East Asian": 0.35, "Southeast Asian": 0.25}, {"White": 0.4, "Indian": 0.6})
     tally.add(said, {"race": torch.tensor([0, 0])}, loss=torch.tensor(1.0))
     assert tally.confusions["race"][0].tolist() == [0, 0, 1, 1, 0]
 
 
 def test_a_small_last_batch_weighs_as_much_as_its_examples():
-    tally = tally_of(data.classes_in("race"))
+    tally = tally_of(face_set.classes_in("race"))
     sure = {"White": 1.0}
     tally.add(logits_of(sure, sure, sure), {"race": torch.zeros(3, dtype=torch.long)}, loss=torch.tensor(1.0))
     tally.add(logits_of(sure), {"race": torch.zeros(1, dtype=torch.long)}, loss=torch.tensor(5.0))
@@ -62,8 +63,10 @@ def test_a_small_last_batch_weighs_as_much_as_its_examples():
 
 
 def test_unknown_labels_are_not_counted():
-    tally = tally_of(data.classes_in("race"))
-    tally.add(logits_of({"White": 1.0}, {"White": 1.0}), {"race": torch.tensor([data.UNKNOWN, 0])}, loss=torch.ones(()))
+    tally = tally_of(face_set.classes_in("race"))
+    tally.add(
+        logits_of({"White": 1.0}, {"White": 1.0}), {"race": torch.tensor([face_set.UNKNOWN, 0])}, loss=torch.ones(())
+    )
     assert int(tally.confusions["race"].sum()) == 1
 
 

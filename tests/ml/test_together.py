@@ -5,20 +5,19 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import faces
-from ml.detecting.areas import AreaTable
 from ml.detecting.boxes import suppress_nested
-from ml.detecting.canvas import Canvas, fit_image, fit_tensor, group_similar, plan_canvas
+from ml.detecting.canvas import Canvas, group_similar, plan_canvas
 from ml.detecting.cascade import count_cells
+from ml.detecting.detector import REFERENCE, FaceDetector, Settings
 from ml.detecting.mosaic import lay_out_levels
-from ml.detecting.pyramid import Pyramid
-from ml.detecting.sheet import PhotoSheet
-from ml.detecting.stack import PhotoStack
-from ml.detecting.views import OnePhoto
-from ml.faces import FaceDetector, Settings
+from ml.detecting.views.exact_batch import ExactBatch
+from ml.detecting.views.exact_photo import ExactPhoto
+from ml.detecting.views.fast_batch import FastBatch
+from ml.detecting.views.fast_photo import FastPhoto
+from ml.detecting.views.fitting import fit_image, fit_tensor
+from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
 from ml.requests import PhotoRequest
-from ml.runtime import TorchRuntime
 from tests import pictures
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -37,7 +36,7 @@ def photos_with_canvases() -> tuple[list[np.ndarray], list[Canvas]]:
 
 @devices
 @pytest.mark.parametrize(
-    ("make", "show", "off"), [(PhotoStack, AreaTable, 1e-3), (PhotoSheet, Pyramid, 1)], ids=["exact", "default"]
+    ("make", "show", "off"), [(ExactBatch, ExactPhoto, 1e-3), (FastBatch, FastPhoto, 1)], ids=["exact", "default"]
 )
 def test_photos_together_look_as_they_do_alone(make, show, off, device):
     photos, canvases = photos_with_canvases()
@@ -60,30 +59,30 @@ def test_photos_together_look_as_they_do_alone(make, show, off, device):
     owners = torch.tensor([0, 1, 2, 2])
     crops = together.crops(owners.to(device), low.to(device), high.to(device), size=24).float().cpu()
     for n, owner in enumerate(owners.tolist()):
-        own = alone[owner].crops(low[n : n + 1], high[n : n + 1], size=24)[0].float()
+        own = alone[owner].crops(owners[n : n + 1], low[n : n + 1], high[n : n + 1], size=24)[0].float()
         assert torch.allclose(crops[n], own, atol=off if n < 3 else 4 * off)  # of the largest from a halved copy
 
 
 @pytest.mark.parametrize(
-    ("make", "show", "off"), [(PhotoStack, AreaTable, 1e-3), (PhotoSheet, Pyramid, 1)], ids=["exact", "default"]
+    ("make", "show", "off"), [(ExactBatch, ExactPhoto, 1e-3), (FastBatch, FastPhoto, 1)], ids=["exact", "default"]
 )
 def test_a_photo_by_itself_lays_out_the_same_levels(make, show, off):
     for photo, canvas in zip(*photos_with_canvases(), strict=True):
         mosaic = lay_out_levels([canvas], factor=0.709)
-        alone = OnePhoto(show(photo, border=canvas.border)).levels(mosaic).float()
+        alone = show(photo, border=canvas.border).levels(mosaic).float()
         assert torch.allclose(alone, make([torch.tensor(photo)], [canvas]).levels(mosaic).float(), atol=off)
 
 
 @pytest.mark.parametrize("pixels", [1, 10**9])
 def test_crops_in_small_portions_are_the_same(pixels, monkeypatch):
     photos, canvases = photos_with_canvases()
-    sheet = PhotoSheet([torch.tensor(photo) for photo in photos], canvases)
+    batch = FastBatch([torch.tensor(photo) for photo in photos], canvases)
     boxes = torch.arange(20).view(10, 2), torch.arange(20).view(10, 2) + 30
     owners = torch.arange(10) % 3
-    whole = sheet.crops(owners, *boxes, size=24)
-    monkeypatch.setattr("ml.detecting.sheet._PIXELS_AT_ONCE", pixels)
-    assert sheet.crops(owners, *boxes, size=24).equal(whole)
-    assert sheet.crops(owners[:0], boxes[0][:0], boxes[1][:0], size=24).shape == (0, 3, 24, 24)
+    whole = batch.crops(owners, *boxes, size=24)
+    monkeypatch.setattr("ml.detecting.views.fast_batch._PIXELS_AT_ONCE", pixels)
+    assert batch.crops(owners, *boxes, size=24).equal(whole)
+    assert batch.crops(owners[:0], boxes[0][:0], boxes[1][:0], size=24).shape == (0, 3, 24, 24)
 
 
 def test_no_levels_of_a_mosaic_overlap_and_each_cell_belongs_to_one():
@@ -120,7 +119,7 @@ def test_a_tensor_is_fitted_as_an_image_is(size):
 
 
 @devices
-@pytest.mark.parametrize("wanted", [Settings(), faces.REFERENCE], ids=["default", "reference"])
+@pytest.mark.parametrize("wanted", [Settings(), REFERENCE], ids=["default", "reference"])
 def test_photos_together_have_the_faces_that_they_have_alone(wanted, device):
     astronaut = pictures.astronaut()
     odd = [

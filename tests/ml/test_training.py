@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import checkpoint, trunks
-from ml.card import read_card
+from ml.model import checkpoint, trunks
+from ml.model.card import read_card
 from ml.training import module, recipe, watching
 from tests.ml.conftest import read_log, weights_of
 

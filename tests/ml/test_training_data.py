@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import data, labels, train
-from ml.card import OtherLabels, read_card
+from ml import labels, train
+from ml.datasets import face_set
+from ml.model.card import OtherLabels, read_card
 from ml.training import setup
 from tests.ml.conftest import RECIPE, read_log
 
@@ -69,11 +70,11 @@ def test_the_held_out_images_are_the_last_ones_and_never_trained_on(small_fairfa
 
 
 def test_classes_that_cover_the_same_labels_are_one_after_joining():
-    five, seven = data.classes_in("race", taxonomy="utkface-5"), data.classes_in("race")
+    five, seven = face_set.classes_in("race", taxonomy="utkface-5"), face_set.classes_in("race")
     sets = [
-        data.FaceSet(np.zeros((2, 1, 1, 3), np.uint8), {"race": np.array([0, 2])}, ("a", "b"), {"race": classes})
+        face_set.FaceSet(np.zeros((2, 1, 1, 3), np.uint8), {"race": np.array([0, 2])}, ("a", "b"), {"race": classes})
         for classes in (seven, five)
     ]
-    joined = data.join_faces(sets)
+    joined = face_set.join_faces(sets)
     assert joined.classes["race"].names == (*labels.RACE, "Asian", "Others")
     assert joined.targets["race"].tolist() == [0, 2, 0, 7]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ml import checkpoint
+from ml.model import checkpoint
 from ml.training import watching
 from tests.ml.conftest import read_log
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from ml.card import read_card
+from ml.model.card import read_card
 from ml.training import module, watching
 from tests.ml.conftest import read_log, weights_of
 

@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models
 
-from ml import card as cards
-from ml import checkpoint, labels, network, pretrained, trunks
+from ml import labels
+from ml.model import card as cards
+from ml.model import checkpoint, network, pretrained, trunks
 from ml.preprocess import IMAGENET_PRESET, Preset, to_input
 
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ml import checkpoint, compare, evaluate, labels, network, trunks, write_card
-from ml.card import WEIGHTS_FILE, ModelCard, read_card, read_pair, write_pair
+from ml import compare, evaluate, labels, write_card
+from ml.model import checkpoint, network, trunks
+from ml.model.card import WEIGHTS_FILE, ModelCard, read_card, read_pair, write_pair
 from ml.reporting import markdown, model_card
 from tests.ml.conftest import TinyTrunk
 

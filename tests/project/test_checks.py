@@ -10,8 +10,8 @@ import redis
 from django.core.exceptions import ImproperlyConfigured
 
 from classifier import checks
-from ml import card
-from ml.runtime import RUNTIMES
+from ml.model import card
+from ml.model.runtime import RUNTIMES
 from webapp.settings import NamingEnv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +39,7 @@ PRODUCTION = {
     "FACET_HOSTS": "facet.example.org",
     "FACET_TLS": "1",
     "FACET_TRUST_PROXY": "1",
+    "FACET_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8",
     "EMAIL_URL": "smtp+tls://facet:secret@mail.example.org:587",
 }
 
@@ -211,6 +212,12 @@ def test_limits_that_let_nothing_through_are_errors(settings):
     assert ids(checks.check_upload_limits) == ["facet.E012", "facet.W013"]
 
 
+def test_room_and_days_are_not_less_than_nothing(settings):
+    assert ids(checks.check_keeping) == []
+    settings.RESERVE_BYTES, settings.KEEP_UPLOADS_DAYS = -1, -1
+    assert ids(checks.check_keeping) == ["facet.E044"] * 2
+
+
 def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
     settings.BATCH_PHOTOS, settings.PORT = 0, 99_999
     assert ids(checks.check_counts) == ["facet.E018", "facet.E019"]
@@ -290,6 +297,21 @@ def test_an_address_left_empty_is_the_default(monkeypatch):
 def test_the_sites_address_must_be_allowed(settings, url, hosts, found):
     settings.SITE_URL, settings.ALLOWED_HOSTS = url, hosts
     assert ids(checks.check_site_address) == found
+
+
+@pytest.mark.parametrize(
+    ("proxies", "believed", "found"),
+    [
+        ([], False, []),
+        (["127.0.0.1", "10.0.0.0/8", "::1"], True, []),
+        ([], True, ["facet.W042"]),
+        (["nginx"], True, ["facet.E041"]),
+        (["0.0.0.0/0"], True, ["facet.W043"]),
+    ],
+)
+def test_proxies_are_named_by_address_and_only_themselves(settings, proxies, believed, found):
+    settings.TRUSTED_PROXIES, settings.TRUST_PROXY = proxies, believed
+    assert ids(checks.check_trusted_proxies) + ids(checks.check_visitors_addresses) == found
 
 
 def test_mails_that_go_nowhere_are_mentioned(settings):

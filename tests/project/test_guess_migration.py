@@ -11,7 +11,6 @@ from classifier.models import Face, Prediction
 from classifier.services import predictions
 from ml import labels
 
-GUESSES = ("classifier", "0012_one_guess_per_attribute")
 RACES = [0.3, 0.05, 0.05, 0.25, 0.25, 0.04, 0.06]  # White, but Asian where East and Southeast are one
 GENDERS = [0.123456789012345, 0.876543210987655]
 AGES = [0.0, 0.0, 0.1, 0.4, 0.3, 0.2, 0.0, 0.0, 1e-9]
@@ -36,8 +35,9 @@ def migrate_back() -> None:
 
 def find_earlier() -> tuple[str, str]:
     """The migration before."""
-    parents = MigrationExecutor(connection).loader.graph.node_map[GUESSES].parents
-    return next(node.key for node in parents if node.key[0] == "classifier")
+    graph = MigrationExecutor(connection).loader.graph
+    (guesses,) = (key for key in graph.nodes if key[1].endswith("one_guess_per_attribute"))
+    return next(node.key for node in graph.node_map[guesses].parents if node.key[0] == "classifier")
 
 
 def make_version(apps, *, sha256: str = "a" * 64):

@@ -1,5 +1,7 @@
 """How `manage.py run` shares the machine among its workers."""
 
+import io
+
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -33,6 +35,20 @@ def test_several_workers_share_the_cores_unless_told_otherwise(settings, monkeyp
     assert run.share_cores(1) == {}
     settings.TORCH_THREADS = 3
     assert run.share_cores(2) == {}
+
+
+def test_web_comes_back_within_seconds_however_often_it_dies(monkeypatch, settings, tmp_path):
+    """And without burning a core: a web process that dies at once is started every few seconds, not in a loop."""
+    started = []
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(run, "call_command", lambda *args, **options: None)
+    monkeypatch.setattr(run.User.objects, "filter", lambda **options: run.User.objects.none())
+    monkeypatch.setattr(run.Command, "_check_port", lambda self, host: None)
+    monkeypatch.setattr(run.supervisor, "supervise", lambda children, **options: started.extend(children))
+    call_command("run", workers=1, stdout=io.StringIO())
+    web, worker = started
+    assert web.command[1:] == [str(settings.BASE_DIR / "manage.py"), "serve", "--bind", "127.0.0.1"]
+    assert 2 <= web.longest_delay <= 5 < worker.longest_delay
 
 
 def test_fewer_than_no_workers_are_refused():

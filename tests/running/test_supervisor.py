@@ -33,6 +33,18 @@ def test_delays_have_a_ceiling():
     assert child.delay == supervisor.LONGEST_DELAY_SECONDS
 
 
+def test_a_child_that_people_wait_for_is_never_away_for_long():
+    child = supervisor.Child("web", [sys.executable, "-c", "raise SystemExit(3)"], longest_delay=0.2)
+    delays = []
+    for _ in range(4):
+        child.start_at = 0.0
+        child.look_after()
+        wait_until_dead(child)
+        delays.append(round(child.start_at - time.monotonic(), 1))
+    assert delays[0] <= supervisor.FIRST_DELAY_SECONDS
+    assert delays[1:] == [0.2] * 3
+
+
 def test_a_child_that_does_not_stop_is_killed():
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     child = supervisor.Child("stubborn", [sys.executable, "-c", stubborn])

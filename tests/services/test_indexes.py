@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from classifier.filters import SORTS
-from classifier.models import Photo, State
-from classifier.services import analysis, summaries, workers
+from classifier.models import Collection, Photo, State
+from classifier.services import analysis, deletion, retention, summaries, workers
 from classifier.services.paging import find_neighbours, read_page
 from tests import factories
 
@@ -62,6 +62,10 @@ def test_no_step_goes_through_the_whole_table(long_ago, alice_client):
         "an upload's turn": partial(Photo.objects.next_turn, long_ago.owner_id),
         "does the queue move": workers.readiness,
         "progress": partial(summaries.measure_run, long_ago),
+        "are deletions begun": deletion.finish_deletions,
+        "a deletion's photos": partial(deletion.finish_photos, at=timezone.now()),
+        "what goes next": partial(retention.foresee, [Collection(pk=long_ago.pk, retention_days=3)]),
+        "what is overdue": lambda: list(retention.overdue_photos(Collection(pk=long_ago.pk, retention_days=3))),
         "gallery": partial(alice_client.get, reverse("collection-detail", args=[long_ago.uid])),
         "next to a photo": partial(find_neighbours, long_ago.photos.all(), row=photo),
     }

@@ -46,10 +46,10 @@ def test_a_worker_without_a_model_ends_and_says_why_in_a_line(settings, tmp_path
 
 
 def test_a_worker_prepares_explanations_where_the_model_allows_them(monkeypatch):
-    from ml import explaining, runtime
+    from ml.model import gradients, runtime
 
     loaded = []
-    monkeypatch.setattr(explaining, "load_captum", lambda: loaded.append(1))
+    monkeypatch.setattr(gradients, "load_captum", lambda: loaded.append(1))
     inference.prepare_explanations()
     assert loaded == []  # a stand-in
     for kind, times in ((runtime.OnnxRuntime, 0), (runtime.TorchRuntime, 1)):

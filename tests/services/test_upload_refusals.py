@@ -74,10 +74,10 @@ def test_a_collection_deleted_meanwhile_takes_no_photo(alice, collection, media,
 def test_a_full_disk_is_named_and_leaves_neither_rows_nor_files(alice, collection, media, monkeypatch):
     store = storage.store_photo
 
-    def run_full(file, *, uid):
+    def run_full(file, **options):
         if "b.jpg" in file.name:
             raise OSError(28, "No space left on device")
-        return store(file, uid=uid)
+        return store(file, **options)
 
     monkeypatch.setattr(storage, "store_photo", run_full)
     refuse(alice, collection, [sent("a.jpg"), sent("b.jpg", seed=1), sent("c.jpg", seed=2)], by=uploads.StorageFull)

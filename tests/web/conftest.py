@@ -6,6 +6,12 @@ from tests import factories
 
 
 @pytest.fixture(autouse=True)
+def limits_of_its_own(settings):
+    """Counted in the database, which forgets between tests."""
+    settings.REDIS_URL = ""
+
+
+@pytest.fixture(autouse=True)
 def quick_passwords(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -1,11 +1,20 @@
 """Accounts: signing up under the terms, logging in, the account page, and tokens."""
 
+import getpass
+from io import StringIO
+
 import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.auth import hashers
 from django.core import mail
+from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 
-from classifier.models import AccessToken, Invitation, User
+from classifier.accounts import PASSWORDS_LOOKED_AT
+from classifier.models import AccessToken, AuditEvent, Invitation, User
 from classifier.terms import TERMS_OF_USE, TERMS_VERSION
+from tests import factories
 
 SIGN_UP = {
     "username": "nina",
@@ -117,3 +126,122 @@ def test_somebody_whose_account_was_made_for_them_accepts_the_terms_themselves(c
     assert "Accept the terms of use" not in page
     alice.refresh_from_db()
     assert (alice.terms_version, alice.terms_accepted_by) == (TERMS_VERSION, "alice")
+
+
+def sign_up(client, **changed):
+    return client.post(reverse("account_signup"), SIGN_UP | {"terms": "on"} | changed)
+
+
+@pytest.mark.parametrize("mode", ["none", "optional", "mandatory"])
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_signing_up_does_not_tell_whether_an_address_has_an_account(alice, settings, mode, confirmed):
+    """Neither the answer, nor the mails that are sent, nor what can be seen afterwards."""
+    settings.ACCOUNT_EMAIL_VERIFICATION = mode
+    EmailAddress.objects.create(user=alice, email="alice@example.org", verified=confirmed, primary=True)
+
+    def try_out(email, name):
+        mail.outbox.clear()
+        browser = Client()
+        answer = sign_up(browser, email=email, username=name)
+        again = sign_up(Client(), email="fresh@example.org", username=name)
+        return (
+            (answer.status_code, answer.url, sorted(answer.cookies)),
+            [message.subject.replace(email, "") for message in mail.outbox],
+            browser.get(reverse("account-detail")).status_code,
+            str(again.context["form"].errors),
+        )
+
+    assert try_out("alice@example.org", "nina") == try_out("nobody@example.org", "nena")
+
+
+def test_a_second_account_with_an_address_gets_nothing_of_the_first(client, alice, settings):
+    """An unconfirmed twin neither shuts the owner out nor takes the mails that reset the password."""
+    EmailAddress.objects.create(user=alice, email="alice@example.org", verified=True, primary=True)
+    theirs = "mallory's own pass"
+    sign_up(Client(), email="alice@example.org", username="mallory", password1=theirs, password2=theirs)
+    credentials = {"login": "alice@example.org", "password": "correct horse battery"}
+    client.post(reverse("account_login"), credentials)
+    assert client.session["_auth_user_id"] == str(alice.pk)
+    client.logout()
+    mail.outbox.clear()
+    client.post(reverse("account_reset_password"), {"email": "alice@example.org"})
+    assert [message.to for message in mail.outbox] == [["alice@example.org"]]
+    assert "mallory" not in mail.outbox[0].body
+
+
+def test_that_a_name_is_taken_is_told_only_where_an_account_would_be_made(client, alice):
+    without_terms = client.post(reverse("account_signup"), SIGN_UP | {"username": "alice"})
+    assert "username" not in without_terms.context["form"].errors
+    answer = sign_up(client, username="ALICE")
+    assert "already exists" in str(answer.context["form"].errors["username"])
+    told = [sign_up(client, username="alice").status_code for _ in range(12)]
+    assert told == [200] * 9 + [429] * 3
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("login", ["alice", "Alice", "alice@example.org", "twin@example.org", "nobody", "no@b.org"])
+def test_a_wrong_log_in_costs_the_same_work_whoever_it_names(client, alice, login, monkeypatch):
+    """The slow hashing of passwords would tell by the clock who is there."""
+    for number in range(3):
+        factories.UserFactory(username=f"twin{number}", email="twin@example.org")
+    worked = []
+    encode = hashers.MD5PasswordHasher.encode
+    monkeypatch.setattr(hashers.MD5PasswordHasher, "encode", lambda *given: worked.append(1) or encode(*given))
+    client.post(reverse("account_login"), {"login": login, "password": "wrong"})
+    assert len(worked) == PASSWORDS_LOOKED_AT
+
+
+def test_an_address_that_somebody_took_for_a_user_name_still_opens_its_owners_account(client, alice):
+    factories.UserFactory(username="alice@example.org", email="mallory@example.org", password="mallory's own pass")
+    client.post(reverse("account_login"), {"login": "alice@example.org", "password": "correct horse battery"})
+    assert client.session["_auth_user_id"] == str(alice.pk)
+
+
+def change_password(client, **more):
+    new = {"oldpassword": "correct horse battery", "password1": "another staple", "password2": "another staple"}
+    return client.post(reverse("account_change_password"), new | more)
+
+
+def test_who_changes_the_password_is_asked_about_tokens(alice_client, alice, token):
+    page = alice_client.get(reverse("account_change_password")).content.decode()
+    assert "Revoke my API tokens too" in page
+    change_password(alice_client, revoke_tokens="on")
+    assert not AccessToken.objects.exists()
+    assert AuditEvent.objects.get().details == {"because": "password changed", "count": 1}
+
+
+def test_tokens_are_kept_by_those_who_say_so(alice_client, token):
+    assert change_password(alice_client).status_code == 302
+    assert AccessToken.objects.count() == 1
+
+
+def test_who_has_no_token_is_not_asked(alice_client):
+    assert "Revoke" not in alice_client.get(reverse("account_change_password")).content.decode()
+    assert change_password(alice_client).status_code == 302
+
+
+def test_a_reset_password_ends_tokens_and_sessions(alice, alice_client, client, token):
+    client.post(reverse("account_reset_password"), {"email": alice.email})
+    link = next(word for word in mail.outbox[-1].body.split() if "/password/reset/key/" in word)
+    page = client.get(link, follow=True).request["PATH_INFO"]
+    client.post(page, {"password1": "third password", "password2": "third password"})
+    assert not AccessToken.objects.exists()
+    assert alice_client.get(reverse("account-detail")).status_code == 302
+    assert AuditEvent.objects.get().details["because"] == "password reset"
+
+
+def test_a_password_set_by_the_operator_ends_tokens_and_lock_outs(client, alice, token, monkeypatch):
+    for _ in range(11):
+        client.post(reverse("account_login"), {"login": "alice", "password": "wrong"})
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: "a password by the operator")
+    call_command("changepassword", "alice", stdout=StringIO())
+    assert not AccessToken.objects.exists()
+    form = {"login": "alice", "password": "a password by the operator"}
+    assert client.post(reverse("account_login"), form).status_code == 302
+
+
+@pytest.mark.parametrize(("quota", "said"), [(0, "0 bytes"), (2_000_000, "2 MB"), (None, "21.5 GB")])
+def test_a_quota_of_nothing_is_told_as_nothing(alice, alice_client, quota, said):
+    User.objects.filter(pk=alice.pk).update(quota_bytes=quota)
+    page = alice_client.get(reverse("account-detail")).content.decode()
+    assert f"0 bytes of {said}" in page.replace("\N{NO-BREAK SPACE}", " ")

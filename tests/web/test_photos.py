@@ -5,6 +5,7 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 
 from classifier.models import Photo, State
+from classifier.services import analysis
 from tests import factories
 from tests.conftest import logged_in
 
@@ -130,7 +131,12 @@ def test_running_and_detecting_again_queue_the_photo(alice_client, photo):
     alice_client.post(reverse("photo-detect-again", args=[photo.uid]))
     photo.refresh_from_db()
     assert photo.state == State.QUEUED
-    assert photo.faces.counted().count() == 0
+    old = set(photo.faces.counted())
+    assert len(old) == photo.face_count == 2, "they count until the new look succeeded"
+    analysis.run_once()
+    photo.refresh_from_db()
+    assert old.isdisjoint(photo.faces.counted())
+    assert photo.faces.counted().count() == photo.face_count
 
 
 def test_somebody_who_may_only_read_cannot_delete(photo, rita):

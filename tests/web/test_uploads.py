@@ -1,11 +1,13 @@
 """The upload form, with and without its script."""
 
+from contextlib import ExitStack
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from classifier.models import Photo, Upload
-from classifier.services import rates
+from classifier.services import rates, seats
 from tests import factories, pictures
 
 
@@ -46,6 +48,26 @@ def test_no_file_is_told(alice_client, address):
     assert (response.status_code, response["X-Code"]) == (400, "no_files")
     page = alice_client.post(address, follow=True).content.decode()
     assert "No photo was chosen." in page
+
+
+def test_several_uploads_at_once_are_told_with_how_long_to_wait(alice, alice_client, address, settings):
+    with ExitStack() as taken:
+        for _ in range(max(1, (settings.WEB_THREADS - seats.PAGE_THREADS) // 2)):
+            taken.enter_context(seats.take_seat(alice))
+        response = alice_client.post(address, {"images": [file()]}, headers={"HX-Request": "true"})
+    assert (response.status_code, response["X-Code"]) == (429, "too_many_uploads")
+    assert int(response["Retry-After"]) >= 1
+    assert "Nothing is lost" in response.content.decode()
+    assert alice_client.post(address, {"images": [file()]}, headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_files_that_were_not_read_are_told_by_name(alice_client, address, settings):
+    settings.DECODE_REQUEST_SECONDS = 0
+    response = alice_client.post(address, {"images": [file("later.jpg")]}, headers={"HX-Request": "true"})
+    fragment = response.content.decode()
+    assert 'data-accepted="0" data-duplicate="0" data-refused="1"' in fragment
+    assert "later.jpg" in fragment
+    assert "Send this file again." in fragment
 
 
 def test_a_collection_without_declaration_takes_nothing(alice, alice_client):

@@ -6,22 +6,27 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from classifier.services import doctor
+from classifier.services import disk, doctor
 from classifier.services.doctor import Finding
 
 SUBJECTS_SHOWN = 10
 
 
 class Command(BaseCommand):
-    help = "Find orphan and missing files, stuck photos, begun deletions and dead workers; say what to do."
+    help = "Find stray and missing files, stuck and overdue photos, a full disk, dead workers and more; say what to do."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="finish deletions, remove stray files, make lost thumbnails anew, queue again what is stuck",
+            help="finish deletions, delete overdue photos and stray files, make thumbnails anew, queue what is stuck",
         )
+
+    def check_migrations(self) -> None:
+        """The first look at the database, which SQLite cannot even open where the disk is full."""
+        disk.make_room()
+        super().check_migrations()
 
     def handle(self, *args: Any, fix: bool, **options: Any) -> None:
         try:

@@ -10,15 +10,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from classifier import tasks
 from classifier.models import User
 from classifier.running import supervisor
+from classifier.services import disk
 
 logger = logging.getLogger("facet.run")
 
-WEB_TIMEOUT_SECONDS = 60
+WEB_DELAY_SECONDS = 3.0  # before a web process that died again and again is started anew: people wait for it
 DEVICES = Path("/dev")  # where NVIDIA's driver shows each GPU as nvidia0, nvidia1 and so on
 TWO_WORKERS_BYTES = 6 * 1024**3  # of memory: 1 GB for each, the rest for web process, decoding and everything else
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")  # inside a container its own limit; on a machine there is none
@@ -52,6 +53,7 @@ class Command(BaseCommand):
         except supervisor.AlreadyRunningError as error:
             raise CommandError(f"{error}. Stop it, or choose another folder with FACET_DATA.") from error
         self._check_port(options["bind"])
+        disk.make_room()  # SQLite cannot be opened on a full disk, and then nobody could make room
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
         self.stdout.write(f"Facet starts on {settings.SITE_URL}  (data: {settings.DATA_DIR}; Ctrl-C stops it)")
@@ -60,7 +62,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         environment = WORKER_ENVIRONMENT | share_cores(options["workers"])
         children = [
-            supervisor.Child("web", self._web_command(options["bind"])),
+            supervisor.Child("web", self._web_command(options["bind"]), longest_delay=WEB_DELAY_SECONDS),
             *(
                 supervisor.Child(f"worker {number}", self._worker_command(number), environment=environment)
                 for number in range(1, options["workers"] + 1)
@@ -81,12 +83,7 @@ class Command(BaseCommand):
                 ) from error
 
     def _web_command(self, bind: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", "gunicorn", "webapp.wsgi"),
-            *("--bind", f"{bind}:{settings.PORT}"),
-            *("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.WEB_THREADS)),
-            *("--timeout", str(WEB_TIMEOUT_SECONDS), "--log-level", "warning"),
-        ]
+        return [sys.executable, str(settings.BASE_DIR / "manage.py"), "serve", "--bind", bind]
 
     def _worker_command(self, number: int) -> list[str]:
         return [
@@ -136,9 +133,12 @@ def count_memory() -> int:
 
 
 def sweep() -> None:
-    """One round of the sweeper; a database that is away is waited for."""
+    """One round of the sweeper. Whatever breaks in it ends neither web nor workers, which run beside it."""
     try:
         close_old_connections()
         tasks.sweep()
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         logger.warning("the database cannot be reached; sweeping later")
+        connection.close()
+    except Exception:
+        logger.exception("the sweep broke off; sweeping again in %s s", settings.SWEEP_SECONDS)

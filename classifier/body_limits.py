@@ -1,0 +1,20 @@
+"""How large the body of a request may be, told by its address. The web server asks while the head comes in."""
+
+from django.conf import settings
+from django.urls import Resolver404, resolve
+
+UPLOADS = frozenset({"photo-upload", "api-photo-list"})  # the addresses that take photos
+
+
+def max_body_bytes(path: str) -> int:
+    """The most that the body of a request to this path may have: what uploads may, or what forms may."""
+    try:
+        takes_photos = resolve(path).url_name in UPLOADS
+    except Resolver404:
+        takes_photos = False
+    return settings.MAX_REQUEST_BYTES if takes_photos else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+
+def max_body_bytes_at(wsgi_path: str) -> int:
+    """The same for a path in WSGI's writing, in which each byte is a character."""
+    return max_body_bytes(wsgi_path.encode("latin-1", "replace").decode("utf-8", "replace"))

@@ -1,0 +1,50 @@
+"""Messages that tell a worker to look at what waits in the database: at most one waits, and none is worth waiting for.
+
+What a lost one was about is told again by the sweeper, so a broker that is away, full or broken costs nobody anything.
+"""
+
+import logging
+from typing import Any
+
+from celery import Task
+from kombu.exceptions import ChannelError
+
+from classifier.running import redis_server
+
+logger = logging.getLogger("facet.hints")
+
+NOT_FOUND = "404"  # of a queue that nobody wrote to yet, or that Redis dropped because it is empty
+
+
+def send_hint(task: Task) -> bool:
+    """Send one message of a task without arguments, unless one waits already; whether it was sent. Never raises.
+
+    This runs behind commits: what is committed stays, whatever breaks here. A broker breaks in ways that nobody
+    listed (a file that a power cut left empty, a reply that makes no sense, a full disk), hence the broad except.
+    """
+    server = None
+    try:
+        server = redis_server.find_server()
+        if server and not server.is_up():
+            return False
+        app = task.app
+        with app.producer_pool.acquire(block=True, timeout=redis_server.TIMEOUT_SECONDS) as producer:
+            if count_waiting(producer.channel, queue=app.conf.task_default_queue):
+                return False
+            task.apply_async(producer=producer)
+    except Exception as error:
+        logger.warning("no hint was sent; the sweeper will send one", exc_info=True)
+        if server:
+            server.note_failure(error)
+        return False
+    return True
+
+
+def count_waiting(channel: Any, *, queue: str) -> int:
+    """How many messages nobody took yet."""
+    try:
+        return channel.queue_declare(queue, passive=True).message_count
+    except ChannelError as error:
+        if str(error.reply_code) == NOT_FOUND:
+            return 0
+        raise

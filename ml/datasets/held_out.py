@@ -1,0 +1,108 @@
+"""What a checkpoint's card tells of its training images: which were held out, and whether others were trained on."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ml import errors
+from ml.datasets import face_set, image_store
+from ml.datasets.sources import Source, read_source
+from ml.model.card import ModelCard
+
+
+def read_held_out(card: ModelCard, *, place: Path) -> face_set.FaceSet:
+    """The images that the checkpoint's recipe kept from training, from the place where its data set lies.
+
+    Raises BadData where the recipe held none out or is not told, and what reading raises.
+    """
+    recipe = _data_recipe(card)
+    shards = tuple(recipe.get("shards", ()))
+    if not recipe.get("held_out"):
+        raise face_set.BadData(
+            f"the recipe of {card.name} held no images out: name a data set that it was not trained on"
+        )
+    names = _list_images(place, shards=shards)
+    count = _held_out_count(recipe, total=len(names))
+    # Only the last shards are read: all of them may be many.
+    for first in range(len(shards) - 1, -1, -1):
+        if len(_list_images(place, shards=shards[first:])) >= count:
+            shards = shards[first:]
+            break
+    faces = read_source(_source(recipe, place=place, shards=shards), preset=card.preset)
+    return faces.slice(len(faces) - min(count, len(faces)))
+
+
+def check_untouched(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> None:
+    """Raise SharedImages for images that the card says the checkpoint was trained on; warn where it cannot tell.
+
+    `place` is where the faces were read: images are known again by their names in the recipe's zips, if these are
+    there, and the whole training set by its hash.
+    """
+    if card.recipe.get("data_sha256") == faces.data_hash():
+        raise face_set.SharedImages(f"these {len(faces)} images are the training set of {card.name}")
+    recipe = _data_recipe(card)
+    if not recipe:
+        _warn(f"the card of {card.name} does not tell what it was trained on: nobody can say whether these images were")
+        return
+    folder = place if place.is_dir() else place.parent
+    for part in (recipe, *card.recipe.get("also", ())):
+        _check_part(faces, part=part, name=card.name, folder=folder)
+
+
+def _check_part(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> None:
+    """Check against one of the sets that a checkpoint was trained on."""
+    if not part.get("shards"):
+        _warn(f"{name} was trained on images that its card does not name: nobody can say whether these are among them")
+        return
+    shards = tuple(shard for shard in part["shards"] if (folder / shard).is_file())
+    if not shards:
+        return
+    names = _list_images(folder, shards=shards)
+    if shards[-1] == part["shards"][-1]:
+        names = names[: len(names) - _held_out_count(part, total=len(names))]
+    trained = set(names)
+    shared = [file for file in faces.files if file in trained]
+    if shared and part.get("validation_share"):
+        _warn(f"{len(shared)} of the images come from the zips of {name}'s training: a part of them was trained on")
+    elif shared:
+        raise face_set.SharedImages(
+            f"{name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
+            names=shared,
+        )
+
+
+def was_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> bool:
+    """Whether the checkpoint was trained on any of these images, with a warning; see `check_untouched`."""
+    try:
+        check_untouched(faces, card=card, place=place)
+    except face_set.SharedImages as error:
+        _warn(str(error))
+        return True
+    return False
+
+
+def _data_recipe(card: ModelCard) -> Mapping[str, Any]:
+    found = card.recipe.get("data")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _held_out_count(recipe: Mapping[str, Any], *, total: int) -> int:
+    """As training takes them: of a small set no more than half."""
+    return min(int(recipe.get("held_out", 0)), total // 2)
+
+
+def _list_images(place: Path, *, shards: tuple[str, ...]) -> list[str]:
+    with image_store.open_store(place, shards=shards or None) as store:
+        return store.names()
+
+
+def _source(recipe: Mapping[str, Any], *, place: Path, shards: tuple[str, ...]) -> Source:
+    known = {field.name for field in fields(Source)} & recipe.keys()
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v := recipe[name], list) else v for name in known}
+    return Source(**given | {"place": place, "shards": shards})
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, errors.DataWarning, stacklevel=3)

@@ -1,0 +1,222 @@
+"""FaceDetector: the MTCNN cascade (Zhang et al. 2016) over facenet-pytorch's weights, for photos of any size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ml.detecting import mtcnn
+from ml.detecting.boxes import shift, square, suppress_nested
+from ml.detecting.canvas import Canvas, group_similar, plan_canvas
+from ml.detecting.cascade import Cascade
+from ml.detecting.proposals import Proposer
+from ml.detecting.views.exact_batch import ExactBatch
+from ml.detecting.views.exact_photo import ExactPhoto
+from ml.detecting.views.fast_batch import FastBatch
+from ml.detecting.views.fast_photo import FastPhoto
+from ml.detecting.views.fitting import fit_image, fit_tensor
+from ml.detecting.views.protocol import Views
+from ml.devices import upload
+from ml.preprocess import Chip
+
+DETECTOR_VERSION = "mtcnn-2"
+
+# Where MTCNN's five landmarks lie in FairFace's chips, as fractions of the side: the median over 387 training images.
+CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.324, 0.679], [0.655, 0.680]])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the cascade looks for. `min_face` is in pixels of the photo, the other sizes likewise.
+
+    Photos are shrunk to `working_side` first (0: never); `working_min_face` bounds how small faces may then become.
+    Photos with a longer side under `border_below` get a grey border, since a head that fills the frame is missed.
+    `exact` averages over areas to the last digit, as facenet-pytorch does, instead of the fastest way to shrink.
+    """
+
+    min_face: float = 40.0
+    working_side: int = 1280
+    working_min_face: float = 20.0
+    factor: float = 0.709
+    thresholds: tuple[float, float, float] = (0.8, 0.6, 0.9)
+    border_below: int = 300
+    exact: bool = False
+
+
+# facenet-pytorch's own defaults, to compare with.
+REFERENCE = Settings(min_face=20.0, working_side=0, thresholds=(0.6, 0.7, 0.7), border_below=0, exact=True)
+
+
+@dataclass(frozen=True)
+class DetectedFace:
+    """A face: box in pixels of the photo (it may reach over the edge), detection probability, aligned chip."""
+
+    box: tuple[float, float, float, float]
+    probability: float
+    chip: Chip
+
+
+class FaceDetector:
+    """Finds faces in photos; made once, used for many, safe to share between threads."""
+
+    def __init__(
+        self,
+        settings: Settings = Settings(),
+        *,
+        device: str | torch.device = "cpu",
+        precision: str | None = None,
+        together: bool | None = None,
+    ) -> None:
+        """`precision` as `Cascade` takes it; settings that are exact compute in float32 whatever is asked.
+
+        `together`: photos go through each network in batches, as a GPU wants it; None: where the device is one.
+        Raises ValueError where it shall take photos one by one: only a CPU can.
+        """
+        self.settings, self.device = settings, torch.device(device)
+        if together is False and self.device.type != "cpu":
+            raise ValueError(f"photos go through a detector on {self.device} together, never one by one")
+        self.together = self.device.type != "cpu" if together is None else together
+        self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
+        self._proposer = Proposer(self._cascade, factor=settings.factor, threshold=settings.thresholds[0])
+
+    def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:
+        """The faces of each photo, largest first; always one list a photo, empty where there is nobody.
+
+        Photos are RGB, or uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each of its own size.
+        """
+        if self.together:
+            return self.detect_tensors([torch.from_numpy(np.array(_as_rgb(photo))) for photo in photos])
+        return [self._detect_one(_as_rgb(photo)) for photo in photos]
+
+    @torch.inference_mode()
+    def detect_tensors(self, photos: Sequence[Tensor]) -> list[list[DetectedFace]]:
+        """The same of photos (H, W, 3) uint8, searched together; those on the detector's device stay where they are."""
+        canvases = [self._plan(photo.shape[1], photo.shape[0]) for photo in photos]
+        found: list[list[DetectedFace]] = [[] for _ in photos]
+        for members in group_similar(canvases, exact=self.settings.exact):
+            mine = [canvases[number] for number in members]
+            there = [photos[number].to(self.device, non_blocking=True) for number in members]
+            fitted = [fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)]
+            views = ExactBatch(fitted, mine) if self.settings.exact else FastBatch(fitted, mine)
+            proposed = self._proposer.propose(views, mine, device=self.device)
+            for number, faces in zip(members, self._search(views, mine, *proposed), strict=True):
+                found[number] = faces
+        return found
+
+    @torch.inference_mode()
+    def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
+        canvas = self._plan(image.width, image.height)
+        show = ExactPhoto if self.settings.exact else FastPhoto
+        views = show(fit_image(image, canvas), border=canvas.border)
+        return self._search(views, [canvas], *self._proposer.propose(views, [canvas], device=self.device))[0]
+
+    def _plan(self, width: int, height: int) -> Canvas:
+        return plan_canvas(
+            width,
+            height,
+            working_side=self.settings.working_side,
+            min_face=self.settings.min_face,
+            working_min_face=self.settings.working_min_face,
+            border_below=self.settings.border_below,
+        )
+
+    def _search(
+        self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
+    ) -> list[list[DetectedFace]]:
+        """The faces of photos that are searched together, among the proposals for them."""
+        boxes, owners = self._refine(views, canvases, boxes, owners)
+        boxes, points, owners = self._decide(views, canvases, boxes, owners)
+        # In one copy, for which a GPU must have finished.
+        rows = torch.cat([boxes, points.flatten(1), owners[:, None]], dim=1).double().cpu().numpy()
+        rows = rows[suppress_nested(rows[:, :5], rows[:, 15], threshold=0.7)]
+        found: list[list[DetectedFace]] = [[] for _ in canvases]
+        for owner, face in zip(rows[:, 15].astype(int).tolist(), _to_photos(rows, canvases), strict=True):
+            found[owner].append(face)
+        return [sorted(faces, key=_area, reverse=True) for faces in found]
+
+    def _refine(self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor]:
+        """R-Net looks at each proposal in 24 pixels: fewer and better boxes."""
+        crops, boxes, owners = _cut(views, canvases, boxes, owners, size=24)
+        if not len(boxes):
+            return boxes, owners
+        shifts, scores = self._cascade.refine(crops)
+        passed = (scores > self.settings.thresholds[1]).nonzero()[:, 0]
+        boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
+        owners, shifts = owners[passed], shifts[passed]
+        keep = mtcnn.suppress(boxes[:, :4], boxes[:, 4], owners, threshold=0.7)
+        return square(shift(boxes[keep], shifts[keep])), owners[keep]
+
+    def _decide(
+        self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """O-Net looks at each in 48 pixels: boxes (N, 5), landmarks (N, 5, 2), owners (N,); some lie in others."""
+        crops, boxes, owners = _cut(views, canvases, boxes, owners, size=48)
+        if not len(boxes):
+            return boxes, boxes.new_zeros(0, 5, 2), owners
+        shifts, landmarks, scores = self._cascade.decide(crops)
+        passed = (scores > self.settings.thresholds[2]).nonzero()[:, 0]
+        boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
+        owners, shifts, landmarks = owners[passed], shifts[passed], landmarks[passed]
+        sides = boxes[:, 2:4] - boxes[:, :2] + 1
+        # Five x, then five y, as fractions of the square that O-Net saw.
+        points = landmarks.view(-1, 2, 5).transpose(1, 2) * sides[:, None] + boxes[:, None, :2] - 1
+        return shift(boxes, shifts), points, owners
+
+
+def fit_chips(points: np.ndarray) -> np.ndarray:
+    """Centre x and y, side and angle (N, 4) of the chips in which landmarks (N, 5, 2) lie as in FairFace's.
+
+    The least-squares similarity, in complex form.
+    """
+    there = CHIP_LANDMARKS[:, 0] + 1j * CHIP_LANDMARKS[:, 1]
+    here = points[..., 0] + 1j * points[..., 1]
+    middle = here.mean(axis=1)
+    centred = there - there.mean()
+    turn = np.sum(np.conj(centred) * (here - middle[:, None]), axis=1) / np.sum(np.abs(centred) ** 2)
+    centre = turn * (0.5 + 0.5j - there.mean()) + middle
+    return np.stack([centre.real, centre.imag, np.abs(turn), np.degrees(np.angle(turn))], axis=1)
+
+
+def _as_rgb(photo: np.ndarray | Image.Image) -> Image.Image:
+    if not isinstance(photo, Image.Image):
+        photo = Image.fromarray(
+            np.ascontiguousarray(photo[:, :, 0] if photo.ndim == 3 and photo.shape[2] == 1 else photo)
+        )
+    return photo if photo.mode == "RGB" else photo.convert("RGB")
+
+
+def _cut(
+    views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor, *, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Crops (N, 3, size, size) of the boxes that have any pixel inside their photo, and those boxes and owners."""
+    # The networks were trained on corners counted from 1, both inclusive.
+    corners = boxes[:, :4].trunc().long()
+    sizes = np.array([[canvas.width, canvas.height] for canvas in canvases])
+    limits = upload(sizes, device=boxes.device)[owners]
+    low, high = corners[:, :2].clamp(min=1) - 1, torch.minimum(corners[:, 2:], limits)
+    inside = (high > low).all(dim=1).nonzero()[:, 0]
+    boxes, owners = boxes[inside], owners[inside]
+    return views.crops(owners, low[inside], high[inside], size=size), boxes, owners
+
+
+def _to_photos(rows: np.ndarray, canvases: Sequence[Canvas]) -> list[DetectedFace]:
+    """Faces in pixels of their photos from rows (N, 16): box, score, five points, number of the canvas."""
+    owners = rows[:, 15].astype(int)
+    stretch = np.array([canvas.stretch for canvas in canvases])[owners][:, None]  # (N, 1, 2)
+    offset = np.array([float(canvas.border) for canvas in canvases])[owners][:, None, None]
+    boxes = (rows[:, :4].reshape(-1, 2, 2) - offset) * stretch
+    chips = fit_chips((rows[:, 5:15].reshape(-1, 5, 2) - offset) * stretch)
+    return [
+        DetectedFace((x1, y1, x2, y2), probability, Chip(*chip))
+        for (x1, y1, x2, y2), probability, chip in zip(
+            boxes.reshape(-1, 4).tolist(), rows[:, 4].tolist(), chips.tolist(), strict=True
+        )
+    ]
+
+
+def _area(face: DetectedFace) -> float:
+    x1, y1, x2, y2 = face.box
+    return (x2 - x1) * (y2 - y1)

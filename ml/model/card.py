@@ -1,0 +1,225 @@
+"""What is known of a checkpoint without loading it: its JSON, read without torch."""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ml import labels
+from ml.errors import FacetError
+from ml.preprocess import FAIRFACE_MARGIN, Preset
+
+FORMAT_VERSION = 1
+CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
+DEFAULT_DIR = Path(__file__).parents[1] / "weights"
+
+
+class CheckpointError(FacetError):
+    """A checkpoint that cannot be used; `code` says why in one word."""
+
+    code = "unusable"
+
+
+class MissingCheckpoint(CheckpointError):
+    code = "missing"
+
+
+class DamagedCheckpoint(CheckpointError):
+    code = "damaged"
+
+
+class UnsafeCheckpoint(CheckpointError):
+    """A pickle that asks for code to be run; nothing of it was executed."""
+
+    code = "unsafe"
+
+
+class MissingRuntime(CheckpointError):
+    """What would run it is not installed."""
+
+    code = "runtime"
+
+
+class FixedPrecision(CheckpointError):
+    """It computes in the precision that it was exported in, and another was asked for."""
+
+    code = "precision"
+
+
+class OtherFormat(CheckpointError):
+    """Written by another version of Facet, in a format that this one does not read."""
+
+    code = "format"
+
+
+class OtherLabels(CheckpointError):
+    """Its labels are not those of `ml.labels`, so its vectors would be read wrongly."""
+
+    code = "labels"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything that travels with the weights.
+
+    `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds` are per
+    attribute and taxonomy: a top probability under it is "unsure". `sha256` covers weights and JSON; empty until saved.
+    """
+
+    name: str
+    arch: str
+    labels: dict[str, tuple[str, ...]]
+    preset: Preset = field(default_factory=Preset)
+    temperatures: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    trained_on: str = ""
+    sha256: str = ""
+
+    def threshold(self, attribute: str, *, taxonomy: str | None = None) -> float:
+        """The top probability under which an attribute is "unsure", 0 if never set.
+
+        `taxonomy` None is the finest; labels of its own have one grouping, named after the attribute.
+        """
+        is_in_taxonomies = attribute == "race" and self.labels.get(attribute) == labels.RACE
+        default = labels.FINEST if is_in_taxonomies else attribute
+        return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
+
+
+def read_card(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> ModelCard:
+    """Read a checkpoint's JSON; `own_labels` takes it whatever its labels are, as a recipe may define its own.
+
+    Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
+    """
+    try:
+        found = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingCheckpoint(f"no {CARD_FILE} in {folder}") from error
+    except (OSError, ValueError) as error:
+        raise DamagedCheckpoint(f"{folder / CARD_FILE} cannot be read: {error}") from error
+    return parse_card(found, source=str(folder / CARD_FILE), own_labels=own_labels)
+
+
+def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCard:
+    """A card from the values of its JSON; `source` names it in errors. Raises like `read_card`."""
+    if not isinstance(found, dict):
+        raise DamagedCheckpoint(f"{source} is not a checkpoint's card")
+    if found.get("format") != FORMAT_VERSION:
+        raise OtherFormat(f"{source} has format {found.get('format')!r}; this Facet reads {FORMAT_VERSION}")
+    try:
+        red, green, blue = map(float, found["preset"]["mean"])
+        card = ModelCard(
+            name=str(found["name"]),
+            arch=str(found["arch"]),
+            labels={name: tuple(values) for name, values in found["labels"].items()},
+            preset=Preset(
+                size=int(found["preset"]["size"]),
+                mean=(red, green, blue),
+                scale=_parse_scale(found["preset"]["scale"]),
+                margin=float(found["preset"].get("margin", FAIRFACE_MARGIN)),
+            ),
+            temperatures={name: float(value) for name, value in found["temperatures"].items()},
+            thresholds={
+                name: {taxonomy: float(value) for taxonomy, value in values.items()}
+                for name, values in found["thresholds"].items()
+            },
+            metrics=dict(found["metrics"]),
+            recipe=dict(found["recipe"]),
+            licence=str(found["licence"]),
+            trained_on=str(found["trained_on"]),
+            sha256=str(found["sha256"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
+    for attribute, values in card.labels.items():
+        if not own_labels and labels.ATTRIBUTES.get(attribute) != values:
+            raise OtherLabels(f"{source}: the labels of {attribute!r} are not those of this Facet")
+    return card
+
+
+def _parse_scale(found: Any) -> float | tuple[float, float, float]:
+    if isinstance(found, list):
+        red, green, blue = map(float, found)
+        return red, green, blue
+    return float(found)
+
+
+def card_values(card: ModelCard) -> dict[str, Any]:
+    """A card as the values of its JSON, without the hash."""
+    scale = card.preset.scale
+    # Left out where it is FairFace's, so that the hash of a checkpoint from before there was a margin stays true.
+    margin = {} if card.preset.margin == FAIRFACE_MARGIN else {"margin": card.preset.margin}
+    return {
+        "format": FORMAT_VERSION,
+        "name": card.name,
+        "arch": card.arch,
+        "preset": {
+            "size": card.preset.size,
+            "mean": list(card.preset.mean),
+            "scale": scale if isinstance(scale, float) else list(scale),
+            **margin,
+        },
+        "labels": {name: list(values) for name, values in card.labels.items()},
+        "temperatures": card.temperatures,
+        "thresholds": card.thresholds,
+        "metrics": card.metrics,
+        "recipe": card.recipe,
+        "licence": card.licence,
+        "trained_on": card.trained_on,
+    }
+
+
+def hash_checkpoint(card: ModelCard, *, weights: bytes) -> str:
+    """SHA-256 in hex over the weights file's bytes, then the card's JSON in canonical form without the hash."""
+    digest = hashlib.sha256(weights)
+    digest.update(json.dumps(card_values(card), sort_keys=True, separators=(",", ":")).encode())
+    return digest.hexdigest()
+
+
+def write_pair(folder: Path, *, card: ModelCard, weights: bytes, weights_file: str) -> ModelCard:
+    """Write weights and their card into a folder and return the card with its hash.
+
+    Both files are written beside their places and renamed; the hash tells a pair that does not belong together.
+    """
+    card = replace(card, sha256=hash_checkpoint(card, weights=weights))
+    text = json.dumps({**card_values(card), "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
+    contents = {weights_file: weights, CARD_FILE: text.encode()}
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = {name: folder / f"{name}.part" for name in contents}
+    try:
+        for name, content in contents.items():
+            parts[name].write_bytes(content)
+        for name, part in parts.items():
+            os.replace(part, folder / name)
+    finally:
+        for part in parts.values():
+            with suppress(FileNotFoundError):
+                part.unlink()
+    return card
+
+
+def find_weights(folder: Path) -> str:
+    """The weights file that a checkpoint's card belongs to: an exported model's only where there is no other."""
+    return ONNX_FILE if (folder / ONNX_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file() else WEIGHTS_FILE
+
+
+def read_pair(folder: Path, *, weights_file: str, own_labels: bool = False) -> tuple[ModelCard, bytes]:
+    """A card, read as by `read_card`, and the bytes of its weights, which belong together.
+
+    Raises MissingCheckpoint, DamagedCheckpoint, OtherFormat or OtherLabels.
+    """
+    card = read_card(folder, own_labels=own_labels)
+    try:
+        weights = (folder / weights_file).read_bytes()
+    except FileNotFoundError as error:
+        raise MissingCheckpoint(f"no {weights_file} in {folder}") from error
+    except OSError as error:
+        raise DamagedCheckpoint(f"{folder / weights_file} cannot be read: {error}") from error
+    if hash_checkpoint(card, weights=weights) != card.sha256:
+        raise DamagedCheckpoint(f"the files in {folder} are damaged or do not belong together: their hash differs")
+    return card, weights

@@ -1,0 +1,117 @@
+"""Trunks that start from somebody's weights: dlib's, torchvision's, timm's or a masked autoencoder's, from a file."""
+
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision import models
+
+from ml.model import efficientnet_lite, outside_weights
+from ml.model.card import DamagedCheckpoint, MissingCheckpoint
+from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, TimmTrunk, TorchvisionTrunk
+
+# Heads of classifiers, and the decoder of a masked autoencoder.
+_NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask_token")
+
+
+def cached_imagenet_weights(arch: str) -> Path:
+    """Where torchvision keeps the ImageNet weights of one of its ResNets once somebody has downloaded them.
+
+    Raises ValueError for an arch that is not torchvision's and MissingCheckpoint if they are not there.
+    """
+    if arch not in TORCHVISION_ARCHS:
+        raise ValueError(f"{arch!r} has no ImageNet weights in torchvision; give a file")
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(models.get_model_weights(arch).DEFAULT.url).name)
+    if not path.is_file():
+        raise MissingCheckpoint(f"no ImageNet weights of {arch} at {path}; download them there, or give a file")
+    return path
+
+
+def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk, *, path: Path) -> None:
+    """Fill a trunk with weights from a local file: torchvision's, timm's, or a masked autoencoder's encoder.
+
+    Those of EfficientNet-Lite may be named as `ml.model.efficientnet_lite` knows them.
+
+    A classifier, and what an autoencoder needs only to paint, are left out. Raises what `outside_weights.read_tensors`
+    raises, and DamagedCheckpoint where the rest does not fit the trunk.
+    """
+    found, wanted = outside_weights.read_tensors(path), trunk.net.state_dict()
+    if efficientnet_lite.is_ported(found):
+        found = efficientnet_lite.rename_tensors(found, like=wanted)
+    tensors = {
+        name: tensor for name, tensor in found.items() if not name.startswith(_NOT_OF_THE_TRUNK) or name in wanted
+    }
+    try:
+        trunk.net.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise DamagedCheckpoint(f"{path} does not fit: {error}") from error
+
+
+def load_face_trunk(path: Path, *, width: int = 1) -> FaceResNet29:
+    """The face ResNet-29 from dlib's weights, whose scale layers become batch normalisations of mean 0, variance 1.
+
+    It computes exactly the original features in evaluation mode, `width` times one after another; `calibrate_norms`
+    makes it fit to be trained.
+    """
+    trunk = FaceResNet29(count=width, mixed=True)
+    state = trunk.state_dict()
+    for name, tensor in load_file(path).items():
+        if name.startswith("embedding."):  # the identity descriptor: Facet recognises attributes, not people
+            continue
+        place = name.replace(".scale.", ".norm.")
+        state[place] = _repeat_channels(tensor.float(), like=state[place])
+    for name in state:
+        if name.endswith("running_var"):
+            state[name] = torch.full_like(state[name], 1.0 - trunk.stem.norm.eps)
+    trunk.load_state_dict(state)
+    return trunk.eval()
+
+
+def _repeat_channels(tensor: Tensor, *, like: Tensor) -> Tensor:
+    """Filters (O, I, h, w) or values (O,) in a larger shape: copies on the diagonal, each reading its own channels.
+
+    Filters that read the picture are repeated, since there is only one picture.
+    """
+    times = like.shape[0] // tensor.shape[0]
+    if tensor.ndim == 1 or like.shape[1] == tensor.shape[1]:
+        return tensor.repeat(times, *[1] * (tensor.ndim - 1))
+    wide = torch.zeros_like(like)
+    outputs, inputs = tensor.shape[:2]
+    for number in range(times):
+        wide[number * outputs : (number + 1) * outputs, number * inputs : (number + 1) * inputs] = tensor
+    return wide
+
+
+@torch.no_grad()
+def calibrate_norms(trunk: nn.Module, batch: Tensor) -> None:
+    """Bring each ConvNorm's filters to outputs of variance 1 on `batch`, and tell its normalisation so.
+
+    The function stays the same, but it can be trained: dlib's filters are 10 to 40 times smaller than a fresh
+    network's, and behind a batch normalisation a step grows with the inverse square of that.
+    """
+    pairs = [module for module in trunk.modules() if isinstance(module, ConvNorm)]
+    met: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        met[norm] = (inputs[0].mean(dim=(0, 2, 3)), inputs[0].var(dim=(0, 2, 3)))
+
+    hooks = [pair.norm.register_forward_pre_hook(note) for pair in pairs]
+    trunk.eval()
+    trunk(batch)
+    for hook in hooks:
+        hook.remove()
+    for pair in pairs:
+        norm, (mean, var) = pair.norm, met[pair.norm]
+        if norm.running_mean is None or norm.running_var is None:
+            raise ValueError("a normalisation of the trunk keeps no statistics")
+        running_mean, running_var = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+        scale = norm.weight / torch.sqrt(running_var + norm.eps)
+        shift = norm.bias - running_mean * scale
+        deviation = torch.sqrt(var).clamp_min(1e-6)
+        pair.conv.weight.div_(deviation.view(-1, 1, 1, 1))
+        norm.weight.copy_(scale * deviation * math.sqrt(1.0 + norm.eps))
+        norm.bias.copy_(shift + scale * mean)
+        running_mean.copy_(mean / deviation)
+        running_var.fill_(1.0)
