@@ -87,6 +87,11 @@ class Attribute:
         return dict(self.taxonomies[taxonomy])
 
     @property
+    def is_of_two(self) -> bool:
+        """Whether it is one of two labels without an order, of which the one is found more often than the other."""
+        return len(self.labels) == 2 and self.scale is None
+
+    @property
     def all_groups(self) -> frozenset[str]:
         """The groups of all its taxonomies."""
         return frozenset(group for way in self.ways for group in self.groups_in(way))
@@ -173,5 +178,7 @@ AGE = Attribute(
 
 # Whatever is measured is told for each of its labels, so that no group's errors hide in a mean.
 COMPARED_BY = RACE
+# What data sets from outside label. Tables of faces have columns of these; those of further ones may be missing.
+FROM_THE_FIRST = (RACE.name, GENDER.name, AGE.name)
 
 ATTRIBUTES = in_order(RACE, GENDER, AGE)

@@ -15,6 +15,11 @@ TAXONOMIES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 FINEST = next(iter(TAXONOMIES))  # what is told when nobody chose
 
+FIRST = next(iter(ATTRIBUTES))  # the attribute that is meant where none is named
+BY = attributes.COMPARED_BY.name
+# The one of which data sets and other programs also tell the exact number.
+IN_YEARS = next(name for name, found in attributes.ATTRIBUTES.items() if found.scale and found.scale.unit == "years")
+
 Vector = tuple[float, ...] | list[float]
 
 
@@ -101,17 +106,11 @@ def scale_of(attribute: str) -> attributes.Scale:
     return scale
 
 
+def is_told_in_taxonomies(attribute: str, names: tuple[str, ...]) -> bool:
+    """Whether a network with these labels of an attribute is told in its declared taxonomies; other labels have one."""
+    return ATTRIBUTES.get(attribute) == names
+
+
 def bin_of(attribute: str, number: float) -> int:
     """The position among an ordinal attribute's labels of a number; what is beyond the ends is in the last bin."""
     return max(i for i, edge in enumerate(scale_of(attribute).edges[:-1]) if number >= edge)
-
-
-AGE_CENTRES, AGE_EDGES = scale_of("age").centres, scale_of("age").edges
-
-
-def age_years(probabilities: Vector) -> float:
-    return expected("age", probabilities)
-
-
-def age_range(probabilities: Vector) -> tuple[float, float]:
-    return likely_range("age", probabilities)

@@ -242,6 +242,13 @@ def same_page(context: dict[str, Any], **changes: Any) -> str:
 
 
 @register.simple_tag
+def attribute_words() -> str:
+    """What is told of a face, for a sentence: group, gender and age."""
+    *words, last = (attribute.short for attribute in ATTRIBUTES.values())
+    return f"{', '.join(words)} and {last}"
+
+
+@register.simple_tag
 def terms_of_use() -> tuple[str, ...]:
     return TERMS_OF_USE
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ml import labels, metrics
+from ml.attributes import ATTRIBUTES
 from ml.datasets import face_set
 from ml.measuring import breakdowns, slices
 from ml.measuring.alignment import NO_ANSWER, Aligned, align
@@ -18,13 +19,12 @@ COVERAGE_SHARES = tuple(step / 20 for step in range(20, 0, -1))
 RECORDED = (
     "accuracy",
     "balanced_accuracy",
-    "by_race",
-    "by_age",
+    *(f"by_{name}" for name in (labels.BY, *labels.ORDERED)),
     "ece",
     "accuracy_of_surest_80_percent",
     "confusion",
     "by_taxonomy",
-    "gap_by_race",
+    f"gap_by_{labels.BY}",
     "within_one_bin",
     "mean_absolute_error_years",
 )
@@ -58,11 +58,13 @@ def measure(
         - `slices` {size, sharpness, brightness, colour: [{slice, n, accuracy, low, high}]};
         - where probabilities are told: `ece`, `reliability` [{low, high, n, confidence, accuracy}],
           `accuracy_of_surest_80_percent`, `coverage` [{share, n, threshold, accuracy}];
-        - race: `by_taxonomy` {taxonomy: accuracy}, `taxonomies` {taxonomy: {images, accuracy, low, high,
-          balanced_accuracy, recall {group: share}}}, for each that is a sum of the grouping;
-        - gender: `gap_by_race` {race: {label: recall, label: recall, gap}} with the first label minus the second;
-        - age: `within_one_bin`, `mean_bins_off`, and where years are told on both sides `mean_absolute_error_years`,
-          `bias_years` (predicted minus true), `years_by` {labelled attribute: {label: {n, mean_absolute_error, bias}}}.
+        - of what has taxonomies (race): `by_taxonomy` {taxonomy: accuracy}, `taxonomies` {taxonomy: {images, accuracy,
+          low, high, balanced_accuracy, recall {group: share}}}, for each that is a sum of the grouping;
+        - of what has two labels (gender): `gap_by_race` {race: {label: recall, label: recall, gap}} with the first
+          label minus the second;
+        - of what is ordinal (age): `within_one_bin`, `mean_bins_off`, and where years are told on both sides
+          `mean_absolute_error_years`, `bias_years` (predicted minus true), `years_by` {labelled attribute: {label: {n,
+          mean_absolute_error, bias}}}.
     """
     found = predictions.find(faces.files)
     if not (found >= 0).any():
@@ -102,8 +104,7 @@ def shorten(report: Mapping[str, Any]) -> dict[str, Any]:
         table = report[attribute]
         short[attribute] = {key: table[key] for key in RECORDED if key in table}
         short[attribute]["grouping"] = table["grouping"]
-        # Recall among its own labels, which `by_age` and `by_race` say of age and race.
-        if attribute == "gender":
+        if f"by_{attribute}" not in RECORDED:  # recall among its own labels, which that says of others
             short[attribute]["recall"] = {name: of["recall"] for name, of in table["groups"].items()}
     kept = ("threshold", "sure", "accuracy_of_sure")
     short["sure"] = {
@@ -170,15 +171,16 @@ def _measure_attribute(
     }
     if not aligned.labels_only:
         table |= _measure_confidence(aligned)
-    if attribute == "race":
+    declared = ATTRIBUTES.get(attribute)
+    if declared and declared.taxonomies:
         table |= _measure_taxonomies(predictions, faces, aligned, found=found)
-    if attribute == "gender" and len(names) == 2 and "race" in faces.classes:
-        table["gap_by_race"] = breakdowns.measure_gender_gap(aligned, faces)
+    if declared and declared.is_of_two and len(names) == 2 and labels.BY in faces.classes:
+        table[f"gap_by_{labels.BY}"] = breakdowns.measure_label_gap(aligned, faces)
     if aligned.grouping.ordered:
         off = np.abs(aligned.predicted - aligned.actual)[aligned.predicted != NO_ANSWER]
         table["within_one_bin"] = breakdowns.rounded((off <= 1).sum() / len(aligned.rows))
         table["mean_bins_off"] = breakdowns.rounded(off.mean()) if len(off) else None
-    if attribute == "age":
+    if attribute == labels.IN_YEARS:
         table |= breakdowns.measure_years(predictions, faces, found=found)
     return table
 
@@ -218,11 +220,11 @@ def _measure_taxonomies(
     predictions: Predictions, faces: face_set.FaceSet, aligned: Aligned, *, found: np.ndarray
 ) -> dict[str, Any]:
     tables = {}
-    for taxonomy in labels.TAXONOMIES:
+    for taxonomy in labels.taxonomies_of(aligned.grouping.attribute):
         coarse = aligned.grouping.coarsen(taxonomy)
         if coarse is None:
             continue
-        told = align(predictions, faces, attribute="race", grouping=coarse, found=found)
+        told = align(predictions, faces, attribute=aligned.grouping.attribute, grouping=coarse, found=found)
         part = breakdowns.share_of(told.right)
         recall = metrics.by_group(told.predicted, told.actual, groups=told.actual, count=len(coarse.names))
         tables[taxonomy] = {

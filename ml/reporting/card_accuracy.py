@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml import labels
+from ml.attributes import ATTRIBUTES
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import evaluation_text, markdown, numbers
 
 LOWEST_CELLS = 5
+GAP_BY_GROUP = f"gap_by_{labels.BY}"
 
 
 def write_overview(report: cells.Report, *, card: ModelCard) -> list[str]:
@@ -38,18 +41,18 @@ def write_overview(report: cells.Report, *, card: ModelCard) -> list[str]:
                 for name, table in tables.items()
             ],
         ),
-        *(markdown.paragraph(told) for table in tables.values() if (told := cells.tell_steps(table))),
+        *(markdown.paragraph(told) for name, table in tables.items() if (told := cells.tell_steps(name, table))),
     ]
 
 
 def write_groups(report: cells.Report) -> list[str]:
-    """Recall and precision of every group, the other attributes by race, gaps, and the lowest intersections."""
+    """Recall and precision of every group, the other attributes by them, gaps, and the lowest intersections."""
     tables = cells.tables_of(report["measures"])
     parts = []
     for name, table in tables.items():
         parts += [markdown.heading(f"{cells.capital(name)} by group", level=3), _group_table(table)]
         parts.append(markdown.paragraph(*_tell_lowest(table)))
-    return [*parts, *_write_by_race(tables), *_write_gaps(tables), *_write_intersections(tables)]
+    return [*parts, *_write_by_group(tables), *_write_gaps(tables), *_write_intersections(tables)]
 
 
 def write_confusions(report: cells.Report) -> list[str]:
@@ -68,12 +71,17 @@ def write_confusions(report: cells.Report) -> list[str]:
 
 
 def write_taxonomies(report: cells.Report) -> list[str]:
-    """Race in coarser groupings."""
-    found = {name: of for name, of in report["measures"].get("race", {}).get("taxonomies", {}).items() if of["images"]}
+    """Every attribute that has them in coarser groupings."""
+    tables = {name: of.get("taxonomies", {}) for name, of in cells.tables_of(report["measures"]).items()}
+    return [part for name, found in tables.items() for part in _write_coarser(name, found)]
+
+
+def _write_coarser(attribute: str, taxonomies: Mapping[str, Any]) -> list[str]:
+    found = {name: of for name, of in taxonomies.items() if of["images"]}
     if len(found) < 2:
         return []
     return [
-        markdown.heading("Race in coarser groupings", level=3),
+        markdown.heading(f"{cells.capital(attribute)} in coarser groupings", level=3),
         markdown.paragraph(
             "Groups are sums of the finest probabilities, never a separate model. Images of groups that a grouping "
             "leaves out are not counted."
@@ -115,24 +123,25 @@ def _tell_lowest(table: cells.Table) -> list[str]:
     return sentences
 
 
-def _write_by_race(tables: Mapping[str, cells.Table]) -> list[str]:
-    others = {name: of for name, of in tables.items() if name != "race" and len(of["parts"].get("race", {})) > 1}
+def _write_by_group(tables: Mapping[str, cells.Table]) -> list[str]:
+    others = {name: of for name, of in tables.items() if name != labels.BY and len(of["parts"].get(labels.BY, {})) > 1}
     if not others:
         return []
-    gaps = tables.get("gender", {}).get("gap_by_race", {})
-    genders = list(tables["gender"]["names"]) if gaps else []
-    groups = next(iter(others.values()))["parts"]["race"]
+    of_two = {name: of for name, of in others.items() if of.get(GAP_BY_GROUP)}
+    groups = next(iter(others.values()))["parts"][labels.BY]
     rows = []
     for group in groups:
-        row = [group, f"{max(of['parts']['race'][group]['n'] for of in others.values()):,}"]
-        row += [cells.accuracy(of["parts"]["race"][group]) for of in others.values()]
-        if gaps:
-            row += [cells.share(gaps[group][name]) for name in genders] + [numbers.points(gaps[group]["gap"])]
+        row = [group, f"{max(of['parts'][labels.BY][group]['n'] for of in others.values()):,}"]
+        row += [cells.accuracy(of["parts"][labels.BY][group]) for of in others.values()]
+        for of in of_two.values():
+            gap = of[GAP_BY_GROUP][group]
+            row += [*(cells.share(gap[name]) for name in of["names"]), numbers.points(gap["gap"])]
         rows.append(row)
     header = ["labelled", "images", *(f"{name} right" for name in others)]
-    header += [f"{name} found" for name in genders] + ([" minus ".join(genders)] if gaps else [])
+    for of in of_two.values():
+        header += [*(f"{name} found" for name in of["names"]), " minus ".join(of["names"])]
     return [
-        markdown.heading(f"{cells.capital(' and '.join(others))} by race group", level=3),
+        markdown.heading(f"{cells.capital(' and '.join(others))} by {labels.BY} group", level=3),
         markdown.table(header, rows),
     ]
 
@@ -161,18 +170,9 @@ def _write_gaps(tables: Mapping[str, cells.Table]) -> list[str]:
 
 def _write_intersections(tables: Mapping[str, cells.Table]) -> list[str]:
     parts = []
-    crossed = "race x gender"
-    meetings = {name: table["intersections"].get(crossed, []) for name, table in tables.items()}
-    places = dict.fromkeys((cell["race"], cell["gender"]) for of in meetings.values() for cell in of)
-    rows = []
-    for race, gender in places:
-        found = [_find(of, race=race, gender=gender) for of in meetings.values()]
-        rows.append((f"{race}, {gender}", f"{max(cell.get('n', 0) for cell in found):,}", *map(cells.accuracy, found)))
-    if rows:
-        parts += [
-            markdown.heading("Where race and gender meet", level=3),
-            markdown.table(("labelled", "images", *(f"{name} right" for name in tables)), rows),
-        ]
+    for other, declared in ATTRIBUTES.items():
+        if declared.is_of_two:
+            parts += _write_meeting(tables, other=other)
     lowest = []
     for name, table in tables.items():
         for cell, label in evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS):
@@ -181,6 +181,22 @@ def _write_intersections(tables: Mapping[str, cells.Table]) -> list[str]:
         told = f"The lowest intersections of at least {evaluation_text.MANY_FACES} faces:"
         parts += [markdown.paragraph(told), markdown.table(("", "labelled", "images", "right"), lowest)]
     return parts
+
+
+def _write_meeting(tables: Mapping[str, cells.Table], *, other: str) -> list[str]:
+    """The accuracies where the groups meet the labels of another attribute; nothing where none has both."""
+    meetings = {name: table["intersections"].get(f"{labels.BY} x {other}", []) for name, table in tables.items()}
+    places = dict.fromkeys((cell[labels.BY], cell[other]) for of in meetings.values() for cell in of)
+    rows = []
+    for group, label in places:
+        found = [_find(of, **{labels.BY: group, other: label}) for of in meetings.values()]
+        rows.append((f"{group}, {label}", f"{max(cell.get('n', 0) for cell in found):,}", *map(cells.accuracy, found)))
+    if not rows:
+        return []
+    return [
+        markdown.heading(f"Where {labels.BY} and {other} meet", level=3),
+        markdown.table(("labelled", "images", *(f"{name} right" for name in tables)), rows),
+    ]
 
 
 def _taxonomy_row(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:

@@ -56,14 +56,14 @@ def share(value: float | None) -> str:
     return numbers.percent(value).removesuffix(" %")
 
 
-def tell_steps(table: Table) -> str:
-    """Of ages: how many are at most one bin off, and the error in years."""
+def tell_steps(attribute: str, table: Table) -> str:
+    """Of an ordinal attribute, ages: how many are at most one bin off, and the error in years."""
     told = []
     if "within_one_bin" in table:
-        told.append(f"{numbers.percent(table['within_one_bin'])} of the ages are at most one bin off")
+        told.append(f"{numbers.percent(table['within_one_bin'])} of the {attribute}s are at most one bin off")
     if table.get("mean_absolute_error_years") is not None:
         told.append(
-            f"the expected age is {table['mean_absolute_error_years']:.1f} years off on average "
+            f"the expected {attribute} is {table['mean_absolute_error_years']:.1f} years off on average "
             f"({table['bias_years']:+.1f} in the mean)"
         )
     return f"{capital('; '.join(told))}." if told else ""

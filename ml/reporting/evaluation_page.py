@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml import labels
 from ml.reporting import attribute_section, html, numbers
 
 SEEN = (
@@ -64,7 +65,7 @@ def _in_short(measured: Mapping[str, Any], *, attributes: Sequence[str]) -> list
     gaps = [
         [name if by == name else f"{name}, by {by}", *attribute_section.tell_gap(measured[name]["gaps"][by])]
         for name in attributes
-        for by in dict.fromkeys((name, "race"))
+        for by in dict.fromkeys((name, labels.BY))
         if "gap" in measured[name]["gaps"].get(by, {})
     ]
     if gaps:

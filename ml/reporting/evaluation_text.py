@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml import labels
 from ml.measuring import measures
 from ml.reporting import numbers
 
@@ -10,6 +11,7 @@ from ml.reporting import numbers
 _NAME = 22
 MANY_FACES = 20  # cells of fewer are too uncertain to be called the lowest
 ENOUGH_CELLS = 10
+BY_GROUP = f"by_{labels.BY}"
 
 
 def summarise(report: Mapping[str, Any], *, attributes: Sequence[str]) -> str:
@@ -18,9 +20,9 @@ def summarise(report: Mapping[str, Any], *, attributes: Sequence[str]) -> str:
     lines += _overview(report, attributes=attributes)
     for attribute in attributes:
         lines += ["", *_groups(attribute, report[attribute])]
-    by_race = [name for name in attributes if len(report[name].get("by_race", {})) > 1 and name != "race"]
-    if by_race:
-        lines += ["", *_by_race(report, attributes=by_race)]
+    others = [name for name in attributes if len(report[name].get(BY_GROUP, {})) > 1 and name != labels.BY]
+    if others:
+        lines += ["", *_by_group(report, attributes=others)]
     gaps = _gaps(report, attributes=attributes)
     lines += ["", *gaps, ""] if gaps else [""]
     for attribute in attributes:
@@ -90,10 +92,10 @@ def _groups(attribute: str, table: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _by_race(report: Mapping[str, Any], *, attributes: Sequence[str]) -> list[str]:
-    lines = [_line("accuracy by race", attributes)]
-    for name in report[attributes[0]]["by_race"]:
-        shares = [numbers.percent(report[attribute]["by_race"][name]) for attribute in attributes]
+def _by_group(report: Mapping[str, Any], *, attributes: Sequence[str]) -> list[str]:
+    lines = [_line(f"accuracy by {labels.BY}", attributes)]
+    for name in report[attributes[0]][BY_GROUP]:
+        shares = [numbers.percent(report[attribute][BY_GROUP][name]) for attribute in attributes]
         lines.append(_line(f"  {name}", shares))
     return lines
 

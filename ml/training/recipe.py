@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from ml import labels
 from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN
 from ml.training.augment import Augmentation
@@ -45,7 +46,7 @@ class DataRecipe:
     shards: tuple[str, ...] = ()
     label_file: str = "fairface_label_train.csv"
     order: tuple[str, ...] = ()
-    attribute: str = "race"
+    attribute: str = labels.FIRST
     taxonomy: str = ""
     classes: tuple[str, ...] = ()
     skip_unknown: bool = False
@@ -77,7 +78,7 @@ class Recipe:
     start: str = RANDOM
     size: int = 0
     margin: float = FAIRFACE_MARGIN
-    attributes: tuple[str, ...] = ("race", "gender", "age")
+    attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
     epochs: int = 8
     frozen_epochs: int = 0
     small_epochs: int = 0

@@ -53,15 +53,15 @@ def test_groups_and_their_places_belong_together():
 
 
 def test_expected_age_is_the_mean_of_the_bin_centres():
-    assert labels.age_years((0, 0, 0, 0.5, 0.5, 0, 0, 0, 0)) == pytest.approx(29.5)
-    assert labels.age_years((1, 0, 0, 0, 0, 0, 0, 0, 0)) == 1.0
+    assert labels.expected("age", (0, 0, 0, 0.5, 0.5, 0, 0, 0, 0)) == pytest.approx(29.5)
+    assert labels.expected("age", (1, 0, 0, 0, 0, 0, 0, 0, 0)) == 1.0
 
 
 def test_the_age_range_takes_each_bin_as_even():
     # 20-29 and 30-39 half each: a tenth of all is a fifth of the first bin.
-    assert labels.age_range((0, 0, 0, 0.5, 0.5, 0, 0, 0, 0)) == pytest.approx((22.0, 38.0))
-    assert labels.age_range((0, 0, 0, 0, 0, 0, 0, 0, 1)) == pytest.approx((72.0, 88.0))
-    assert labels.age_range((1, 0, 0, 0, 0, 0, 0, 0, 0)) == pytest.approx((0.3, 2.7))
+    assert labels.likely_range("age", (0, 0, 0, 0.5, 0.5, 0, 0, 0, 0)) == pytest.approx((22.0, 38.0))
+    assert labels.likely_range("age", (0, 0, 0, 0, 0, 0, 0, 0, 1)) == pytest.approx((72.0, 88.0))
+    assert labels.likely_range("age", (1, 0, 0, 0, 0, 0, 0, 0, 0)) == pytest.approx((0.3, 2.7))
 
 
 MASK = attributes.Attribute(
