@@ -31,7 +31,7 @@ VECTORS = {
     "postgresql": "jsonb_strip_nulls(jsonb_build_object('race', race_vector, 'gender', gender_vector, 'age', age_vector))",
     "sqlite": "json_patch('{}', json_object('race', json(race_vector), 'gender', json(gender_vector), 'age', json(age_vector)))",
 }
-VECTOR = {"postgresql": "vectors -> '{}'", "sqlite": "json_extract(vectors, '$.{}')"}
+VECTOR = {"postgresql": "told.vectors -> '{}'", "sqlite": "json_extract(told.vectors, '$.{}')"}
 
 
 def lock_tables(apps, schema_editor):
@@ -57,21 +57,24 @@ def fill_guesses(apps, schema_editor):
 
 
 def fill_columns(apps, schema_editor):
+    """In one statement: PostgreSQL changes no table of which rows were changed twice in the same transaction."""
     vendor = schema_editor.connection.vendor
-    vectors = ", ".join(f"{name}_vector = {VECTOR[vendor].format(name)}" for name in COLUMNS)
-    schema_editor.execute(f"UPDATE classifier_prediction SET {vectors}")
-    said = {
-        "race": "race_probability = guess.probability, race_groups = guess.groups",
-        "gender": "gender_probability = guess.probability, gender_unsure = guess.unsure",
-        "age": "age_probability = guess.probability, age_unsure = guess.unsure, predicted_years = guess.expected, "
-        "predicted_years_low = guess.low, predicted_years_high = guess.high",
-    }
-    for attribute, values in said.items():
-        schema_editor.execute(
-            f"UPDATE classifier_prediction SET predicted_{attribute} = guess.label, {values} "
-            "FROM classifier_guess AS guess WHERE guess.face_id = classifier_prediction.face_id "
-            f"AND classifier_prediction.is_current AND guess.attribute = '{attribute}'"
-        )
+    values = {f"{name}_vector": VECTOR[vendor].format(name) for name in COLUMNS}
+    for name in COLUMNS:
+        values |= {f"predicted_{name}": f"COALESCE({name}.label, '')", f"{name}_probability": f"{name}.probability"}
+    for name in ("gender", "age"):
+        values[f"{name}_unsure"] = f"COALESCE({name}.unsure, {'false' if vendor == 'postgresql' else '0'})"
+    values["race_groups"] = "COALESCE(race.groups, '{}')"
+    values |= {"predicted_years": "age.expected", "predicted_years_low": "age.low", "predicted_years_high": "age.high"}
+    guesses = " ".join(
+        f"LEFT JOIN classifier_guess AS {name} ON {name}.face_id = told.face_id AND told.is_current "
+        f"AND {name}.attribute = '{name}'"
+        for name in COLUMNS
+    )
+    schema_editor.execute(
+        f"UPDATE classifier_prediction SET {', '.join(f'{name} = {value}' for name, value in values.items())} "
+        f"FROM classifier_prediction AS told {guesses} WHERE told.id = classifier_prediction.id"
+    )
 
 
 class Migration(migrations.Migration):
