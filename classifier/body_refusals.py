@@ -12,7 +12,7 @@ from django.template import loader
 from rest_framework.exceptions import APIException, Throttled
 
 from classifier.api import errors
-from classifier.body_limits import max_body_bytes
+from classifier.http.body_limits import max_body_bytes
 from classifier.http.refusals import RETRY_SECONDS
 from classifier.services import refusals
 from classifier.serving.answers import REFUSED

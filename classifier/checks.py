@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from django.http.request import split_domain_port, validate_host
 from rest_framework.settings import api_settings
 
-from classifier import visitors
+from classifier.http import visitors
 from classifier.services import rates
 from webapp.celery import broker_settings
 
