@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from classifier import checks
 from ml.model import card
 from ml.model.runtime import RUNTIMES
-from webapp.settings import NamingEnv
+from webapp import data_folder
+from webapp.environment import NamingEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,9 +77,7 @@ def test_a_weak_secret_key_is_an_error(settings, key):
 
 
 def test_the_key_that_facet_makes_is_strong(settings):
-    from webapp.settings import load_secret_key
-
-    settings.SECRET_KEY = load_secret_key()
+    settings.SECRET_KEY = data_folder.load_secret_key(settings.DATA_DIR)
     assert ids(checks.check_secret_key) == []
 
 
