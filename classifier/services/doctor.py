@@ -12,10 +12,10 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Q, Value
 from django.utils import timezone
 
-from classifier import tasks
 from classifier.intake import spool, storage
 from classifier.intake.formats import BadImage
 from classifier.models import Collection, Explanation, Job, LeasedQuerySet, Photo, State, User, WorkerHeartbeat
+from classifier.running import hints
 from classifier.services import deletion, disk, registry, retention, workers
 
 FOLDERS = ("photos", "thumbnails", "heat")
@@ -255,7 +255,7 @@ def _delete_overdue() -> int:
 
 
 def _call_workers(count: int) -> int:
-    tasks.wake_workers()
+    hints.wake_workers()
     return count
 
 

@@ -19,10 +19,10 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
-from classifier import tasks
 from classifier.intake import storage
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
+from classifier.running import hints
 from classifier.services import decoding, deletion, disk, rates, refusals
 
 logger = logging.getLogger("facet.uploads")
@@ -81,7 +81,7 @@ def submit_photos(
     _remove_files(file for file in received if file.photo and file.photo.pk is None)
     # Told only now that nothing is undone any more: whatever happens to the hint, what is committed stays.
     if any(file.photo and file.photo.pk for file in received):
-        transaction.on_commit(tasks.wake_workers)
+        transaction.on_commit(hints.wake_workers)
     return upload
 
 

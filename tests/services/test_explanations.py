@@ -10,6 +10,7 @@ from django.utils import timezone
 from classifier import inference, tasks
 from classifier.intake import storage
 from classifier.models import MAX_ATTEMPTS, Explanation, Face, Job, Photo, State
+from classifier.running import hints
 from classifier.services import accounts, analysis, collections, deletion, doctor, explanations, jobs, rerun
 from classifier.services.explanations import ExplanationRefused
 from tests import factories, fakes
@@ -88,7 +89,7 @@ def test_the_task_does_photos_and_jobs_in_turn(face, collection, settings, monke
 
 def test_asking_wakes_a_worker_and_the_sweeper_calls_again(face, monkeypatch, django_capture_on_commit_callbacks):
     woken = []
-    monkeypatch.setattr(tasks, "wake_workers", lambda: woken.append(1))
+    monkeypatch.setattr(hints, "wake_workers", lambda: woken.append(1))
     with django_capture_on_commit_callbacks(execute=True):
         ask(face)
     assert woken == [1]
