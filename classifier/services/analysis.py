@@ -53,7 +53,7 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
         for look in looks:
             _analyze_photos([look.photo], token=token)
         return
-    version = registry.register_version(**inference.describe_model())
+    version = registry.loaded_version()
     for look, result in zip(looks, results, strict=True):
         if result.error:
             Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)
