@@ -22,6 +22,7 @@ logger = logging.getLogger("facet.analysis")
 
 
 def has_work() -> bool:
+    """Whether a photo could be claimed now: queued, or left by a worker whose lease is over."""
     return Photo.objects.has_claimable()
 
 

@@ -55,6 +55,7 @@ class Answer:
 
     @property
     def is_pending(self) -> bool:
+        """Whether a worker has it to do or is at it, so that asking again in a while tells more."""
         return self.state in PENDING
 
     @property

@@ -54,6 +54,7 @@ class Seats:
             return True
 
     def leave(self) -> None:
+        """Give back what `take_spare` gave, and nothing else: a seat more than there are would be handed out."""
         with self._lock:
             self._free += 1
 
@@ -72,4 +73,5 @@ def take_spare_seat() -> bool:
 
 
 def leave_seat() -> None:
+    """Give back the seat that `take_spare_seat` said there was."""
     _seats.leave()
