@@ -8,7 +8,7 @@ from classifier.services import doctor
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST_IN_ML = 0.86  # there are methods that a library calls, and commands, which their module's text explains
-TOLD_BY_THEIR_FINDING = {f"doctor.{look.__name__}" for look in doctor.LOOKS}
+TOLD_BY_THEIR_FINDING = {f"{Path(look.__code__.co_filename).stem}.{look.__name__}" for look in doctor.LOOKS}
 
 
 def public_functions(folder: str) -> Iterator[tuple[str, ast.FunctionDef]]:
