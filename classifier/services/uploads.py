@@ -4,13 +4,11 @@ Files are stored first and durably, then all rows appear in one transaction: a p
 files without rows, which `manage.py doctor` finds, and never a row without its file.
 """
 
-import hashlib
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -20,27 +18,15 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from classifier.intake import storage
-from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier.intake.formats import BadImage
 from classifier.models import Collection, Photo, Upload, UploadItem, User
 from classifier.running import hints
 from classifier.services import decoding, deletion, disk, rates, refusals
+from classifier.services.received import ReceivedFile, look_at, turn_away
 
 logger = logging.getLogger("facet.uploads")
 
 PHOTO_FIELD = "images"
-NAME_LENGTH = 255
-FIELD_LENGTH = 60  # of a form field's name, as far as it is told
-
-
-@dataclass
-class ReceivedFile:
-    """A file on its way to its item: refused, or stored as a photo; neither when that photo is there already."""
-
-    name: str
-    file: UploadedFile
-    sha256: str = ""
-    refused: BadImage | None = None
-    photo: Photo | None = None
 
 
 def submit_photos(
@@ -58,12 +44,12 @@ def submit_photos(
     """
     if wait := rates.take_upload(user, files=len(files)):
         raise refusals.Throttled(wait=wait)
-    turned_away = [_turn_away(file, field=field) for field, file in misplaced]
+    turned_away = [turn_away(file, field=field) for field, file in misplaced]
     _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
     if not disk.has_room(for_bytes=sum(file.size or 0 for file in files)):
         raise refusals.StorageFull
     budget = decoding.Budget(user)
-    received = [*map(_look_at, files), *turned_away]
+    received = [*map(look_at, files), *turned_away]
     with ExitStack() as undo:
         undo.callback(_remove_rowless_files, received)
         try:
@@ -93,13 +79,6 @@ def sort_files(
     return received.getlist(PHOTO_FIELD), misplaced
 
 
-def clean_name(name: str | None) -> str:
-    """A file's name as it may be shown: no folders, no control or direction characters, at most 255 characters."""
-    base = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(" " if char.isspace() else char for char in base if char.isspace() or char.isprintable())
-    return " ".join(shown.split())[:NAME_LENGTH] or "unnamed"
-
-
 def _check_submission(user: User, *, collection: Collection, count: int, more: int) -> None:
     """`count` files that may become photos, and `more` that will not."""
     if not count:
@@ -111,32 +90,6 @@ def _check_submission(user: User, *, collection: Collection, count: int, more: i
     if Photo.objects.filter(deleting_at=None).count_pending() + count > settings.MAX_PENDING_PHOTOS:
         raise refusals.QueueFull
     _check_quota(user, added_bytes=1)
-
-
-def _turn_away(file: UploadedFile, *, field: str) -> ReceivedFile:
-    refused = BadImage("misplaced", field=clean_name(field)[:FIELD_LENGTH])
-    return ReceivedFile(name=clean_name(file.name), file=file, refused=refused)
-
-
-def _look_at(file: UploadedFile) -> ReceivedFile:
-    """The checks that need no decoder, and the hash by which duplicates are told."""
-    received = ReceivedFile(name=clean_name(file.name), file=file)
-    size = file.size or 0
-    try:
-        if not size:
-            raise BadImage("empty")
-        if size > settings.MAX_FILE_BYTES:
-            raise BadImage("too_large", megabytes=settings.MAX_FILE_BYTES / 1024**2)
-        file.seek(0)
-        recognise_format(file.read(SIGNATURE_BYTES))
-    except BadImage as refused:
-        received.refused = refused
-        return received
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    received.sha256 = digest.hexdigest()
-    return received
 
 
 def _choose_fresh(received: Iterable[ReceivedFile], *, collection: Collection) -> list[ReceivedFile]:

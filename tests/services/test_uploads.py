@@ -10,7 +10,7 @@ from PIL import Image
 from classifier import tasks
 from classifier.models import Collection, Photo, State
 from classifier.running import hints
-from classifier.services import uploads
+from classifier.services import received, uploads
 from tests import factories, pictures
 from tests.services.submissions import files_of, outcomes, sent, stored_files
 
@@ -136,7 +136,7 @@ def test_a_large_file_that_django_keeps_on_disk_is_read_from_there(alice, collec
     ],
 )
 def test_names_are_cleaned_for_display(name, shown):
-    assert uploads.clean_name(name) == shown
+    assert received.clean_name(name) == shown
 
 
 def test_photos_take_turns_behind_what_their_owner_has_waiting(alice, collection, bob):
