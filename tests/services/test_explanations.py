@@ -302,7 +302,7 @@ def test_the_doctor_finds_heat_of_nobody_and_leaves_the_rest(face, media, monkey
     left_over = media / "heat" / "ab" / "ab0c0de0-8b7d-4a53-b1c5-2f0d3f7f5b77.png"
     left_over.parent.mkdir(exist_ok=True)
     left_over.write_bytes(b"heat")
-    monkeypatch.setattr(doctor, "ORPHAN_AFTER", timedelta(0))
+    monkeypatch.setattr(doctor.files, "ORPHAN_AFTER", timedelta(0))
     finding = doctor.find_orphan_files()
     assert finding is not None
     assert finding.subjects == (f"heat/ab/{left_over.name}",)
