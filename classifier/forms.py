@@ -14,8 +14,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 
-from classifier import visitors
 from classifier.accounts import find_invitation
+from classifier.http import visitors
 from classifier.models import AccessToken, Collection, User
 from classifier.services import attempts, invitations, retention, tokens
 from classifier.services.retention import NextDeletion

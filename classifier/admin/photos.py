@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 from classifier.admin import looks
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, link_to, record, summarise
 from classifier.admin.faces import describe_guess
+from classifier.http import files
 from classifier.models import FINISHED, Collection, Face, Photo, Prediction, User
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import deletion, rerun
-from classifier.views.photos import send_file
 
 COLLECTIONS_LISTED = 30
 THUMBNAIL_BOX = (72, 54)  # pixels that a thumbnail fills at most in a list
@@ -112,7 +112,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
-        files = [
+        pictures = [
             path(
                 f"<int:pk>/{file}/",
                 self.admin_site.admin_view(getattr(self, f"{file}_view")),
@@ -120,7 +120,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
             )
             for file in ("image", "thumbnail")
         ]
-        return files + super().get_urls()
+        return pictures + super().get_urls()
 
     def image_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         return self._send_file(request, pk, file="image")
@@ -137,7 +137,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         if not looks.is_recorded(request, photo):
             looks.record_look(request, [photo], what=file)
         stored = getattr(photo, file)
-        return send_file(request, storage=stored.storage, name=stored.name)
+        return files.send_file(request, storage=stored.storage, name=stored.name)
 
     def has_rerun_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("classifier.change_photo")

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, schema, serializers, waiting
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
-from classifier.services import collections, deletion, rates, retention, seats, summaries, uploads
+from classifier.services import collections, deletion, refusals, retention, seats, summaries, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
@@ -86,11 +86,9 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     def _take_in(self, request: Request) -> Upload:
         files, misplaced = self._read_files(request)
         collection = self._find_collection(request)
-        if wait := rates.take_upload(self.user, files=len(files)):
-            raise exceptions.Throttled(wait)
         try:
             return uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
-        except uploads.TermsNotAccepted:
+        except refusals.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
 
     def _read_files(self, request: Request) -> tuple[list[Any], list[tuple[str, Any]]]:

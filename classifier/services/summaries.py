@@ -51,6 +51,7 @@ class Counts:
 
     @property
     def pending(self) -> int:
+        """Photos that a worker has to do or is at."""
         return self.queued + self.running
 
 
@@ -76,6 +77,7 @@ class Summary:
 
     @property
     def changed_at(self) -> datetime:
+        """When something in it changed last: a photo, or the collection itself."""
         return max(filter(None, (self.counts.changed_at, self.collection.updated_at)))
 
 

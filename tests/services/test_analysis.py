@@ -192,6 +192,19 @@ def test_storing_a_batch_of_faces_takes_a_bounded_number_of_queries(collection, 
     assert Prediction.objects.count() == 4
 
 
+def test_the_model_is_described_once_and_its_row_is_found_again(collection, settings, monkeypatch):
+    settings.BATCH_PHOTOS = 2
+    queued(collection, 6)
+    described, describe = [], inference.describe_model
+    monkeypatch.setattr(inference, "describe_model", lambda: described.append(1) or describe())
+    ModelVersion.objects.all().delete()
+    run_all()
+    assert described == [1]
+    version = ModelVersion.objects.get()
+    assert version.status == ModelVersion.Status.PRODUCTION
+    assert {photo.model_version for photo in Photo.objects.all()} == {version}
+
+
 def test_a_description_sums_into_the_taxonomy_before_it_picks(collection):
     photo = factories.make_photo(collection)
     face = factories.make_face(photo)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from classifier import inference, tasks
 from classifier.intake import storage
 from classifier.models import MAX_ATTEMPTS, Explanation, Face, Job, Photo, State
+from classifier.running import hints
 from classifier.services import accounts, analysis, collections, deletion, doctor, explanations, jobs, rerun
 from classifier.services.explanations import ExplanationRefused
 from tests import factories, fakes
@@ -88,7 +89,7 @@ def test_the_task_does_photos_and_jobs_in_turn(face, collection, settings, monke
 
 def test_asking_wakes_a_worker_and_the_sweeper_calls_again(face, monkeypatch, django_capture_on_commit_callbacks):
     woken = []
-    monkeypatch.setattr(tasks, "wake_workers", lambda: woken.append(1))
+    monkeypatch.setattr(hints, "wake_workers", lambda: woken.append(1))
     with django_capture_on_commit_callbacks(execute=True):
         ask(face)
     assert woken == [1]
@@ -301,7 +302,7 @@ def test_the_doctor_finds_heat_of_nobody_and_leaves_the_rest(face, media, monkey
     left_over = media / "heat" / "ab" / "ab0c0de0-8b7d-4a53-b1c5-2f0d3f7f5b77.png"
     left_over.parent.mkdir(exist_ok=True)
     left_over.write_bytes(b"heat")
-    monkeypatch.setattr(doctor, "ORPHAN_AFTER", timedelta(0))
+    monkeypatch.setattr(doctor.files, "ORPHAN_AFTER", timedelta(0))
     finding = doctor.find_orphan_files()
     assert finding is not None
     assert finding.subjects == (f"heat/ab/{left_over.name}",)

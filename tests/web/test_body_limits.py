@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
-from classifier import body_limits
+from classifier.http import body_limits
 from classifier.serving.answers import REFUSED
 from classifier.serving.requests import Refusal
 from tests import factories

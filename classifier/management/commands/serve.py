@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from classifier import body_limits
+from classifier.http import body_limits
 from classifier.intake import spool
 from classifier.serving import server
 from classifier.serving.limits import Limits, Network
