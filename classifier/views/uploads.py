@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import HttpResponse
@@ -21,7 +20,6 @@ from classifier.views.collections import choose_taxonomy
 REFUSAL_STATUS = {
     "no_files": 400,
     "too_many_files": 413,
-    "request_too_large": 413,
     "quota_exceeded": 413,
     "terms_not_accepted": 409,
     "collection_gone": 404,
@@ -40,9 +38,6 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     """One request of photos into a collection: a fragment for the script, the upload's page for a plain form."""
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
     form = UploadForm(request.POST, request.FILES)
-    if int(request.headers.get("Content-Length") or 0) > settings.MAX_REQUEST_BYTES:
-        message = f"One upload may hold {settings.MAX_REQUEST_BYTES // 1024**2} MB. Send the rest in another one."
-        return _refuse(request, collection=collection, code="request_too_large", message=message)
     if not form.is_valid():
         message = " ".join(map(str, form.errors["images"]))
         return _refuse(request, collection=collection, code="no_files", message=message)
