@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "classifier.middleware.RequestIdMiddleware",
+    "classifier.middleware.PrivateAnswerMiddleware",  # around all that may answer by itself
     "classifier.middleware.FullDiskMiddleware",
     "classifier.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -74,7 +75,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "classifier.middleware.PrivateAnswerMiddleware",
     "classifier.middleware.AttemptsMiddleware",
 ]
 

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -177,9 +178,10 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         self.delete_queryset(request, Photo.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
-        # After the admin's own transaction: files must not go before the mark on their rows is kept.
-        keys = list(queryset.values_list("pk", flat=True))
-        transaction.on_commit(lambda: deletion.delete_photos(Photo.objects.filter(pk__in=keys)))
+        # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
+        keys, now = list(queryset.values_list("pk", flat=True)), timezone.now()
+        deletion.mark_photos(Photo.objects.filter(pk__in=keys), at=now)
+        transaction.on_commit(lambda: deletion.finish_photos(at=now))
 
 
 def draw_thumbnail(photo: Photo, *, viewer: User) -> SafeString:

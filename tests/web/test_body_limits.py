@@ -49,6 +49,7 @@ def test_more_than_the_address_takes_is_413_and_is_not_read(settings, path):
     response = send(client, path, length=body_limits.max_body_bytes(path) + 1)
     assert response.status_code == 413
     assert (response["Content-Type"] == "application/json") == path.startswith("/api/")
+    assert response["Cache-Control"] == "private, no-store"
 
 
 def test_only_the_addresses_of_photos_take_more_than_a_form(settings):
