@@ -191,6 +191,7 @@ function tellUnsent(fileName, reason) {
   words.appendChild(document.createElement("b")).textContent = fileName;
   words.append(` was not sent: ${reason}`);
   outcomes.append(list);
+  sending.hidden = false;
 }
 
 if (form) {
@@ -216,5 +217,6 @@ if (form) {
     const unreadable = [];
     add(await filesOfDrop(event.dataTransfer, unreadable));
     for (const name of unreadable) tellUnsent(name, "it cannot be read.");
+    if (unreadable.length) tell();
   });
 }

@@ -190,6 +190,19 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_kept(open_collect
     assert found == [["a.jpg", "b.jpg"], ["locked/"]]
 
 
+def test_a_drop_of_nothing_but_an_unreadable_folder_is_told(open_collection):
+    open_collection.evaluate(
+        """() => {
+            const reader = { readEntries: (done, fail) => fail(new Error("no")) };
+            const locked = { name: "locked", createReader: () => reader };
+            const transfer = { types: ["Files"], items: [{ webkitGetAsEntry: () => locked }], files: [] };
+            document.dispatchEvent(Object.assign(new Event("drop"), { dataTransfer: transfer }));
+        }"""
+    )
+    open_collection.get_by_text("locked/ was not sent: it cannot be read.").wait_for()
+    assert "1 not sent" in open_collection.inner_text("#sending-text")
+
+
 def test_an_error_that_no_log_in_helps_against_offers_none(open_collection, files):
     open_collection.route("**/upload/", lambda route: route.abort())
     open_collection.set_input_files("#id_images", files[:1])

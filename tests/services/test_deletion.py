@@ -174,7 +174,7 @@ def test_a_collection_with_a_file_that_resists_waits_for_the_next_sweep(photo, m
 def test_an_inbox_under_deletion_makes_room_for_a_new_one(alice, monkeypatch):
     old = collections.get_inbox(alice)
     with monkeypatch.context() as patch:
-        patch.setattr(deletion, "_finish_collection", lambda collection: 0)  # killed right after the mark
+        patch.setattr(deletion, "finish_collection", lambda collection: 0)  # killed right after the mark
         deletion.delete_collection(old)
     assert collections.get_inbox(alice) != old
 

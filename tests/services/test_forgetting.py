@@ -167,7 +167,7 @@ def test_nobody_is_logged_in_with_a_deleted_account(anna, resisting):
     assert not client.login(username="anna.schmidt", password="correct horse battery")
 
 
-@pytest.mark.parametrize("step", ["_finish_collection", "_finish_photos", "finish_account"])
+@pytest.mark.parametrize("step", ["finish_collection", "_finish_photos", "finish_account"])
 def test_a_deletion_of_an_account_that_is_killed_is_finished_later(anna, monkeypatch, media, step):
     def be_killed(*_, **__):
         raise KeyboardInterrupt
