@@ -13,12 +13,17 @@ from tests.intake.test_parts import chunk, segment
 SIZE = 50_000  # bytes of a file: what a chunk or a block may be small by depends on it
 
 
-def is_refused(content: bytes, format: str) -> bool:
+def refusal(content: bytes, format: str) -> str:
+    """What there is too much of; nothing where the file is read."""
     try:
         parts.check_parts(content, (format,))
     except BadImage as refused:
-        return refused.reason == "too_many_parts"
-    return False
+        return str(refused.values["what"])
+    return ""
+
+
+def is_refused(content: bytes, format: str) -> bool:
+    return bool(refusal(content, format))
 
 
 def jpeg(part: bytes) -> bytes:
@@ -54,41 +59,72 @@ def heif(*tables: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("format", "build", "most"),
+    ("format", "build", "most", "told"),
     [
-        ("JPEG", lambda n: jpeg(segment(0xFE, b"") * n), parts.MAX_SEGMENTS),
-        ("JPEG", lambda n: jpeg(segment(0xFE, b"") * (n - 1) + b"\xff\x01"), parts.MAX_SEGMENTS),
-        ("JPEG", lambda n: jpeg(bytes(n) + segment(0xFE, b"")), parts.MAX_GAP_BYTES),
+        ("JPEG", lambda n: jpeg(segment(0xFE, b"") * n), parts.MAX_SEGMENTS, "too many segments"),
+        ("JPEG", lambda n: jpeg(segment(0xFE, b"") * (n - 1) + b"\xff\x01"), parts.MAX_SEGMENTS, "too many segments"),
+        (
+            "JPEG",
+            lambda n: jpeg(bytes(n) + segment(0xFE, b"")),
+            parts.MAX_GAP_BYTES,
+            "too many bytes between the segments",
+        ),
         (
             "JPEG",
             lambda n: jpeg((b"\0" + segment(0xFE, b"")) * 1000 + bytes(n - 1000) + segment(0xFE, b"")),
             parts.MAX_GAP_BYTES,
+            "too many bytes between the segments",
         ),
-        ("JPEG", lambda n: jpeg(segment(0xDA, b"") * n), parts.MAX_SCANS),
-        ("PNG", lambda n: png(chunk(b"prVt", b"") * n), 2000 + SIZE // 500),
-        ("PNG", lambda n: png(chunk(b"prVt", b"IEND") * (n - 1) + chunk(b"prVt", b"")), 2000 + SIZE // 500),
-        ("PNG", lambda n: png(chunk(b"iCCP", b"") * n), 1),
-        ("WEBP", webp, 2000 + SIZE // 100),
-        ("WEBP", lambda n: webp(n - 1, first=b"abcd\3\0\0\0abc\0"), 2000 + SIZE // 100),  # an odd one is filled up
-        ("GIF", lambda n: gif(comment(n - 2)), 2000 + SIZE // 100),
-        ("GIF", lambda n: gif(comment(n - 2), palette=b";;;;;;"), 2000 + SIZE // 100),
-        ("GIF", lambda n: gif(b"," + bytes(9) + b"\2" + b"\1;" * (n - 2) + b"\0"), 2000 + SIZE // 100),
-        ("GIF", lambda n: gif(b"," + bytes(8) + b"\x80;;;;;;\2" + b"\1;" * (n - 2) + b"\0"), 2000 + SIZE // 100),
-        ("GIF", lambda n: gif(bytes(n - 1)), 2000 + SIZE // 100),
-        ("BMP", lambda n: bmp(1, n), parts.MAX_PACKED_PIXELS),
-        ("BMP", lambda n: bmp(n, -1, packing=2), parts.MAX_PACKED_PIXELS),
-        ("BMP", lambda n: bmp(9, 9, length=n), parts.MAX_PACKED_BYTES),
-        ("HEIF", lambda n: heif(boxes.box(b"iinf", bytes(n))), parts.MAX_TABLE_BYTES),
-        ("HEIF", lambda n: heif(boxes.box(b"iloc", bytes(n))), parts.MAX_TABLE_BYTES),
-        ("HEIF", lambda n: heif(boxes.box(b"iref", bytes(n))), parts.MAX_TABLE_BYTES),
-        ("HEIF", lambda n: heif(boxes.box(b"iprp", boxes.box(b"ipma", bytes(n)))), parts.MAX_TABLE_BYTES),
-        ("HEIF", lambda n: boxes.box(b"free") * n, 2000),
-        ("HEIF", lambda n: heif(boxes.box(b"free") * n), 2000),
+        ("JPEG", lambda n: jpeg(segment(0xDA, b"") * n), parts.MAX_SCANS, "too many scans"),
+        ("PNG", lambda n: png(chunk(b"prVt", b"") * n), 2000 + SIZE // 500, "too many chunks"),
+        (
+            "PNG",
+            lambda n: png(chunk(b"prVt", b"IEND") * (n - 1) + chunk(b"prVt", b"")),
+            2000 + SIZE // 500,
+            "too many chunks",
+        ),
+        ("PNG", lambda n: png(chunk(b"iCCP", b"") * n), 1, "too many colour profiles"),
+        ("WEBP", webp, 2000 + SIZE // 100, "too many chunks"),
+        (
+            "WEBP",
+            lambda n: webp(n - 1, first=b"abcd\3\0\0\0abc\0"),  # an odd one is filled up
+            2000 + SIZE // 100,
+            "too many chunks",
+        ),
+        ("GIF", lambda n: gif(comment(n - 2)), 2000 + SIZE // 100, "too many blocks"),
+        ("GIF", lambda n: gif(comment(n - 2), palette=b";;;;;;"), 2000 + SIZE // 100, "too many blocks"),
+        (
+            "GIF",
+            lambda n: gif(b"," + bytes(9) + b"\2" + b"\1;" * (n - 2) + b"\0"),
+            2000 + SIZE // 100,
+            "too many blocks",
+        ),
+        (
+            "GIF",
+            lambda n: gif(b"," + bytes(8) + b"\x80;;;;;;\2" + b"\1;" * (n - 2) + b"\0"),
+            2000 + SIZE // 100,
+            "too many blocks",
+        ),
+        ("GIF", lambda n: gif(bytes(n - 1)), 2000 + SIZE // 100, "too many blocks"),
+        ("BMP", lambda n: bmp(1, n), parts.MAX_PACKED_PIXELS, "too many pixels in runs"),
+        ("BMP", lambda n: bmp(n, -1, packing=2), parts.MAX_PACKED_PIXELS, "too many pixels in runs"),
+        ("BMP", lambda n: bmp(9, 9, length=n), parts.MAX_PACKED_BYTES, "too many bytes of runs"),
+        ("HEIF", lambda n: heif(boxes.box(b"iinf", bytes(n))), parts.MAX_TABLE_BYTES, "too many items"),
+        ("HEIF", lambda n: heif(boxes.box(b"iloc", bytes(n))), parts.MAX_TABLE_BYTES, "too many items"),
+        ("HEIF", lambda n: heif(boxes.box(b"iref", bytes(n))), parts.MAX_TABLE_BYTES, "too many items"),
+        (
+            "HEIF",
+            lambda n: heif(boxes.box(b"iprp", boxes.box(b"ipma", bytes(n)))),
+            parts.MAX_TABLE_BYTES,
+            "too many properties",
+        ),
+        ("HEIF", lambda n: boxes.box(b"free") * n, 2000, "too many boxes"),
+        ("HEIF", lambda n: heif(boxes.box(b"free") * n), 2000, "too many boxes"),
     ],
 )
-def test_so_many_are_read_and_not_one_more(format, build, most):
+def test_so_many_are_read_and_not_one_more(format, build, most, told):
     assert not is_refused(build(most), format)
-    assert is_refused(build(most + 1), format)
+    assert refusal(build(most + 1), format) == told
 
 
 @pytest.mark.parametrize(
@@ -123,19 +159,24 @@ def test_a_box_may_tell_its_size_in_three_ways(size):
 def test_turns_are_counted_for_each_picture_by_itself(turn, version, flags):
     """Pictures have 16 or 32 bits for their number, properties 7 or 15, and a bit that says how essential they are."""
 
+    properties = [boxes.box(b"ispe"), boxes.box(turn)]
+    number, other = (1, 2) if flags else (2, 1)
+    if flags:
+        properties.reverse()
+
     def content(*turns: int) -> bytes:
         pairs = [
-            struct.pack(">I" if version else ">H", item) + bytes([1 + count]) + one(1) + one(2) * count
+            struct.pack(">I" if version else ">H", item) + bytes([1 + count]) + one(other) + one(number) * count
             for item, count in enumerate(turns, start=1)
         ]
         table = boxes.full_box(b"ipma", struct.pack(">I", len(pairs)), *pairs, version=version, flags=flags)
-        return heif(boxes.box(b"iprp", boxes.box(b"ipco", boxes.box(b"ispe"), boxes.box(turn)), table))
+        return heif(boxes.box(b"iprp", boxes.box(b"ipco", *properties), table))
 
     def one(index: int) -> bytes:
         return struct.pack(">H", 0x8000 | index) if flags else bytes([0x80 | index])
 
     assert not is_refused(content(3, 3), "HEIF")
-    assert is_refused(content(0, 4), "HEIF")
+    assert refusal(content(0, 4), "HEIF") == "too many turns"
     assert is_refused(content(4, 0), "HEIF")
 
 
@@ -168,4 +209,20 @@ def test_the_pixels_of_an_avif_are_limited_exactly(monkeypatch):
     monkeypatch.setattr(parts, "MAX_AVIF_PIXELS", 2 * 64 * 64)
     assert not is_refused(content, "AVIF")
     monkeypatch.setattr(parts, "MAX_AVIF_PIXELS", 2 * 64 * 64 - 1)
-    assert is_refused(content, "AVIF")
+    assert refusal(content, "AVIF") == "too many pixels in its tiles"
+
+
+def test_the_steps_of_a_profile_are_those_of_its_longest_transform():
+    def profile(*transforms: bytes) -> bytes:
+        start = 132 + 12 * len(transforms)
+        table = b"".join(struct.pack(">4sII", b"D2B0", start + 16 * n, 16) for n in range(len(transforms)))
+        return bytes(128) + struct.pack(">I", len(transforms)) + table + b"".join(transforms)
+
+    few, many = (struct.pack(">4s4xHHI", b"mpet", 3, 3, count) for count in (2, 0x01020304))
+    other = struct.pack(">4s4xHHI", b"curv", 3, 3, 0xFFFFFFFF)
+    assert parts.count_profile_steps(profile(few, many, other, few)) == 0x01020304
+    assert parts.count_profile_steps(profile(few)) == 2
+    assert parts.count_profile_steps(profile(other)) == 0
+    assert parts.count_profile_steps(profile(few, many)[:-16]) == 2
+    assert parts.count_profile_steps(bytes(128) + b"\xff" * 4) == 0
+    assert parts.count_profile_steps(b"") == 0
