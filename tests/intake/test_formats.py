@@ -10,7 +10,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from classifier.intake.formats import BadImage
+from classifier.intake.formats import BadImage, recognise_format
 from classifier.intake.pictures import read_picture
 from tests import pictures
 
@@ -109,6 +109,15 @@ def test_a_webp_that_claims_a_huge_canvas_is_refused_before_it_is_made():
     canvas = b"VP8X" + struct.pack("<I", 10) + b"\0\0\0\0" + (16_382).to_bytes(3, "little") * 2
     content = b"RIFF" + struct.pack("<I", 4 + len(canvas)) + b"WEBP" + canvas
     assert refusal(content).code == "too_many_pixels"
+
+
+@pytest.mark.parametrize(
+    ("brand", "formats"),
+    [(b"avif", ("AVIF",)), (b"heic", ("HEIF",)), (b"mif1", ("AVIF", "HEIF")), (b"msf1", ("AVIF", "HEIF"))],
+)
+def test_a_brand_that_both_containers_share_leaves_both_open(brand, formats):
+    assert recognise_format(b"\0\0\0\x18ftyp" + brand + bytes(16)) == formats
+    assert all(format in Image.OPEN for format in formats), "Pillow knows them by these names"
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF"])

@@ -40,6 +40,51 @@ def swapped_profile() -> bytes:
     return bytes(profile).replace(b"s\x00R\x00G\x00B", b"o\x00d\x00d\x00e")  # the name alone would mean sRGB
 
 
+def join_profile(header: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile of a header of 128 bytes, with its size put in, and tags."""
+    table, content, start = b"", b"", 132 + 12 * len(tags)
+    for name, value in tags.items():
+        table += name + struct.pack(">II", start + len(content), len(value))
+        content += value + bytes(-len(value) % 4)
+    return struct.pack(">I", start + len(content)) + header[4:128] + struct.pack(">I", len(tags)) + table + content
+
+
+def split_profile(profile: bytes) -> dict[bytes, bytes]:
+    places = [
+        struct.unpack_from(">4sII", profile, 132 + 12 * n) for n in range(struct.unpack_from(">I", profile, 128)[0])
+    ]
+    return {name: profile[start : start + size] for name, start, size in places}
+
+
+def lightness_table(lightness: int) -> bytes:
+    """What makes one grey of all colours (`lut8Type`): `lightness` 0 to 255, as L* of CIELAB."""
+    unchanged = bytes(range(256)) * 3
+    return struct.pack(">4s4x4B9i", b"mft1", 3, 3, 2, 0, *[65536, 0, 0, 0] * 2, 65536) + (
+        unchanged + bytes([lightness, 128, 128]) * 8 + unchanged
+    )
+
+
+def profile_of_tables() -> bytes:
+    """A printer's: all colours are black as one perceives them, and white as one measures them on its grey paper."""
+    profile = icc_bytes("sRGB")
+    tags = {name: value for name, value in split_profile(profile).items() if name in (b"desc", b"cprt")}
+    tags[b"desc"] = tags[b"desc"].replace(b"s\x00R\x00G\x00B", b"o\x00d\x00d\x00e")
+    paper = struct.pack(">4s4x3i", b"XYZ ", *[int(65536 * value / 4) for value in (0.9642, 1.0, 0.8249)])
+    tags |= {b"wtpt": paper, b"A2B0": lightness_table(0), b"A2B1": lightness_table(255), b"A2B2": lightness_table(0)}
+    header = profile[:8] + b"\x02\x10\0\0prtrRGB Lab " + profile[24:128]
+    return join_profile(header, tags)
+
+
+def profile_of_pale_blacks() -> bytes:
+    """sRGB whose darkest is a tenth of the light of its brightest."""
+    profile = icc_bytes("sRGB")
+    tags = split_profile(profile)
+    curve = struct.pack(">4s4xI2H", b"curv", 2, 6554, 65535)
+    tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    tags[b"desc"] = tags[b"desc"].replace(b"s\x00R\x00G\x00B", b"o\x00d\x00d\x00e")
+    return join_profile(profile, tags)
+
+
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF", "MPO"])
 def test_every_format_of_the_list_is_read(format):
     picture = read(pictures.encode(pictures.picture(64, 48), format))
@@ -117,6 +162,16 @@ def test_a_wide_colour_profile_is_obeyed():
     for format in ("JPEG", "PNG", "WEBP", "AVIF", "HEIF"):
         picture = read(pictures.encode(image, format, icc_profile=swapped_profile(), quality=95)).image
         assert close(picture.getpixel((8, 8)), (0, 0, 255), by=30), format
+
+
+def test_colours_are_those_that_were_measured_relative_to_the_paper():
+    content = pictures.encode(Image.new("RGB", (16, 16), (200, 100, 50)), "PNG", icc_profile=profile_of_tables())
+    assert close(read(content).image.getpixel((8, 8)), (255, 255, 255), by=2)
+
+
+def test_the_darkest_that_a_profile_knows_becomes_black():
+    content = pictures.encode(Image.new("RGB", (16, 16)), "PNG", icc_profile=profile_of_pale_blacks())
+    assert close(read(content).image.getpixel((8, 8)), (0, 0, 0), by=2)
 
 
 def test_a_profile_of_srgb_changes_nothing():

@@ -79,6 +79,22 @@ def test_a_file_with_a_name_is_swept_when_it_is_old(folder):
     assert not named.exists()
 
 
+def test_the_spool_is_made_with_the_folders_above_it(tmp_path):
+    assert spool.find_left_over(tmp_path / "data" / "spool") == []
+    assert spool.sweep(tmp_path / "data" / "spool") == 0
+    assert (tmp_path / "data" / "spool").is_dir()
+
+
+def test_a_sweep_follows_no_link_out_of_the_spool(folder, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_bytes(b"another's")
+    (folder / "link").symlink_to(outside)
+    assert spool.find_left_over(folder) == []
+    assert spool.sweep(folder) == 0
+    assert (outside / "kept").exists()
+
+
 def test_a_scratch_folder_goes_at_the_end(folder):
     with spool.scratch_folder(folder) as scratch:
         assert scratch.parent == folder

@@ -152,6 +152,26 @@ def test_nested_boxes_are_suppressed_photo_by_photo():
     assert suppress_nested(rows, np.array([0, 0, 1, 0]), threshold=0.7).tolist() == [1, 2, 3]
 
 
+def test_nesting_is_measured_on_the_smaller_of_two_boxes_whichever_is_the_better():
+    small, large = [10, 10, 59, 59], [0, 0, 99, 99]
+    for better, worse in ((small, large), (large, small)):
+        rows = np.array([[*worse, 0.8], [*better, 0.9]])
+        assert suppress_nested(rows, np.zeros(2), threshold=0.7).tolist() == [1]
+
+
+def test_boxes_that_cover_as_much_as_the_threshold_of_each_other_are_both_kept():
+    # 100 pixels a side; 70 columns of the second lie in the first, 71 of the third in the second.
+    rows = np.array([[0, 0, 99, 99, 0.9], [30, 0, 129, 99, 0.8], [59, 0, 158, 99, 0.7]])
+    assert suppress_nested(rows, np.zeros(3), threshold=0.7).tolist() == [0, 1]
+    assert suppress_nested(rows, np.zeros(3), threshold=0.71).tolist() == [0, 1, 2]
+    assert suppress_nested(rows, np.zeros(3), threshold=0.69).tolist() == [0, 2]
+
+
+def test_boxes_that_do_not_meet_are_kept_although_both_their_gaps_are_wide():
+    rows = np.array([[0, 0, 9, 9, 0.9], [500, 500, 509, 509, 0.8]])
+    assert suppress_nested(rows, np.zeros(2), threshold=0.7).tolist() == [0, 1]
+
+
 @devices
 def test_a_pipeline_tells_the_same_of_photos_together(pipeline, device):
     own = FacePipeline.load(device=device, threads=2)

@@ -83,6 +83,13 @@ def test_the_upload_s_page_says_that_the_photo_is_gone(upload, collection, alice
         assert number in page
 
 
+def test_nothing_stands_in_the_place_of_a_name_that_went(upload, collection, resisting):
+    deletion.delete_photos(collection.photos.all())
+    left = Photo.objects.filter(collection=collection).exclude(deleting_at=None)
+    assert set(left.values_list("name", "note")) == {("", "")}
+    assert set(UploadItem.objects.filter(photo__in=left).values_list("name", "message")) == {("", "")}
+
+
 def test_names_do_not_wait_for_files_that_resist(upload, collection, resisting, media):
     deletion.delete_photos(collection.photos.filter(name=NAME))
     assert "Anna" not in everything_stored()

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from classifier.models import Invitation, RateBucket, User
+from classifier.services import invitations
 
 PASSWORD = "correct horse battery"
 SIGN_UP = reverse("account_signup")
@@ -46,6 +47,12 @@ def test_the_code_that_opens_the_door_is_the_one_that_is_used_up(code):
     Client().post(f"{SIGN_UP}?invite={other}", form("anna", invite=code))
     assert Invitation.objects.get(code=code).used_by.username == "anna"
     assert Invitation.objects.get(code=other).used_at is None
+
+
+def test_who_came_by_an_invitation_stays_written_down(code, alice, bob):
+    invitations.note_guest(code, user=alice)
+    invitations.note_guest(code, user=bob)
+    assert Invitation.objects.get().used_by == alice
 
 
 @pytest.mark.parametrize("sent", [{}, {"invite": "made-up"}])

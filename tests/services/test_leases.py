@@ -116,6 +116,63 @@ def test_work_that_hangs_ends_its_worker_even_when_the_database_is_away(collecti
         assert hung.wait(timeout=20)
 
 
+def hang(monkeypatch, settings, photos: list[Photo], *, alone: bool) -> None:
+    """Work on one claim of these photos until it is given up."""
+    settings.LEASE_SECONDS = 0.3
+    monkeypatch.setattr(leases, "HANGS_AFTER_LEASES", 1)
+    hung = threading.Event()
+    with leases.keep_lease(Photo.objects.all(), token=photos[0].token, alone=alone, on_hang=hung.set):
+        assert hung.wait(timeout=20)
+
+
+def test_a_photo_that_hangs_alone_is_counted_a_failed_attempt_and_after_the_last_one_timed_out(
+    collection, settings, monkeypatch
+):
+    [photo] = queued(collection)
+    for attempts in (1, 2, 3):
+        hang(monkeypatch, settings, Photo.objects.claim(limit=1), alone=True)
+        photo.refresh_from_db()
+        assert (photo.attempts, photo.token) == (attempts, None)
+    assert (photo.state, photo.code) == (State.FAILED, "timed_out")
+
+
+def test_photos_that_hang_together_are_not_blamed_and_only_their_own_claim_is_touched(
+    collection, settings, monkeypatch
+):
+    photos = queued(collection, count=3)
+    both = Photo.objects.claim(limit=2)
+    [other] = Photo.objects.claim(limit=1)
+    hang(monkeypatch, settings, both, alone=False)
+    assert [Photo.objects.get(pk=photo.pk).attempts for photo in photos] == [0, 0, 0]
+    assert {Photo.objects.get(pk=photo.pk).token for photo in both} == {both[0].token}, "their lease runs out"
+    hang(monkeypatch, settings, [other], alone=True)
+    assert [Photo.objects.get(pk=photo.pk).attempts for photo in photos] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("count", "alone"), [(1, True), (2, False)])
+def test_a_worker_tells_whether_a_photo_was_claimed_alone(collection, monkeypatch, count, alone):
+    keep_lease, told = leases.keep_lease, []
+
+    def note(rows, **options):
+        told.append(options["alone"])
+        return keep_lease(rows, **options)
+
+    monkeypatch.setattr(leases, "keep_lease", note)
+    queued(collection, count=count)
+    assert analysis.run_once() == count
+    assert told == [alone]
+
+
+def test_a_worker_whose_work_hangs_ends_with_a_status_of_its_own(settings, monkeypatch):
+    ended, hung = [], threading.Event()
+    monkeypatch.setattr("os._exit", lambda status: (ended.append(status), hung.set()))
+    settings.LEASE_SECONDS = 0.15
+    monkeypatch.setattr(leases, "HANGS_AFTER_LEASES", 1)
+    with leases.keep_lease(Photo.objects.all(), token=uuid.uuid4(), alone=True):
+        assert hung.wait(timeout=20)
+    assert ended == [75]
+
+
 def refuse(monkeypatch, photo: Photo, how) -> None:
     """The database does not take what was found on one photo."""
     store = predictions.store_predictions

@@ -148,8 +148,27 @@ def test_the_total_of_a_run_never_shrinks_while_the_queue_empties(collection):
     Photo.objects.filter(queued_at=early).update(state=State.DONE, started_at=early, finished_at=timezone.now())
     run = summaries.measure_run(collection, since=run.since)
     assert (run.total, run.finished) == (2, 1)
-    assert run.per_second
-    assert run.seconds_left
+    # The speed is that of the last 20 s: one photo in them, and one more to do.
+    assert run.per_second == pytest.approx(1 / 20)
+    assert run.seconds_left == pytest.approx(20)
+
+
+def test_a_run_that_has_just_begun_is_measured_from_its_first_photo(collection):
+    begun = timezone.now() - timedelta(seconds=8)
+    for state in (State.DONE, State.DONE, State.QUEUED, State.QUEUED, State.QUEUED, State.QUEUED):
+        factories.make_photo(collection, state=state, queued_at=begun, started_at=begun)
+    run = summaries.measure_run(collection, since=begun)
+    assert run.per_second == pytest.approx(2 / 8, rel=0.2)
+    assert run.seconds_left == pytest.approx(4 / run.per_second)
+
+
+def test_without_a_photo_finished_lately_no_speed_is_told(collection):
+    long_ago = timezone.now() - timedelta(minutes=2)
+    for state in (State.DONE, State.QUEUED):
+        factories.make_photo(collection, state=state, queued_at=long_ago, started_at=long_ago)
+    Photo.objects.filter(state=State.DONE).update(finished_at=long_ago)
+    run = summaries.measure_run(collection, since=long_ago)
+    assert (run.total, run.finished, run.per_second, run.seconds_left) == (2, 1, None, None)
 
 
 @pytest.mark.parametrize(("waits_long", "is_told"), [(Photo, True), (Job, False)])
