@@ -23,8 +23,8 @@ def write_evidence(ways: Sequence[Evidence], *, file: str) -> list[str]:
         markdown.paragraph(
             f"`{file}` beside the weights holds the answers for faces of {ways[0].name} that no training touched "
             f"({counts}), with their labels. `ml.report` makes these matrices of them: of the faces labelled as the "
-            "column says, the per cent that the model calls what the row says. A correction assumes that the model errs "
-            "in a collection as it did on these faces.",
+            "column says, the per cent that the model calls what the row says. A correction assumes that the model "
+            "errs in a collection as it did on these faces.",
         ),
     ]
     for scheme in standard_schemes(ways[0].faces.classes)[: len(ways[0].faces.classes)]:
