@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ml.reporting import html, numbers
+from ml.reporting import frame, numbers
 from ml.reporting.survey_bars import draw_chart, tell_interval, tell_label, tell_share
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Table
@@ -33,9 +33,9 @@ def write_page(report: Report) -> str:
         .get_template("survey.html")
         .render(
             report=report,
-            style=html.STYLE + STYLE,
-            policy=html.POLICY,
-            mark=html.MARK,
+            style=frame.STYLE + STYLE,
+            policy=frame.POLICY,
+            mark=frame.MARK,
             not_persons=NOT_PERSONS,
             bases=BASES,
             measures=MEASURES,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.surveying.errors import BadTable
 
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 5_000
 DELIMITERS = (",", ";", "\t")
 
 
@@ -54,7 +54,7 @@ class Table:
         if missing:
             raise BadTable("missing_column", f"{self.path} lacks the column {', '.join(missing)}")
 
-    def read_parts(self, *, at_once: int = ROWS_AT_ONCE) -> Iterator[Part]:
+    def read_parts(self) -> Iterator[Part]:
         """The rows in their order, blank lines left out. Raises BadTable: `half_a_line`, `not_text`, `not_csv`."""
         with open(self.path, newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, delimiter=self.delimiter, strict=True)
@@ -69,7 +69,7 @@ class Table:
                         self._tell_half(reader.line_num, cells=len(row))
                     lines.append(reader.line_num)
                     rows.append(row)
-                    if len(rows) == at_once:
+                    if len(rows) == ROWS_AT_ONCE:
                         yield self._part(lines, rows)
                         lines, rows = [], []
             except csv.Error as error:
