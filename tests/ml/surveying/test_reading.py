@@ -177,9 +177,9 @@ def test_somebody_elses_predictions_are_read_by_a_mapping(tmp_path):
 
 
 def test_reading_takes_no_more_memory_than_the_arrays_that_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 250)
+    monkeypatch.setattr(tables, "ROWS_AT_ONCE", 100)
     path = tmp_path / "faces.csv"
-    made_up.write_predictions(path, count=1_000)
+    made_up.write_predictions(path, count=300)
     text = path.read_text().splitlines(keepends=True)
     peaks = []
     for times in (4, 16):
@@ -189,6 +189,6 @@ def test_reading_takes_no_more_memory_than_the_arrays_that_are_kept(tmp_path, mo
         survey = reading.read_survey(path)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert len(survey) == 1_000 * times
-    per_face = (peaks[1] - peaks[0]) / 12_000
+        assert len(survey) == 300 * times
+    per_face = (peaks[1] - peaks[0]) / 3_600
     assert per_face < 400  # bytes, while arrays are put together; a row's text alone has some 330, as objects 2,500
