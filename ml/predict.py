@@ -88,7 +88,9 @@ def write_report(rows: list[dict[str, Cell]], *, report_file: Path, options: Opt
 def name_source(paths: Sequence[Path]) -> str:
     """What a report calls photos: the name of their folder, or of the first of them."""
     first = paths[0].resolve()
-    return first.name if first.is_dir() or len(paths) == 1 else first.parent.name
+    if len(paths) == 1 and not first.is_dir():
+        return first.stem
+    return (first if first.is_dir() else first.parent).name or "photos"
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -68,7 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         files = [file for file in (args.html, args.json, args.csv) if file]
         survey_files.write_files(report, files=files)
     if files:
-        print(f"report of {report.faces:,} faces written to {', '.join(map(str, files))}")
+        faces = "one face" if report.faces == 1 else f"{report.faces:,} faces"
+        print(f"report of {faces} written to {', '.join(map(str, files))}")
     else:
         show(survey_text.write_text(report))
     return 0

@@ -35,16 +35,6 @@ class Bar:
     hatched: bool = False
     is_top: bool = False
 
-    @property
-    def said(self) -> str:
-        """The line in words, for those who do not see it."""
-        told = [f"{self.label}: {self.text}"]
-        if self.interval:
-            told.append(self.interval)
-        if self.counted:
-            told.append(f"counted {self.counted}")
-        return ", ".join(told)
-
 
 @dataclass(frozen=True)
 class Chart:
@@ -64,11 +54,10 @@ def draw_chart(table: Table) -> Chart:
     largest = max(row.share for row in table.rows if row.raw is not None)
     bars = [_draw(row, end=end, is_top=row.raw is not None and row.share == largest) for row in table.rows]
     if table.unsure is not None:
-        bars.append(
-            Bar("model unsure", None, _place(table.unsure, end=end), None, None, None, None,
-                text="" if is_corrected else tell_share(table.unsure), interval="",
-                counted=tell_share(table.unsure), hatched=True)
-        )  # fmt: skip
+        told = tell_share(table.unsure)
+        texts = ("", "", told) if is_corrected else (told, "", "")
+        place = _place(table.unsure, end=end)
+        bars.append(Bar("model unsure", None, place, None, None, None, None, *texts, hatched=True))
     ticks = tuple((100 * k * step / end, f"{100 * k * step:.0f}") for k in range(round(end / step) + 1))
     return Chart(tuple(bars), ticks, is_corrected, any(bar.to is not None for bar in bars))
 
@@ -79,7 +68,7 @@ def choose_axis(values: Sequence[float]) -> tuple[float, float]:
     for step in STEPS:
         count = math.ceil(round(largest / step, 6))
         if count <= MOST_TICKS:
-            return step, min(1.0, count * step) if step in (0.1, 0.2, 0.25, 0.05, 0.02, 0.01) else 1.0
+            return step, min(1.0, count * step)
     return STEPS[-1], 1.0
 
 

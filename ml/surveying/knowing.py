@@ -29,7 +29,7 @@ def find_known(survey: Survey, *, folder: Path | None = None) -> Known:
         reason = (
             "nothing is known of the errors of these predictions"
             if survey.model
-            else ("the file does not tell which model these are predictions of; --model names its folder")
+            else "the file does not tell which model these are predictions of"
         )
         return Known(Model(name), no_evidence=reason)
     card = read_card(folder or DEFAULT_DIR, own_labels=True)

@@ -11,6 +11,7 @@ from ml import draw, labels, predict, report
 from ml.model import card as cards
 from ml.pipeline import FacePipeline
 from ml.surveying import knowing
+from tests import pictures
 from tests.ml.surveying import made_up
 
 DEFAULT = knowing.name_model(cards.read_card())
@@ -75,6 +76,18 @@ def test_ready_chips_are_corrected_by_the_matrix_of_chips(tmp_path, astronaut, p
     out = tmp_path / "report.html"
     assert predict.main([str(tmp_path / "chip.png"), "--aligned", "--report", str(out)]) == 0
     assert "The faces came as ready crops" in out.read_text()
+
+
+def test_photos_without_a_face_give_rows_and_no_report(tmp_path, pipeline, monkeypatch, capsys):
+    monkeypatch.setattr(FacePipeline, "load", lambda *args, **kwargs: pipeline)
+    pictures.picture(80, 60).save(tmp_path / "nobody.jpg", "JPEG")
+    out, table = tmp_path / "report.html", tmp_path / "rows.csv"
+    with pytest.raises(SystemExit) as end:
+        predict.main([str(tmp_path / "nobody.jpg"), "--report", str(out), "--csv", str(table)])
+    assert end.value.code == 2
+    assert "nobody has no face to count" in capsys.readouterr().err.splitlines()[-1]
+    assert table.exists()
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report"])
