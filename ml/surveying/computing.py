@@ -228,7 +228,9 @@ def _list_notes(
                 f"Reviews do not make the headline of {', '.join(lacking)}: under {HEADLINE_FROM} answers in their "
                 "turn, or a stratum without any."
             )
-    if not survey.is_boxed:
+    if not survey.is_ours:
+        notes.append("How the faces were found, and how many were missed, the file does not tell.")
+    elif not survey.is_boxed:
         notes.append("The faces came as ready crops: how many faces were missed in their photos is not known.")
     elif reviewed.missed is None:
         notes.append("Faces that were not found are not counted.")

@@ -108,7 +108,7 @@ def name_draw(keys: np.ndarray, faces: faces_.Faces, *, parts: Sequence[object])
     found = sha256(np.sort(keys).tobytes() + repr(tuple(parts)).encode())
     for attribute in sorted(faces.predicted):
         found.update(faces.predicted[attribute].tobytes())
-    return found.hexdigest()[:12]
+    return f"draw-{found.hexdigest()[:12]}"  # digits alone, or 12e345, would be a number to a spreadsheet
 
 
 def list_names(table: Table, *, file: str, keys: set[int]) -> dict[int, str]:

@@ -17,7 +17,7 @@ from ml.surveying.survey import Survey
 
 def share_photos(survey: Survey, *, schemes: Sequence[Scheme], bootstrap: Bootstrap) -> dict[str, tuple[PhotoRow, ...]]:
     """By attribute, of the photos with a counted face; nothing of ready crops, of which each is a photo of its own."""
-    if not survey.is_boxed:
+    if not survey.is_boxed and survey.faces.count_photos() == len(survey):
         return {}
     found = {}
     for scheme in schemes:

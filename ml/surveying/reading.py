@@ -36,7 +36,8 @@ def read_survey(
     columns: Columns = OwnColumns(table) if mapping is None else MappedColumns(table, mapping=mapping)
     if by is not None:
         table.require(by)
-    collected = _Collected(columns, names=table.names, by=by)
+    # What somebody else calls "status" or "x1" may be anything: only what the mapping names is read.
+    collected = _Collected(columns, names=table.names if mapping is None else (), by=by)
     for part in table.read_parts():
         collected.add(part)
     return collected.finish(

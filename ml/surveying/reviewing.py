@@ -1,5 +1,6 @@
 """Draws that people have filled in, read back and held against the predictions that they were drawn from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -20,6 +21,8 @@ from ml.surveying.errors import BadAnswers
 from ml.surveying.reading import face_keys, key_of
 from ml.surveying.survey import Survey
 from ml.surveying.tables import Part, Table, open_table
+
+DATE_HINT = '; "3 to 9" is what a spreadsheet does not make a date of'
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def _read_words(cells: Sequence[str], *, names: tuple[str, ...], part: Part, tab
             raise BadAnswers(
                 "unknown_label",
                 f"{table.path.name}, line {part.lines[row]}: {cell!r} is no answer about {attribute}; write "
-                f"{', '.join(names)}, {CANNOT_TELL} or {NOT_A_FACE}",
+                f"{', '.join(names)}, {CANNOT_TELL} or {NOT_A_FACE}" + (DATE_HINT if attribute == "age" else ""),
             )
         found.append(place)
     return found
@@ -231,4 +234,6 @@ def _read_photos(tables: Sequence[Table], *, survey: Survey) -> Missed:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace("_", " ").split()).casefold()
+    """Words as people write them: case, spaces and `_` are free, and "3 to 9" is "3-9"."""
+    words = " ".join(text.replace("_", " ").split()).casefold()
+    return re.sub(r"(?<=\d)\s*(?:-|–|to)\s*(?=\d)", "-", words)

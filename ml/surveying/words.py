@@ -55,8 +55,10 @@ def _tell_faces(report: Report, *, survey: Survey) -> list[str]:
         if survey.is_ours:
             told.append("Faces were found with MTCNN (Zhang et al. 2016).")
         told.append(f"Faces narrower than {survey.narrowest_px:g} pixels were not counted.")
-    else:
+    elif survey.is_ours:
         told = [f"{_count(report.faces, 'face')} {'was' if report.faces == 1 else 'were'} given as ready crops."]
+    else:
+        told = [f"{_count(report.faces, 'face')} in {_count(report.photos_with_faces, 'file')} were told of."]
     for reason, count in report.left_out.items():
         told.append(f"Left out: {count:,} {reason}.")
     missed = report.missed

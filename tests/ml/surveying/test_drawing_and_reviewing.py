@@ -51,6 +51,7 @@ def test_a_draw_names_each_face_with_its_stratum_and_probability(predictions, dr
     known = made_up.read_rows(predictions.read_text())
     of = {(row["file"], row["face"]): row for row in known}
     assert len(rows) == 120
+    assert {row["draw"][:5] for row in rows} == {"draw-"}
     assert [int(row["order"]) for row in rows] == list(range(1, 121))
     sizes = np.bincount(survey.faces.predicted["race"], minlength=7)
     numbers = {}
@@ -102,6 +103,19 @@ def test_the_order_of_rows_and_a_spreadsheets_ways_do_not_matter(predictions, tr
     np.testing.assert_allclose(found.draw.probability, expected.draw.probability)
     order = [np.argsort(of.reviews.drawn) for of in (found, expected)]
     np.testing.assert_array_equal(found.reviews.answers["race"][order[0]], expected.reviews.answers["race"][order[1]])
+
+
+def test_ages_may_be_written_so_that_a_spreadsheet_leaves_them_alone(predictions, truth, drawn):
+    rows = made_up.fill(drawn, truth=truth)
+    expected = read(predictions, drawn).faces.reviews.answers["age"]
+    for row in rows:
+        row["reviewed_age"] = row["reviewed_age"].replace("-", " to ")
+    drawn.write_text(made_up.to_csv(list(rows[0]), rows))
+    np.testing.assert_array_equal(read(predictions, drawn).faces.reviews.answers["age"], expected)
+    rows[0]["reviewed_age"] = "09-Mar"
+    drawn.write_text(made_up.to_csv(list(rows[0]), rows))
+    with pytest.raises(BadAnswers, match='"3 to 9" is what a spreadsheet does not make a date of'):
+        read(predictions, drawn)
 
 
 def test_several_people_answer_in_files_of_their_own(predictions, truth, drawn, tmp_path):

@@ -176,6 +176,14 @@ def test_somebody_elses_predictions_are_read_by_a_mapping(tmp_path):
     assert code_of(path, BadPredictions, mapping=read_mapping(toml)) == "unknown_label"
 
 
+def test_columns_that_a_mapping_does_not_name_mean_nothing(tmp_path):
+    path, toml = tmp_path / "theirs.csv", tmp_path / "theirs.toml"
+    path.write_text("file,sex,status,face,x1,x2,model\na,M,fine,left,far,near,1\na,F,odd,right,far,near,2\n")
+    toml.write_text('[gender]\nlabel = "sex"\nwords = { M = "Male", F = "Female" }\n')
+    survey = reading.read_survey(path, mapping=read_mapping(toml))
+    assert (len(survey), survey.faces.count_photos(), survey.is_boxed) == (2, 1, False)
+
+
 def test_reading_takes_no_more_memory_than_the_arrays_that_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "ROWS_AT_ONCE", 100)
     path = tmp_path / "faces.csv"
