@@ -7,10 +7,15 @@ for ml.evaluate (--shard, --labels, --reader, --list). Coarse labels calibrate t
 
 The weights stay, and with new numbers beside them the checkpoint is another version: it needs a folder of its own, and
 is called NAME-calibrated unless --name says otherwise (give the old name to keep it).
+
+The same images show how the model errs: its answers for them, as chips and found again on a grey ground, are kept
+beside the weights, for ml.report to correct shares by. --evidence-only adds them to a checkpoint as it is, in place,
+which stays the same version: --model DIR --data FOLDER --evidence-only.
 """
 
 import argparse
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +25,16 @@ import torch
 from tqdm import tqdm
 
 from ml.commands import known_device, told_errors, writable_folder
-from ml.datasets import face_set, held_out, sources, splits
-from ml.errors import BadRecipe
-from ml.measuring import calibration_fit
+from ml.datasets import face_set, fairface, held_out, sources, splits
+from ml.detecting.detector import FaceDetector
+from ml.errors import BadRecipe, DataWarning
+from ml.measuring import calibration_fit, held_out_answers
 from ml.measuring.predictions import FACES_AT_ONCE
+from ml.model import evidence
 from ml.model.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
 from ml.model.runtime import Runtime, load_runtime
+
+DATA_NAMES = {"fairface": "FairFace", "utkface": "UTKFace"}
 
 Targets = dict[str, dict[str, float]]  # attribute -> grouping -> accuracy, 0..1
 
@@ -81,6 +90,51 @@ def read_logits(runtime: Runtime, faces: face_set.FaceSet) -> dict[str, np.ndarr
     return {name: np.concatenate([part[name] for part in parts]) for name in runtime.card.labels}
 
 
+def collect_evidence(
+    card: ModelCard, *, runtime: Runtime, faces: face_set.FaceSet, large: face_set.FaceSet, name: str
+) -> tuple[ModelCard, bytes | None]:
+    """The card that tells of how the model errs on these faces, and the file that holds it.
+
+    None, with a DataWarning, where the faces are not labelled in the model's own classes. `large` are the same faces as
+    they are laid on grey grounds, `name` is what their data set is called.
+    """
+    detector = FaceDetector(device=str(runtime.device))
+    try:
+        ways = held_out_answers.collect_answers(
+            card, ask=lambda part: read_logits(runtime, part), chips=faces, large=large, detector=detector, name=name
+        )
+    except face_set.BadData as error:
+        warnings.warn(f"no evidence of errors is kept: {error}", DataWarning, stacklevel=2)
+        return replace(card, evidence={}), None
+    return evidence.attach(card, ways=ways, data_sha256=faces.data_hash())
+
+
+def name_data(card: ModelCard, args: argparse.Namespace) -> str:
+    """What the data set is called in "if the model errs here as on ..."."""
+    reader = args.reader if sources.names_a_set(args) else card.recipe["data"].get("reader", "fairface")
+    return DATA_NAMES.get(str(reader), Path(args.data).name)
+
+
+def add_evidence(folder: Path, *, args: argparse.Namespace, device: str) -> ModelCard:
+    """Write evidence beside a checkpoint that stays as it is: the same answers, the same version."""
+    runtime = load_runtime(folder, device=device, own_labels=True)
+    card = runtime.card
+    faces = read_faces(args, card=card)
+    splits.check_set(faces, name="calibration")
+    large = read_faces(args, card=enlarge(card))
+    card, content = collect_evidence(card, runtime=runtime, faces=faces, large=large, name=name_data(card, args))
+    if content is None:
+        raise face_set.BadData(f"{card.name} is left as it was")
+    weights_file = find_weights(folder)
+    _, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
+    return write_pair(folder, card=card, weights=weights, weights_file=weights_file, evidence=content)
+
+
+def enlarge(card: ModelCard) -> ModelCard:
+    """The card as if its network saw faces as large as FairFace's images are."""
+    return replace(card, preset=replace(card.preset, size=fairface.SIDE))
+
+
 def read_targets(texts: Sequence[str], *, card: ModelCard) -> Targets:
     """Accuracies by attribute and grouping from `race:fairface-7=0.8` or `gender=0.97`. Raises BadRecipe."""
     found: Targets = {}
@@ -100,6 +154,12 @@ def read_targets(texts: Sequence[str], *, card: ModelCard) -> Targets:
             raise BadRecipe(f"--target {text}: write an accuracy over 0 and up to 1 after the =")
         found.setdefault(attribute, {})[grouping] = target
     return found
+
+
+def tell_evidence(card: ModelCard) -> str:
+    """As "2,500 chips, 2,431 photos of FairFace"."""
+    counts = ", ".join(f"{count:,} {way}" for way, count in card.evidence["faces"].items())
+    return f"{counts} of {card.evidence['data']}"
 
 
 def next_name(name: str) -> str:
@@ -124,9 +184,8 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
-    parser.add_argument(
-        "--out", type=writable_folder, required=True, metavar="DIR", help="new folder for the calibrated version"
-    )
+    parser.add_argument("--out", type=writable_folder, metavar="DIR", help="new folder for the calibrated version")
+    parser.add_argument("--evidence-only", action="store_true", help="keep the version; add how it errs to its folder")
     parser.add_argument("--name", help="its name (default: the old one with -calibrated)")
     parser.add_argument(
         "--target",
@@ -138,23 +197,34 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     sources.add_arguments(parser)
     args = parser.parse_args(argv)
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if args.evidence_only:
+        if args.out or args.name or args.target:
+            parser.error("--evidence-only changes no version: --out, --name and --target mean nothing with it")
+        with told_errors(parser):
+            card = add_evidence(args.model, args=args, device=device)
+        print(f"{card.name} {card.sha256[:12]} now carries how it errs: {tell_evidence(card)}")
+        return 0
+    if args.out is None:
+        parser.error("the following arguments are required: --out")
     args.out = args.out.resolve()
     if (args.out / CARD_FILE).exists():
         same = args.out == args.model.resolve()
         parser.error(
             f"--out {args.out} {'is the checkpoint itself' if same else 'holds a checkpoint'}: name a new folder"
         )
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     with told_errors(parser):
         runtime = load_runtime(args.model, device=device, own_labels=True)
         targets = read_targets(args.target, card=runtime.card)
-        card, fits = calibrate(
-            runtime.card, runtime=runtime, faces=read_faces(args, card=runtime.card), targets=targets
-        )
+        faces = read_faces(args, card=runtime.card)
+        card, fits = calibrate(runtime.card, runtime=runtime, faces=faces, targets=targets)
         card = replace(card, name=args.name or next_name(card.name))
+        large = read_faces(args, card=enlarge(card))
+        name = name_data(card, args)
+        card, content = collect_evidence(card, runtime=runtime, faces=faces, large=large, name=name)
         weights_file = find_weights(args.model)
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
-        card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file)
+        card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file, evidence=content)
         print(calibration_fit.tell_fits(fits))
         print(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0

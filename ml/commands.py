@@ -11,6 +11,7 @@ from typing import Any
 
 from ml.errors import DataWarning, FacetError
 from ml.model.card import CARD_FILE
+from ml.shares.errors import SharesError
 
 
 def positive(text: str) -> int:
@@ -81,7 +82,7 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         warnings.showwarning = tell
         try:
             yield
-        except FacetError as error:
+        except (FacetError, SharesError) as error:
             parser.error(str(error))
         except OSError as error:
             parser.error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))

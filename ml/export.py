@@ -21,7 +21,7 @@ from ml.datasets import face_set, held_out, sources
 from ml.measuring import int8_losses
 from ml.measuring.predictions import predict_faces
 from ml.model import card as cards
-from ml.model import checkpoint, network, quantising
+from ml.model import checkpoint, evidence, network, quantising
 from ml.model.runtime import BATCH, ONNX_INPUT, OnnxRuntime
 from ml.preprocess import to_input
 
@@ -105,6 +105,8 @@ def export(
 ) -> cards.ModelCard:
     """Export a checkpoint, compare it, and only then write it with its card. Returns the card.
 
+    What the checkpoint knows of its errors goes along, still under the name of the version that was asked.
+
     `faces` are real chips, labelled; int8 cannot do without them. `name` None appends -onnx or -int8. Raises
     ExportRefused, and what reading a checkpoint and the packages raise.
     """
@@ -145,6 +147,7 @@ def export(
         ),
         weights=weights,
         weights_file=cards.ONNX_FILE,
+        evidence=evidence.read_bytes(folder, card=card) if card.evidence else None,
     )
 
 

@@ -1,4 +1,7 @@
-"""Classify faces: python -m ml.predict PATH... [--csv FILE] [--json] [--aligned] [--model DIR] [--runtime NAME]"""
+"""Classify faces: python -m ml.predict PATH... [--csv FILE] [--json] [--report FILE] [--aligned] [--model DIR]
+
+--report writes who is pictured in all of these photos together, as a page, JSON or CSV by the file's name.
+"""
 
 import argparse
 import csv
@@ -6,9 +9,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -18,6 +22,8 @@ from ml.commands import show, told_errors, writable_file
 from ml.datasets.face_set import EmptySet
 from ml.files import replace_file
 from ml.model.card import DEFAULT_DIR, read_card
+from ml.reporting import survey_files
+from ml.surveying import computing, knowing, reading
 
 if TYPE_CHECKING:
     from ml.pipeline import FacePipeline, PhotoResult
@@ -35,6 +41,7 @@ class Options:
     aligned: bool
     model_dir: Path
     runtime: str | None
+    report_file: Path | None = None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,9 +52,12 @@ def main(argv: list[str] | None = None) -> int:
         if options.csv_file:
             replace_file(options.csv_file, to_csv(rows))
             print(f"{len(rows)} rows written to {options.csv_file}", file=sys.stderr)
+        if options.report_file:
+            write_report(rows, report_file=options.report_file, options=options)
+            print(f"report written to {options.report_file}", file=sys.stderr)
     if options.as_json:
         show(json.dumps(rows, indent=1, ensure_ascii=False))
-    elif not options.csv_file:
+    elif not options.csv_file and not options.report_file:
         show(to_table(rows))
     return 0
 
@@ -61,7 +71,26 @@ def predict(options: Options) -> list[dict[str, Cell]]:
 
     pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
     found = analyze(files, pipeline=pipeline, aligned=options.aligned)
-    return [row for file, result in found for row in rows_of(file, result)]
+    model = knowing.name_model(pipeline.card)
+    return [row | ({"model": model} if row["face"] else {}) for f, result in found for row in rows_of(f, result)]
+
+
+def write_report(rows: list[dict[str, Cell]], *, report_file: Path, options: Options) -> None:
+    """The report of these rows, which go the same way as a CSV of them. Raises what `ml.surveying` raises."""
+    with TemporaryDirectory() as folder:
+        table = Path(folder, f"{name_source(options.paths)}.csv")
+        table.write_text(to_csv(rows), encoding="utf-8")
+        survey = reading.read_survey(table)
+    known = knowing.find_known(survey, folder=options.model_dir)
+    survey_files.write_files(computing.compute_report(survey, known=known), files=[report_file])
+
+
+def name_source(paths: Sequence[Path]) -> str:
+    """What a report calls photos: the name of their folder, or of the first of them."""
+    first = paths[0].resolve()
+    if len(paths) == 1 and not first.is_dir():
+        return first.stem
+    return (first if first.is_dir() else first.parent).name or "photos"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,6 +102,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, or folders searched for photos")
     parser.add_argument("--csv", type=writable_file, metavar="FILE", help="write the rows to a CSV file")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument(
+        "--report",
+        type=survey_files.report_file,
+        metavar="FILE",
+        help="write shares of all faces, with intervals: a page (.html), .json or .csv",
+    )
     parser.add_argument("--aligned", action="store_true", help="take each image as a ready FairFace chip: no detection")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument(
@@ -91,7 +126,7 @@ def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> Op
             parser.error(f"{path} does not exist")
     with told_errors(parser):
         read_card(args.model)
-    return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model, args.runtime)
+    return Options(tuple(args.paths), args.csv, args.json, args.aligned, args.model, args.runtime, args.report)
 
 
 def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
@@ -127,7 +162,8 @@ def columns() -> list[str]:
     names = ["file", "status", "face", "x1", "y1", "x2", "y2", "detection"]
     for attribute, values in labels.ATTRIBUTES.items():
         names += [f"predicted_{attribute}", *(f"{attribute}_{value}" for value in values)]
-    return [*names, *(f"{name}_{labels.scale_of(name).unit}" for name in labels.ORDERED)]
+    numbers = [f"{name}_{labels.scale_of(name).unit}" for name in labels.ORDERED]
+    return [*names, *numbers, "photo_width", "photo_height", "sharpness", "brightness", "model"]
 
 
 def rows_of(file: Path, result: "PhotoResult") -> list[dict[str, Cell]]:
@@ -141,6 +177,8 @@ def rows_of(file: Path, result: "PhotoResult") -> list[dict[str, Cell]]:
         if face.box is not None and face.detection is not None:
             row |= {name: round(value, 2) for name, value in zip(("x1", "y1", "x2", "y2"), face.box, strict=True)}
             row["detection"] = round(face.detection, 4)
+        row |= {"photo_width": result.width, "photo_height": result.height}
+        row |= {"sharpness": round(face.sharpness, 2), "brightness": round(face.brightness, 4)}
         for attribute, vector in face.probabilities.items():
             names = labels.ATTRIBUTES[attribute]
             row[f"predicted_{attribute}"] = labels.top(vector, labels=names)[0]

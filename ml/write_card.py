@@ -16,8 +16,10 @@ from ml.commands import told_errors
 from ml.datasets import face_set
 from ml.files import replace_file
 from ml.measuring import measures
+from ml.model import evidence
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
+from ml.shares.evidence import Evidence
 
 MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
 DIAGRAM_DOTS_PER_INCH = 96  # a small file, as it lies beside the weights
@@ -71,6 +73,13 @@ def draw_reliability(report: dict[str, Any]) -> bytes | None:
     return figures.as_png(figures.reliabilities(bins), dots_per_inch=DIAGRAM_DOTS_PER_INCH)
 
 
+def read_ways(folder: Path, *, card: ModelCard) -> list[Evidence]:
+    """What the checkpoint carries of how it errs, chips before photos; nothing of one from before it did."""
+    if not card.evidence:
+        return []
+    return [evidence.read_evidence(folder, card=card, way=way) for way in sorted(card.evidence["faces"])]
+
+
 def count_weights(weights: bytes) -> int:
     """How many numbers a safetensors file holds. Raises DamagedCheckpoint."""
     try:
@@ -109,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
             comparison=read_comparison(args.compare, card=card) if args.compare else None,
             weights=count_weights(weights) if weights_file == WEIGHTS_FILE else None,
             diagram=DIAGRAM_FILE if diagram else "",
+            evidence=read_ways(args.model, card=card),
         )
         folder = args.out or args.model
         if diagram:

@@ -14,6 +14,7 @@ from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
+EVIDENCE_FILE = "evidence.safetensors"
 DEFAULT_DIR = Path(__file__).parents[1] / "weights"
 
 
@@ -67,6 +68,9 @@ class ModelCard:
 
     `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds` are per
     attribute and taxonomy: a top probability under it is "unsure". `sha256` covers weights and JSON; empty until saved.
+    `evidence` tells of the file with the model's answers for held-out faces: its own `sha256`, the numbers of faces,
+    and which version was asked. It is what was measured of a version, not a part of it, so `sha256` leaves it out;
+    empty where there is none.
     """
 
     name: str
@@ -80,6 +84,7 @@ class ModelCard:
     licence: str = ""
     trained_on: str = ""
     sha256: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
 
     def threshold(self, attribute: str, *, taxonomy: str | None = None) -> float:
         """The top probability under which an attribute is "unsure", 0 if never set.
@@ -133,6 +138,7 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
             licence=str(found["licence"]),
             trained_on=str(found["trained_on"]),
             sha256=str(found["sha256"]),
+            evidence=dict(found.get("evidence", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
@@ -150,7 +156,7 @@ def _parse_scale(found: Any) -> float | tuple[float, float, float]:
 
 
 def card_values(card: ModelCard) -> dict[str, Any]:
-    """A card as the values of its JSON, without the hash."""
+    """A card as the values of its JSON that its hash covers: all but the hash itself, and the evidence."""
     scale = card.preset.scale
     # Left out where it is FairFace's, so that the hash of a checkpoint from before there was a margin stays true.
     margin = {} if card.preset.margin == FAIRFACE_MARGIN else {"margin": card.preset.margin}
@@ -181,14 +187,19 @@ def hash_checkpoint(card: ModelCard, *, weights: bytes) -> str:
     return digest.hexdigest()
 
 
-def write_pair(folder: Path, *, card: ModelCard, weights: bytes, weights_file: str) -> ModelCard:
+def write_pair(
+    folder: Path, *, card: ModelCard, weights: bytes, weights_file: str, evidence: bytes | None = None
+) -> ModelCard:
     """Write weights and their card into a folder and return the card with its hash.
 
-    Both files are written beside their places and renamed; the hash tells a pair that does not belong together.
+    All files are written beside their places and renamed; the hash tells a pair that does not belong together.
+    `evidence` are the bytes that `card.evidence` tells of; None leaves the file that is there.
     """
     card = replace(card, sha256=hash_checkpoint(card, weights=weights))
-    text = json.dumps({**card_values(card), "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
-    contents = {weights_file: weights, CARD_FILE: text.encode()}
+    told = {"evidence": card.evidence} if card.evidence else {}
+    text = json.dumps({**card_values(card), **told, "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
+    contents = {} if evidence is None else {EVIDENCE_FILE: evidence}
+    contents |= {weights_file: weights, CARD_FILE: text.encode()}
     folder.mkdir(parents=True, exist_ok=True)
     parts = {name: folder / f"{name}.part" for name in contents}
     try:

@@ -1,5 +1,6 @@
 """A model on disk: float16 safetensors beside a JSON card that knows labels, preprocessing and calibration."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,8 +24,10 @@ from ml.model.card import (
 def save(folder: Path, *, net: network.AttributeNet, card: ModelCard) -> ModelCard:
     """Write a network and its card into a folder and return the card with its hash.
 
-    Both files are written whole or not at all.
+    Both files are written whole or not at all. Evidence of how other weights erred does not hold for these: the card
+    loses it.
     """
+    card = replace(card, evidence={})
     tensors = {
         name: tensor.detach().cpu().to(torch.float16).contiguous()
         for name, tensor in net.state_dict().items()

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml import labels
-from ml.model.card import ModelCard
-from ml.reporting import card_accuracy, card_trust, markdown
+from ml.model.card import EVIDENCE_FILE, ModelCard
+from ml.reporting import card_accuracy, card_evidence, card_trust, markdown
 from ml.reporting.card_cells import Report
+from ml.shares.evidence import Evidence
 
 ARCHITECTURES = {
     "face_resnet29": "face ResNet-29",
@@ -64,11 +65,13 @@ def write_card(
     comparison: Report | None = None,
     weights: int | None = None,
     diagram: str = "",
+    evidence: Sequence[Evidence] = (),
 ) -> str:
     """The whole document.
 
     `report` and `others` are what `ml.evaluate` wrote on the main data set and on further ones, `comparison` what
-    `ml.compare` wrote; `weights` is how many numbers the network has, `diagram` the file of the reliability diagrams.
+    `ml.compare` wrote; `weights` is how many numbers the network has, `diagram` the file of the reliability diagrams,
+    `evidence` what the checkpoint carries of how it errs.
     """
     trained = f"{card.trained_on} {card.licence}"
     what = WHAT_IT_SAYS.format(
@@ -88,6 +91,7 @@ def write_card(
         *card_trust.write_calibration(report, card=card, diagram=diagram),
         *card_trust.write_quality(report),
         *card_trust.write_whole_way(report),
+        *card_evidence.write_evidence(evidence, file=EVIDENCE_FILE),
     ]
     if others:
         blocks.append(markdown.heading("On other pictures"))

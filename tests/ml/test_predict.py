@@ -34,8 +34,9 @@ def test_the_columns_are_those_that_were_promised():
     assert "race_Latino_Hispanic" in names
     assert "race_Southeast Asian" in names
     assert names[16:19] == ["predicted_gender", "gender_Male", "gender_Female"]
-    assert names[-2:] == ["age_more than 70", "age_years"]
-    assert len(names) == 8 + 8 + 3 + 10 + 1
+    assert names[-7:-5] == ["age_more than 70", "age_years"]
+    assert names[-5:] == ["photo_width", "photo_height", "sharpness", "brightness", "model"]
+    assert len(names) == 8 + 8 + 3 + 10 + 1 + 5
 
 
 def test_a_folder_becomes_csv_rows(folder, capsys):

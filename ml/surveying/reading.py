@@ -1,0 +1,212 @@
+"""Predictions out of a CSV of any size, as compact arrays: some 70 bytes a face with all probabilities."""
+
+from collections import Counter
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from ml.datasets.face_set import EmptySet
+from ml.measuring.mapping import PredictionColumns
+from ml.shares.faces import Faces
+from ml.shares.schemes import LEFT_OUT
+from ml.surveying.columns import BOX, STATUSES, Columns, MappedColumns, OwnColumns
+from ml.surveying.errors import BadPredictions
+from ml.surveying.survey import SMALL_FACE_PX, Groups, PhotoCounts, Survey
+from ml.surveying.tables import Part, open_table
+
+MOST_GROUPS = 50  # of --by: more are hardly what was meant, and each is estimated with its own intervals
+SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, MODEL = "sharpness", "brightness", "photo_width", "model"
+
+
+def read_survey(
+    path: Path,
+    *,
+    mapping: PredictionColumns | None = None,
+    by: str | None = None,
+    narrowest_px: float = SMALL_FACE_PX,
+) -> Survey:
+    """The faces in a CSV that are counted: those at least so wide, where the file tells, that have any answer.
+
+    `mapping` explains somebody else's columns; `by` names a column that tells the faces apart. Raises BadTable,
+    BadPredictions, EmptySet where not one face is counted, and OSError.
+    """
+    table = open_table(path)
+    columns: Columns = OwnColumns(table) if mapping is None else MappedColumns(table, mapping=mapping)
+    if by is not None:
+        table.require(by)
+    # What somebody else calls "status" or "x1" may be anything: only what the mapping names is read.
+    collected = _Collected(columns, names=table.names if mapping is None else (), by=by)
+    for part in table.read_parts():
+        collected.add(part)
+    return collected.finish(
+        source=path.stem,
+        narrowest_px=narrowest_px,
+        is_ours=mapping is None,
+        model=(mapping.name or path.stem) if mapping is not None else None,
+    )
+
+
+def key_of(file: str) -> int:
+    """64 bits that tell a file's name again: of a million names two are alike once in 40 million files."""
+    return int.from_bytes(blake2b(file.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
+
+
+def face_keys(files: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """(N,) uint64 keys of faces, of keys of their files (N,) and their numbers (N,) within them."""
+    with np.errstate(over="ignore"):
+        mixed = files.astype(np.uint64) ^ (numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+        return (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+
+
+class _Collected:
+    """Arrays that grow by parts."""
+
+    def __init__(self, columns: Columns, *, names: tuple[str, ...], by: str | None) -> None:
+        self._columns, self._by = columns, by
+        self._is_boxed = all(name in names for name in BOX)
+        self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH) if name in names]
+        self._has = {name: name in names for name in ("status", "face", MODEL)}
+        self._marks = [name for name in columns.classes if f"unsure_{name}" in names]
+        self._parts: dict[str, list[np.ndarray]] = {}
+        self._groups: dict[str, int] = {}
+        self._models: set[str] = set()
+        self._rows = 0
+
+    def add(self, part: Part) -> None:
+        count = len(part)
+        status = self._read_status(part)
+        told = self._columns.read(part)
+        self._keep("file", np.array([key_of(name) for name in part.columns[self._columns.file]], np.uint64))
+        self._keep("status", status)
+        self._keep("row", np.arange(self._rows, self._rows + count, dtype=np.int32))
+        self._rows += count
+        numbers = part.numbers("face") if self._has["face"] else np.full(count, np.nan)
+        self._keep("face", np.nan_to_num(numbers).astype(np.int32))
+        if self._is_boxed:
+            self._keep("size_px", (part.numbers("x2") - part.numbers("x1")).astype(np.float32))
+        for name in self._measures:
+            self._keep(name, part.numbers(name).astype(np.float32))
+        for attribute, found in told.items():
+            self._keep(f"places {attribute}", found.places.astype(np.int8))
+            if found.vectors is not None:
+                self._keep(f"vectors {attribute}", np.nan_to_num(found.vectors).astype(np.float16))
+        for attribute in self._marks:
+            said = part.columns[f"unsure_{attribute}"]
+            self._keep(f"unsure {attribute}", np.array([cell.lower() in ("true", "1", "yes") for cell in said]))
+        if self._has[MODEL]:
+            self._models |= {cell for cell, ok in zip(part.columns[MODEL], status == 0, strict=True) if ok}
+            if len(self._models) > 1:
+                raise BadPredictions("two_models", f"these are predictions of {' and of '.join(sorted(self._models))}")
+        if self._by is not None:
+            self._keep("group", np.array([self._group(cell) for cell in part.columns[self._by]], dtype=np.int16))
+
+    def finish(self, *, source: str, narrowest_px: float, is_ours: bool, model: str | None) -> Survey:
+        if not self._rows:
+            raise EmptySet(f"{source} has no row under its header")
+        arrays = {name: np.concatenate(self._parts.pop(name)) for name in tuple(self._parts)}
+        file, status = arrays["file"], arrays["status"]
+        known = np.zeros(len(file), dtype=bool)
+        for attribute in self._columns.classes:
+            known |= arrays[f"places {attribute}"] != LEFT_OUT
+        size = arrays.get("size_px")
+        narrow = np.zeros(len(file), dtype=bool) if size is None else size < narrowest_px
+        is_face = status == 0
+        counted = is_face & known & ~narrow
+        numbers = self._number_faces(file, arrays["face"], is_face=is_face)
+        left_out = {
+            f"faces narrower than {narrowest_px:g} px": int((is_face & narrow).sum()),
+            "faces without an answer": int((is_face & ~known & ~narrow).sum()),
+        }
+        if not counted.any():
+            told = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
+            raise EmptySet(f"{source} has no face to count" + (f": {told}" if told else ""))
+        keys, photo = np.unique(file, return_inverse=True)
+        unreadable = np.isin(keys, file[status == STATUSES.index("unreadable")])
+        with_face = np.bincount(photo[is_face], minlength=len(keys)) > 0
+        marks = {name: arrays[f"unsure {name}"][counted] for name in self._marks}
+        return Survey(
+            source=source,
+            faces=self._faces(arrays, photo=photo, counted=counted),
+            face_key=face_keys(file, numbers)[counted],
+            face_number=numbers[counted],
+            row=arrays["row"][counted],
+            photos=PhotoCounts(len(keys), int(unreadable.sum()), int((~with_face & ~unreadable).sum())),
+            photo_key=keys[~unreadable],
+            photo_faces=np.bincount(photo[counted], minlength=len(keys))[~unreadable],
+            left_out=left_out,
+            model=model if model is not None else next(iter(self._models), ""),
+            is_boxed=size is not None and not np.isnan(size[is_face]).all(),
+            narrowest_px=narrowest_px,
+            is_ours=is_ours,
+            marked_unsure=marks,
+            groups=Groups(self._by, tuple(self._groups), arrays["group"][counted]) if self._by is not None else None,
+        )
+
+    def _faces(self, arrays: Mapping[str, np.ndarray], *, photo: np.ndarray, counted: np.ndarray) -> Faces:
+        size, wide = arrays.get("size_px"), arrays.get(PHOTO_WIDTH)
+        measures = {name: arrays[name][counted] for name in (SHARPNESS, BRIGHTNESS) if name in arrays}
+        if size is not None:
+            measures = {"size_px": size[counted], **measures}
+        width = None
+        if size is not None and wide is not None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                width = np.clip(size / wide, 0, 1)[counted]
+        return Faces(
+            photo=photo[counted].astype(np.int32),
+            classes=dict(self._columns.classes),
+            predicted={name: arrays[f"places {name}"][counted] for name in self._columns.classes},
+            posteriors={
+                name: arrays[f"vectors {name}"][counted]
+                for name in self._columns.classes
+                if f"vectors {name}" in arrays
+            },
+            measures=measures,
+            width=None if width is None or np.isnan(width).all() else width,
+        )
+
+    def _read_status(self, part: Part) -> np.ndarray:
+        if not self._has["status"]:
+            return np.zeros(len(part), dtype=np.int8)
+        of = {name: place for place, name in enumerate(STATUSES)}
+        cells = part.columns["status"]
+        unknown = next((row for row, cell in enumerate(cells) if cell not in of), None)
+        if unknown is not None:
+            raise BadPredictions(
+                "bad_status", f"line {part.lines[unknown]}: the status {cells[unknown]!r} is none of {', '.join(of)}"
+            )
+        return np.array([of[cell] for cell in cells], dtype=np.int8)
+
+    def _number_faces(self, file: np.ndarray, face: np.ndarray, *, is_face: np.ndarray) -> np.ndarray:
+        """(rows,) from 1 within each file: as told, else in the order of rows. Raises BadPredictions("face_twice")."""
+        if self._has["face"]:
+            keys = face_keys(file, face)[is_face]
+            again = len(keys) - len(np.unique(keys))
+            if again:
+                raise BadPredictions("face_twice", f"{again:,} faces occur more than once: was a file written twice?")
+            return face
+        order = np.argsort(file, kind="stable")
+        starts = np.flatnonzero(np.diff(file[order], prepend=file[order[:1]] + np.uint64(1)) != 0)
+        since = np.arange(len(file)) - np.repeat(starts, np.diff(np.append(starts, len(file))))
+        numbers = np.empty(len(file), dtype=np.int32)
+        numbers[order] = since + 1
+        return numbers
+
+    def _group(self, cell: str) -> int:
+        if cell not in self._groups and len(self._groups) >= MOST_GROUPS:
+            raise BadPredictions("too_many_groups", f"column {self._by} has over {MOST_GROUPS} values")
+        return self._groups.setdefault(cell, len(self._groups))
+
+    def _keep(self, name: str, values: np.ndarray) -> None:
+        self._parts.setdefault(name, []).append(values)
+
+
+def count_reasons(survey: Survey) -> Counter[str]:
+    """What is not counted and why, photos and faces, without what does not occur."""
+    found = Counter({name: count for name, count in survey.left_out.items() if count})
+    if survey.photos.unreadable:
+        found["photos that could not be read"] = survey.photos.unreadable
+    if survey.photos.without_face:
+        found["photos in which no face was found"] = survey.photos.without_face
+    return found

@@ -1,0 +1,239 @@
+"""Draws that people have filled in, read back and held against the predictions that they were drawn from."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+
+from ml.datasets.reviews import CANNOT_TELL, NOT_A_FACE
+from ml.shares import draws, missed
+from ml.shares import faces as faces_
+from ml.shares.answers import CANNOT, NOT_ASKED, Reviews
+from ml.shares.answers import NOT_A_FACE as NONE
+from ml.shares.draws import Draw
+from ml.shares.missed import Missed
+from ml.shares.schemes import Scheme
+from ml.surveying import drawing
+from ml.surveying.errors import BadAnswers
+from ml.surveying.reading import face_keys, key_of
+from ml.surveying.survey import Survey
+from ml.surveying.tables import Part, Table, open_table
+
+DATE_HINT = '; "3 to 9" is what a spreadsheet does not make a date of'
+
+
+@dataclass(frozen=True)
+class ReviewedDraw:
+    """A draw of the survey's faces with what people said; `draw.face` are positions in the survey.
+
+    `reviewers` counts those who answered, `answered` the faces.
+    """
+
+    draw: Draw
+    strata: Scheme
+    reviews: Reviews
+    reviewers: int
+    answered: int
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """What the files of reviews hold: of faces, of photos, or both."""
+
+    faces: ReviewedDraw | None = None
+    missed: Missed | None = None
+
+
+@dataclass
+class _Rows:
+    """Rows of the files of one draw, as they come."""
+
+    draw: list[str]
+    strata: list[str]
+    key: list[int]
+    line: list[str]
+    stratum: list[float]
+    frame: list[float]
+    chance: list[float]
+    order: list[float]
+    reviewer: list[str]
+    rules: list[bool]
+    said: dict[str, list[int]]
+
+
+def read_reviews(paths: Sequence[Path], *, survey: Survey) -> Reviewed:
+    """Filled draws of faces, of photos, or of both, several files of one draw together.
+
+    Raises BadTable, BadAnswers, and BadDraw where probabilities or frame do not fit.
+    """
+    of_faces: list[Table] = []
+    of_photos: list[Table] = []
+    for path in paths:
+        table = open_table(path)
+        (of_photos if "missed" in table.names else of_faces).append(table)
+    return Reviewed(
+        faces=_read_faces(of_faces, survey=survey) if of_faces else None,
+        missed=_read_photos(of_photos, survey=survey) if of_photos else None,
+    )
+
+
+def _read_faces(tables: Sequence[Table], *, survey: Survey) -> ReviewedDraw:
+    attributes = [name for name in survey.faces.classes if any(f"reviewed_{name}" in t.names for t in tables)]
+    if not attributes:
+        raise BadAnswers("no_answers", f"{tables[0].path} has no column reviewed_{next(iter(survey.faces.classes))}")
+    rows = _Rows([], [], [], [], [], [], [], [], [], [], {name: [] for name in attributes})
+    for table in tables:
+        table.require("order", "file", "face", *drawing.DRAW_COLUMNS)
+        for part in table.read_parts():
+            _take_part(rows, part, table=table, classes={name: survey.faces.classes[name] for name in attributes})
+    return _put_together(rows, survey=survey)
+
+
+def _take_part(rows: _Rows, part: Part, *, table: Table, classes: Mapping[str, tuple[str, ...]]) -> None:
+    numbers = part.numbers("face")
+    files = np.array([key_of(name) for name in part.columns["file"]], dtype=np.uint64)
+    rows.key += face_keys(files, np.nan_to_num(numbers).astype(np.int32)).tolist()
+    rows.line += [f"{table.path.name}, line {line}" for line in part.lines]
+    rows.draw += part.columns["draw"]
+    rows.strata += part.columns["strata"]
+    for kept, name in ((rows.stratum, "stratum"), (rows.frame, "stratum_faces"), (rows.order, "order")):
+        kept += part.numbers(name).tolist()
+    rows.chance += part.numbers("inclusion_probability").tolist()
+    count = len(part)
+    rows.reviewer += [cell.strip() for cell in part.columns.get("reviewer", ("",) * count)]
+    rows.rules += [bool(cell.strip()) for cell in part.columns.get("adjudicates", ("",) * count)]
+    for attribute, names in classes.items():
+        cells = part.columns.get(f"reviewed_{attribute}", ("",) * count)
+        rows.said[attribute] += _read_words(cells, names=names, part=part, table=table, attribute=attribute)
+
+
+def _read_words(cells: Sequence[str], *, names: tuple[str, ...], part: Part, table: Table, attribute: str) -> list[int]:
+    of = {_plain(name): place for place, name in enumerate(names)}
+    of |= {"": NOT_ASKED, _plain(CANNOT_TELL): CANNOT, _plain(NOT_A_FACE): NONE}
+    found = []
+    for row, cell in enumerate(cells):
+        if (place := of.get(_plain(cell))) is None:
+            raise BadAnswers(
+                "unknown_label",
+                f"{table.path.name}, line {part.lines[row]}: {cell!r} is no answer about {attribute}; write "
+                f"{', '.join(names)}, {CANNOT_TELL} or {NOT_A_FACE}" + (DATE_HINT if attribute == "age" else ""),
+            )
+        found.append(place)
+    return found
+
+
+def _put_together(rows: _Rows, *, survey: Survey) -> ReviewedDraw:
+    uids = set(rows.draw)
+    if len(uids) != 1 or len(set(rows.strata)) != 1:
+        raise BadAnswers(
+            "two_draws", f"the reviews are of {len(uids)} draws ({', '.join(sorted(uids))}): one at a time"
+        )
+    scheme = drawing.find_scheme(survey, attribute=rows.strata[0])
+    keys, first, which = np.unique(np.array(rows.key, np.uint64), return_index=True, return_inverse=True)
+    order = np.argsort(np.array(rows.order)[first], kind="stable")  # of the drawn faces
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    first, drawn = first[order], rank[which]
+    face = _find_faces(keys[order], lines=[rows.line[row] for row in first], survey=survey)
+    draw = _rebuild(rows, first=first, face=face, scheme=scheme, survey=survey)
+    reviews, reviewers = _make_reviews(rows, drawn=drawn, classes=survey.faces.classes)
+    return ReviewedDraw(draw, scheme, reviews, reviewers, len(np.unique(reviews.drawn)))
+
+
+def _find_faces(keys: np.ndarray, *, lines: Sequence[str], survey: Survey) -> np.ndarray:
+    """(n,) positions in the survey. Raises BadAnswers("no_such_face")."""
+    order = np.argsort(survey.face_key)
+    place = np.searchsorted(survey.face_key, keys, sorter=order)
+    found = order[np.minimum(place, len(order) - 1)]
+    missing = np.flatnonzero(survey.face_key[found] != keys)
+    if len(missing):
+        raise BadAnswers(
+            "no_such_face",
+            f"{lines[missing[0]]}: this face is not among the predictions"
+            + (f", nor are {len(missing) - 1:,} others" if len(missing) > 1 else "")
+            + "; are these the reviews of another file?",
+        )
+    return found
+
+
+def _rebuild(rows: _Rows, *, first: np.ndarray, face: np.ndarray, scheme: Scheme, survey: Survey) -> Draw:
+    """The draw, held against the predictions: strata, numbers of faces and probabilities must all fit."""
+    code, frame, chance = (np.array(column)[first] for column in (rows.stratum, rows.frame, rows.chance))
+    stratum = faces_.label_places(survey.faces, scheme=scheme)
+    counts = np.bincount(stratum[stratum >= 0], minlength=len(scheme.labels))
+    here = stratum[face]
+    of = dict(zip(code.tolist(), here.tolist(), strict=True))
+    fits = all(of[c] == h for c, h in zip(code.tolist(), here.tolist(), strict=True)) and len(set(of.values())) == len(
+        of
+    )
+    if not fits or (here < 0).any() or (counts[here] != frame).any():
+        raise BadAnswers(
+            "other_predictions",
+            "the draw's strata do not fit the predictions: it was made from another file, of another model, or with "
+            "another narrowest face",
+        )
+    checked = draws.rebuild(strata=scheme.labels, frame=counts, stratum=here, probability=chance)
+    return Draw(checked.strata, checked.frame, face, here)
+
+
+def _make_reviews(rows: _Rows, *, drawn: np.ndarray, classes: Mapping[str, tuple[str, ...]]) -> tuple[Reviews, int]:
+    """Answers only; of a reviewer's several rows about a face the last one."""
+    said = {attribute: np.array(places) for attribute, places in rows.said.items()}
+    asked = np.any([places != NOT_ASKED for places in said.values()], axis=0)
+    none = np.any([places == NONE for places in said.values()], axis=0)  # who says it once means the whole face
+    _, reviewer = np.unique(np.array(rows.reviewer), return_inverse=True)
+    rules = np.array(rows.rules)
+    last: dict[tuple[int, int, bool], int] = {}
+    for row in np.flatnonzero(asked).tolist():
+        last[int(drawn[row]), int(reviewer[row]), bool(rules[row])] = row
+    kept = np.array(sorted(last.values()), dtype=np.int64)
+    if not len(kept):
+        raise BadAnswers("no_answers", "nobody has answered yet: the columns reviewed_... are empty")
+    answers = {attribute: np.where(none, NONE, places)[kept] for attribute, places in said.items()}
+    found = Reviews(drawn[kept], {name: classes[name] for name in said}, answers, reviewer[kept], rules[kept])
+    return found, len(np.unique(reviewer[kept]))
+
+
+def _read_photos(tables: Sequence[Table], *, survey: Survey) -> Missed:
+    """Missed faces in the photos before the first that nobody has looked at; of several reviewers the mean."""
+    known = {int(key): place for place, key in enumerate(survey.photo_key)}
+    turn: dict[int, float] = {}
+    marked: dict[int, list[float]] = {}
+    uids, chances = set[str](), set[float]()
+    for table in tables:
+        table.require("file", *drawing.PHOTO_NUMBERS, "draw")
+        for part in table.read_parts():
+            uids |= set(part.columns["draw"])
+            order, photos, chance, found, number = (part.numbers(name) for name in drawing.PHOTO_NUMBERS)
+            chances |= set(chance.tolist())
+            for row, name in enumerate(part.columns["file"]):
+                key = key_of(name)
+                line = f"{table.path.name}, line {part.lines[row]}"
+                if key not in known:
+                    raise BadAnswers("no_such_face", f"{line}: this photo is not among the predictions")
+                if photos[row] != len(survey.photo_key) or found[row] != survey.photo_faces[known[key]]:
+                    raise BadAnswers("other_predictions", f"{line}: the draw was made from other predictions")
+                if number[row] < 0 or number[row] % 1 > 0:
+                    raise BadAnswers("bad_number", f"{line}: {number[row]:g} faces cannot have been missed")
+                turn[key] = order[row]
+                if not np.isnan(number[row]):
+                    marked.setdefault(key, []).append(float(number[row]))
+    if len(uids) > 1:
+        raise BadAnswers("two_draws", f"the photos are of {len(uids)} draws: one at a time")
+    if not np.allclose(list(chances), len(turn) / len(known), rtol=draws.WRITTEN, atol=0):
+        raise BadAnswers("rows_missing", "inclusion probabilities do not fit the photos: rows are missing or changed")
+    seen = list(takewhile(lambda key: key in marked, sorted(turn, key=turn.__getitem__)))
+    if not seen:
+        raise BadAnswers("no_answers", "nobody has looked at the first photo yet: the column missed is empty")
+    faces = np.array([survey.photo_faces[known[key]] for key in seen])
+    means = np.array([np.mean(marked[key]) for key in seen])
+    return missed.estimate_missed(faces, means, photos=len(known))
+
+
+def _plain(text: str) -> str:
+    """Words as people write them: case, spaces and `_` are free, and "3 to 9" is "3-9"."""
+    words = " ".join(text.replace("_", " ").split()).casefold()
+    return re.sub(r"(?<=\d)\s*(?:-|–|to)\s*(?=\d)", "-", words)
