@@ -76,6 +76,13 @@ check: lint types layers test ## All of the above
 chaos: setup ## Kill workers and servers under load, at full size and with the real model
 	@FACET_CHAOS=full $(PYTHON) -m pytest tests/chaos $(ARGS)
 
+# The tool is no dependency: it is fetched when somebody asks for it. Locks and CI know nothing of it.
+.PHONY: mutants
+mutants: setup ## Change the code in small ways and list what no test notices (ARGS="classifier.intake.turns*")
+	@test -x $(VENV)/bin/mutmut || $(PYTHON) -m pip install --disable-pip-version-check --quiet "mutmut==3.8.1"
+	@OMP_NUM_THREADS=1 nice -n 10 $(VENV)/bin/mutmut run $(ARGS)
+	@$(VENV)/bin/mutmut results | grep -v 'not checked' || echo "Every change was noticed."
+
 .PHONY: lock
 lock: $(PYTHON) ## Pin the packages of pyproject.toml anew (UPGRADE=--upgrade for newer versions)
 	@test -x $(VENV)/bin/uv || $(PYTHON) -m pip install --disable-pip-version-check --quiet uv
