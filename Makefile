@@ -77,4 +77,5 @@ lock: $(PYTHON) ## Pin the packages of pyproject.toml anew (UPGRADE=--upgrade fo
 	@test -x $(VENV)/bin/uv || $(PYTHON) -m pip install --disable-pip-version-check --quiet uv
 	@$(VENV)/bin/uv pip compile $(LOCKED) $(UPGRADE) --all-extras pyproject.toml -o requirements.lock
 	@$(VENV)/bin/uv pip compile $(LOCKED) -c requirements.lock pyproject.toml -o requirements/web.lock
+	@$(VENV)/bin/uv pip compile $(LOCKED) -c requirements.lock --extra heif pyproject.toml -o requirements/web-heif.lock
 	@$(VENV)/bin/uv pip compile $(LOCKED) -c requirements.lock --extra worker pyproject.toml -o requirements/worker.lock

@@ -16,6 +16,7 @@ from django.shortcuts import render, resolve_url
 
 from classifier import visitors
 from classifier.accounts import find_invitation
+from classifier.intake import formats
 from classifier.models import AccessToken, Collection, User
 from classifier.services import attempts, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
@@ -207,7 +208,7 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": "image/*,.heic,.heif,.avif"}))
+    images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": formats.ACCEPTED}))
 
 
 class TokenForm(forms.Form):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ml import labels
+from ml import heic, labels
 from ml.commands import show, told_errors, writable_file
 from ml.datasets.face_set import EmptySet
 from ml.files import replace_file
@@ -59,6 +59,10 @@ def predict(options: Options) -> list[dict[str, Cell]]:
         raise EmptySet(f"there is no photo in {', '.join(map(str, options.paths))}")
     from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
 
+    missing = [] if heic.IS_READ else [file for file in files if file.suffix.lower() in heic.SUFFIXES]
+    if missing:
+        told = f"{len(missing)} HEIC photos cannot be read: pillow-heif, Facet's extra “heif”, is not installed"
+        print(told, file=sys.stderr)
     pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
     found = analyze(files, pipeline=pipeline, aligned=options.aligned)
     return [row for file, result in found for row in rows_of(file, result)]

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classifier.api import examples, parameters, serializers
+from classifier.intake import formats
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -65,7 +66,7 @@ def example(name: str, value: Any, *, status: int = 200) -> OpenApiExample:
         "type": "array",
         "minItems": 1,
         "items": {"type": "string", "format": "binary"},
-        "description": "One file or more, each in a field `images`.",
+        "description": f"One file or more, each in a field `images`: {formats.FORMATS}.",
     }
 )
 class FilesField(fields.ListField):
