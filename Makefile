@@ -14,7 +14,7 @@ ARGS :=
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(PYTHON):
 	@for python in $${FACET_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do \
@@ -65,8 +65,12 @@ types: setup ## Check the types with mypy
 layers: setup ## Check who imports whom
 	@$(VENV)/bin/lint-imports
 
+.PHONY: licences
+licences: setup ## Check what the packages of the locks may be used under
+	@$(PYTHON) .ci/check_licences.py
+
 .PHONY: check
-check: lint types layers test ## All of the above
+check: lint types layers licences test ## All of the above
 
 .PHONY: chaos
 chaos: setup ## Kill workers and servers under load, at full size and with the real model

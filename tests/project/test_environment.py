@@ -118,6 +118,6 @@ def test_only_this_machine_reaches_the_site_of_compose_and_nobody_its_servers():
 
 def test_what_the_images_copy_is_let_through():
     ignored = read(".dockerignore").splitlines()
-    for path in ("manage.py", "requirements", "webapp", "classifier", "ml", "templates", "static"):
+    for path in ("LICENSE", "NOTICE", "manage.py", "requirements", "webapp", "classifier", "ml", "templates", "static"):
         assert f"!{path}" in ignored
         assert (ROOT / path).exists()
