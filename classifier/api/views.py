@@ -63,7 +63,8 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     newest_by = "received_at"
 
     def max_body_bytes(self) -> int:
-        return settings.MAX_REQUEST_BYTES
+        limit: int = settings.MAX_REQUEST_BYTES
+        return limit
 
     def get_queryset(self) -> QuerySet[Photo]:
         return Photo.objects.visible_to(self.user).select_related("model_version").with_faces()

@@ -46,7 +46,8 @@ class Disk:
 
     @property
     def is_low(self) -> bool:
-        return self.usable_bytes < settings.LOW_DISK_BYTES
+        low: bool = self.usable_bytes < settings.LOW_DISK_BYTES
+        return low
 
     @property
     def is_full(self) -> bool:
@@ -151,7 +152,8 @@ def _reserve_path() -> Path:
 def _reserve_bytes() -> int:
     """The size that the reserve should have: as set, but only a part of a small disk."""
     stat = os.statvfs(settings.DATA_DIR)
-    return min(settings.RESERVE_BYTES, stat.f_blocks * stat.f_frsize // LARGEST_PART)
+    reserve: int = min(settings.RESERVE_BYTES, stat.f_blocks * stat.f_frsize // LARGEST_PART)
+    return reserve
 
 
 def _folders() -> list[Path]:

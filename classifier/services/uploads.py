@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files import uploadedfile
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -24,6 +25,11 @@ from classifier.intake import storage
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Collection, Photo, Upload, UploadItem, User
 from classifier.services import decoding, deletion, disk
+
+if TYPE_CHECKING:
+    UploadedFile: TypeAlias = uploadedfile.UploadedFile[Any]
+else:
+    UploadedFile = uploadedfile.UploadedFile  # takes no parameter outside of the stubs
 
 logger = logging.getLogger("facet.uploads")
 
