@@ -52,6 +52,18 @@ admin: setup ## Make an administrator
 test: setup ## Run the tests (ARGS="tests/web -k gallery" for some of them)
 	@$(PYTHON) -m pytest $(ARGS)
 
+# Who may see what, how photos come in and are analysed, what the model is read from and asked for, and what is measured
+# of it. What waits for servers, browsers, kills or whole trainings is left to `make test`.
+QUICK := $(addsuffix .py,$(addprefix tests/,$(addprefix project/test_,environment readme settings sizes urls) \
+	$(addprefix services/test_,analysis deletion leases uploads) \
+	$(addprefix api/test_,access errors lists) $(addprefix web/test_,collections pages photos) \
+	$(addprefix intake/test_,formats pictures) \
+	$(addprefix ml/test_,checkpoint face_set labels loss measuring metrics photos preprocess recipe splits)))
+
+.PHONY: quick
+quick: setup ## Run the tests worth running at every change, two at a time
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(QUICK) $(ARGS)
+
 .PHONY: lint
 lint: setup ## Look for faults and formatting with ruff
 	@$(PYTHON) -m ruff check .
