@@ -13,9 +13,13 @@ WORKDIR /app
 
 # Packages have stages of their own, so that a change of the code does not install them again.
 FROM base AS web-packages
-COPY requirements/web.lock .
-RUN python -m venv /venv \
-    && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r web.lock
+# Photos as many phones keep them, with --build-arg HEIF=yes. Its decoder holds libx265, under the GPL: whoever hands the
+# image on is bound by that, so it is in none that nobody asked for it.
+ARG HEIF=no
+COPY requirements/web.lock requirements/web-heif.lock ./
+RUN case "$HEIF" in yes) lock=web-heif.lock ;; no) lock=web.lock ;; *) echo "HEIF is yes or no" >&2; exit 1 ;; esac \
+    && python -m venv /venv \
+    && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r "$lock"
 
 FROM base AS worker-packages
 COPY requirements/worker.lock .

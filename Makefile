@@ -14,7 +14,7 @@ ARGS :=
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(PYTHON):
 	@for python in $${FACET_PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do \
@@ -52,6 +52,18 @@ admin: setup ## Make an administrator
 test: setup ## Run the tests (ARGS="tests/web -k gallery" for some of them)
 	@$(PYTHON) -m pytest $(ARGS)
 
+# Who may see what, how photos come in and are analysed, what the model is read from and asked for, and what is measured
+# of it. What waits for servers, browsers, kills or whole trainings is left to `make test`.
+QUICK := $(addsuffix .py,$(addprefix tests/,$(addprefix project/test_,environment readme settings sizes urls) \
+	$(addprefix services/test_,analysis deletion leases uploads) \
+	$(addprefix api/test_,access errors lists) $(addprefix web/test_,collections pages photos) \
+	$(addprefix intake/test_,formats pictures) \
+	$(addprefix ml/test_,checkpoint face_set labels loss measuring metrics photos preprocess recipe splits)))
+
+.PHONY: quick
+quick: setup ## Run the tests worth running at every change, two at a time
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(QUICK) $(ARGS)
+
 .PHONY: lint
 lint: setup ## Look for faults and formatting with ruff
 	@$(PYTHON) -m ruff check .
@@ -69,8 +81,12 @@ layers: setup ## Check who imports whom
 rooms: setup ## Draw who imports whom into docs/architecture.md
 	@$(PYTHON) -m docs.draw_rooms
 
+.PHONY: licences
+licences: setup ## Check what the packages of the locks may be used under
+	@$(PYTHON) .ci/check_licences.py
+
 .PHONY: check
-check: lint types layers test ## All of the above
+check: lint types layers licences test ## All of the above
 
 .PHONY: chaos
 chaos: setup ## Kill workers and servers under load, at full size and with the real model
@@ -88,4 +104,5 @@ lock: $(PYTHON) ## Pin the packages of pyproject.toml anew (UPGRADE=--upgrade fo
 	@test -x $(VENV)/bin/uv || $(PYTHON) -m pip install --disable-pip-version-check --quiet uv
 	@$(VENV)/bin/uv pip compile $(LOCKED) $(UPGRADE) --all-extras pyproject.toml -o requirements.lock
 	@$(VENV)/bin/uv pip compile $(LOCKED) -c requirements.lock pyproject.toml -o requirements/web.lock
+	@$(VENV)/bin/uv pip compile $(LOCKED) -c requirements.lock --extra heif pyproject.toml -o requirements/web-heif.lock
 	@$(VENV)/bin/uv pip compile $(LOCKED) -c requirements.lock --extra worker pyproject.toml -o requirements/worker.lock

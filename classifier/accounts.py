@@ -21,7 +21,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Open, or by an unused invitation whose code came with the form or the address (`?invite=`)."""
         if settings.FACET_SIGNUP == "invite":
             return invitations.is_usable(find_invitation(request))
-        return settings.FACET_SIGNUP == "open"
+        is_open: bool = settings.FACET_SIGNUP == "open"
+        return is_open
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The visitor's address, which allauth's own limits and mails name."""
@@ -33,7 +34,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Whose name and password these are. Raises TooManyAttempts."""
-        user = super().authenticate(request, **credentials)
+        user: AbstractBaseUser | None = super().authenticate(request, **credentials)
         if user:
             attempts.forgive_log_in(_name_in(credentials), visitor=visitors.find_address(request))
         return user

@@ -70,7 +70,7 @@ class PhotoFilter(django_filters.FilterSet):
 
     @property
     def form(self) -> forms.Form:
-        form = super().form
+        form: forms.Form = super().form
         for name, field in form.fields.items():
             field.widget.attrs["class"] = "chip is-set" if self.data.get(name) else "chip"
         return form

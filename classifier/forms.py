@@ -1,6 +1,6 @@
 """The forms of the pages. They check shape; services do the work."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
@@ -16,6 +16,7 @@ from django.shortcuts import render, resolve_url
 
 from classifier.accounts import find_invitation
 from classifier.http import visitors
+from classifier.intake import formats
 from classifier.models import AccessToken, Collection, User
 from classifier.services import attempts, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
@@ -23,6 +24,11 @@ from classifier.templatetags.facet import group_label
 from classifier.terms import TERMS_VERSION
 from ml.attributes import ATTRIBUTES
 from ml.labels import FINEST, TAXONOMIES
+
+if TYPE_CHECKING:
+    CollectionModelForm: TypeAlias = forms.ModelForm[Collection]
+else:
+    CollectionModelForm = forms.ModelForm  # takes no parameter outside of the stubs
 
 TOKEN_DAYS = [(7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")]
 
@@ -50,7 +56,8 @@ class SignupForm(AllauthSignupForm):
         cleaned = super().clean()
         if not self.errors:
             self._find_taken_name(cleaned["username"])
-        return self.cleaned_data
+        checked: dict[str, Any] = self.cleaned_data
+        return checked
 
     def _find_taken_name(self, username: str) -> None:
         try:
@@ -63,7 +70,8 @@ class SignupForm(AllauthSignupForm):
         """The user, or the page that is shown instead of making one."""
         try:
             with transaction.atomic():
-                return super().try_save(request)
+                saved: tuple[Any, HttpResponse | None] = super().try_save(request)
+                return saved
         except invitations.InvitationUsed:
             return None, render(request, "account/signup_closed.html")
         except IntegrityError:  # the same name twice at once: the second is told as if it had come later
@@ -128,7 +136,7 @@ class ResetPasswordForm(AllauthResetPasswordForm):
         attempts.lift_limits(self.user)
 
 
-class CollectionForm(forms.ModelForm):
+class CollectionForm(CollectionModelForm):
     """What a collection is for and what is computed of it."""
 
     attributes = forms.MultipleChoiceField(
@@ -207,7 +215,7 @@ class ManyFilesField(forms.FileField):
 
 
 class UploadForm(forms.Form):
-    images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": "image/*,.heic,.heif,.avif"}))
+    images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": formats.ACCEPTED}))
 
 
 class TokenForm(forms.Form):

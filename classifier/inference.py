@@ -59,12 +59,13 @@ def get_pipeline() -> "FacePipeline":
     except ImportError as error:
         raise UnusableModel(f"FACET_PIPELINE is {settings.PIPELINE}: {error}") from error
     try:
-        return pipeline_class.load(
+        pipeline: FacePipeline = pipeline_class.load(
             Path(settings.MODEL_DIR) if settings.MODEL_DIR else None,
             device=settings.DEVICE or None,
             threads=settings.TORCH_THREADS or None,
             runtime=settings.RUNTIME or None,
         )
+        return pipeline
     except CheckpointError as error:
         raise UnusableModel(str(error)) from error
     except (RuntimeError, AssertionError) as error:  # what torch raises where there is no such device

@@ -27,7 +27,7 @@ from ml.detecting.detector import REFERENCE, FaceDetector
 from ml.model.card import DEFAULT_DIR
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import Runtime
-from ml.pipeline import FacePipeline
+from ml.pipeline import STAGES, FacePipeline
 from ml.seeing.work import start_workers
 
 PHOTOS_A_TURN = 32
@@ -100,7 +100,7 @@ def detect_alone(
             for image in images:
                 mine = next(found) if image else []
                 boxes, sure = tuple(face.box for face in mine), tuple(face.probability for face in mine)
-                seen.append(ways.Seen(dict.fromkeys(ways.STAGES, 0.0), boxes, sure, failed=image is None))
+                seen.append(ways.Seen(dict.fromkeys(STAGES, 0.0), boxes, sure, failed=image is None))
 
 
 def _read(photo: photos.PhotoSource) -> Image.Image | None:
@@ -147,7 +147,7 @@ def summarise(report: dict[str, Any]) -> str:
         f"{report['photos']} photos, {report['faces']} faces, {report['failed']} unreadable; {report['model']} on "
         f"{report['device']}, {report['threads']} threads, {report['precision']}",
         f"{'':12}{'photos/s':>10}{'faces/s':>10}{'CPU ms':>10}"
-        + "".join(f"{stage:>18}" for stage in ways.STAGES)
+        + "".join(f"{stage:>18}" for stage in STAGES)
         + f"{'peak MB':>10}",
         _line("facet", report),
         "share of time: " + ", ".join(f"{stage} {share:.0%}" for stage, share in report["shares"].items()),
@@ -171,8 +171,7 @@ def summarise(report: dict[str, Any]) -> str:
 
 def _line(name: str, report: dict[str, Any]) -> str:
     stages = "".join(
-        f"{report['stages_ms'][stage]['median']:>10.1f} /{report['stages_ms'][stage]['p95']:6.1f}"
-        for stage in ways.STAGES
+        f"{report['stages_ms'][stage]['median']:>10.1f} /{report['stages_ms'][stage]['p95']:6.1f}" for stage in STAGES
     )
     rates = (
         f"{report['photos_per_second']:>10.2f}{report['faces_per_second']:>10.2f}{report['cpu_ms_per_photo']:>10.1f}"

@@ -69,7 +69,8 @@ def to_onnx(net: network.AttributeNet, *, card: cards.ModelCard) -> bytes:
     )
     if program is None:
         raise RuntimeError("torch exported nothing")
-    return program.model_proto.SerializeToString()
+    content: bytes = program.model_proto.SerializeToString()
+    return content
 
 
 @torch.inference_mode()

@@ -12,7 +12,8 @@ Z_95 = 1.959963984540054  # the standard normal's 97.5 % point: two-sided interv
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Rows of logits (N, K) as probabilities."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    softmax: np.ndarray = raised / raised.sum(axis=1, keepdims=True)
+    return softmax
 
 
 def accuracy(predicted: np.ndarray, actual: np.ndarray) -> float:

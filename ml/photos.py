@@ -1,14 +1,16 @@
 """Photos from files, bytes and arrays as upright RGB, under limits. Pillow is all that it loads; arrays bring numpy."""
 
 import io
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from PIL import Image, ImageOps
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")  # JPEG takes MPO with it: Pillow has no other door
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".gif", ".bmp", ".avif", ".heic", ".heif"})
+from ml import heic
+
+# JPEG takes MPO with it: Pillow has no other door.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", *(("HEIF",) if heic.IS_READ else ()))
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".gif", ".bmp", ".avif"}) | heic.SUFFIXES
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 PhotoSource: TypeAlias = "Path | bytes | Image.Image | np.ndarray"
 
-with suppress(ImportError):
+if heic.IS_READ:
     import pillow_heif
 
     pillow_heif.register_heif_opener()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ml import labels
+from ml import heic, labels
 from ml.commands import show, told_errors, writable_file
 from ml.datasets.face_set import EmptySet
 from ml.files import replace_file
@@ -69,6 +69,10 @@ def predict(options: Options) -> list[dict[str, Cell]]:
         raise EmptySet(f"there is no photo in {', '.join(map(str, options.paths))}")
     from ml.pipeline import FacePipeline  # loads torch: not before the arguments are known to be good
 
+    missing = [] if heic.IS_READ else [file for file in files if file.suffix.lower() in heic.SUFFIXES]
+    if missing:
+        told = f"{len(missing)} HEIC photos cannot be read: pillow-heif, Facet's extra “heif”, is not installed"
+        print(told, file=sys.stderr)
     pipeline = FacePipeline.load(options.model_dir, runtime=options.runtime)
     found = analyze(files, pipeline=pipeline, aligned=options.aligned)
     model = knowing.name_model(pipeline.card)

@@ -3,13 +3,16 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
-import pillow_heif
 from PIL import Image
 
-pillow_heif.register_heif_opener()
+with suppress(ImportError):  # what writes HEIC is an extra
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
 
 
 def picture(width: int, height: int, *, seed: int = 0) -> Image.Image:

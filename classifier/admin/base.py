@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from classifier.admin.generics import ModelAdmin
 from classifier.models import User
 from classifier.services import audit, deletion
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(ModelAdmin):
     """Rows that Facet writes: shown, never added, changed or removed by hand."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -27,7 +27,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class AuditedAdmin(admin.ModelAdmin):
+class AuditedAdmin(ModelAdmin):
     """Everything done here is written to the audit log in the same transaction as to Django's own log."""
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:

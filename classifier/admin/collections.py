@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from classifier.admin import generics
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, link_to, summarise
 from classifier.models import Collection, CollectionShare, Photo, Upload, UploadItem
 from classifier.services import deletion, retention
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         items_refused: int
 
 
-class ShareInline(admin.TabularInline):
+class ShareInline(generics.TabularInline):
     model = CollectionShare
     extra = 0
     raw_id_fields = ("user",)
@@ -135,7 +136,7 @@ class UploadAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Upload]:
         outcomes = UploadItem.Outcome
         settled = (outcomes.ACCEPTED, outcomes.DUPLICATE)
-        return (
+        uploads: QuerySet[Upload] = (
             super()
             .get_queryset(request)
             .annotate(
@@ -145,6 +146,7 @@ class UploadAdmin(ReadOnlyAdmin):
                 items_refused=Count("items", filter=~Q(items__outcome__in=settled)),
             )
         )
+        return uploads
 
     @admin.display(description="files", ordering="items_total")
     def file_count(self, upload: "CountedUpload") -> SafeString:

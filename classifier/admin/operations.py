@@ -33,7 +33,8 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     actions = ("promote", "make_candidate", "retire")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
-        return super().get_queryset(request).annotate(prediction_total=Count("predictions"))
+        versions: QuerySet[ModelVersion] = super().get_queryset(request).annotate(prediction_total=Count("predictions"))
+        return versions
 
     @admin.display(description="hash")
     def short_hash(self, version: ModelVersion) -> str:

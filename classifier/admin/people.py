@@ -1,14 +1,14 @@
 """People: accounts with terms, quota and rights; their API tokens; invitations."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
@@ -29,6 +29,8 @@ from classifier.services import accounts, attempts, deletion, tokens
 from classifier.terms import TERMS_VERSION
 
 if TYPE_CHECKING:
+    DjangoUserAdmin: TypeAlias = auth_admin.UserAdmin[User]
+    PasswordForm: TypeAlias = auth_forms.AdminPasswordChangeForm[User]
 
     class ListedUser(User):
         """With what the admin's query adds."""
@@ -37,8 +39,11 @@ if TYPE_CHECKING:
         photo_total: int
         stored_bytes: int
 
+else:  # they take no parameters outside of the stubs
+    DjangoUserAdmin, PasswordForm = auth_admin.UserAdmin, auth_forms.AdminPasswordChangeForm
 
-class NewPasswordForm(AdminPasswordChangeForm):
+
+class NewPasswordForm(PasswordForm):
     """Whoever needs a new password from an administrator has lost the old one, perhaps to somebody."""
 
     def save(self, commit: bool = True) -> User:
@@ -75,7 +80,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         photos = Photo.objects.filter(owner=OuterRef("pk"), deleting_at=None).order_by().values("owner")
-        return (
+        people: QuerySet[User] = (
             super()
             .get_queryset(request)
             .filter(deleting_at=None)
@@ -87,6 +92,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
                 ),
             )
         )
+        return people
 
     @admin.display(description="reviewer", boolean=True, ordering="is_in_reviewers")
     def reviews(self, user: "ListedUser") -> bool:

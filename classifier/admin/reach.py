@@ -5,20 +5,21 @@ from functools import wraps
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import ForeignKey, Model, Q, QuerySet
 from django.http import HttpRequest
 
 from classifier.admin.base import administrator
+from classifier.admin.generics import ModelAdmin
 from classifier.models import User
 
 RIGHTS = (Group, Permission)  # who changes them changes what others may: they are for superusers
 OUT_OF_REACH = "Some of these belong to people with more rights than you have. Nothing was done."
 
 
-class GuardedAdmin(admin.ModelAdmin):
+class GuardedAdmin(ModelAdmin):
     """Every way in which the admin changes a row asks `reaches`, for the row as it is and as it would become."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -141,7 +142,7 @@ def _rights_of(user: User) -> set[int]:
 
 def _guard(action: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(action)
-    def guarded(model_admin: admin.ModelAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def guarded(model_admin: ModelAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         if reaches_all(request, queryset):
             return action(model_admin, request, queryset)
         model_admin.message_user(request, OUT_OF_REACH, messages.ERROR)

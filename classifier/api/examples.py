@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from classifier.intake.formats import BadImage
+
 REQUEST_ID = "b1946ac92492d2347c6235b4d2611184"
 PHOTO_UID, FACE_UID = "0a9d4f7e-5f0c-4f0e-9d3e-6f1f4f9f2a11", "7c2b9c1e-3a55-4b8e-8a86-0a5c8a3a6f90"
 COLLECTION_UID = "f2a6c0de-8b7d-4a53-b1c5-2f0d3f7f5b77"
@@ -74,7 +76,7 @@ UPLOAD_UID = "5f0f2f66-9a5d-49a5-9c3a-55f3d1a6c0b2"
 REFUSED_ITEM = {
     "name": "b.txt",
     "outcome": "unsupported",
-    "message": "Facet reads JPEG, PNG, WebP, GIF, BMP, AVIF and HEIC.",
+    "message": BadImage("unsupported").message,
     "photo": None,
 }
 UPLOAD = {

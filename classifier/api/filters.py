@@ -36,7 +36,7 @@ def choices(names: Any) -> list[tuple[str, str]]:
 
 class MomentField(django_filters.fields.IsoDateTimeField):
     def clean(self, value: Any) -> datetime | None:
-        moment = super().clean(value)
+        moment: datetime | None = super().clean(value)
         try:
             return moment and moment.astimezone(UTC)
         except OverflowError:  # the first and the last day of all may have no name in UTC
@@ -59,7 +59,8 @@ class ApiFilterSet(django_filters.FilterSet):
         """The rows kept. An empty filter (a script's unset variable, say) is refused: it would keep everything."""
         if empty := [name for name in self.filters if (self.data or {}).get(name) == ""]:
             raise exceptions.ValidationError({name: ["Empty; leave it out to have no such filter."] for name in empty})
-        return super().filter_queryset(queryset)
+        kept: QuerySet[Any] = super().filter_queryset(queryset)
+        return kept
 
     def find_one(self, rows: QuerySet[Any], uid: UUID, *, what: str) -> Any:
         found = rows.filter(uid=uid).first()

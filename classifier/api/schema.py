@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from classifier.api import examples, parameters, serializers
+from classifier.intake import formats
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -65,7 +66,7 @@ def example(name: str, value: Any, *, status: int = 200) -> OpenApiExample:
         "type": "array",
         "minItems": 1,
         "items": {"type": "string", "format": "binary"},
-        "description": "One file or more, each in a field `images`.",
+        "description": f"One file or more, each in a field `images`: {formats.FORMATS}.",
     }
 )
 class FilesField(fields.ListField):
@@ -188,13 +189,15 @@ class JsonErrors:
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if getattr(response, "exception", False):
             request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
-        return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        final: Response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
+        return final
 
 
 @cache
 def build_document() -> dict[str, Any]:
     """The OpenAPI document, which is the same for everybody and takes half a second to make."""
-    return SchemaGenerator().get_schema(public=True)
+    document: dict[str, Any] = SchemaGenerator().get_schema(public=True)
+    return document
 
 
 class SchemaView(JsonErrors, SpectacularAPIView):
@@ -216,6 +219,6 @@ class DocsView(JsonErrors, SpectacularSwaggerSplitView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().get(request, *args, **kwargs)
+        response: Response = super().get(request, *args, **kwargs)
         response.data["photos_address"] = request.build_absolute_uri(reverse("api-photo-list"))
         return response

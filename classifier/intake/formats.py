@@ -1,9 +1,16 @@
 """The closed list of formats, told by a file's first bytes, and the sentences for files that are refused.
 
-Imports nothing, so that the web process can look at a file without loading a single decoder.
+Loads nothing, so that the web process can look at a file without a single decoder.
 """
 
+from ml import heic
+
 SIGNATURE_BYTES = 32  # how much of a file `recognise_format` wants to see
+
+_NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "AVIF", *(("HEIC",) if heic.IS_READ else ()))
+FORMATS = f"{', '.join(_NAMES[:-1])} and {_NAMES[-1]}"  # in words for people
+# What a browser offers to choose. A phone that keeps photos as HEIC sends JPEG where that is not among it.
+ACCEPTED = "image/*,.heic,.heif,.avif" if heic.IS_READ else ",".join(f"image/{name.lower()}" for name in _NAMES)
 
 # Headers of BMP by their length, at byte 14; the letters "BM" alone begin many a text.
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
@@ -26,7 +33,11 @@ _REASONS = {
     ),
     "unsupported": (
         "unsupported",
-        "Facet reads JPEG, PNG, WebP, GIF, BMP, AVIF and HEIC; this file is none of these. "
+        f"Facet reads {FORMATS}; this file is none of these. Save the photo as JPEG and send that.",
+    ),
+    "no_heic": (
+        "unsupported",
+        f"This is a HEIC photo, and this site was set up without HEIC; it reads {FORMATS}. "
         "Save the photo as JPEG and send that.",
     ),
     "too_many_parts": (
@@ -73,7 +84,10 @@ class BadImage(Exception):
 
 
 def recognise_format(head: bytes) -> tuple[str, ...]:
-    """Pillow's names of the formats that a file beginning with `head` may have. Raises BadImage("unsupported")."""
+    """Pillow's names of the formats that a file beginning with `head` may have.
+
+    Raises BadImage("unsupported"), or "no_heic" for HEIC where that is not read.
+    """
     if head.startswith(b"\xff\xd8\xff"):
         return ("JPEG", "MPO")
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -85,11 +99,20 @@ def recognise_format(head: bytes) -> tuple[str, ...]:
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return ("BMP",)
     if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        if brand in _AVIF_BRANDS:
-            return ("AVIF",)
-        if brand in _HEIF_BRANDS:
-            return ("HEIF",)
-        if brand in _SHARED_BRANDS:
-            return ("AVIF", "HEIF")
+        return _recognise_container(head)
     raise BadImage("unsupported")
+
+
+def _recognise_container(head: bytes) -> tuple[str, ...]:
+    """AVIF or HEIC by the brand that comes first; where that is the container's own, by those that follow."""
+    brand = head[8:12]
+    if brand in _AVIF_BRANDS:
+        return ("AVIF",)
+    if brand not in _HEIF_BRANDS + _SHARED_BRANDS:
+        raise BadImage("unsupported")
+    if heic.IS_READ:
+        return ("HEIF",) if brand in _HEIF_BRANDS else ("AVIF", "HEIF")
+    others = {head[start : start + 4] for start in range(16, len(head), 4)}
+    if brand in _HEIF_BRANDS or not others.isdisjoint(_HEIF_BRANDS):
+        raise BadImage("no_heic")
+    return ("AVIF",)

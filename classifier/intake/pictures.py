@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-import pillow_heif
-
 # Importing a plugin registers its format; Pillow would otherwise load every parser it has to find one of these.
 from PIL import (
     AvifImagePlugin,
@@ -27,7 +25,7 @@ from PIL import (
 
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.intake.parts import MAX_PROFILE_STEPS, check_parts, count_profile_steps
-from ml import photos
+from ml import heic, photos
 
 JPEG_QUALITY = 92
 MAX_SIDE = 65_500  # pixels; libjpeg writes no more
@@ -57,7 +55,10 @@ SRGB = ImageCms.createProfile("sRGB")
 
 # One thread a child: the pool decides how many work at once, and memory is limited per process.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+if heic.IS_READ:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ RESTART_ROWS = 500  # in one transaction: about 70 ms on SQLite, which has only 
 SQLITE_PAUSE_SECONDS = 0.05  # between two: who waits for SQLite looks ten times a second whether it is free
 
 
-class LeasedQuerySet(models.QuerySet):
+class LeasedQuerySet(models.QuerySet[Any]):
     def pending(self) -> Self:
         return self.filter(state__in=PENDING)
 
@@ -162,7 +162,7 @@ class LeasedQuerySet(models.QuerySet):
                 return 0
             first = everything.next_turn(owner_id)
             turns = [When(pk=pk, then=Value(turn)) for turn, pk in enumerate(found, start=first)]
-            return everything.filter(pk__in=found).update(
+            restarted: int = everything.filter(pk__in=found).update(
                 state=State.QUEUED,
                 code="",
                 attempts=0,
@@ -173,6 +173,7 @@ class LeasedQuerySet(models.QuerySet):
                 finished_at=None,
                 **values,
             )
+            return restarted
 
 
 def _claimable_kinds() -> tuple[Q, Q]:

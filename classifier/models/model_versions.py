@@ -33,11 +33,13 @@ class ModelVersion(models.Model):
 
     @property
     def metrics(self) -> dict[str, Any]:
-        return self.card.get("metrics", {})
+        metrics: dict[str, Any] = self.card.get("metrics", {})
+        return metrics
 
     @property
     def licence(self) -> str:
-        return self.card.get("licence", "")
+        licence: str = self.card.get("licence", "")
+        return licence
 
     def threshold(self, attribute: str, *, taxonomy: str) -> float:
         """The probability under which this version is "unsure" about an attribute told in a taxonomy, 0 to 1."""

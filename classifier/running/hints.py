@@ -52,7 +52,8 @@ def send_hint(task: Task) -> bool:
 def count_waiting(channel: Any, *, queue: str) -> int:
     """How many messages nobody took yet."""
     try:
-        return channel.queue_declare(queue, passive=True).message_count
+        count: int = channel.queue_declare(queue, passive=True).message_count
+        return count
     except ChannelError as error:
         if str(error.reply_code) == NOT_FOUND:
             return 0

@@ -73,4 +73,5 @@ def _lock_chain() -> None:
 
 def _as_stored(details: dict[str, Any]) -> dict[str, Any]:
     """The details as they come back from the database, so that the hash still fits then."""
-    return json.loads(json.dumps(details, default=str))
+    stored: dict[str, Any] = json.loads(json.dumps(details, default=str))
+    return stored

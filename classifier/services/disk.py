@@ -48,7 +48,8 @@ class Disk:
     @property
     def is_low(self) -> bool:
         """Whether administrators are warned: under FACET_LOW_DISK_MB is left."""
-        return self.usable_bytes < settings.LOW_DISK_BYTES
+        low: bool = self.usable_bytes < settings.LOW_DISK_BYTES
+        return low
 
     @property
     def is_full(self) -> bool:
@@ -154,7 +155,8 @@ def _reserve_path() -> Path:
 def _reserve_bytes() -> int:
     """The size that the reserve should have: as set, but only a part of a small disk."""
     stat = os.statvfs(settings.DATA_DIR)
-    return min(settings.RESERVE_BYTES, stat.f_blocks * stat.f_frsize // LARGEST_PART)
+    reserve: int = min(settings.RESERVE_BYTES, stat.f_blocks * stat.f_frsize // LARGEST_PART)
+    return reserve
 
 
 def _folders() -> list[Path]:

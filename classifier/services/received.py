@@ -2,12 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files import uploadedfile
 
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Photo
+
+if TYPE_CHECKING:
+    UploadedFile: TypeAlias = uploadedfile.UploadedFile[Any]
+else:
+    UploadedFile = uploadedfile.UploadedFile  # takes no parameter outside of the stubs
 
 NAME_LENGTH = 255
 FIELD_LENGTH = 60  # of a form field's name, as far as it is told

@@ -34,7 +34,7 @@ def revoke_token(token: AccessToken) -> None:
 def revoke_all(user: User, *, because: str, by: User | None = None) -> int:
     """Take back every token of somebody, and write down why and, if it is known, by whom; how many there were."""
     with transaction.atomic():
-        count, _ = AccessToken.objects.filter(user=user).delete()
+        count: int = AccessToken.objects.filter(user=user).delete()[0]
         if count:
             details = {"because": because, "count": count}
             audit.record("access tokens revoked", actor=by, target=f"user {user.uid}", details=details)
@@ -51,7 +51,8 @@ def note_use(token: AccessToken) -> bool:
         return False
     long_ago = Q(last_used_at=None) | Q(last_used_at__lte=now - NOTE_USE_EVERY)
     try:
-        return AccessToken.objects.filter(long_ago, pk=token.pk).update(last_used_at=now) == 1
+        written: bool = AccessToken.objects.filter(long_ago, pk=token.pk).update(last_used_at=now) == 1
+        return written
     except DatabaseError:
         logger.warning("the last use of token %s could not be written", token.uid)
         return False

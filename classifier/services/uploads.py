@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Sum
 from django.utils import timezone
@@ -22,7 +21,7 @@ from classifier.intake.formats import BadImage
 from classifier.models import Collection, Photo, Upload, UploadItem, User
 from classifier.running import hints
 from classifier.services import decoding, deletion, disk, rates, refusals
-from classifier.services.received import ReceivedFile, look_at, turn_away
+from classifier.services.received import ReceivedFile, UploadedFile, look_at, turn_away
 
 logger = logging.getLogger("facet.uploads")
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from classifier.filters import SORTS, PhotoFilter
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
+from classifier.intake import formats
 from classifier.models import Collection, Photo
 from classifier.services import collections, deletion, paging, retention, summaries
 from classifier.terms import DECLARATION
@@ -98,6 +99,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "takes_new_tiles": sort == "newest" and not is_narrowed and not page.previous,
             "upload_form": UploadForm(),
             "max_file_bytes": settings.MAX_FILE_BYTES,
+            "formats": formats.FORMATS,
             "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
             "max_request_bytes": settings.MAX_REQUEST_BYTES,
             "max_files": settings.MAX_FILES_PER_REQUEST,

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from classifier.intake import formats
 from classifier.models import ModelVersion
 from classifier.models.faces import SMALL_FACE_PX
 from classifier.terms import DECLARATION, TERMS_OF_USE
@@ -43,6 +44,7 @@ def about(request: HttpRequest) -> HttpResponse:
         "declaration": DECLARATION,
         "taxonomies": TAXONOMIES,
         "small_face_px": SMALL_FACE_PX,
+        "formats": formats.FORMATS,
         "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
         "max_megapixels": settings.MAX_PIXELS // 1_000_000,
     }

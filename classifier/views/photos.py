@@ -33,7 +33,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     if request.htmx and "watch" in request.GET:
         return HttpResponse(status=204) if photo.state in PENDING else HttpResponseClientRefresh()
     taxonomy = choose_taxonomy(request, collection=photo.collection)
-    faces: list[Face] = photo.counted_faces  # type: ignore[attr-defined]  # with_faces adds it
+    faces: list[Face] = photo.counted_faces  # with_faces adds it
     place = _chosen_place(request, faces=faces)
     face = faces[place] if faces else None
     context: dict[str, Any] = {

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.benching.ways import STAGES, Seen
+from ml.benching.ways import Seen
+from ml.pipeline import STAGES
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _RESET_PEAK = "5"  # what Linux takes for "begin the peak of resident memory anew"

@@ -85,7 +85,8 @@ class UsualWay:
     def classify(self, chip: np.ndarray) -> np.ndarray:
         """One chip (224, 224, 3) uint8 to 1,000 logits."""
         x = torch.from_numpy(chip).to(self._device).permute(2, 0, 1)[None].float()
-        return self._net((x / 255 - 0.45) / 0.225)[0].cpu().numpy()
+        logits: np.ndarray = self._net((x / 255 - 0.45) / 0.225)[0].cpu().numpy()
+        return logits
 
     def _run_one(self, photo: photos.PhotoSource) -> Seen:
         clock = _Clock()

@@ -43,7 +43,8 @@ def suppress(boxes: Tensor, scores: Tensor, groups: Tensor, *, threshold: float)
     nms = torch.ops.torchvision.nms
     if len(boxes) <= (_MANY_BOXES if boxes.device.type == "cpu" else _MANY_BOXES_ON_GPU):
         apart = groups.to(boxes) * (boxes.max() + 1)
-        return nms(boxes + apart[:, None], scores, threshold)
+        together: Tensor = nms(boxes + apart[:, None], scores, threshold)
+        return together
     kept = []
     for group in torch.unique(groups):
         members = (groups == group).nonzero()[:, 0]

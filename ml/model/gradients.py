@@ -56,7 +56,8 @@ class _Question:
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
             both = self.net(torch.cat([x, x.flip(3)]), attributes=frozenset({self.attribute}))[self.attribute]
         straight, mirrored = both.float().chunk(2)
-        return (straight + mirrored) / 2 / self.card.temperatures.get(self.attribute, 1.0)
+        logits: Tensor = (straight + mirrored) / 2 / self.card.temperatures.get(self.attribute, 1.0)
+        return logits
 
     def log_odds(self, chips: Tensor, *, position: int, half: bool = False) -> Tensor:
         """Calibrated log-odds (B,) of the label at `position` against all others."""
@@ -249,4 +250,5 @@ def _channels_first(output: Tensor) -> Tensor:
 
 def _lay_tokens(tokens: Tensor, *, grid: Sequence[int], left_out: int) -> Tensor:
     """The tokens (B, left_out + h w, C) of patches back in their places: (B, C, h, w)."""
-    return tokens[:, left_out:].transpose(1, 2).unflatten(2, tuple(grid))
+    places: Tensor = tokens[:, left_out:].transpose(1, 2).unflatten(2, tuple(grid))
+    return places

@@ -121,8 +121,10 @@ def _spread(values: np.ndarray, *, sigma: float) -> np.ndarray:
     places = np.arange(len(values))
     curve = np.exp(-0.5 * ((places[:, None] - places) / sigma) ** 2)
     curve /= curve.sum(axis=0)
-    return curve @ values @ curve.T
+    smooth: np.ndarray = curve @ values @ curve.T
+    return smooth
 
 
 def _mix(one: tuple[int, ...], other: tuple[int, ...], share: np.ndarray) -> np.ndarray:
-    return np.array(one) + (np.array(other) - np.array(one)) * share[..., None]
+    mixed: np.ndarray = np.array(one) + (np.array(other) - np.array(one)) * share[..., None]
+    return mixed

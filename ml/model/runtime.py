@@ -151,7 +151,8 @@ class TorchRuntime(Runtime):
         if logits.shape[1] < 2:
             return torch.zeros(len(logits), dtype=torch.bool)
         first, second = logits.topk(2, dim=1).values.T
-        return first - second < CLOSE_CALL * self.card.temperatures.get(name, 1.0)
+        close: Tensor = first - second < CLOSE_CALL * self.card.temperatures.get(name, 1.0)
+        return close
 
     def _run(self, chips: Chips, *, attributes: frozenset[str], half: bool) -> dict[str, Tensor]:
         x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)

@@ -1,5 +1,7 @@
 """Probabilities that mean what they say: temperatures, and thresholds under which the model is "unsure"."""
 
+import math
+
 import numpy as np
 
 from ml.attributes import ATTRIBUTES
@@ -48,7 +50,7 @@ def fit_temperature(logits: np.ndarray, actual: np.ndarray, *, groups: np.ndarra
 
 def is_at_limit(temperature: float) -> bool:
     """Whether a fitted temperature lies at the end of what is tried."""
-    return min(abs(np.log(temperature / limit)) for limit in TEMPERATURES) < 0.01
+    return any(abs(math.log(temperature / limit)) < 0.01 for limit in TEMPERATURES)
 
 
 def fit_threshold(confidence: np.ndarray, right: np.ndarray, *, target: float, least: int = 1) -> float | None:

@@ -35,7 +35,8 @@ class ConvNorm(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))
+        normed: Tensor = self.norm(self.conv(x))
+        return normed
 
 
 class FaceBlock(nn.Module):
@@ -95,7 +96,8 @@ class FaceResNet29(Trunk):
 
     def forward(self, x: Tensor) -> Tensor:
         x = functional.max_pool2d(functional.relu_(self.stem(x)), 3, stride=2)
-        return self.blocks(x).mean(dim=(2, 3))
+        features: Tensor = self.blocks(x).mean(dim=(2, 3))
+        return features
 
 
 class TorchvisionTrunk(Trunk):
@@ -110,7 +112,8 @@ class TorchvisionTrunk(Trunk):
         self.net.fc = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        features: Tensor = self.net(x)
+        return features
 
 
 class TimmTrunk(Trunk):
@@ -136,7 +139,8 @@ class TimmTrunk(Trunk):
         self.features = cast(int, getattr(self.net, "head_hidden_size", None) or self.net.num_features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        features: Tensor = self.net(x)
+        return features
 
 
 def count_face_resnets(arch: str) -> int:

@@ -52,7 +52,8 @@ def read_pixels(source: Path | bytes) -> Tensor | None:
 
 def _decode(data: bytes) -> Tensor:
     """(3, H, W) uint8, over the memory of (H, W, 3). Raises RuntimeError."""
-    return torch.ops.image.decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), _RGB)
+    pixels: torch.Tensor = torch.ops.image.decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), _RGB)
+    return pixels
 
 
 # False where torchvision came without it.

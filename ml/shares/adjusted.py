@@ -65,7 +65,8 @@ def solve_classes(faces: Faces, *, evidence: Evidence, scheme: Scheme) -> np.nda
     """(S,) the corrected shares of the matrix's classes. Raises what `estimate_shares` raises."""
     counts = evidence_.count_confusions(evidence, scheme=scheme, like=faces)
     observed = _count_predicted(faces, scheme=scheme).sum(axis=0)
-    return simplex.solve(evidence_.normalise_columns(counts)[None], (observed / observed.sum())[None])[0]
+    shares: np.ndarray = simplex.solve(evidence_.normalise_columns(counts)[None], (observed / observed.sum())[None])[0]
+    return shares
 
 
 def resample_matrices(

@@ -136,4 +136,5 @@ def _which_count(reviews: Reviews, *, said: np.ndarray, drawn: int) -> np.ndarra
     counts = asked & (reviews.adjudicates | ~ruled[reviews.drawn])
     answered = np.zeros(drawn, dtype=bool)
     answered[reviews.drawn[counts & (said != SKIPPED)]] = True
-    return counts & ((said != SKIPPED) | ~answered[reviews.drawn])
+    counted: np.ndarray = counts & ((said != SKIPPED) | ~answered[reviews.drawn])
+    return counted

@@ -113,7 +113,8 @@ def _invert_percentiles(replicates: np.ndarray, *, at: float) -> np.ndarray:
     """(K,) twice the smaller share of replicates (B, K) on one side of a value: where its percentile interval ends."""
     below = (replicates <= at).sum(axis=0)
     above = (replicates >= at).sum(axis=0)
-    return np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (len(replicates) + 1))
+    p: np.ndarray = np.minimum(1.0, 2 * (np.minimum(below, above) + 1) / (len(replicates) + 1))
+    return p
 
 
 def _normal_p(difference: np.ndarray, *, variance: np.ndarray) -> np.ndarray:

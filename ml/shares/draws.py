@@ -48,7 +48,8 @@ class Draw:
     @property
     def probability(self) -> np.ndarray:
         """(n,) the inclusion probability n_h / N_h of each drawn face; of an enlarged draw, that of both together."""
-        return (self.drawn / np.maximum(self.frame, 1))[self.stratum]
+        chance: np.ndarray = (self.drawn / np.maximum(self.frame, 1))[self.stratum]
+        return chance
 
 
 def allocate(frame: np.ndarray, *, size: int, taken: np.ndarray | None = None) -> np.ndarray:

@@ -91,7 +91,8 @@ def matrix_places(evidence: Evidence, *, scheme: Scheme, like: Faces | None = No
 
 def normalise_columns(counts: np.ndarray) -> np.ndarray:
     """Counts (..., S, S) as M[..., i, j]: the share of predicted i among faces of true j. No column may be empty."""
-    return counts / counts.sum(axis=-2, keepdims=True)
+    shares: np.ndarray = counts / counts.sum(axis=-2, keepdims=True)
+    return shares
 
 
 def pack(evidence: Evidence) -> dict[str, np.ndarray]:

@@ -142,4 +142,5 @@ def check_counted(faces: Faces, *, scheme: Scheme) -> None:
 
 def _lookup(table: tuple[int, ...], places: np.ndarray) -> np.ndarray:
     """table[place], and LEFT_OUT of LEFT_OUT."""
-    return np.array([*table, LEFT_OUT])[places]
+    found: np.ndarray = np.array([*table, LEFT_OUT])[places]
+    return found

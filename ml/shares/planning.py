@@ -11,6 +11,7 @@ from ml.shares import evidence as evidence_
 from ml.shares import faces as faces_
 from ml.shares.answers import Answers
 from ml.shares.draws import Draw
+from ml.shares.errors import BadDraw
 from ml.shares.evidence import Evidence
 from ml.shares.faces import Faces
 from ml.shares.schemes import Scheme
@@ -81,12 +82,13 @@ def plan_more(answers: Answers, *, draw: Draw, sizes: Sequence[int] = SIZES) -> 
 
 def _reach(share: np.ndarray, *, variance: np.ndarray, examined: float) -> np.ndarray:
     low, high = intervals.effective_wilson(share, variance=variance, examined=examined)
-    return (high - low) / 2
+    half: np.ndarray = (high - low) / 2
+    return half
 
 
 def _can_draw(frame: np.ndarray, *, size: int, taken: np.ndarray | None = None) -> bool:
     try:
         draws.allocate(frame, size=size, taken=taken)
-    except draws.BadDraw:
+    except BadDraw:
         return False
     return True

@@ -47,4 +47,5 @@ class Shares:
     @property
     def half_width(self) -> np.ndarray:
         """(K,) half the width of each interval."""
-        return (self.high - self.low) / 2
+        half: np.ndarray = (self.high - self.low) / 2
+        return half

@@ -114,19 +114,22 @@ def spread_of(
     """
     p = inside / np.maximum(examined, 1.0)[:, None]
     q = np.where(inside > 0, (m + smoothing) / np.maximum(inside + 2 * smoothing, 1e-12), 0.0)
-    return np.maximum(p * (q * (1 - theta) ** 2 + (1 - q) * theta**2) - (p * (q - theta)) ** 2, 0.0)
+    variance: np.ndarray = np.maximum(p * (q * (1 - theta) ** 2 + (1 - q) * theta**2) - (p * (q - theta)) ** 2, 0.0)
+    return variance
 
 
 def combine_variance(spread: np.ndarray, *, examined: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """(K,) sum W_h^2 s_h^2 / n_h (1 - n_h / N_h), of s^2 (H, K), n (H,) and N (H,); strata with n_h = 0 add nothing."""
     weight = np.where(examined > 0, frame / frame.sum(), 0.0)
     unseen = 1 - examined / np.maximum(frame, 1.0)
-    return (weight**2 * unseen / np.maximum(examined, 1.0)) @ spread
+    variance: np.ndarray = (weight**2 * unseen / np.maximum(examined, 1.0)) @ spread
+    return variance
 
 
 def sum_by_stratum(values: np.ndarray, stratum: np.ndarray, *, count: int) -> np.ndarray:
     """Rows (n, K) summed by stratum: (count, K)."""
-    return np.eye(count)[stratum].T @ values
+    sums: np.ndarray = np.eye(count)[stratum].T @ values
+    return sums
 
 
 def _as_mask(domain: np.ndarray, *, count: int) -> np.ndarray:

@@ -33,14 +33,16 @@ def solve(matrices: np.ndarray, shares: np.ndarray) -> np.ndarray:
             wrong = np.arange(count) == last[:, None]
         free[pending] ^= wrong
     found = np.maximum(found, 0)
-    return found / found.sum(axis=1, keepdims=True)
+    on_simplex: np.ndarray = found / found.sum(axis=1, keepdims=True)
+    return on_simplex
 
 
 def project(points: np.ndarray) -> np.ndarray:
     """Points (..., K) clipped at 0 and scaled to sum to 1; all zero becomes even."""
     clipped = np.maximum(points, 0)
     total = clipped.sum(axis=-1, keepdims=True)
-    return np.where(total > 0, clipped / np.where(total > 0, total, 1), 1 / points.shape[-1])
+    scaled: np.ndarray = np.where(total > 0, clipped / np.where(total > 0, total, 1), 1 / points.shape[-1])
+    return scaled
 
 
 def _solve_free(gram: np.ndarray, wanted: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from ml.shares import faces as faces_
 from ml.shares.answers import Reviews
 from ml.shares.evidence import Evidence
 from ml.shares.resampling import Bootstrap
+from ml.shares.result import Shares
 from ml.shares.schemes import Scheme
 
 LARGEST_SET = 600
@@ -105,7 +106,7 @@ def _ask(
     return methods
 
 
-def _review(drawn: Evidence, *, scheme: Scheme, size: int, seed: int) -> reviewed.Shares:
+def _review(drawn: Evidence, *, scheme: Scheme, size: int, seed: int) -> Shares:
     """One draw by race serves all attributes."""
     race = schemes.single("race", classes=drawn.faces.classes["race"])
     stratum = faces_.label_places(drawn.faces, scheme=race)

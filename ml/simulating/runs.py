@@ -10,7 +10,7 @@ from ml.shares import faces as faces_
 from ml.shares.answers import Reviews
 from ml.shares.draws import Draw
 from ml.shares.resampling import Bootstrap
-from ml.shares.result import BOTH
+from ml.shares.result import BOTH, Shares
 from ml.simulating import worlds
 from ml.simulating.worlds import Collection, World
 
@@ -134,7 +134,8 @@ def design_width(actual: np.ndarray, predicted: np.ndarray, *, draw: Draw, count
     q = joint / np.maximum(draw.frame, 1)[:, None]
     n, frame = draw.drawn.astype(float), draw.frame.astype(float)
     variance = reviewed.combine_variance(q * (1 - q), examined=n, frame=frame)
-    return 2 * intervals.Z_95 * np.sqrt(variance)
+    width: np.ndarray = 2 * intervals.Z_95 * np.sqrt(variance)
+    return width
 
 
 def design_of_simple(actual: np.ndarray, predicted: np.ndarray, *, size: int, count: int) -> np.ndarray:
@@ -174,7 +175,7 @@ def tally(world: World, outcomes: list[Outcome], *, warned: float) -> Tally:
     )
 
 
-def _outcome(method: str, shares: reviewed.Shares, *, truth: np.ndarray, design: np.ndarray) -> Outcome:
+def _outcome(method: str, shares: Shares, *, truth: np.ndarray, design: np.ndarray) -> Outcome:
     """Of reviewed shares, whose last label "cannot tell" nobody said."""
     told = np.array([bound == BOTH for bound in shares.bounds[:-1]])
     return Outcome(method, shares.share[:-1], shares.low[:-1], shares.high[:-1], truth, design, told)

@@ -10,6 +10,7 @@ from ml.shares import counted, planning, schemes
 from ml.shares.errors import NoEvidence, NoFaces, SharesError
 from ml.shares.evidence import Evidence
 from ml.shares.resampling import Bootstrap
+from ml.shares.result import REVIEWED
 from ml.shares.reviewed import HEADLINE_FROM
 from ml.shares.schemes import Scheme
 from ml.surveying import against, estimating, parts, reviewed_parts, words
@@ -220,9 +221,7 @@ def _list_notes(
             f"they make the headline from {HEADLINE_FROM} on."
         )
     elif reviewed.faces is not None:
-        lacking = [
-            scheme.name for scheme, estimate in single.items() if estimate.table.estimator != estimating.REVIEWED
-        ]
+        lacking = [scheme.name for scheme, estimate in single.items() if estimate.table.estimator != REVIEWED]
         if lacking:
             notes.append(
                 f"Reviews do not make the headline of {', '.join(lacking)}: under {HEADLINE_FROM} answers in their "

@@ -57,7 +57,8 @@ def face_keys(files: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """(N,) uint64 keys of faces, of keys of their files (N,) and their numbers (N,) within them."""
     with np.errstate(over="ignore"):
         mixed = files.astype(np.uint64) ^ (numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-        return (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+        keys: np.ndarray = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return keys
 
 
 class _Collected:

@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from facenet_pytorch import MTCNN
 from PIL import Image
 from torch.nn import functional
 
 from ml.detecting.detector import REFERENCE, FaceDetector, Settings
 from ml.detecting.views.exact_photo import ExactPhoto
+from tests import pictures
 
 
 def overlap(a, b) -> float:
@@ -17,16 +19,39 @@ def overlap(a, b) -> float:
     return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
 
 
+@pytest.fixture(scope="module", params=["drawn", "of people"])
+def photos(request) -> dict[str, Image.Image]:
+    if request.param == "drawn":
+        return {f"crowd {number}": draw_crowd(seed=number) for number in range(3)}
+    folder = request.getfixturevalue("shared") / "photos"
+    told = json.loads((folder / "mtcnn_reference.json").read_text())
+    return {name: Image.open(folder / name).convert("RGB") for name in told["photos"]}
+
+
 @pytest.fixture(scope="module")
-def reference(shared) -> dict[str, list[dict]]:
-    """What facenet-pytorch finds on each photo with its own settings."""
-    told = json.loads((shared / "photos" / "mtcnn_reference.json").read_text())
+def reference(request, photos) -> dict[str, list[dict]]:
+    """What facenet-pytorch finds on each photo with its own settings: by itself, or as it was written down."""
+    if "crowd 0" in photos:
+        theirs = MTCNN(keep_all=True, device="cpu")
+        found = {name: theirs.detect(photo) for name, photo in photos.items()}
+        return {
+            name: [{"box": box, "probability": p} for box, p in zip(boxes.tolist(), probabilities, strict=True)]
+            for name, (boxes, probabilities) in found.items()
+        }
+    told = json.loads((request.getfixturevalue("shared") / "photos" / "mtcnn_reference.json").read_text())
     return {name: found["min_face_size_20"] for name, found in told["photos"].items()}
 
 
-@pytest.fixture(scope="module")
-def photos(shared, reference) -> dict[str, Image.Image]:
-    return {name: Image.open(shared / "photos" / name).convert("RGB") for name in reference}
+def draw_crowd(*, seed: int) -> Image.Image:
+    """Twenty astronauts of many sizes, a little turned, on a smooth ground."""
+    crowd = pictures.picture(1300, 900, seed=seed)
+    draw = np.random.default_rng(seed)
+    for number in range(20):
+        head = pictures.astronaut().crop((120, 0, 330, 230)).rotate(draw.uniform(-12, 12), Image.Resampling.BICUBIC)
+        height = int(draw.integers(70, 215))
+        place = (number % 5 * 255 + int(draw.integers(0, 40)), number // 5 * 222)
+        crowd.paste(head.resize((height * 210 // 230, height), Image.Resampling.BICUBIC), place)
+    return crowd
 
 
 @pytest.fixture(scope="module")

@@ -279,9 +279,9 @@ def test_the_command_writes_a_picture_and_says_where_the_heat_lies(
     assert not list(out.parent.glob("*.part"))
 
 
-def test_the_command_explains_a_face_in_a_photo(shared, tmp_path, capsys):
-    out = tmp_path / "out.png"
-    photo = shared / "photos" / "cgi-model-3.jpg"
+def test_the_command_explains_a_face_in_a_photo(astronaut, tmp_path, capsys):
+    out, photo = tmp_path / "out.png", tmp_path / "photo.png"
+    astronaut.save(photo)
     command = [str(photo), "--attribute", "age", "--label", "30-39", "--method", "gradcam", "--out", str(out)]
     assert explain.main(command) == 0
     assert "perceived age: 30-39" in capsys.readouterr().out

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -31,8 +34,25 @@ def reference_features(weights: dict[str, Tensor], x: Tensor) -> Tensor:
     return x.mean(dim=(2, 3))
 
 
-def test_the_trunk_computes_the_original_features_before_and_after_it_is_made_trainable(shared):
-    path = shared / "pretrained" / "face_resnet29.safetensors"
+@pytest.fixture(params=["drawn", "dlib's"])
+def face_weights(request, tmp_path) -> Path:
+    """A file of weights with scale layers: dlib's, or by chance, of the same shapes."""
+    if request.param == "dlib's":
+        return request.getfixturevalue("shared") / "pretrained" / "face_resnet29.safetensors"
+    torch.manual_seed(3)
+    state = {}
+    for name, like in trunks.FaceResNet29().state_dict().items():
+        if name.endswith("conv.weight"):
+            state[name] = (torch.randn_like(like) * (2 / like[0].numel()) ** 0.5).half()
+        elif "running" not in name and not name.endswith("tracked"):
+            drawn = torch.rand_like(like) + 0.5 if name.endswith("weight") else torch.randn_like(like) / 10
+            state[name.replace(".norm.", ".scale.")] = drawn.half()
+    save_file(state, tmp_path / "drawn.safetensors")
+    return tmp_path / "drawn.safetensors"
+
+
+def test_the_trunk_computes_the_original_features_before_and_after_it_is_made_trainable(face_weights):
+    path = face_weights
     weights = {name: tensor.float() for name, tensor in load_file(path).items()}
     chips = torch.randint(0, 256, (8, 3, 150, 150), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     x = to_input(chips, preset=Preset())

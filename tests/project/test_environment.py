@@ -10,6 +10,7 @@ from django.conf import settings
 from packaging.requirements import Requirement
 
 ROOT = Path(settings.BASE_DIR)
+IMAGES = ("web", "web-heif", "worker")
 VARIABLE = re.compile(r"^(?:# )?([A-Z][A-Z_]+)=", re.MULTILINE)
 
 
@@ -52,7 +53,7 @@ def test_only_the_settings_read_the_environment():
     assert readers == ["webapp/settings.py"]
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements/web.lock", "requirements/worker.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", *(f"requirements/{name}.lock" for name in IMAGES)])
 def test_a_lock_has_hashes_and_names_no_machine(lock):
     text = read(lock)
     assert not re.search(r"https?:|file:|find-links|index-url|^/|^-e ", text, re.MULTILINE)
@@ -70,14 +71,24 @@ def test_the_lock_holds_what_the_project_asks_for():
 
 def test_the_images_get_the_versions_that_the_tests_ran_with():
     everything = pins("requirements.lock")
-    for lock in ("requirements/web.lock", "requirements/worker.lock"):
-        assert pins(lock).items() <= everything.items()
+    for name in IMAGES:
+        assert pins(f"requirements/{name}.lock").items() <= everything.items()
     assert pins("requirements/web.lock").keys() <= pins("requirements/worker.lock").keys()
 
 
 def test_the_web_image_has_no_torch():
     assert not {"torch", "torchvision", "numpy", "facenet-pytorch"} & pins("requirements/web.lock").keys()
     assert "torch" in pins("requirements/worker.lock")
+
+
+def test_what_reads_heic_is_in_the_image_that_is_asked_for_it_alone():
+    """Its wheels hold libx265, which is under the GPL and would bind whoever hands an image on."""
+    assert "pillow-heif" in pins("requirements.lock")
+    assert "pillow-heif" not in pins("requirements/web.lock").keys() | pins("requirements/worker.lock").keys()
+    asked = pins("requirements/web-heif.lock")
+    assert asked == {**pins("requirements/web.lock"), "pillow-heif": asked["pillow-heif"]}
+    assert "ARG HEIF=no\n" in read("Dockerfile")
+    assert compose()["services"]["web"]["build"]["args"] == {"HEIF": "${FACET_HEIF:-no}"}
 
 
 def test_compose_names_only_what_exists():
@@ -109,6 +120,6 @@ def test_only_this_machine_reaches_the_site_of_compose_and_nobody_its_servers():
 
 def test_what_the_images_copy_is_let_through():
     ignored = read(".dockerignore").splitlines()
-    for path in ("manage.py", "requirements", "webapp", "classifier", "ml", "templates", "static"):
+    for path in ("LICENSE", "NOTICE", "manage.py", "requirements", "webapp", "classifier", "ml", "templates", "static"):
         assert f"!{path}" in ignored
         assert (ROOT / path).exists()

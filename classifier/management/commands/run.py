@@ -111,7 +111,8 @@ def share_cores(workers: int) -> dict[str, str]:
 def wants_gpu() -> bool:
     """Whether a worker will take one, as far as can be told without loading torch."""
     if settings.DEVICE:
-        return settings.DEVICE.startswith("cuda")
+        is_gpu: bool = settings.DEVICE.startswith("cuda")
+        return is_gpu
     return any(DEVICES.glob("nvidia[0-9]*"))
 
 
