@@ -22,8 +22,6 @@ from ml.model.runtime import RUNTIMES, Runtime, load_runtime
 from ml.preprocess import Preset
 from ml.reporting import evaluation_page, evaluation_text, numbers
 
-OUTPUTS = ("json", "csv", "html")
-
 
 def evaluate(
     side: Runtime | Predictions, *, source: sources.Source, name: str | None = None, whole_way: bool = False

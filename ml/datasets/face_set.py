@@ -208,15 +208,6 @@ class FaceSet:
             total.update(np.ascontiguousarray(self.targets[attribute], dtype="<i8").tobytes())
         return total.hexdigest()
 
-    def coarse_targets(self, heads: Mapping[str, tuple[str, ...]]) -> dict[str, np.ndarray]:
-        """What `ml.training.losses.mean_loss` calls `covers`, for a network with these labels, where it is needed.
-
-        One (classes, labels) bool matrix for each attribute whose classes are not the head's own labels. Raises
-        UnknownLabels where a head lacks a label that a class covers.
-        """
-        classes = {name: of for name, of in self.classes.items() if name in heads and of.names != heads[name]}
-        return {name: of.loss_targets(heads[name]) for name, of in classes.items()}
-
     def count_classes(self, attribute: str) -> dict[str, int]:
         """How many examples each class has."""
         known = self.targets[attribute][self.targets[attribute] != UNKNOWN]
