@@ -1,8 +1,8 @@
 """The chapters of a model card on accuracy: overall, by group, where groups meet, and what is taken for what."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
+from ml.measuring.tables import AttributeMeasures, Evaluation, Taxonomy
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import evaluation_text, markdown, numbers
@@ -10,30 +10,30 @@ from ml.reporting import evaluation_text, markdown, numbers
 LOWEST_CELLS = 5
 
 
-def write_overview(report: cells.Report, *, card: ModelCard) -> list[str]:
+def write_overview(report: Evaluation, *, card: ModelCard) -> list[str]:
     """What was measured on, and a line an attribute."""
-    measures, tables = report["measures"], cells.tables_of(report["measures"])
+    measures, tables = report.measures, report.measures.attributes
     return [
         markdown.heading("How well it does"),
         markdown.paragraph(
-            f"All numbers are percentages on {measures['images']:,} images of {cells.name_data(report)} "
-            f"({cells.name_source(report)}), unless something else is said.",
+            f"All numbers are percentages on {measures.images:,} images of {cells.name_data(report)} "
+            f"({cells.name_source(report.data.source)}), unless something else is said.",
             "No training touched them, as far as the recipe tells." if card.recipe.get("data") else "",
             "In brackets, or in a "
             "column of their own, are 95 % intervals (Wilson): what so many images can tell. Mean recall, or balanced "
             "accuracy, gives every group the same weight, however many images it has.",
-            *(f"{count:,} images were left out: {reason}." for reason, count in measures["left_out"].items()),
+            *(f"{count:,} images were left out: {reason}." for reason, count in measures.left_out.items()),
         ),
         markdown.table(
             ("", "images", "accuracy", "95 % interval", "mean recall", "among the 80 % surest"),
             [
                 (
                     cells.name_attribute(name, table),
-                    f"{table['images']:,}",
-                    cells.share(table["accuracy"]),
-                    numbers.interval(*table["accuracy_interval"]),
-                    cells.share(table["balanced_accuracy"]),
-                    cells.share(table.get("accuracy_of_surest_80_percent")),
+                    f"{table.images:,}",
+                    cells.share(table.accuracy),
+                    numbers.interval(*table.accuracy_interval),
+                    cells.share(table.balanced_accuracy),
+                    cells.share(table.accuracy_of_surest),
                 )
                 for name, table in tables.items()
             ],
@@ -42,9 +42,9 @@ def write_overview(report: cells.Report, *, card: ModelCard) -> list[str]:
     ]
 
 
-def write_groups(report: cells.Report) -> list[str]:
+def write_groups(report: Evaluation) -> list[str]:
     """Recall and precision of every group, the other attributes by race, gaps, and the lowest intersections."""
-    tables = cells.tables_of(report["measures"])
+    tables = report.measures.attributes
     parts = []
     for name, table in tables.items():
         parts += [markdown.heading(f"{cells.capital(name)} by group", level=3), _group_table(table)]
@@ -52,24 +52,24 @@ def write_groups(report: cells.Report) -> list[str]:
     return [*parts, *_write_by_race(tables), *_write_gaps(tables), *_write_intersections(tables)]
 
 
-def write_confusions(report: cells.Report) -> list[str]:
+def write_confusions(report: Evaluation) -> list[str]:
     """The confusion matrix of each attribute."""
     parts = [
         markdown.heading("What is taken for what", level=3),
         markdown.paragraph("Rows are labels, columns are predictions, in images."),
     ]
-    for name, table in cells.tables_of(report["measures"]).items():
+    for name, table in report.measures.attributes.items():
         rows = [
-            (label, *(f"{count:,}" for count in row))
-            for label, row in zip(table["names"], table["confusion"], strict=True)
+            (label, *(f"{count:,}" for count in row)) for label, row in zip(table.names, table.confusion, strict=True)
         ]
-        parts.append(markdown.table((name, *table["names"]), rows))
+        parts.append(markdown.table((name, *table.names), rows))
     return parts
 
 
-def write_taxonomies(report: cells.Report) -> list[str]:
+def write_taxonomies(report: Evaluation) -> list[str]:
     """Race in coarser groupings."""
-    found = {name: of for name, of in report["measures"].get("race", {}).get("taxonomies", {}).items() if of["images"]}
+    race = report.measures.attributes.get("race")
+    found = {name: of for name, of in ((race and race.taxonomies) or {}).items() if of.images}
     if len(found) < 2:
         return []
     return [
@@ -85,49 +85,49 @@ def write_taxonomies(report: cells.Report) -> list[str]:
     ]
 
 
-def _group_table(table: cells.Table) -> str:
+def _group_table(table: AttributeMeasures) -> str:
     return markdown.table(
         ("group", "labelled so", "found (recall)", "called so", "right of those (precision)"),
         [
             (
                 name,
-                f"{of['labelled']:,}",
-                cells.with_interval(of["recall"], *of["recall_interval"]),
-                f"{of['predicted']:,}",
-                cells.with_interval(of["precision"], *of["precision_interval"]),
+                f"{of.labelled:,}",
+                cells.with_interval(of.recall, *of.recall_interval),
+                f"{of.predicted:,}",
+                cells.with_interval(of.precision, *of.precision_interval),
             )
-            for name, of in table["groups"].items()
+            for name, of in table.groups.items()
         ],
     )
 
 
-def _tell_lowest(table: cells.Table) -> list[str]:
+def _tell_lowest(table: AttributeMeasures) -> list[str]:
     """For the groups found least often, what they are taken for."""
-    names, sentences = table["names"], []
-    known = [name for name in names if table["groups"][name]["recall"] is not None]
-    for name in sorted(known, key=lambda one: table["groups"][one]["recall"])[: 2 if len(known) > 2 else 1]:
-        row = dict(zip(names, table["confusion"][names.index(name)], strict=True))
+    names, sentences = table.names, []
+    known = {name: recall for name in names if (recall := table.groups[name].recall) is not None}
+    for name in sorted(known, key=lambda one: known[one])[: 2 if len(known) > 2 else 1]:
+        row = dict(zip(names, table.confusion[names.index(name)], strict=True))
         wrong = sorted((other for other in names if other != name and row[other]), key=lambda other: -row[other])
-        taken = [f"{other} {numbers.percent(row[other] / table['groups'][name]['labelled'])}" for other in wrong[:2]]
-        told = f"of the faces labelled {name}, {numbers.percent(table['groups'][name]['recall'])} are found"
+        taken = [f"{other} {numbers.percent(row[other] / table.groups[name].labelled)}" for other in wrong[:2]]
+        told = f"of the faces labelled {name}, {numbers.percent(known[name])} are found"
         told += f"; mostly taken for: {', '.join(taken)}" if taken else ""
         sentences.append(markdown.escape(f"{cells.capital(told)}."))
     return sentences
 
 
-def _write_by_race(tables: Mapping[str, cells.Table]) -> list[str]:
-    others = {name: of for name, of in tables.items() if name != "race" and len(of["parts"].get("race", {})) > 1}
+def _write_by_race(tables: Mapping[str, AttributeMeasures]) -> list[str]:
+    others = {name: of for name, of in tables.items() if name != "race" and len(of.parts.get("race", {})) > 1}
     if not others:
         return []
-    gaps = tables.get("gender", {}).get("gap_by_race", {})
-    genders = list(tables["gender"]["names"]) if gaps else []
-    groups = next(iter(others.values()))["parts"]["race"]
+    gaps = (tables["gender"].gap_by_race or {}) if "gender" in tables else {}
+    genders = list(tables["gender"].names) if gaps else []
+    groups = next(iter(others.values())).parts["race"]
     rows = []
     for group in groups:
-        row = [group, f"{max(of['parts']['race'][group]['n'] for of in others.values()):,}"]
-        row += [cells.accuracy(of["parts"]["race"][group]) for of in others.values()]
+        row = [group, f"{max(of.parts['race'][group].n for of in others.values()):,}"]
+        row += [cells.accuracy(of.parts["race"][group]) for of in others.values()]
         if gaps:
-            row += [cells.share(gaps[group][name]) for name in genders] + [numbers.points(gaps[group]["gap"])]
+            row += [cells.share(gaps[group].recall[name]) for name in genders] + [numbers.points(gaps[group].gap)]
         rows.append(row)
     header = ["labelled", "images", *(f"{name} right" for name in others)]
     header += [f"{name} found" for name in genders] + ([" minus ".join(genders)] if gaps else [])
@@ -137,16 +137,15 @@ def _write_by_race(tables: Mapping[str, cells.Table]) -> list[str]:
     ]
 
 
-def _write_gaps(tables: Mapping[str, cells.Table]) -> list[str]:
+def _write_gaps(tables: Mapping[str, AttributeMeasures]) -> list[str]:
     rows = []
     for attribute, table in tables.items():
-        for by, gap in table["gaps"].items():
-            if "gap" not in gap:
+        for by, parting in table.gaps.items():
+            if not (gap := parting.gap):
                 continue
-            rates = [gap.get(key) for key in ("demographic_parity_difference", "equalised_odds_difference")]
-            told = [numbers.decimal(rate.get("value") if isinstance(rate, dict) else rate, digits=2) for rate in rates]
-            worst, best = (f"{gap[end]} {cells.share(gap[f'{end}_accuracy'])}" for end in ("worst", "best"))
-            rows.append((f"{attribute} by {by}", worst, best, cells.share(gap["gap"]), *told))
+            told = [numbers.decimal(rate.value if rate else None, digits=2) for rate in parting.differences]
+            worst, best = (f"{name} {cells.share(share)}" for name, share in gap.ends)
+            rows.append((f"{attribute} by {by}", worst, best, cells.share(gap.gap), *told))
     if not rows:
         return []
     return [
@@ -159,15 +158,14 @@ def _write_gaps(tables: Mapping[str, cells.Table]) -> list[str]:
     ]
 
 
-def _write_intersections(tables: Mapping[str, cells.Table]) -> list[str]:
+def _write_intersections(tables: Mapping[str, AttributeMeasures]) -> list[str]:
     parts = []
     crossed = "race x gender"
-    meetings = {name: table["intersections"].get(crossed, []) for name, table in tables.items()}
-    places = dict.fromkeys((cell["race"], cell["gender"]) for of in meetings.values() for cell in of)
+    meetings = [{cell.name: cell.share for cell in table.intersections.get(crossed, ())} for table in tables.values()]
     rows = []
-    for race, gender in places:
-        found = [_find(of, race=race, gender=gender) for of in meetings.values()]
-        rows.append((f"{race}, {gender}", f"{max(cell.get('n', 0) for cell in found):,}", *map(cells.accuracy, found)))
+    for place in dict.fromkeys(name for of in meetings for name in of):
+        found = [of.get(place) for of in meetings]
+        rows.append((place, f"{max(part.n for part in found if part):,}", *map(cells.accuracy, found)))
     if rows:
         parts += [
             markdown.heading("Where race and gender meet", level=3),
@@ -175,23 +173,15 @@ def _write_intersections(tables: Mapping[str, cells.Table]) -> list[str]:
         ]
     lowest = []
     for name, table in tables.items():
-        for cell, label in evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS):
-            lowest.append((name, label, f"{cell['n']:,}", cells.accuracy(cell)))
+        for cell in evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS):
+            lowest.append((name, cell.name, f"{cell.share.n:,}", cells.accuracy(cell.share)))
     if lowest:
         told = f"The lowest intersections of at least {evaluation_text.MANY_FACES} faces:"
         parts += [markdown.paragraph(told), markdown.table(("", "labelled", "images", "right"), lowest)]
     return parts
 
 
-def _taxonomy_row(name: str, of: Mapping[str, Any]) -> tuple[str, ...]:
-    share, worst = min((share, group) for group, share in of["recall"].items() if share is not None)
-    measured = (
-        cells.share(of["accuracy"]),
-        numbers.interval(of["low"], of["high"]),
-        cells.share(of["balanced_accuracy"]),
-    )
-    return name, f"{of['images']:,}", *measured, f"{worst} {cells.share(share)}"
-
-
-def _find(meeting: Sequence[Mapping[str, Any]], **labelled: str) -> Mapping[str, Any]:
-    return next((cell for cell in meeting if labelled.items() <= cell.items()), {})
+def _taxonomy_row(name: str, of: Taxonomy) -> tuple[str, ...]:
+    share, worst = min((share, group) for group, share in of.recall.items() if share is not None)
+    measured = (cells.share(of.accuracy), numbers.interval(of.low, of.high), cells.share(of.balanced_accuracy))
+    return name, f"{of.images:,}", *measured, f"{worst} {cells.share(share)}"

@@ -239,8 +239,8 @@ def test_the_whole_way_cuts_the_face_in_the_middle_again(tiny, small_fairface):
     large = fairface.read_fairface(small_fairface, label_file=fairface.TRAIN_CSV, size=64, limit=16)
     chips = replace(large, images=np.ascontiguousarray(large.images[:, ::2, ::2]))
     found = whole_way.measure_whole_way(large, chips, runtime=runtime, detector=MiddleDetector())
-    assert (found["images"], found["found"]) == (16, 0.75)
-    assert found["found_again"]["images"] == found["same_chips"]["images"] == 12
+    assert (found.images, found.found) == (16, 0.75)
+    assert found.found_again.images == found.same_chips.images == 12
     cut, picks = whole_way.find_again(large, preset=card.preset, detector=MiddleDetector())
     assert picks.tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14]
     # The middle of a turned chip stays where it is; bright chips are bright.
