@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ml.measuring.tables import AttributeMeasures, Confidence, Difference, Gap, Share, Sure, Years
@@ -21,7 +22,7 @@ _SHARE = ("faces", "accuracy", "95 % interval")
 
 def write_attribute(name: str, table: AttributeMeasures, *, sure: Mapping[str, Sure]) -> html.Section:
     """All of one attribute, from its table in a report and what it says of the sure."""
-    parts: list[html.Markup | html.Section] = [*_counted(name, table), _groups(name, table)]
+    parts: list[Markup | html.Section] = [*_counted(name, table), _groups(name, table)]
     drawn = [
         _figure(
             figures.confusion(table.confusion, names=table.names, percent=percent, title=title),
@@ -45,7 +46,7 @@ def write_attribute(name: str, table: AttributeMeasures, *, sure: Mapping[str, S
     return html.section(entitle(name), *parts)
 
 
-def _counted(name: str, table: AttributeMeasures) -> list[html.Markup]:
+def _counted(name: str, table: AttributeMeasures) -> list[Markup]:
     told = [f"{count:,} faces are not counted: {reason}." for reason, count in table.left_out.items()]
     if table.unanswered:
         told.append(f"Of {table.unanswered:,} faces only a group that is left out was predicted; they count as wrong.")
@@ -57,7 +58,7 @@ def _counted(name: str, table: AttributeMeasures) -> list[html.Markup]:
     return [html.paragraph(" ".join(told))] if told else []
 
 
-def _groups(name: str, table: AttributeMeasures) -> html.Markup:
+def _groups(name: str, table: AttributeMeasures) -> Markup:
     rows: list[list[html.Cell]] = [
         [
             group,
@@ -74,7 +75,7 @@ def _groups(name: str, table: AttributeMeasures) -> html.Markup:
     return html.table(header, rows, caption=f"{entitle(name)}, group by group")
 
 
-def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) -> list[html.Markup]:
+def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) -> list[Markup]:
     bins, curve = confidence.reliability, confidence.coverage
     reliability = figures.reliability(
         [part.confidence for part in bins],
@@ -110,7 +111,7 @@ def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) 
     return parts
 
 
-def _between_groups(name: str, table: AttributeMeasures) -> list[html.Markup]:
+def _between_groups(name: str, table: AttributeMeasures) -> list[Markup]:
     parts = []
     for by, of in table.parts.items():
         if by == name:
@@ -139,7 +140,7 @@ def _between_groups(name: str, table: AttributeMeasures) -> list[html.Markup]:
     return markup
 
 
-def _gaps(table: AttributeMeasures) -> list[html.Markup]:
+def _gaps(table: AttributeMeasures) -> list[Markup]:
     rows: list[list[html.Cell]] = []
     for by, parting in table.gaps.items():
         if not (gap := parting.gap):
@@ -155,7 +156,7 @@ def _gaps(table: AttributeMeasures) -> list[html.Markup]:
     return [html.table(header, rows, caption="Gaps between groups, and the class that differs most")] if rows else []
 
 
-def _years(years: Years) -> html.Markup:
+def _years(years: Years) -> Markup:
     rows: list[list[html.Cell]] = [
         [f"{by}: {label}", of.n, *(numbers.decimal(value, digits=1) for value in (of.mean_absolute_error, of.bias))]
         for by, parts in years.by.items()
@@ -166,7 +167,7 @@ def _years(years: Years) -> html.Markup:
     return html.table(header, rows, caption="Age in years")
 
 
-def _slices(table: AttributeMeasures) -> list[html.Markup]:
+def _slices(table: AttributeMeasures) -> list[Markup]:
     rows: list[list[html.Cell]] = [
         [f"{name}: {told}", *_share(part)]
         for name, parts in table.slices.items()
@@ -179,7 +180,7 @@ def _slices(table: AttributeMeasures) -> list[html.Markup]:
     ]
 
 
-def _taxonomies(table: AttributeMeasures) -> html.Markup:
+def _taxonomies(table: AttributeMeasures) -> Markup:
     rows: list[list[html.Cell]] = [
         [
             name,
@@ -214,5 +215,5 @@ def entitle(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _figure(drawn: Figure, *, caption: str) -> html.Markup:
+def _figure(drawn: Figure, *, caption: str) -> Markup:
     return html.figure(figures.as_png(drawn), alt=drawn.get_suptitle(), caption=caption)

@@ -1,5 +1,7 @@
 """The page of `ml.evaluate`: everything that it measured, from the report that it writes as JSON."""
 
+from markupsafe import Markup
+
 from ml.measuring.tables import AttributeMeasures, Evaluation, Measures, WholeWay
 from ml.reporting import attribute_section, html, numbers
 
@@ -42,7 +44,7 @@ def write_page(report: Evaluation) -> str:
     )
 
 
-def _in_short(measured: Measures) -> list[html.Markup]:
+def _in_short(measured: Measures) -> list[Markup]:
     rows: list[list[html.Cell]] = [
         [
             _named(name, table),
@@ -112,7 +114,7 @@ def _whole_way(way: WholeWay) -> html.Section:
     )
 
 
-def _sources(report: Evaluation) -> html.Markup:
+def _sources(report: Evaluation) -> Markup:
     pairs: list[tuple[str, html.Cell]] = [("Predictions", report.name)]
     if report.sha256:
         pairs.append(("Its SHA-256", report.sha256))
