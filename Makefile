@@ -65,6 +65,10 @@ types: setup ## Check the types with mypy
 layers: setup ## Check who imports whom
 	@$(VENV)/bin/lint-imports
 
+.PHONY: rooms
+rooms: setup ## Draw who imports whom into docs/architecture.md
+	@$(PYTHON) -m docs.draw_rooms
+
 .PHONY: check
 check: lint types layers test ## All of the above
 

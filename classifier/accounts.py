@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
-from classifier import visitors
+from classifier.http import visitors
 from classifier.models import User
 from classifier.services import attempts, invitations
 

@@ -12,8 +12,9 @@ from django.template import loader
 from rest_framework.exceptions import APIException, Throttled
 
 from classifier.api import errors
-from classifier.body_limits import max_body_bytes
-from classifier.services import uploads
+from classifier.http.body_limits import max_body_bytes
+from classifier.http.refusals import RETRY_SECONDS
+from classifier.services import refusals
 from classifier.serving.answers import REFUSED
 from classifier.serving.requests import Refusal
 
@@ -41,7 +42,7 @@ def find_refusal(request: HttpRequest) -> Refusal | None:
 def tell_refusal(request: HttpRequest, *, refusal: Refusal) -> HttpResponse:
     """The API's JSON, a sentence for the page's script, or a page."""
     error = _as_api_error(request, refusal=refusal)
-    headers = {"Retry-After": str(errors.RETRY_SECONDS)} if refusal is Refusal.TOO_MUCH_AT_ONCE else {}
+    headers = {"Retry-After": str(RETRY_SECONDS)} if refusal is Refusal.TOO_MUCH_AT_ONCE else {}
     if request.path_info.startswith(API_PATH):
         body = {"error": errors.describe(error), "request_id": getattr(request, "request_id", "")}
         return JsonResponse(body, status=error.status_code, headers=headers)
@@ -64,9 +65,9 @@ def _length(request: HttpRequest) -> int:
 def _as_api_error(request: HttpRequest, *, refusal: Refusal) -> APIException:
     match refusal:
         case Refusal.NO_ROOM:
-            return errors.UploadRefused(uploads.StorageFull())
+            return errors.UploadRefused(refusals.StorageFull())
         case Refusal.TOO_MUCH_AT_ONCE:
-            return Throttled(wait=errors.RETRY_SECONDS)
+            return Throttled(wait=RETRY_SECONDS)
     most, length = max_body_bytes(request.path_info), _length(request)
     if not length:
         return errors.BodyTooLarge(f"This body has more than the {most} bytes that are allowed here.")
@@ -78,9 +79,9 @@ def _for_people(request: HttpRequest, *, refusal: Refusal) -> tuple[str, str]:
     """A code for the script and a sentence."""
     match refusal:
         case Refusal.NO_ROOM:
-            return uploads.StorageFull.code, uploads.StorageFull.sentence
+            return refusals.StorageFull.code, refusals.StorageFull.sentence
         case Refusal.TOO_MUCH_AT_ONCE:
-            return "throttled", f"Too much comes from your address at once. Go on in {errors.RETRY_SECONDS} s."
+            return "throttled", f"Too much comes from your address at once. Go on in {RETRY_SECONDS} s."
     most = max_body_bytes(request.path_info)
     if most == settings.MAX_REQUEST_BYTES:
         sentence = f"One upload may hold {most // 1024**2} MB. Send the rest in another one."

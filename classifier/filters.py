@@ -6,10 +6,11 @@ import django_filters
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from classifier.models import PENDING, Face, Photo, Prediction, State
+from classifier.models import PENDING, Face, Guess, Photo, Prediction, State
 from classifier.models.faces import SMALL_FACE_PX
 from classifier.templatetags.facet import group_label
 from ml import labels
+from ml.attributes import ATTRIBUTES, Attribute
 
 STATES = [
     ("pending", "waiting or running"),
@@ -20,28 +21,29 @@ STATES = [
 CERTAINTIES = [
     ("sure", "sure of everything"),
     ("unsure", "unsure of something"),
-    ("unsure-group", "unsure of the group"),
-    ("unsure-gender", "unsure of the gender"),
-    ("unsure-age", "unsure of the age"),
+    *((f"unsure-{attribute.short}", f"unsure of the {attribute.short}") for attribute in ATTRIBUTES.values()),
 ]
 SIZES = [("small", f"small, under {SMALL_FACE_PX} px"), ("large", f"{SMALL_FACE_PX} px and wider")]
 # What the address says -> the column to sort by.
 SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name"}
 
 
-def choice(attribute: str, *, empty: str, choices: list[tuple[str, str]] | None = None) -> Any:
+BY_SHORT = {attribute.short: attribute for attribute in ATTRIBUTES.values()}
+
+
+def choice(title: str, *, empty: str, choices: list[tuple[str, str]] | None = None) -> Any:
     return django_filters.ChoiceFilter(
-        label=attribute.capitalize(), empty_label=empty, choices=choices or [], method="keep"
+        label=title.capitalize(), empty_label=empty, choices=choices or [], method="keep"
     )
 
 
 class PhotoFilter(django_filters.FilterSet):
-    """Face filters hold together for one face: group Black and gender Female is one person, not two."""
+    """One filter for each attribute, called by its short word, between the state and the others.
+
+    Face filters hold together for one face: group Black and gender Female is one person, not two.
+    """
 
     state = choice("state", empty="any state", choices=STATES)
-    group = choice("perceived group", empty="any group")
-    gender = choice("perceived gender", empty="any gender")
-    age = choice("perceived age", empty="any age")
     sure = choice("certainty", empty="sure or unsure", choices=CERTAINTIES)
     size = choice("face size", empty="any size", choices=SIZES)
 
@@ -49,16 +51,22 @@ class PhotoFilter(django_filters.FilterSet):
         model = Photo
         fields: list[str] = []
 
+    @classmethod
+    def get_filters(cls) -> dict[str, Any]:
+        filters = super().get_filters()
+        labels_of = {short: choice(found.title, empty=f"any {short}") for short, found in BY_SHORT.items()}
+        return {"state": filters.pop("state"), **labels_of, **filters}
+
     def __init__(self, *args: Any, taxonomy: str, attributes: list[str], **kwargs: Any) -> None:
-        """`taxonomy` is how the race groups are told; filters of attributes that are off are left out."""
+        """`taxonomy` is how the attribute that has it is told; filters of attributes that are off are left out."""
         super().__init__(*args, **kwargs)
         self.taxonomy = taxonomy
-        for name, attribute in (("group", "race"), ("gender", "gender"), ("age", "age")):
-            if attribute not in attributes:
-                del self.filters[name]
+        for short, attribute in BY_SHORT.items():
+            if attribute.name not in attributes:
+                del self.filters[short]
                 continue
-            names = labels.groups_of(attribute, taxonomy=taxonomy if attribute == "race" else None)
-            self.filters[name].extra["choices"] = [(label, group_label(label)) for label in names]
+            names = labels.groups_of(attribute.name, taxonomy=attribute.way(taxonomy))
+            self.filters[short].extra["choices"] = [(label, group_label(label)) for label in names]
 
     @property
     def form(self) -> forms.Form:
@@ -76,42 +84,30 @@ class PhotoFilter(django_filters.FilterSet):
         queryset = queryset.filter(_state(chosen.pop("state", "")))
         about_face = Q()
         for name, value in chosen.items():
-            about_face &= getattr(self, f"_{name}")(value)
+            about_face &= self._label(BY_SHORT[name], value) if name in BY_SHORT else getattr(self, f"_{name}")(value)
         if about_face:
             faces = Face.objects.counted().filter(about_face, photo=OuterRef("pk"))
             queryset = queryset.filter(Exists(faces))
         return queryset
 
-    def _said(self, condition: Q) -> Q:
-        """Faces whose current prediction fulfils a condition."""
-        said = Prediction.objects.filter(condition, face=OuterRef("pk"), is_current=True)
-        return Q(Exists(said))
-
-    def _group(self, label: str) -> Q:
-        if self.taxonomy == labels.FINEST:
-            return self._said(Q(predicted_race=label))
-        return self._said(Q(**{f"race_groups__{self.taxonomy}__label": label}))
-
-    def _gender(self, label: str) -> Q:
-        return self._said(Q(predicted_gender=label))
-
-    def _age(self, label: str) -> Q:
-        return self._said(Q(predicted_age=label))
+    def _label(self, attribute: Attribute, label: str) -> Q:
+        return _said(Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=label))
 
     def _sure(self, value: str) -> Q:
-        unsure_group = Q(**{f"race_groups__{self.taxonomy}__unsure": True})
-        unsure = {
-            "unsure-group": unsure_group,
-            "unsure-gender": Q(gender_unsure=True),
-            "unsure-age": Q(age_unsure=True),
-        }
-        if value in unsure:
-            return self._said(unsure[value])
-        anything = unsure_group | Q(gender_unsure=True) | Q(age_unsure=True)
-        return self._said(anything) if value == "unsure" else self._said(Q()) & ~self._said(anything)
+        if value in ("sure", "unsure"):
+            doubts = _said(Guess.objects.unsure_of(*ATTRIBUTES.values(), taxonomy=self.taxonomy))
+            told = Exists(Prediction.objects.filter(face=OuterRef("pk"), is_current=True))
+            return doubts if value == "unsure" else Q(told) & ~doubts
+        attribute = BY_SHORT[value.removeprefix("unsure-")]
+        return _said(Guess.objects.unsure_of(attribute, taxonomy=self.taxonomy))
 
     def _size(self, value: str) -> Q:
         return Q(size_px__lt=SMALL_FACE_PX) if value == "small" else Q(size_px__gte=SMALL_FACE_PX)
+
+
+def _said(guesses: QuerySet[Guess]) -> Q:
+    """Faces that have one of these guesses."""
+    return Q(Exists(guesses.filter(face=OuterRef("pk"))))
 
 
 def _state(value: str) -> Q:

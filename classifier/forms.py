@@ -14,16 +14,16 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 
-from classifier import visitors
 from classifier.accounts import find_invitation
+from classifier.http import visitors
 from classifier.models import AccessToken, Collection, User
 from classifier.services import attempts, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
-from classifier.templatetags.facet import taxonomy_label
+from classifier.templatetags.facet import group_label
 from classifier.terms import TERMS_VERSION
-from ml.labels import ATTRIBUTES, TAXONOMIES
+from ml.attributes import ATTRIBUTES
+from ml.labels import FINEST, TAXONOMIES
 
-ATTRIBUTE_CHOICES = {"race": "Perceived group", "gender": "Perceived gender", "age": "Perceived age"}
 TOKEN_DAYS = [(7, "a week"), (30, "30 days"), (90, "90 days"), (365, "a year")]
 
 
@@ -133,7 +133,7 @@ class CollectionForm(forms.ModelForm):
 
     attributes = forms.MultipleChoiceField(
         label="What the model says of each face",
-        choices=[(name, ATTRIBUTE_CHOICES[name]) for name in ATTRIBUTES],
+        choices=[(name, attribute.title) for name, attribute in ATTRIBUTES.items()],
         initial=list(ATTRIBUTES),
         widget=forms.CheckboxSelectMultiple,
         help_text="What is switched off is neither computed nor stored; of photos that are here already it is removed.",
@@ -141,8 +141,8 @@ class CollectionForm(forms.ModelForm):
     )
     taxonomy = forms.ChoiceField(
         label="Grouping",
-        choices=[(name, taxonomy_label(name)) for name in TAXONOMIES],
-        initial="fairface-7",
+        choices=[(name, group_label(name)) for name in TAXONOMIES],
+        initial=FINEST,
         help_text="How perceived groups are told. It can be switched at any time; nothing is computed anew.",
     )
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from classifier import visitors
+from classifier.http import visitors
 from classifier.services import attempts, disk
 from classifier.views import failures
 

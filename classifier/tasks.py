@@ -26,14 +26,6 @@ TASK_SECONDS = 20  # a task that finds endless work ends after this and sends th
 _stopping = threading.Event()
 
 
-def wake_workers() -> None:
-    """Tell a worker that something waits. Never raises: a broker that is down costs nothing, the sweeper sends again.
-
-    The message has no expiry: only one waits at a time, and whoever gets it late still finds what waits by then.
-    """
-    hints.send_hint(analyze)
-
-
 @shared_task
 def analyze() -> None:
     """Do what waits, photos and jobs; a full first batch wakes one more worker, so that all of them join in."""
@@ -41,9 +33,9 @@ def analyze() -> None:
     if not disk.has_room():
         return  # results could not be stored; the sweeper sends again
     if analysis.run_once() >= settings.BATCH_PHOTOS:
-        wake_workers()
+        hints.wake_workers()
     if _run_until_empty(seconds=TASK_SECONDS):
-        wake_workers()
+        hints.wake_workers()
     memory.release_now_and_then()
 
 
@@ -52,7 +44,7 @@ def sweep() -> None:
     """Send again what is overdue, finish deletions that were cut short, do what is due once a day."""
     disk.hold_reserve()
     if analysis.has_work() or jobs.has_work():
-        wake_workers()
+        hints.wake_workers()
     deletion.finish_deletions()
     chores.do_what_is_due()
 
@@ -85,7 +77,7 @@ def start_worker(sender: Any, **_: Any) -> None:
     prepare = threading.Timer(PREPARE_AFTER_SECONDS, inference.prepare_explanations)
     prepare.daemon = True
     prepare.start()
-    wake_workers()
+    hints.wake_workers()
 
 
 @worker_shutdown.connect

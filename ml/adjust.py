@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from ml import labels
 from ml.commands import new_checkpoint, told_errors
 from ml.datasets import face_set, held_out, sources
 from ml.errors import BadRecipe
@@ -56,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument("--out", type=new_checkpoint, required=True, metavar="DIR", help="new folder for the version")
     parser.add_argument("--name", help="its name (default: the old one with -adjusted)")
-    parser.add_argument("--head", default="race", metavar="ATTRIBUTE", help="which answers to shift (default: race)")
+    parser.add_argument(
+        "--head", default=labels.FIRST, metavar="ATTRIBUTE", help="which answers to shift (default: %(default)s)"
+    )
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help="default: 1")
     sources.add_arguments(parser)
     args = parser.parse_args(argv)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tqdm import tqdm
 
-from ml import photos
+from ml import labels, photos
 from ml.commands import known_device, told_errors, writable_file
 from ml.detecting.detector import FaceDetector
 from ml.files import replace_file
@@ -158,7 +158,8 @@ def main(argv: list[str] | None = None) -> int:
         "guesses about impressions, and so are their explanations.",
     )
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="a photo, or with --aligned a ready FairFace chip")
-    parser.add_argument("--attribute", default="race", help="race, gender, age, or one of the checkpoint's own")
+    known = f"{', '.join(labels.ATTRIBUTES)}, or one of the checkpoint's own"
+    parser.add_argument("--attribute", default=labels.FIRST, help=known)
     parser.add_argument("--label", help="what to explain (default: the most probable label)")
     parser.add_argument("--face", type=int, default=1, metavar="N", help="which face, the largest is 1 (default)")
     parser.add_argument("--aligned", action="store_true", help="take the image as a ready chip: no detection")

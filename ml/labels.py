@@ -1,71 +1,55 @@
-"""Attributes in FairFace's spelling, taxonomies as sums over them, and age in years; imports nothing."""
+"""Probability vectors of the declared attributes: told in a taxonomy, and as a number where the labels are bins."""
 
-RACE = ("White", "Black", "Latino_Hispanic", "East Asian", "Southeast Asian", "Indian", "Middle Eastern")
-GENDER = ("Male", "Female")
-AGE = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
+from ml import attributes
 
-# Attribute -> its labels, in the order of every probability vector.
-ATTRIBUTES: dict[str, tuple[str, ...]] = {"race": RACE, "gender": GENDER, "age": AGE}
+# Attribute -> its labels in FairFace's spelling, in the order of every probability vector.
+ATTRIBUTES: dict[str, tuple[str, ...]] = {name: found.labels for name, found in attributes.ATTRIBUTES.items()}
+RACE, GENDER, AGE = attributes.RACE.labels, attributes.GENDER.labels, attributes.AGE.labels
 
-ORDERED = ("age",)  # attributes of which a neighbouring label is less wrong than a distant one
+# Attributes of which a neighbouring label is less wrong than a distant one.
+ORDERED = tuple(name for name, found in attributes.ATTRIBUTES.items() if found.scale)
 
-AGE_CENTRES = (1.0, 6.0, 14.5, 24.5, 34.5, 44.5, 54.5, 64.5, 76.0)
-# Where a bin starts, in years; the last bin is taken to end at 90.
-AGE_EDGES = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 90.0)
-
-FINEST = "fairface-7"
-_ASIAN = ("East Asian", "Southeast Asian")
-
-# Taxonomy -> group -> the fine races it sums. A fine race in no group is left out and the rest scaled to 1.
+# Taxonomy -> group -> the labels it sums, of every attribute that has several.
 TAXONOMIES: dict[str, dict[str, tuple[str, ...]]] = {
-    "fairface-7": {name: (name,) for name in RACE},
-    "fairface-6": {
-        "White": ("White",),
-        "Black": ("Black",),
-        "Latino_Hispanic": ("Latino_Hispanic",),
-        "Asian": _ASIAN,
-        "Indian": ("Indian",),
-        "Middle Eastern": ("Middle Eastern",),
-    },
-    "utkface-5": {
-        "White": ("White",),
-        "Black": ("Black",),
-        "Asian": _ASIAN,
-        "Indian": ("Indian",),
-        "Others": ("Latino_Hispanic", "Middle Eastern"),
-    },
-    "utkface-4": {"White": ("White",), "Black": ("Black",), "Asian": _ASIAN, "Indian": ("Indian",)},
-    "list-5": {
-        "Asian": _ASIAN,
-        "Black": ("Black",),
-        "Indian": ("Indian",),
-        "White": ("White",),
-        "Latino_Hispanic": ("Latino_Hispanic",),
-    },
+    taxonomy: found.groups_in(taxonomy) for found in attributes.ATTRIBUTES.values() for taxonomy in found.taxonomies
 }
+FINEST = next(iter(TAXONOMIES))  # what is told when nobody chose
+
+FIRST = next(iter(ATTRIBUTES))  # the attribute that is meant where none is named
+BY = attributes.COMPARED_BY.name
+# The one of which data sets and other programs also tell the exact number.
+IN_YEARS = next(name for name, found in attributes.ATTRIBUTES.items() if found.scale and found.scale.unit == "years")
+
+Vector = tuple[float, ...] | list[float]
+
+
+def attribute_of(taxonomy: str) -> str:
+    """The attribute that has a taxonomy. Raises KeyError."""
+    for name, found in attributes.ATTRIBUTES.items():
+        if taxonomy in found.ways:
+            return name
+    raise KeyError(taxonomy)
 
 
 def taxonomies_of(attribute: str) -> tuple[str, ...]:
-    """The taxonomies an attribute can be told in; gender and age have one each, named after themselves."""
-    return tuple(TAXONOMIES) if attribute == "race" else (attribute,)
+    """The taxonomies an attribute can be told in, the finest first; often one, named after the attribute."""
+    return attributes.ATTRIBUTES[attribute].ways
 
 
 def groups_of(attribute: str, *, taxonomy: str | None = None) -> tuple[str, ...]:
     """The labels of an attribute in a taxonomy (None: the finest). Raises KeyError for a name not known."""
-    if attribute == "race" and taxonomy is not None:
-        return tuple(TAXONOMIES[taxonomy])
-    if taxonomy not in (None, attribute):
-        raise KeyError(taxonomy)
-    return ATTRIBUTES[attribute]
+    found = attributes.ATTRIBUTES[attribute]
+    return tuple(found.groups_in(taxonomy or found.finest))
 
 
 def group_indices(taxonomy: str) -> tuple[tuple[int, ...], ...]:
-    """For each group of a race taxonomy, the positions in RACE that it sums."""
-    return tuple(tuple(RACE.index(fine) for fine in members) for members in TAXONOMIES[taxonomy].values())
+    """For each group of a taxonomy, the positions among its attribute's labels that it sums."""
+    found = attributes.ATTRIBUTES[attribute_of(taxonomy)]
+    return tuple(tuple(map(found.labels.index, members)) for members in found.groups_in(taxonomy).values())
 
 
-def aggregate(probabilities: tuple[float, ...] | list[float], *, taxonomy: str = FINEST) -> tuple[float, ...]:
-    """Sum a vector over RACE into the groups of a taxonomy, then scale it to 1.
+def aggregate(probabilities: Vector, *, taxonomy: str = FINEST) -> tuple[float, ...]:
+    """Sum a vector over an attribute's labels into the groups of its taxonomy, then scale it to 1.
 
     A vector whose mass lies wholly in groups that the taxonomy leaves out becomes even.
     """
@@ -76,39 +60,57 @@ def aggregate(probabilities: tuple[float, ...] | list[float], *, taxonomy: str =
     return tuple(value / total for value in sums)
 
 
-def top(probabilities: tuple[float, ...] | list[float], *, labels: tuple[str, ...]) -> tuple[str, float]:
+def top(probabilities: Vector, *, labels: tuple[str, ...]) -> tuple[str, float]:
     """The label of the largest probability, and that probability; the first of equals."""
     index = max(range(len(labels)), key=lambda i: probabilities[i])
     return labels[index], float(probabilities[index])
 
 
-def top_group(
-    attribute: str, probabilities: tuple[float, ...] | list[float], *, taxonomy: str | None = None
-) -> tuple[str, float]:
+def top_group(attribute: str, probabilities: Vector, *, taxonomy: str | None = None) -> tuple[str, float]:
     """First sum and scale, then argmax: the label of a fine vector in a taxonomy, and its probability."""
-    if attribute == "race" and taxonomy is not None:
+    if taxonomy in TAXONOMIES:
         probabilities = aggregate(probabilities, taxonomy=taxonomy)
     return top(probabilities, labels=groups_of(attribute, taxonomy=taxonomy))
 
 
-def age_years(probabilities: tuple[float, ...] | list[float]) -> float:
-    """Expected age: the sum of probability times bin centre."""
-    return sum(float(p) * centre for p, centre in zip(probabilities, AGE_CENTRES, strict=True))
+def expected(attribute: str, probabilities: Vector) -> float:
+    """The expected number of an ordinal attribute, in its unit: the sum of probability times bin centre."""
+    centres = scale_of(attribute).centres
+    return sum(float(p) * centre for p, centre in zip(probabilities, centres, strict=True))
 
 
-def age_percentile(probabilities: tuple[float, ...] | list[float], *, fraction: float) -> float:
-    """The age in years under which `fraction` (0..1) of the distribution lies, even within each bin."""
+def percentile(attribute: str, probabilities: Vector, *, fraction: float) -> float:
+    """The number under which `fraction` (0..1) of an ordinal attribute's distribution lies, even within each bin."""
+    edges = scale_of(attribute).edges
     wanted = fraction * sum(float(p) for p in probabilities)
     below = 0.0
     for index, value in enumerate(probabilities):
         p = float(value)
         if p > 0.0 and below + p >= wanted:
-            low, high = AGE_EDGES[index], AGE_EDGES[index + 1]
+            low, high = edges[index], edges[index + 1]
             return low + (high - low) * (wanted - below) / p
         below += p
-    return AGE_EDGES[-1]
+    return edges[-1]
 
 
-def age_range(probabilities: tuple[float, ...] | list[float]) -> tuple[float, float]:
-    """Low and high age in years: the 10th and the 90th percentile."""
-    return age_percentile(probabilities, fraction=0.1), age_percentile(probabilities, fraction=0.9)
+def likely_range(attribute: str, probabilities: Vector) -> tuple[float, float]:
+    """Low and high number of an ordinal attribute: the 10th and the 90th percentile."""
+    return percentile(attribute, probabilities, fraction=0.1), percentile(attribute, probabilities, fraction=0.9)
+
+
+def scale_of(attribute: str) -> attributes.Scale:
+    """The bins of an ordinal attribute. Raises KeyError for one whose labels have no order."""
+    scale = attributes.ATTRIBUTES[attribute].scale
+    if scale is None:
+        raise KeyError(attribute)
+    return scale
+
+
+def is_told_in_taxonomies(attribute: str, names: tuple[str, ...]) -> bool:
+    """Whether a network with these labels of an attribute is told in its declared taxonomies; other labels have one."""
+    return ATTRIBUTES.get(attribute) == names
+
+
+def bin_of(attribute: str, number: float) -> int:
+    """The position among an ordinal attribute's labels of a number; what is beyond the ends is in the last bin."""
+    return max(i for i, edge in enumerate(scale_of(attribute).edges[:-1]) if number >= edge)

@@ -67,7 +67,7 @@ def predict(options: Options) -> list[dict[str, Cell]]:
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ml.predict",
-        description="Find the faces in photos and say as what race group, gender and age each is perceived. "
+        description=f"Find the faces in photos and say how each is perceived: {', '.join(labels.ATTRIBUTES)}. "
         "The answers are a model's guesses about impressions, not facts about people.",
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="photos, or folders searched for photos")
@@ -127,7 +127,7 @@ def columns() -> list[str]:
     names = ["file", "status", "face", "x1", "y1", "x2", "y2", "detection"]
     for attribute, values in labels.ATTRIBUTES.items():
         names += [f"predicted_{attribute}", *(f"{attribute}_{value}" for value in values)]
-    return [*names, "age_years"]
+    return [*names, *(f"{name}_{labels.scale_of(name).unit}" for name in labels.ORDERED)]
 
 
 def rows_of(file: Path, result: "PhotoResult") -> list[dict[str, Cell]]:
@@ -145,8 +145,8 @@ def rows_of(file: Path, result: "PhotoResult") -> list[dict[str, Cell]]:
             names = labels.ATTRIBUTES[attribute]
             row[f"predicted_{attribute}"] = labels.top(vector, labels=names)[0]
             row |= {f"{attribute}_{name}": round(p, 5) for name, p in zip(names, vector, strict=True)}
-        if "age" in face.probabilities:
-            row["age_years"] = round(labels.age_years(face.probabilities["age"]), 1)
+            if attribute in labels.ORDERED:
+                row[f"{attribute}_{labels.scale_of(attribute).unit}"] = round(labels.expected(attribute, vector), 1)
         rows.append(row)
     return rows
 
@@ -161,21 +161,24 @@ def to_csv(rows: list[dict[str, Cell]]) -> str:
 
 
 def to_table(rows: list[dict[str, Cell]]) -> str:
-    """The rows for people: file, face, box and the three guesses with their probabilities."""
-    heads = ["file", "face", "box", "perceived race", "perceived gender", "perceived age", "years"]
+    """The rows for people: file, face, box and the guesses with their probabilities, as far as there are any."""
+    guessed = [name for name in labels.ATTRIBUTES if any(row[f"predicted_{name}"] is not None for row in rows)]
+    numbers = [f"{name}_{labels.scale_of(name).unit}" for name in guessed if name in labels.ORDERED]
+    units = [labels.scale_of(name).unit for name in guessed if name in labels.ORDERED]
+    heads = ["file", "face", "box", *(f"perceived {name}" for name in guessed), *units]
     lines = [heads]
     for row in rows:
         if row["status"] != "ok":
-            lines.append([str(row["file"]), "-", str(row["status"]), "", "", "", ""])
+            lines.append([str(row["file"]), "-", str(row["status"]), *[""] * (len(heads) - 3)])
             continue
         box = "whole image"
         if row["x1"] is not None:
             box = "{:.0f},{:.0f} {:.0f},{:.0f}".format(*(row[name] for name in ("x1", "y1", "x2", "y2")))
         guesses = []
-        for attribute in labels.ATTRIBUTES:
+        for attribute in guessed:
             label = row[f"predicted_{attribute}"]
             guesses.append(f"{label} {row[f'{attribute}_{label}']:.0%}")
-        lines.append([str(row["file"]), str(row["face"]), box, *guesses, f"{row['age_years']:.0f}"])
+        lines.append([str(row["file"]), str(row["face"]), box, *guesses, *(f"{row[name]:.0f}" for name in numbers)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

@@ -3,132 +3,29 @@
 There is no separate production file: `manage.py check --deploy` and `classifier.checks` say what is wrong.
 """
 
-import atexit
-import contextlib
 import os
-import secrets
-import shutil
 import sys
-import tempfile
-import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from webapp import data_folder
+from webapp.environment import NamingEnv
 
-class NamingEnv(environ.Env):
-    """An environment in which empty means left out, and which names the variable whose value cannot be read."""
-
-    def get_value(self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, **kwargs: Any) -> Any:
-        if default is not self.NOTSET and not self.ENVIRON.get(var, "").strip():
-            return default
-        try:
-            return super().get_value(var, cast, default, **kwargs)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{var} cannot be read: {error}") from None
-
-    def bool(self, var: str, *, default: bool) -> bool:
-        """Yes or no. The library takes whatever it does not know for no, and a typing error would switch TLS off."""
-        word = str(self.get_value(var, str, str(default))).strip().lower()
-        if word not in YES | NO:
-            raise ImproperlyConfigured(f"{var} is {word!r}: write true or false.")
-        return word in YES
-
-    def list(self, var: str, *, default: list[str]) -> list[str]:
-        """Texts between commas, without the spaces around them."""
-        found: str | list[str] = self.get_value(var, str, default)
-        return [entry.strip() for entry in found.split(",") if entry.strip()] if isinstance(found, str) else found
-
-    def database(self, var: str, *, default: str) -> dict[str, Any]:
-        """A database's address as Django wants it; empty is the default. Errors do not tell it: it has a password."""
-        try:
-            with warnings.catch_warnings(action="ignore"):  # one of them tells the password
-                found: dict[str, Any] = self.db_url_config(self.str(var, default="") or default)
-        except ValueError:
-            raise ImproperlyConfigured(
-                f"{var} cannot be read: the port must be a number; in a password, write / : @ # as %2F %3A %40 %23."
-            ) from None
-        if found.get("ENGINE") not in DATABASE_ENGINES:
-            raise ImproperlyConfigured(
-                f"{var} names no database that Facet knows: write postgres://USER:PASSWORD@HOST:5432/NAME."
-            )
-        if not found["NAME"]:
-            raise ImproperlyConfigured(f"{var} names a server, but no database on it: append /NAME.")
-        return found
-
-    def mail(self, var: str, *, default: str) -> dict[str, Any]:
-        """A mail server's address as Django's settings; empty is the default."""
-        try:
-            return dict(self.email_url_config(self.str(var, default="") or default))
-        except (KeyError, ValueError, ImproperlyConfigured):
-            raise ImproperlyConfigured(
-                f"{var} cannot be read: write smtp+tls://USER:PASSWORD@HOST:587, or consolemail://."
-            ) from None
-
-
-YES, NO = {"true", "on", "ok", "yes", "y", "1"}, {"false", "off", "no", "n", "0"}
-DATABASE_ENGINES = ("django.db.backends.sqlite3", "django.db.backends.postgresql")
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = NamingEnv()
-environ.Env.read_env(BASE_DIR / ".env", overwrite=False)
+NamingEnv.read_env(BASE_DIR / ".env", overwrite=False)
 
 TESTING = "pytest" in sys.modules
-
-
-def choose_data_dir() -> Path:
-    """FACET_DATA, else `data` beside the code; tests get a folder that goes with them."""
-    if from_environment := env("FACET_DATA", default=""):
-        return Path(from_environment).resolve()
-    if TESTING:
-        folder = tempfile.mkdtemp(prefix="facet-test-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return Path(folder)
-    return BASE_DIR / "data"
-
-
-def load_secret_key() -> str:
-    """The key from FACET_SECRET_KEY, or from a file (mode 0600) written at the first start."""
-    if from_environment := env("FACET_SECRET_KEY", default=""):
-        return str(from_environment)
-    path = DATA_DIR / "secret_key"
-    if not path.exists():
-        fresh = DATA_DIR / f"secret_key.{os.getpid()}"
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(64))
-        with contextlib.suppress(FileExistsError):  # another process was first: its key holds
-            os.link(fresh, path)
-        fresh.unlink()
-    return path.read_text()
-
-
-def close_database(path: Path) -> None:
-    """Make SQLite's file before SQLite does, for nobody else to read; its side files get the mode of the file."""
-    if path.name == ":memory:" or not path.parent.is_dir():
-        return
-    with contextlib.suppress(OSError):  # another user's file, or a full disk: checks tell
-        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-            if file == path and not file.exists():
-                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-            elif file.exists() and file.stat().st_mode & 0o077:
-                file.chmod(0o600)
-
-
-DATA_DIR = choose_data_dir()
+DATA_DIR = data_folder.choose_folder(env("FACET_DATA", default=""), otherwise=BASE_DIR / "data", testing=TESTING)
 SPOOL_DIR = DATA_DIR / "spool"  # what is on its way in lies here and nowhere else
-try:
+with data_folder.named_in_errors(DATA_DIR):
     DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
     SPOOL_DIR.mkdir(exist_ok=True, mode=0o700)
-    SECRET_KEY = load_secret_key()
-except OSError as error:
-    raise ImproperlyConfigured(
-        f"The data folder {DATA_DIR} cannot be used ({error.strerror}). Give it to the user that Facet runs as, "
-        "or choose another with FACET_DATA."
-    ) from None
+    SECRET_KEY = env("FACET_SECRET_KEY", default="") or data_folder.load_secret_key(DATA_DIR)
 
 # --- The site --------------------------------------------------------------------------------------------------------
 
@@ -163,6 +60,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "classifier.middleware.RequestIdMiddleware",
+    "classifier.middleware.PrivateAnswerMiddleware",  # around all that may answer by itself
     "classifier.middleware.FullDiskMiddleware",
     "classifier.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -177,7 +75,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "classifier.middleware.PrivateAnswerMiddleware",
     "classifier.middleware.AttemptsMiddleware",
 ]
 
@@ -213,7 +110,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-    close_database(Path(DATABASES["default"]["NAME"]))
+    data_folder.close_database(Path(DATABASES["default"]["NAME"]))
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

@@ -114,8 +114,9 @@ class CollectionAdmin(AuditedAdmin):
         return summarise(objs), counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Collection) -> None:
-        # After the admin's own transaction: files must not go before the mark on their rows is kept.
-        transaction.on_commit(lambda: deletion.delete_collection(obj))
+        # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
+        deletion.mark_collections(Collection.objects.filter(pk=obj.pk))
+        transaction.on_commit(lambda: deletion.finish_collection(obj))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
         for collection in queryset:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from classifier.admin import looks
 from classifier.admin.base import ReadOnlyAdmin, administrator, link_to
+from classifier.admin.guesses import LABEL_FILTERS, PREDICTED_COLUMNS
 from classifier.models import Face, Prediction
 from classifier.services import predictions
 
@@ -71,19 +72,17 @@ class FaceAdmin(ReadOnlyAdmin):
 @admin.register(Prediction)
 class PredictionAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "face_link", "perceived", "model_version", "is_current", "created_at")
-    list_filter = ("is_current", "model_version", "predicted_race", "predicted_gender", "predicted_age")
+    list_filter = ("is_current", "model_version", *LABEL_FILTERS)
     list_select_related = ("face__photo", "model_version")
     show_full_result_count = False
     ordering = ("-id",)
     search_fields = ("face__uid", "face__photo__uid", "face__photo__name")
     fields = (
         *("face_link", "model_version", "is_current", "perceived"),
-        *("predicted_race", "race_probability", "race_vector", "race_groups"),
-        *("predicted_gender", "gender_probability", "gender_unsure", "gender_vector"),
-        *("predicted_age", "age_probability", "age_unsure", "age_vector"),
-        *("predicted_years", "predicted_years_low", "predicted_years_high", "created_at"),
+        *PREDICTED_COLUMNS,
+        "created_at",
     )
-    readonly_fields = ("face_link", "perceived")
+    readonly_fields = ("face_link", "perceived", *PREDICTED_COLUMNS)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
         return super().get_queryset(request).filter(face__photo__deleting_at=None)

@@ -25,7 +25,7 @@ from django.utils.safestring import SafeString
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, record, summarise
 from classifier.models import AccessToken, Collection, Invitation, Photo, User
 from classifier.models.accounts import REVIEWERS
-from classifier.services import accounts, attempts, tokens
+from classifier.services import accounts, attempts, deletion, tokens
 from classifier.terms import TERMS_VERSION
 
 if TYPE_CHECKING:
@@ -159,8 +159,9 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         return summarise(objs), counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        # After the admin's own transaction: files must not go before the mark on their rows is kept.
-        transaction.on_commit(lambda: accounts.delete_account(obj))
+        # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
+        accounts.mark_account(obj)
+        transaction.on_commit(lambda: deletion.finish_account(obj))
 
 
 admin.site.unregister(Group)

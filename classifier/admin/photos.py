@@ -10,16 +10,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.admin import looks
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, link_to, record, summarise
 from classifier.admin.faces import describe_guess
+from classifier.http import files
 from classifier.models import FINISHED, Collection, Face, Photo, Prediction, User
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import deletion, rerun
-from classifier.views.photos import send_file
 
 COLLECTIONS_LISTED = 30
 THUMBNAIL_BOX = (72, 54)  # pixels that a thumbnail fills at most in a list
@@ -112,7 +113,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
-        files = [
+        pictures = [
             path(
                 f"<int:pk>/{file}/",
                 self.admin_site.admin_view(getattr(self, f"{file}_view")),
@@ -120,7 +121,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
             )
             for file in ("image", "thumbnail")
         ]
-        return files + super().get_urls()
+        return pictures + super().get_urls()
 
     def image_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         return self._send_file(request, pk, file="image")
@@ -137,7 +138,7 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         if not looks.is_recorded(request, photo):
             looks.record_look(request, [photo], what=file)
         stored = getattr(photo, file)
-        return send_file(request, storage=stored.storage, name=stored.name)
+        return files.send_file(request, storage=stored.storage, name=stored.name)
 
     def has_rerun_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("classifier.change_photo")
@@ -177,9 +178,10 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         self.delete_queryset(request, Photo.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
-        # After the admin's own transaction: files must not go before the mark on their rows is kept.
-        keys = list(queryset.values_list("pk", flat=True))
-        transaction.on_commit(lambda: deletion.delete_photos(Photo.objects.filter(pk__in=keys)))
+        # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
+        keys, now = list(queryset.values_list("pk", flat=True)), timezone.now()
+        deletion.mark_photos(Photo.objects.filter(pk__in=keys), at=now)
+        transaction.on_commit(lambda: deletion.finish_photos(at=now))
 
 
 def draw_thumbnail(photo: Photo, *, viewer: User) -> SafeString:

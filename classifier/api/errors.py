@@ -10,23 +10,10 @@ from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from classifier.services import disk, rates, uploads
+from classifier.http.refusals import RETRY_SECONDS, find_status, find_wait
+from classifier.services import disk, rates, refusals
 
 logger = logging.getLogger("facet.api")
-
-RETRY_SECONDS = 5  # what a client is told to wait for what passes by itself
-# A full quota is 413, since sending the same again cannot help; a full disk is the site's own fault, so 507.
-REFUSAL_STATUS = {
-    "no_files": status.HTTP_400_BAD_REQUEST,
-    "too_many_files": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-    "quota_exceeded": status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-    "terms_not_accepted": status.HTTP_409_CONFLICT,
-    "collection_gone": status.HTTP_404_NOT_FOUND,
-    "too_many_uploads": status.HTTP_429_TOO_MANY_REQUESTS,
-    "busy": status.HTTP_503_SERVICE_UNAVAILABLE,
-    "queue_full": status.HTTP_503_SERVICE_UNAVAILABLE,
-    "storage_full": status.HTTP_507_INSUFFICIENT_STORAGE,
-}
 
 
 class ApiError(exceptions.APIException):
@@ -66,12 +53,13 @@ class TermsNotAccepted(ApiError):
 class UploadRefused(ApiError):
     """A whole submission that `services.uploads` turned away; single files are told in the answer's items."""
 
-    def __init__(self, refusal: uploads.UploadRefused) -> None:
+    def __init__(self, refusal: refusals.UploadRefused) -> None:
         super().__init__(str(refusal))
         self.detail = exceptions.ErrorDetail(str(refusal), code=refusal.code)
-        self.status_code = REFUSAL_STATUS.get(refusal.code, status.HTTP_400_BAD_REQUEST)
-        passes = (status.HTTP_429_TOO_MANY_REQUESTS, status.HTTP_503_SERVICE_UNAVAILABLE)
-        self.wait = RETRY_SECONDS if self.status_code in passes else None
+        self.status_code = find_status(refusal)
+        self.wait = find_wait(refusal)
+        if refusal.wait:
+            self.details = {"retry_after": self.wait}
 
 
 class Unavailable(ApiError):
@@ -127,8 +115,8 @@ def recognise(error: Exception) -> exceptions.APIException:
         case RequestDataTooBig():
             return BodyTooLarge()
         case TooManyFilesSent():
-            return UploadRefused(uploads.TooManyFiles())
-        case uploads.UploadRefused():
+            return UploadRefused(refusals.TooManyFiles())
+        case refusals.UploadRefused():
             return UploadRefused(error)
         case SuspiciousOperation() | UnreadablePostError():
             return exceptions.ParseError("The request is malformed.")

@@ -1,7 +1,6 @@
 """What lists can be narrowed to. A collection or photo that the person may not see is 404, as everywhere."""
 
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, status
 
 from classifier.api import errors, parameters
-from classifier.models import Collection, Face, Photo, Prediction, State
+from classifier.models import Collection, Face, Guess, Photo, State
 from ml import labels
-
-RACE_GROUPS = {name: labels.groups_of("race", taxonomy=name) for name in labels.TAXONOMIES}
+from ml.attributes import ATTRIBUTES, Attribute
 
 WIDEST_PX = 100_000
 
@@ -26,10 +24,10 @@ class NoSuchGroup(errors.ApiError):
     status_code = status.HTTP_404_NOT_FOUND
     default_code = "no_such_group"
 
-    def __init__(self, group: str, *, taxonomy: str) -> None:
-        groups = ", ".join(RACE_GROUPS[taxonomy])
+    def __init__(self, group: str, *, attribute: str, taxonomy: str) -> None:
+        groups = ", ".join(labels.groups_of(attribute, taxonomy=taxonomy))
         message = f"{taxonomy} has no group {group}; it has the groups {groups}."
-        super().__init__(message, details={"race": [message]})
+        super().__init__(message, details={attribute: [message]})
 
 
 def choices(names: Any) -> list[tuple[str, str]]:
@@ -86,18 +84,19 @@ class PhotoFilter(ApiFilterSet):
         return photos.filter(collection=self.find_one(visible, uid, what="collection"))
 
 
+def _filter_by(attribute: Attribute) -> Any:
+    about: dict[str, Any] = {"field_name": attribute.name, "method": "keep_label"}
+    if not attribute.taxonomies:
+        return django_filters.ChoiceFilter(choices=choices(attribute.labels), **about)
+    about["label"] = "A group of the `taxonomy` asked for."
+    return django_filters.ChoiceFilter(choices=choices(sorted(attribute.all_groups)), **about)
+
+
 class FaceFilter(ApiFilterSet):
-    """Labels are those of the best guess, race in the grouping of `?taxonomy=`."""
+    """A filter for each attribute; labels are those of the best guess, in the grouping of `?taxonomy=` if it has it."""
 
     collection = django_filters.UUIDFilter(method="keep_collection", label="Uid of a collection.")
     photo = django_filters.UUIDFilter(method="keep_photo", label="Uid of a photo.")
-    race = django_filters.ChoiceFilter(
-        choices=choices(sorted({*chain(*RACE_GROUPS.values())})),
-        method="keep_race",
-        label="A group of the `taxonomy` asked for.",
-    )
-    gender = django_filters.ChoiceFilter(choices=choices(labels.GENDER), method="keep_label")
-    age = django_filters.ChoiceFilter(choices=choices(labels.AGE), method="keep_label")
     min_size_px = WidthFilter(
         field_name="size_px", lookup_expr="gte", min_value=0, max_value=WIDEST_PX, label="Least width of the box."
     )
@@ -105,6 +104,10 @@ class FaceFilter(ApiFilterSet):
     class Meta:
         model = Face
         fields: list[str] = []
+
+    @classmethod
+    def get_filters(cls) -> dict[str, Any]:
+        return {**super().get_filters(), **{name: _filter_by(attribute) for name, attribute in ATTRIBUTES.items()}}
 
     def keep_collection(self, faces: QuerySet[Face], name: str, uid: UUID) -> QuerySet[Face]:
         visible = Collection.objects.visible_to(self.request.user)
@@ -114,17 +117,10 @@ class FaceFilter(ApiFilterSet):
         visible = Photo.objects.visible_to(self.request.user)
         return faces.filter(photo=self.find_one(visible, uid, what="photo"))
 
-    def keep_race(self, faces: QuerySet[Face], name: str, group: str) -> QuerySet[Face]:
-        taxonomy = parameters.read_taxonomy(self.request)
-        if group not in RACE_GROUPS[taxonomy]:
-            raise NoSuchGroup(group, taxonomy=taxonomy)
-        if taxonomy == labels.FINEST:
-            return self.keep_label(faces, name, group)
-        return self._keep(faces, **{f"race_groups__{taxonomy}__label": group})
-
     def keep_label(self, faces: QuerySet[Face], name: str, label: str) -> QuerySet[Face]:
-        return self._keep(faces, **{f"predicted_{name}": label})
-
-    def _keep(self, faces: QuerySet[Face], **condition: str) -> QuerySet[Face]:
-        said = Prediction.objects.filter(is_current=True, **condition)
+        attribute, taxonomy = ATTRIBUTES[name], parameters.read_taxonomy(self.request)
+        way = attribute.way(taxonomy)
+        if label not in attribute.groups_in(way):
+            raise NoSuchGroup(label, attribute=name, taxonomy=way)
+        said = Guess.objects.saying(attribute, taxonomy=taxonomy, label=label)
         return faces.filter(pk__in=said.values("face_id"))

@@ -8,7 +8,9 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 
 from ml import labels
+from ml.attributes import ATTRIBUTES
 
+GROUPED = " and ".join(name for name, attribute in ATTRIBUTES.items() if attribute.taxonomies)
 MAX_WAIT_SECONDS = 30
 UID_OR_NOTHING = re.compile(r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$")
 
@@ -20,7 +22,7 @@ WAIT = OpenApiParameter(
 TAXONOMY = OpenApiParameter(
     "taxonomy",
     {"type": "string", "enum": list(labels.TAXONOMIES), "default": labels.FINEST},
-    description="The grouping to tell race in. Stored vectors are summed; the model does not run again.",
+    description=f"The grouping to tell {GROUPED} in. Stored vectors are summed; the model does not run again.",
 )
 
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
 from classifier.services import predictions
-from ml import labels
+from ml.attributes import ATTRIBUTES, Attribute
 
 
 class RoundedField(serializers.FloatField):
@@ -49,22 +49,29 @@ class GuessSerializer(serializers.Serializer[Any]):
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="By label; they add up to 1.")
 
 
-class RaceGuessSerializer(GuessSerializer):
-    taxonomy = serializers.ChoiceField(choices=list(labels.TAXONOMIES), help_text="The grouping of these labels.")
+def _guess_of(attribute: Attribute) -> type[GuessSerializer]:
+    """The guess of an attribute: with the grouping where it has several, with its number where it is ordinal."""
+    more: dict[str, Any] = {}
+    if attribute.taxonomies:
+        more["taxonomy"] = serializers.ChoiceField(
+            choices=list(attribute.taxonomies), help_text="The grouping of these labels."
+        )
+    if attribute.scale:
+        unit = attribute.scale.unit
+        more[unit] = serializers.FloatField(help_text=f"Expected {attribute.name}.")
+        more["low"] = serializers.IntegerField(help_text=f"10th percentile, in {unit}.")
+        more["high"] = serializers.IntegerField(help_text=f"90th percentile, in {unit}.")
+    return type(f"{attribute.name.capitalize()}GuessSerializer", (GuessSerializer,), more) if more else GuessSerializer
 
 
-class AgeGuessSerializer(GuessSerializer):
-    years = serializers.FloatField(help_text="Expected age.")
-    low = serializers.IntegerField(help_text="10th percentile, in years.")
-    high = serializers.IntegerField(help_text="90th percentile, in years.")
+GUESSES = {name: _guess_of(attribute) for name, attribute in ATTRIBUTES.items()}
 
 
 class PredictionsSerializer(serializers.Serializer[Face]):
     """How the model perceives a face; an attribute that is switched off in its collection is absent."""
 
-    race = RaceGuessSerializer(required=False)
-    gender = GuessSerializer(required=False)
-    age = AgeGuessSerializer(required=False)
+    def get_fields(self) -> dict[str, Any]:
+        return {name: guess(required=False) for name, guess in GUESSES.items()}
 
     def to_representation(self, face: Face) -> dict[str, Any]:
         prediction = face.prediction
@@ -166,7 +173,7 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
     """A collection, with the `counts` and `deletions` of its context."""
 
     owner = serializers.CharField(source="owner.username")
-    attributes = serializers.ListField(child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)))
+    attributes = serializers.ListField(child=serializers.ChoiceField(choices=list(ATTRIBUTES)))
     terms_accepted = serializers.BooleanField(help_text="Photos may be added: its declaration was made.")
     next_deletion = serializers.SerializerMethodField(
         help_text="What `retention_days` deletes next; null where photos are kept until somebody deletes them."
@@ -209,7 +216,7 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
     name = CollectionNameField(max_length=120)
     purpose = PurposeField(max_length=1000)
     attributes = serializers.ListField(
-        child=serializers.ChoiceField(choices=list(labels.ATTRIBUTES)),
+        child=serializers.ChoiceField(choices=list(ATTRIBUTES)),
         min_length=1,
         required=False,
         help_text="What to compute and store; all by default.",

@@ -81,8 +81,11 @@ def fill(collection: Collection, *, photos: int) -> None:
     _copy(template, source=f"generate_series({have + 1}, {photos}) n", changes=each_photo | {"state": waiting})
     of_done = _rows_after(newest_photo, of=Photo, also=f"AND state = '{State.DONE}'")
     _copy(face, source=of_done, changes={"uid": _UID, "photo_id": "n.id"})
-    said = {f"predicted_{name}": _pick(groups) for name, groups in labels.ATTRIBUTES.items()}
-    _copy(face.predictions.get(), source=_rows_after(newest_face, of=Face), changes=said | {"face_id": "n.id"})
+    of_face = _rows_after(newest_face, of=Face)
+    _copy(face.predictions.get(), source=of_face, changes={"face_id": "n.id"})
+    for guess in face.guesses.all():
+        said = _pick(labels.ATTRIBUTES[guess.attribute])
+        _copy(guess, source=of_face, changes={"face_id": "n.id", "label": said})
     template.delete()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")  # as its own housekeeping does sooner or later

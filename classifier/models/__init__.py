@@ -5,7 +5,7 @@ from classifier.models.audit import AuditEvent
 from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.explanations import Explanation
-from classifier.models.faces import Face, Prediction
+from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
 from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
 from classifier.models.model_versions import ModelVersion
@@ -25,6 +25,7 @@ __all__ = [
     "CollectionShare",
     "Explanation",
     "Face",
+    "Guess",
     "Invitation",
     "Job",
     "Leased",

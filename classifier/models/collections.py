@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from ml.labels import ATTRIBUTES, TAXONOMIES
+from ml.labels import ATTRIBUTES, FINEST, TAXONOMIES
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -23,6 +23,11 @@ INBOX_PURPOSE = "trying Facet out"
 
 def all_attributes() -> list[str]:
     return list(ATTRIBUTES)
+
+
+def taxonomy_choices() -> list[tuple[str, str]]:
+    """A function, so that a taxonomy more is no migration more."""
+    return [(name, name) for name in TAXONOMIES]
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
@@ -64,11 +69,11 @@ class Collection(models.Model):
     name = models.CharField(max_length=120)
     purpose = models.TextField(max_length=1000, help_text="Why these photos are looked at.")
     is_inbox = models.BooleanField(default=False, editable=False)
-    attributes = models.JSONField(default=all_attributes, help_text="What is computed and stored: race, gender, age.")
+    attributes = models.JSONField(default=all_attributes, help_text="What is computed and stored.")
     taxonomy = models.CharField(
         max_length=20,
-        default="fairface-7",
-        choices=[(name, name) for name in TAXONOMIES],
+        default=FINEST,
+        choices=taxonomy_choices,
         verbose_name="grouping",
     )
     retention_days = models.PositiveIntegerField(

@@ -8,6 +8,8 @@ from django.db.models import Q
 
 from classifier.models.collections import Collection
 from classifier.models.photos import Photo
+from ml import labels
+from ml.attributes import LONGEST_LABEL, LONGEST_NAME, Attribute
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -87,31 +89,15 @@ class Face(models.Model):
 
 
 class Prediction(models.Model):
-    """Calibrated probability vectors in the finest taxonomy; an attribute that was switched off is null throughout.
+    """What one model version said of a face: a calibrated probability vector of each attribute, in its finest taxonomy.
 
-    The vectors are what counts. The other columns repeat them for filters and sorting.
+    An attribute that was switched off, or that the model does not know, is absent.
     """
 
     face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="predictions")
     model_version = models.ForeignKey("classifier.ModelVersion", on_delete=models.PROTECT, related_name="predictions")
     is_current = models.BooleanField(default=True, help_text="Made by the model version that looked last.")
-    race_vector = models.JSONField(null=True, blank=True)
-    gender_vector = models.JSONField(null=True, blank=True)
-    age_vector = models.JSONField(null=True, blank=True)
-    predicted_race = models.CharField(max_length=20, blank=True)
-    race_probability = models.FloatField(null=True, blank=True)
-    race_groups = models.JSONField(
-        default=dict, blank=True, help_text="Taxonomy -> label, probability and unsure, for filters."
-    )
-    predicted_gender = models.CharField(max_length=20, blank=True)
-    gender_probability = models.FloatField(null=True, blank=True)
-    gender_unsure = models.BooleanField(default=False)
-    predicted_age = models.CharField(max_length=20, blank=True)
-    age_probability = models.FloatField(null=True, blank=True)
-    age_unsure = models.BooleanField(default=False)
-    predicted_years = models.FloatField(null=True, blank=True)
-    predicted_years_low = models.FloatField(null=True, blank=True)
-    predicted_years_high = models.FloatField(null=True, blank=True)
+    vectors = models.JSONField(default=dict, help_text="Attribute -> probabilities, in the order of its labels.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -119,15 +105,61 @@ class Prediction(models.Model):
             models.UniqueConstraint(fields=["face", "model_version"], name="one_prediction_per_model"),
             models.UniqueConstraint(fields=["face"], condition=Q(is_current=True), name="one_current_prediction"),
         ]
-        indexes = [
-            models.Index(fields=["predicted_race"], name="prediction_race"),
-            models.Index(fields=["predicted_gender"], name="prediction_gender"),
-            models.Index(fields=["predicted_age"], name="prediction_age"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.model_version} on {self.face}"
 
     def predicted_label(self, attribute: str) -> str:
         """The guess of an attribute in the finest grouping; empty where it was switched off."""
-        return str(getattr(self, f"predicted_{attribute}"))
+        vector = self.vectors.get(attribute)
+        return labels.top_group(attribute, vector)[0] if vector else ""
+
+
+class GuessQuerySet(models.QuerySet["Guess"]):
+    def saying(self, attribute: Attribute, *, taxonomy: str, label: str) -> Self:
+        """Guesses of an attribute with a label of a taxonomy, or of its own finest where it is told in another."""
+        return self.filter(_told(attribute, taxonomy=taxonomy, label=label))
+
+    def unsure_of(self, *attributes: Attribute, taxonomy: str) -> Self:
+        """Guesses of one of some attributes that are under the model's threshold in a taxonomy, as in `saying`."""
+        coarse = [attribute for attribute in attributes if attribute.way(taxonomy) != attribute.finest]
+        # Together, so that the index of unsure guesses answers for all of them.
+        doubts = Q(attribute__in=[attribute.name for attribute in attributes if attribute not in coarse], unsure=True)
+        for attribute in coarse:
+            doubts |= _told(attribute, taxonomy=taxonomy, unsure=True)
+        return self.filter(doubts)
+
+
+def _told(attribute: Attribute, *, taxonomy: str, **told: str | bool) -> Q:
+    way = attribute.way(taxonomy)
+    prefix = "" if way == attribute.finest else f"groups__{way}__"
+    return Q(attribute=attribute.name, **{f"{prefix}{name}": value for name, value in told.items()})
+
+
+class Guess(models.Model):
+    """What the current prediction of a face says of one attribute: its vector told again, for filters and counts."""
+
+    # Its own index would repeat the first half of `one_guess_per_attribute`.
+    face = models.ForeignKey(Face, on_delete=models.CASCADE, related_name="guesses", db_index=False)
+    attribute = models.CharField(max_length=LONGEST_NAME)
+    label = models.CharField(max_length=LONGEST_LABEL, help_text="In the finest grouping.")
+    probability = models.FloatField()
+    unsure = models.BooleanField()
+    groups = models.JSONField(
+        default=dict, help_text="Taxonomy -> label, probability and unsure, where there are several."
+    )
+    expected = models.FloatField(null=True, help_text="Of an ordinal attribute: the expected number, in its unit.")
+    low = models.FloatField(null=True, help_text="The 10th percentile.")
+    high = models.FloatField(null=True, help_text="The 90th percentile.")
+
+    objects = GuessQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["face", "attribute"], name="one_guess_per_attribute")]
+        indexes = [
+            models.Index(fields=["attribute", "label", "face"], name="guess_label"),
+            models.Index(fields=["face", "attribute"], condition=Q(unsure=True), name="guess_unsure"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attribute} of {self.face}: {self.label}"

@@ -6,14 +6,23 @@ What a lost one was about is told again by the sweeper, so a broker that is away
 import logging
 from typing import Any
 
-from celery import Task
+from celery import Task, current_app
 from kombu.exceptions import ChannelError
 
 from classifier.running import redis_server
 
 logger = logging.getLogger("facet.hints")
 
+ANALYZE = "classifier.tasks.analyze"  # by name: those who send know nothing of what workers do
 NOT_FOUND = "404"  # of a queue that nobody wrote to yet, or that Redis dropped because it is empty
+
+
+def wake_workers() -> None:
+    """Tell a worker that something waits. Never raises: a broker that is down costs nothing, the sweeper sends again.
+
+    The message has no expiry: only one waits at a time, and whoever gets it late still finds what waits by then.
+    """
+    send_hint(current_app.tasks[ANALYZE])
 
 
 def send_hint(task: Task) -> bool:

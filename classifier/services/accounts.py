@@ -19,10 +19,15 @@ def delete_account(user: User) -> bool:
     While a file cannot be removed an empty row stays, which the sweeper deletes with the file.
     """
     with transaction.atomic():
-        deletion.forget_log_entries(User.objects.filter(pk=user.pk))
-        _forget_person(user)
-        deletion.mark_collections(Collection.objects.filter(owner=user, deleting_at=None))
+        mark_account(user)
     return deletion.finish_account(user)
+
+
+def mark_account(user: User) -> None:
+    """Take somebody out of everybody's sight, with all that tells who it was. Call it inside a transaction."""
+    deletion.forget_log_entries(User.objects.filter(pk=user.pk))
+    _forget_person(user)
+    deletion.mark_collections(Collection.objects.filter(owner=user, deleting_at=None))
 
 
 def _forget_person(user: User) -> None:

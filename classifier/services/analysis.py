@@ -22,6 +22,7 @@ logger = logging.getLogger("facet.analysis")
 
 
 def has_work() -> bool:
+    """Whether a photo could be claimed now: queued, or left by a worker whose lease is over."""
     return Photo.objects.has_claimable()
 
 
@@ -53,7 +54,7 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
         for look in looks:
             _analyze_photos([look.photo], token=token)
         return
-    version = registry.register_version(**inference.describe_model())
+    version = registry.loaded_version()
     for look, result in zip(looks, results, strict=True):
         if result.error:
             Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)

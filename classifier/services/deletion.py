@@ -61,13 +61,28 @@ def delete_collection(collection: Collection) -> None:
     """Delete a collection with all its photos and uploads. An Inbox comes back empty at its next use."""
     with transaction.atomic():
         mark_collections(Collection.objects.filter(pk=collection.pk))
-    _finish_collection(collection)
+    finish_collection(collection)
 
 
 def mark_collections(collections: QuerySet[Collection]) -> None:
     """Take collections out of everybody's sight, with what people wrote about them. Call it inside a transaction."""
     forget_log_entries(collections)
     collections.update(deleting_at=timezone.now(), is_inbox=False, name="", purpose="")
+
+
+@disk.may_use_reserve
+def finish_collection(collection: Collection) -> int:
+    """Remove what a marked collection holds, then its row; the number of photos and collections that went."""
+    delete_uploads(Upload.objects.filter(collection=collection))
+    unmarked = Photo.objects.filter(collection=collection, deleting_at=None).order_by("pk")
+    while keys := list(unmarked.values_list("pk", flat=True)[:MARKED_AT_ONCE]):
+        with transaction.atomic():
+            _mark_photos(Photo.objects.filter(pk__in=keys), at=timezone.now())
+    count = _finish_photos(collection.photos.all())
+    if collection.photos.exists():
+        return count  # a file could not be removed: the sweeper tries again
+    removed, _ = Collection.objects.filter(pk=collection.pk).delete()
+    return count + (1 if removed else 0)
 
 
 def finish_deletions() -> int:
@@ -82,7 +97,7 @@ def finish_deletions() -> int:
 def _finish_begun() -> int:
     count = _finish_photos(Photo.objects.filter(deleting_at__isnull=False))
     for collection in Collection.objects.filter(deleting_at__isnull=False):
-        count += _finish_collection(collection)
+        count += finish_collection(collection)
     for user in User.objects.filter(deleting_at__isnull=False):
         finish_account(user)
     return count
@@ -91,7 +106,7 @@ def _finish_begun() -> int:
 def finish_account(user: User) -> bool:
     """Remove the row of an account under deletion, once no file needs it any more; whether it is gone."""
     for collection in Collection.objects.filter(owner=user):
-        _finish_collection(collection)
+        finish_collection(collection)
     if Photo.objects.filter(owner=user).exists():
         return False
     User.objects.filter(pk=user.pk).delete()
@@ -122,19 +137,6 @@ def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
 def _forget_names(photos: PhotoQuerySet) -> None:
     """Names of photos elsewhere: as they were sent, and in what a duplicate was told."""
     UploadItem.objects.filter(photo__in=photos.order_by()).update(name="", message="")
-
-
-def _finish_collection(collection: Collection) -> int:
-    delete_uploads(Upload.objects.filter(collection=collection))
-    unmarked = Photo.objects.filter(collection=collection, deleting_at=None).order_by("pk")
-    while keys := list(unmarked.values_list("pk", flat=True)[:MARKED_AT_ONCE]):
-        with transaction.atomic():
-            _mark_photos(Photo.objects.filter(pk__in=keys), at=timezone.now())
-    count = _finish_photos(collection.photos.all())
-    if collection.photos.exists():
-        return count  # a file could not be removed: the sweeper tries again
-    removed, _ = Collection.objects.filter(pk=collection.pk).delete()
-    return count + (1 if removed else 0)
 
 
 def _finish_photos(marked: PhotoQuerySet) -> int:

@@ -42,14 +42,17 @@ class Disk:
 
     @property
     def usable_bytes(self) -> int:
+        """What photos may take of it, never less than 0."""
         return max(0, self.free_bytes - self.kept_bytes)
 
     @property
     def is_low(self) -> bool:
+        """Whether administrators are warned: under FACET_LOW_DISK_MB is left."""
         return self.usable_bytes < settings.LOW_DISK_BYTES
 
     @property
     def is_full(self) -> bool:
+        """Whether nothing more is taken in."""
         return self.usable_bytes < ROOM_BYTES
 
     @property

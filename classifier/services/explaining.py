@@ -25,7 +25,7 @@ def explain_face(job: Job, *, token: uuid.UUID) -> None:
     if row.attribute not in photo.collection.attributes:
         Job.objects.fail(pk=job.pk, token=token, code=Job.Code.SWITCHED_OFF)
         return
-    if registry.register_version(**inference.describe_model()) != row.model_version:
+    if registry.loaded_version() != row.model_version:
         Job.objects.fail(pk=job.pk, token=token, code=Job.Code.OTHER_MODEL)
         return
     try:

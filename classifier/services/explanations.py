@@ -6,10 +6,10 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from classifier import tasks
 from classifier.intake import storage
 from classifier.models import PENDING, Collection, Explanation, Face, Job, State, User, WorkerHeartbeat
 from classifier.models.explanations import ExplanationQuerySet
+from classifier.running import hints
 from classifier.services import predictions, rates
 
 MAX_PENDING_JOBS = 1000  # beyond it nobody can wait for an answer anyway
@@ -55,6 +55,7 @@ class Answer:
 
     @property
     def is_pending(self) -> bool:
+        """Whether a worker has it to do or is at it, so that asking again in a while tells more."""
         return self.state in PENDING
 
     @property
@@ -116,7 +117,7 @@ def ask(user: User, *, face: Face, attribute: str, again: bool = False) -> Answe
         Explanation.objects.bulk_create(
             Explanation(**asked, method=method, label=label, job=job) for method in Explanation.Method.values
         )
-        transaction.on_commit(tasks.wake_workers)
+        transaction.on_commit(hints.wake_workers)
     return read_answer(face, attribute=attribute)
 
 

@@ -12,6 +12,7 @@ class InvitationUsed(Exception):
 
 
 def is_usable(code: str) -> bool:
+    """Whether the code is known, unused and not expired; it may be used up by the time of `claim`."""
     return bool(code) and Invitation.usable().filter(code=code).exists()
 
 

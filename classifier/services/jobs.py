@@ -15,6 +15,7 @@ DOERS: dict[str, Callable[..., None]] = {Job.Kind.EXPLANATION: explaining.explai
 
 
 def has_work() -> bool:
+    """Whether a job could be claimed now: queued, or left by a worker whose lease is over."""
     return Job.objects.has_claimable()
 
 

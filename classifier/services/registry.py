@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import transaction
 
+from classifier import inference
 from classifier.models import ModelVersion
 
 
@@ -18,6 +19,15 @@ def register_version(*, name: str, sha256: str, card: dict[str, Any]) -> ModelVe
     return version
 
 
+def loaded_version() -> ModelVersion:
+    """The row of the model that this worker has loaded: registered at its start, and again where somebody removed it.
+
+    Loads the model if need be, so never ask in the web process.
+    """
+    known = ModelVersion.objects.filter(sha256=inference.get_pipeline().card.sha256).first()
+    return known or register_version(**inference.describe_model())
+
+
 def promote_version(version: ModelVersion) -> None:
     """Make one version production; the former one is retired."""
     with transaction.atomic():
@@ -28,4 +38,5 @@ def promote_version(version: ModelVersion) -> None:
 
 
 def production_version() -> ModelVersion | None:
+    """The version whose predictions are told; None before the first worker has started."""
     return ModelVersion.objects.filter(status=ModelVersion.Status.PRODUCTION).first()

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.db import transaction
 
-from classifier import tasks
 from classifier.models import Collection
 from classifier.models.photos import PhotoQuerySet
+from classifier.running import hints
 
 
 def run_again(photos: PhotoQuerySet) -> int:
@@ -31,4 +31,4 @@ def _restart(photos: PhotoQuerySet, **values: Any) -> int:
         return photos.restart(**values)
     finally:  # what was queued before it broke off is queued
         Collection.objects.note_change(collections)
-        transaction.on_commit(tasks.wake_workers)
+        transaction.on_commit(hints.wake_workers)

@@ -12,19 +12,9 @@ from contextlib import AbstractContextManager, contextmanager
 from django.conf import settings
 
 from classifier.models import User
-from classifier.services.uploads import UploadRefused
+from classifier.services import refusals
 
 PAGE_THREADS = 2
-
-
-class TooManyUploads(UploadRefused):
-    code = "too_many_uploads"
-    sentence = "Several of your uploads are being read already. Nothing is lost: send this one when they are done."
-
-
-class Busy(UploadRefused):
-    code = "busy"
-    sentence = "Many people send photos just now. Nothing is lost: send these again in a moment."
 
 
 class Seats:
@@ -42,9 +32,9 @@ class Seats:
         with self._lock:
             taken = self._taken[person]
             if taken >= self._most_each or (taken and self._free == 1):
-                raise TooManyUploads
+                raise refusals.TooManyUploads
             if not self._free:
-                raise Busy
+                raise refusals.Busy
             self._free -= 1
             self._taken[person] += 1
         try:
@@ -64,6 +54,7 @@ class Seats:
             return True
 
     def leave(self) -> None:
+        """Give back what `take_spare` gave, and nothing else: a seat more than there are would be handed out."""
         with self._lock:
             self._free += 1
 
@@ -82,4 +73,5 @@ def take_spare_seat() -> bool:
 
 
 def leave_seat() -> None:
+    """Give back the seat that `take_spare_seat` said there was."""
     _seats.leave()

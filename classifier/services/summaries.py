@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.fields.json import KT
 from django.utils import timezone
 
-from classifier.models import PENDING, Collection, Photo, Prediction, State
+from classifier.models import PENDING, Collection, Guess, Photo, State
+from ml.attributes import ATTRIBUTES
+from ml.labels import attribute_of
 
 RATE_SECONDS = 20  # the speed is told over what was finished last, not over the whole run
 SHARES_SECONDS = 24 * 3600
@@ -49,6 +51,7 @@ class Counts:
 
     @property
     def pending(self) -> int:
+        """Photos that a worker has to do or is at."""
         return self.queued + self.running
 
 
@@ -74,6 +77,7 @@ class Summary:
 
     @property
     def changed_at(self) -> datetime:
+        """When something in it changed last: a photo, or the collection itself."""
         return max(filter(None, (self.counts.changed_at, self.collection.updated_at)))
 
 
@@ -184,32 +188,33 @@ def _shares_place(collection: Collection, *, counts: Counts) -> tuple[str, float
     that are still analysed the shares may lag behind, however often some of them come or go.
     """
     if counts.pending and counts.photos > LARGE_PHOTOS:
-        key = f"shares:{collection.uid}:running:{collection.taxonomy}:{'race' in collection.attributes}"
+        is_on = attribute_of(collection.taxonomy) in collection.attributes
+        key = f"shares:{collection.uid}:running:{collection.taxonomy}:{is_on}"
         return key, max(SHORTEST_SECONDS, math.ceil(counts.faces / SHARED_PER_SECOND))
     changed = ":".join(at.isoformat() for at in (collection.updated_at, counts.changed_at) if at)
     return f"shares:{collection.uid}:{counts.done}:{counts.faces}:{changed}", SHARES_SECONDS
 
 
 def _count_groups(collections: Sequence[Collection]) -> dict[int, list[tuple[str, bool, int]]]:
-    """Faces by perceived group in each collection's own taxonomy: (label, unsure, faces)."""
+    """Faces by group of each collection's own taxonomy: (label, unsure, faces)."""
     rows: dict[int, list[tuple[str, bool, int]]] = {collection.pk: [] for collection in collections}
     for taxonomy in {collection.taxonomy for collection in collections}:
+        attribute = ATTRIBUTES[attribute_of(taxonomy)]
+        label, unsure = (
+            F(name) if taxonomy == attribute.finest else KT(f"groups__{taxonomy}__{name}")
+            for name in ("label", "unsure")
+        )
         counted = (
-            Prediction.objects.filter(
-                is_current=True,
+            Guess.objects.filter(
+                attribute=attribute.name,
                 face__retired_at=None,
                 face__photo__deleting_at=None,
                 face__photo__collection_id__in=[c.pk for c in collections if c.taxonomy == taxonomy],
             )
-            .exclude(predicted_race="")
             .order_by()
-            .values("face__photo__collection_id")
-            .annotate(
-                label=KT(f"race_groups__{taxonomy}__label"),
-                unsure=KT(f"race_groups__{taxonomy}__unsure"),
-                faces=Count("pk"),
-            )
-            .values_list("face__photo__collection_id", "label", "unsure", "faces")
+            .values("face__photo__collection_id", told_label=label, told_unsure=unsure)
+            .annotate(faces=Count("pk"))
+            .values_list("face__photo__collection_id", "told_label", "told_unsure", "faces")
         )
         for pk, label, unsure, faces in counted:
             rows[pk].append((label, str(unsure).lower() in ("true", "1"), faces))

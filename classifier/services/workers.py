@@ -29,10 +29,12 @@ class Readiness:
 
     @property
     def queue_moving(self) -> bool:
+        """Whether neither photos nor jobs wait while none is started."""
         return self.photos_moving and self.jobs_moving
 
     @property
     def ready(self) -> bool:
+        """What `/readyz` answers: 200 when true, else 503."""
         return self.database and self.queue_moving and self.model_loaded
 
 

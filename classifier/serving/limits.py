@@ -1,13 +1,10 @@
 """What a stranger may take of the server: connections, time, bytes."""
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-IPV6_SUBSCRIBER_BITS = 64  # what one subscriber is given; its addresses are one for every limit
+from classifier.serving.addresses import Network, parse_address, subscriber_of
 
 
 @dataclass(frozen=True)
@@ -34,25 +31,16 @@ class Limits:
     quiet_seconds: float = 2.0  # a body that rests for so long is not waited for then
 
     def is_proxy(self, address: str) -> bool:
-        try:
-            peer = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(peer in network for network in self.proxies)
+        peer = parse_address(address)
+        return peer is not None and any(peer in network for network in self.proxies)
 
 
 def plain_address(address: str) -> str:
     """An IPv4 address as such, where a socket for both kinds tells it as IPv6."""
-    try:
-        peer = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    mapped = getattr(peer, "ipv4_mapped", None)
-    return str(mapped or peer)
+    return str(parse_address(address) or address)
 
 
 def address_group(address: str) -> str:
     """What the limits count as one address: for IPv6 the network of one subscriber."""
-    if ":" not in address:
-        return address
-    return str(ipaddress.ip_network((address, IPV6_SUBSCRIBER_BITS), strict=False))
+    peer = parse_address(address)
+    return subscriber_of(peer) if peer else address

@@ -1,16 +1,19 @@
 """How numbers, names and states are written on the pages."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import floatformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.models import Face, Photo, State
+from classifier.services import predictions
 from classifier.terms import TERMS_OF_USE
-from ml.labels import FINEST
+from ml.attributes import ATTRIBUTES
 
 register = template.Library()
 
@@ -18,14 +21,8 @@ NBSP = "\N{NO-BREAK SPACE}"
 # Variance of the Laplacian of the chip, from which on a face is called so.
 SHARP_FROM, SOFT_FROM = 60.0, 20.0
 SECONDS_TOLD = 90  # longer waits are told in minutes
-ATTRIBUTE_NAMES = {"race": "group", "gender": "gender", "age": "age"}
-TAXONOMY_NAMES = {
-    "fairface-7": "7 groups of FairFace",
-    "fairface-6": "6 groups of FairFace",
-    "utkface-5": "5 groups of UTKFace",
-    "utkface-4": "4 groups of UTKFace",
-    "list-5": "5 groups of list files",
-}
+# Labels and taxonomies as people say them, of all attributes.
+WORDS = {word: said for attribute in ATTRIBUTES.values() for word, said in attribute.words.items()}
 
 
 @dataclass(frozen=True)
@@ -65,24 +62,51 @@ def as_percent(fraction: float) -> str:
 
 @register.filter
 def group_label(label: str) -> str:
-    """A label of the model in words for people."""
-    return {"more than 70": "70 and over", "Latino_Hispanic": "Latino / Hispanic"}.get(label, label.replace("_", " "))
+    """A label or a taxonomy of the model in words for people."""
+    return WORDS.get(label, label.replace("_", " "))
 
 
 @register.filter
-def taxonomy_label(name: str) -> str:
-    return TAXONOMY_NAMES.get(name, name)
+def attribute_title(name: str) -> str:
+    """As a heading: Perceived group."""
+    return ATTRIBUTES[name].title if name in ATTRIBUTES else name
 
 
 @register.filter
 def attribute_label(name: str) -> str:
-    """Pages say group, not race: the seven are groups of a data set."""
-    return ATTRIBUTE_NAMES.get(name, name)
+    """Within a sentence: perceived group."""
+    title = attribute_title(name)
+    return title[:1].lower() + title[1:]
 
 
 @register.filter
 def metric_label(name: str) -> str:
-    return {"age_within_one": "age, within one bin"}.get(name, name.replace("_", " ").replace("race", "group"))
+    """A measure's name, with the attributes in it by their short words: calibration error, group."""
+    return " ".join(re.sub(r"[^\W_]+", lambda word: _short(word[0]), name).split("_"))
+
+
+def _short(name: str) -> str:
+    return ATTRIBUTES[name].short if name in ATTRIBUTES else name
+
+
+@register.filter
+def expected(answer: Mapping[str, Any], attribute: str) -> str:
+    """What is expected of an ordinal attribute: about 34; empty for others."""
+    scale = ATTRIBUTES[attribute].scale
+    return f"about {floatformat(answer[scale.unit], 0)}" if scale else ""
+
+
+@register.filter
+def expected_range(answer: Mapping[str, Any], attribute: str) -> str:
+    """The same with its unit and its ends: about 34 years, between 26 and 43; empty for others."""
+    scale = ATTRIBUTES[attribute].scale
+    return f"{expected(answer, attribute)} {scale.unit}, between {answer['low']} and {answer['high']}" if scale else ""
+
+
+@register.filter
+def groupings(attribute: str) -> tuple[str, ...]:
+    """The taxonomies of an attribute that has several, the finest first; else none."""
+    return tuple(ATTRIBUTES[attribute].taxonomies)
 
 
 @register.filter
@@ -218,6 +242,13 @@ def same_page(context: dict[str, Any], **changes: Any) -> str:
 
 
 @register.simple_tag
+def attribute_words() -> str:
+    """What is told of a face, for a sentence: group, gender and age."""
+    *words, last = (attribute.short for attribute in ATTRIBUTES.values())
+    return f"{', '.join(words)} and {last}"
+
+
+@register.simple_tag
 def terms_of_use() -> tuple[str, ...]:
     return TERMS_OF_USE
 
@@ -228,14 +259,8 @@ def face_words(face: Face, place: int) -> str:
     prediction = face.prediction
     if prediction is None:
         return f"Face {place}"
-    guesses = []
-    if prediction.race_vector is not None:
-        finest = prediction.race_groups.get(FINEST, {})
-        guesses.append(_guess(prediction.predicted_race, unsure=finest.get("unsure", False)))
-    if prediction.gender_vector is not None:
-        guesses.append(_guess(prediction.predicted_gender, unsure=prediction.gender_unsure))
-    if prediction.age_vector is not None:
-        guesses.append(_guess(prediction.predicted_age, unsure=prediction.age_unsure))
+    told = predictions.describe_prediction(prediction).values()
+    guesses = [_guess(answer["label"], unsure=answer["unsure"]) for answer in told]
     small = "; too small to say much" if face.is_small() else ""
     return f"Face {place}, perceived as {', '.join(guesses) or 'nothing'}{small}"
 

@@ -17,7 +17,7 @@ from classifier.models import Collection, Photo
 from classifier.services import collections, deletion, paging, retention, summaries
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
-from ml.labels import TAXONOMIES
+from ml.labels import TAXONOMIES, attribute_of
 
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
 
@@ -93,7 +93,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "page_size": paging.PAGE_SIZE,
             "sort": sort,
             "taxonomy": taxonomy,
-            "taxonomies": TAXONOMIES,
+            "taxonomies": offer_taxonomies(collection),
             "is_mine": collection.owner_id == request.user.pk,
             "takes_new_tiles": sort == "newest" and not is_narrowed and not page.previous,
             "upload_form": UploadForm(),
@@ -129,6 +129,11 @@ def choose_taxonomy(request: UserRequest, *, collection: Collection) -> str:
     """The grouping asked for in the address, else the collection's own."""
     asked = request.GET.get("taxonomy", "")
     return asked if asked in TAXONOMIES else collection.taxonomy
+
+
+def offer_taxonomies(collection: Collection) -> tuple[str, ...]:
+    """The groupings of what is computed for a collection, where there are several to choose from."""
+    return tuple(name for name in TAXONOMIES if attribute_of(name) in collection.attributes)
 
 
 def _read_page(photos: QuerySet[Photo], *, order: str, cursor: str) -> paging.Page:

@@ -10,11 +10,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.views.decorators.http import require_http_methods, require_safe
 
+from classifier.http import files
 from classifier.models import Explanation, Face
 from classifier.services import explanations, predictions
 from classifier.services.explanations import Answer
 from classifier.views.access import UserRequest, login_required
-from classifier.views.photos import send_file
 
 
 @login_required
@@ -56,7 +56,7 @@ def heat(request: UserRequest, uid: UUID) -> HttpResponseBase:
     found = get_object_or_404(rows, uid=uid)
     if found.attribute not in found.face.photo.collection.attributes:
         raise Http404("This attribute is switched off.")
-    return send_file(request, storage=found.heat.storage, name=found.heat.name, content_type="image/png")
+    return files.send_file(request, storage=found.heat.storage, name=found.heat.name, content_type="image/png")
 
 
 def describe_guess(face: Face, *, attribute: str) -> dict[str, Any]:

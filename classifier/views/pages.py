@@ -1,5 +1,6 @@
 """Pages about Facet itself: the models, and what their numbers mean and do not mean."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,10 @@ from classifier.models import ModelVersion
 from classifier.models.faces import SMALL_FACE_PX
 from classifier.terms import DECLARATION, TERMS_OF_USE
 from classifier.views.access import UserRequest, login_required
-from ml.labels import ATTRIBUTES, RACE, TAXONOMIES
+from ml.attributes import ATTRIBUTES, COMPARED_BY
+from ml.labels import TAXONOMIES
+
+BY_GROUP = f"by_{COMPARED_BY.name}"
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,22 @@ def read_metrics(metrics: dict[str, Any]) -> Measured:
 
 
 def _read_validation(measured: dict[str, Any]) -> Measured:
-    """For each attribute: `accuracy`, `ece` (the calibration error) and `by_race`."""
+    """For each attribute: `accuracy`, `ece` (the calibration error) and its accuracy by group."""
     known = {name: measured[name] for name in ATTRIBUTES if "accuracy" in measured.get(name, {})}
     figures = [(name, values["accuracy"]) for name, values in known.items()]
-    if "within_one_bin" in known.get("age", {}):
-        figures.append(("age_within_one", known["age"]["within_one_bin"]))
+    figures += [
+        (f"{name}, within one bin", values["within_one_bin"])
+        for name, values in known.items()
+        if "within_one_bin" in values
+    ]
     figures += [(f"calibration error, {name}", values["ece"]) for name, values in known.items() if "ece" in values]
-    columns = [name for name in ("race", "gender") if "by_race" in known.get(name, {})]
-    rows = [(group, [known[column]["by_race"].get(group) for column in columns]) for group in RACE] if columns else []
-    return Measured(figures=figures, columns=columns, rows=rows)
+    columns = [name for name, values in known.items() if BY_GROUP in values and not ATTRIBUTES[name].scale]
+    cells = {name: known[name][BY_GROUP] for name in columns}
+    return Measured(figures=figures, columns=columns, rows=_rows(cells))
 
 
 def _read_held_out(metrics: dict[str, Any]) -> Measured:
-    """`held_out`, or the top: `race of White` is a cell of the table, another number a figure.
+    """`held_out`, or the top: an accuracy `of` a group is a cell of the table, another number a figure.
 
     Of the calibration the error that is left counts.
     """
@@ -79,13 +86,18 @@ def _read_held_out(metrics: dict[str, Any]) -> Measured:
         if not isinstance(value, int | float):
             continue
         measure, _, group = name.rpartition(" of ")
-        if measure and group in RACE:
+        if measure and group in COMPARED_BY.labels:
             cells.setdefault(measure, {})[group] = value
         else:
             figures.append((name, value))
     for attribute, calibration in metrics.get("calibration", {}).items():
         if isinstance(calibration, dict) and "ece_after" in calibration:
             figures.append((f"calibration error, {attribute}", calibration["ece_after"]))
-    columns = list(cells)
-    rows = [(group, [cells[column].get(group) for column in columns]) for group in RACE] if cells else []
-    return Measured(figures=figures, columns=columns, rows=rows)
+    return Measured(figures=figures, columns=list(cells), rows=_rows(cells))
+
+
+def _rows(cells: Mapping[str, Mapping[str, float]]) -> list[tuple[str, list[float | None]]]:
+    """A row for each group, with a cell for each measure."""
+    if not cells:
+        return []
+    return [(group, [by_group.get(group) for by_group in cells.values()]) for group in COMPARED_BY.labels]

@@ -4,29 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.files.storage import Storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.cache import get_conditional_response
-from django.utils.http import quote_etag
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
+from classifier.http import files
 from classifier.models import PENDING, Collection, Face, Photo, State
 from classifier.services import deletion, explanations, predictions, rerun
 from classifier.services.paging import find_neighbours
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy
-from ml.labels import FINEST, TAXONOMIES
-
-# A photo never becomes a page of this site, whatever its bytes say.
-FILE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, max-age=86400",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
 @login_required
@@ -56,7 +45,6 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
         "next_face": faces[(place + 1) % len(faces)] if face else None,
         "answers": _describe(face, taxonomy=taxonomy),
         "taxonomy": taxonomy,
-        "taxonomies": TAXONOMIES,
         "is_mine": photo.collection.owner_id == request.user.pk,
         "explainable": explanations.explainable(face) if face else (),
         "opened": _open_explanation(face, attribute=request.GET.get("explain", "")) if face else {},
@@ -72,14 +60,14 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
 @require_safe
 def image(request: UserRequest, uid: UUID) -> HttpResponseBase:
     photo = get_object_or_404(Photo.objects.visible_to(request.user), uid=uid)
-    return send_file(request, storage=photo.image.storage, name=photo.image.name)
+    return files.send_file(request, storage=photo.image.storage, name=photo.image.name)
 
 
 @login_required
 @require_safe
 def thumbnail(request: UserRequest, uid: UUID) -> HttpResponseBase:
     photo = get_object_or_404(Photo.objects.visible_to(request.user), uid=uid)
-    return send_file(request, storage=photo.thumbnail.storage, name=photo.thumbnail.name)
+    return files.send_file(request, storage=photo.thumbnail.storage, name=photo.thumbnail.name)
 
 
 @login_required
@@ -138,7 +126,7 @@ def _chosen_place(request: HttpRequest, *, faces: list[Face]) -> int:
     return next((place for place, face in enumerate(faces) if str(face.number) == asked), 0)
 
 
-def _describe(face: Face | None, *, taxonomy: str) -> dict[str, Any]:
+def _describe(face: Face | None, *, taxonomy: str | None) -> dict[str, Any]:
     prediction = face.prediction if face else None
     return predictions.describe_prediction(prediction, taxonomy=taxonomy) if prediction else {}
 
@@ -148,7 +136,7 @@ def _open_explanation(face: Face, *, attribute: str) -> dict[str, Any]:
     if attribute not in explanations.explainable(face):
         return {}
     answer = explanations.read_answer(face, attribute=attribute)
-    guess = _describe(face, taxonomy=FINEST).get(attribute, {})
+    guess = _describe(face, taxonomy=None).get(attribute, {})
     return {"attribute": attribute, "answer": answer, "guess": guess}
 
 
@@ -158,22 +146,3 @@ def _is_uid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def send_file(
-    request: HttpRequest, *, storage: Storage, name: str | None, content_type: str = "image/jpeg"
-) -> HttpResponseBase:
-    """A stored picture. Its name has its row's uid and never gets other bytes, so the name is its ETag."""
-    if not name:
-        raise Http404("No file was stored.")
-    etag = quote_etag(name)
-    headers = {**FILE_HEADERS, "ETag": etag}
-    if unchanged := get_conditional_response(request, etag=etag):
-        for header, value in headers.items():
-            unchanged[header] = value
-        return unchanged
-    try:
-        file = storage.open(name)
-    except FileNotFoundError as error:
-        raise Http404("The stored file is missing.") from error
-    return FileResponse(file, content_type=content_type, headers=headers)

@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import HttpResponse
@@ -12,26 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from classifier.forms import UploadForm
+from classifier.http.refusals import find_status, find_wait
 from classifier.models import Collection, Photo, Upload, UploadItem
-from classifier.services import rates, seats, uploads
+from classifier.services import refusals, seats, uploads
 from classifier.views.access import UserRequest, login_required
 from classifier.views.collections import choose_taxonomy
-
-# What a refused request answers; the script tells the sentence and offers to try again.
-REFUSAL_STATUS = {
-    "no_files": 400,
-    "too_many_files": 413,
-    "request_too_large": 413,
-    "quota_exceeded": 413,
-    "terms_not_accepted": 409,
-    "collection_gone": 404,
-    "throttled": 429,
-    "too_many_uploads": 429,
-    "busy": 503,
-    "queue_full": 503,
-    "storage_full": 507,
-}
-RETRY_SECONDS = 5  # to wait for what passes by itself, where nothing better is known
 
 
 @login_required
@@ -40,22 +24,15 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     """One request of photos into a collection: a fragment for the script, the upload's page for a plain form."""
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
     form = UploadForm(request.POST, request.FILES)
-    if int(request.headers.get("Content-Length") or 0) > settings.MAX_REQUEST_BYTES:
-        message = f"One upload may hold {settings.MAX_REQUEST_BYTES // 1024**2} MB. Send the rest in another one."
-        return _refuse(request, collection=collection, code="request_too_large", message=message)
     if not form.is_valid():
         message = " ".join(map(str, form.errors["images"]))
-        return _refuse(request, collection=collection, code="no_files", message=message)
+        return _refuse(request, collection=collection, refusal=refusals.NoFiles(), message=message)
     files, misplaced = uploads.sort_files(request.FILES)
     try:
         with seats.take_seat(request.user):
-            if wait := rates.take_upload(request.user, files=len(files)):
-                seconds = rates.whole_seconds(wait)
-                message = f"That is more photos than one person may send at once. Go on in {seconds} s."
-                return _refuse(request, collection=collection, code="throttled", message=message, wait=wait)
             made = uploads.submit_photos(request.user, collection=collection, files=files, misplaced=misplaced)
-    except uploads.UploadRefused as refusal:
-        return _refuse(request, collection=collection, code=refusal.code, message=str(refusal))
+    except refusals.UploadRefused as refusal:
+        return _refuse(request, collection=collection, refusal=refusal)
     if not request.headers.get("HX-Request"):
         return redirect("upload-detail", uid=made.uid)
     items = list(made.items.select_related("photo"))
@@ -83,13 +60,16 @@ def _outcome_context(made: Upload, *, items: list[UploadItem]) -> dict[str, Any]
 
 
 def _refuse(
-    request: UserRequest, *, collection: Collection, code: str, message: str, wait: float = 0.0
+    request: UserRequest, *, collection: Collection, refusal: refusals.UploadRefused, message: str = ""
 ) -> HttpResponse:
-    status = REFUSAL_STATUS.get(code, 400)
+    """For the script the sentence, which it tells beside an offer to try again; for people the collection's page."""
+    message = message or str(refusal)
     if request.headers.get("HX-Request"):
-        headers = {"X-Code": code}
-        if status in (429, 503):
-            headers["Retry-After"] = str(rates.whole_seconds(wait or RETRY_SECONDS))
-        return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8", headers=headers)
+        headers = {"X-Code": refusal.code}
+        if wait := find_wait(refusal):
+            headers["Retry-After"] = str(wait)
+        return HttpResponse(
+            message, status=find_status(refusal), content_type="text/plain; charset=utf-8", headers=headers
+        )
     messages.error(request, message)
     return redirect("collection-detail", uid=collection.uid)

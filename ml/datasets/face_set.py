@@ -86,7 +86,7 @@ def classes_in(attribute: str, *, taxonomy: str | None = None) -> Classes:
     names = labels.groups_of(attribute, taxonomy=taxonomy)
     if names == labels.ATTRIBUTES[attribute]:
         return Classes(attribute, names)
-    covers = np.zeros((len(names), len(labels.RACE)), dtype=bool)
+    covers = np.zeros((len(names), len(labels.ATTRIBUTES[attribute])), dtype=bool)
     for position, members in enumerate(labels.group_indices(str(taxonomy))):
         covers[position, list(members)] = True
     return Classes(attribute, names, covers)
@@ -100,7 +100,7 @@ def own_classes(attribute: str, names: Sequence[str]) -> Classes:
 
 
 def fine_classes() -> dict[str, Classes]:
-    """All three attributes in the labels of `ml.labels`."""
+    """All attributes in the labels of `ml.labels`."""
     return {attribute: classes_in(attribute) for attribute in labels.ATTRIBUTES}
 
 

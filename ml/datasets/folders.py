@@ -2,6 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
+from ml import labels
 from ml.datasets import face_set, image_store, labelled_images
 
 
@@ -9,7 +10,7 @@ def read_folders(
     root: Path,
     *,
     size: int,
-    attribute: str = "race",
+    attribute: str = labels.FIRST,
     classes: face_set.Classes | None = None,
     limit: int | None = None,
     skip_unknown: bool = False,

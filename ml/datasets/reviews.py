@@ -2,8 +2,9 @@
 
 Columns: `file`; where the face is, as `chip_cx`, `chip_cy`, `chip_side`, `chip_angle` (pixels of the upright photo,
 degrees clockwise) or else as a box `x1`, `y1`, `x2`, `y2`, or neither for a file that is a chip already;
-`reviewed_race`, `reviewed_gender`, `reviewed_age`: a label, empty where nothing was said, `cannot tell` or
-`not a face`; `reviewer`: who said it, by any name, empty where that is not told. Other columns are passed over.
+`reviewed_race`, `reviewed_gender`, `reviewed_age`, and so of further attributes: a label, empty where nothing was said,
+`cannot tell` or `not a face`; `reviewer`: who said it, by any name, empty where that is not told. Other columns are
+passed over.
 """
 
 import math
@@ -13,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from ml import labels
+from ml.attributes import FROM_THE_FIRST
 from ml.datasets import face_set, image_store, labelled_images, texts
 from ml.preprocess import Chip
 
@@ -43,9 +45,11 @@ def read_reviews(
     "disagreement". `limit` takes only the first faces. The faces of one photo share an identity. Raises BadData for a
     missing column or a bad number, MissingFiles, UnknownLabels and EmptySet.
     """
-    classes = classes or face_set.fine_classes()
+    found = _read_answers(path)
+    asked = {name for answers in found.values() for answer in answers for name in answer}
+    classes = {name: of for name, of in (classes or face_set.fine_classes()).items() if name in asked}
     counts, unknown, examples = Counter[str](), labelled_images.Unknown(), []
-    for (file, chip), answers in islice(_read_answers(path).items(), limit):
+    for (file, chip), answers in islice(found.items(), limit):
         if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
             counts[NOT_A_FACE] += 1
             continue
@@ -78,14 +82,16 @@ def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:
 
 def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, str]]]:
     """Per face the answers, one a reviewer: attribute -> word."""
-    columns = ["file", *(f"reviewed_{name}" for name in labels.ATTRIBUTES), "reviewer"]
+    columns = ["file", *(f"reviewed_{name}" for name in FROM_THE_FIRST), "reviewer"]
     found: dict[tuple[str, Chip | None], dict[str, dict[str, str]]] = {}
     for line, row in enumerate(texts.read_table(path, columns=columns), start=2):
         try:
             face = (row["file"], _chip_of_row(row))
         except ValueError as error:
             raise face_set.BadData(f"{path}, line {line}: {error}") from error
-        words = {name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES}
+        words = {
+            name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES if f"reviewed_{name}" in row
+        }
         answers = found.setdefault(face, {})
         answers[row["reviewer"] or f"line {line}"] = {
             name: word.casefold() if word.casefold() in (CANNOT_TELL, NOT_A_FACE) else word

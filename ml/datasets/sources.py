@@ -34,7 +34,7 @@ class Reading:
     shards: tuple[str, ...] = ()
     label_file: str = fairface.TRAIN_CSV
     order: tuple[str, ...] = ()
-    attribute: str = "race"
+    attribute: str = labels.FIRST
     taxonomy: str = ""
     classes: tuple[str, ...] = ()
     skip_unknown: bool = False
@@ -91,7 +91,7 @@ def _read(source: Source, *, size: int) -> face_set.FaceSet:
         )
     if source.reader == "utkface":
         faces = utkface.read_utkface(source.place, size=size, shards=shards, limit=source.limit, skip_unknown=skip)
-        return faces.regroup("race", _classes(source)) if source.taxonomy else faces
+        return faces.regroup(source.attribute, _classes(source)) if source.taxonomy else faces
     if source.reader == "list":
         if source.list_file is None:
             raise BadRecipe("the reader list needs a list file")
@@ -105,7 +105,7 @@ def _read(source: Source, *, size: int) -> face_set.FaceSet:
             skip_unknown=skip,
         )
     if source.reader == "folders":
-        named = source.taxonomy or source.classes or source.attribute != "race"
+        named = source.taxonomy or source.classes or source.attribute != labels.FIRST
         return folders.read_folders(
             source.place,
             size=size,
@@ -142,7 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> 
     group.add_argument("--labels", metavar="FILE", help="FairFace's label file in it")
     group.add_argument("--list", type=Path, metavar="FILE", help="list file: `path label` a line")
     group.add_argument("--order", type=_words, default=(), metavar="A,B", help="what the list's numbers 0, 1, … mean")
-    group.add_argument("--attribute", default="race", help="what lists and folders label (default: race)")
+    group.add_argument("--attribute", default=labels.FIRST, help="what lists and folders label (default: %(default)s)")
     group.add_argument("--taxonomy", default="", help=f"grouping of their labels: {', '.join(labels.TAXONOMIES)}")
     group.add_argument("--classes", type=_words, default=(), metavar="A,B", help="classes of your own instead")
     group.add_argument("--skip-unknown", action="store_true", help="leave images with unknown labels out")

@@ -9,11 +9,6 @@ from ml.datasets import face_set, image_store, labelled_images
 TAXONOMY = "utkface-5"
 
 
-def age_bin(years: int) -> int:
-    """The position in AGE of a whole number of years."""
-    return max(i for i, edge in enumerate(labels.AGE_EDGES[:-1]) if years >= edge)
-
-
 def parse_name(name: str) -> tuple[int, int, int] | None:
     """(years, gender, race) from [age]_[gender]_[race]_[date].chip.ext; None where a part is missing, as in a few."""
     parts = PurePosixPath(name).name.split("_")
@@ -38,7 +33,8 @@ def read_example(name: str) -> labelled_images.Example | None:
     if told is None:
         return None
     years, gender, race = told
-    return labelled_images.Example(name, {"race": race, "gender": gender, "age": age_bin(years)}, years=float(years))
+    targets = {"race": race, "gender": gender, "age": labels.bin_of("age", years)}
+    return labelled_images.Example(name, targets, years=float(years))
 
 
 def read_utkface(

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 
-from ml import metrics
+from ml import labels, metrics
 from ml.datasets import face_set
 from ml.measuring import fairness, slices
 from ml.measuring.alignment import Aligned
 from ml.measuring.predictions import Predictions
 from ml.measuring.tables import Cell, Group, PairGap, Parting, Share, Years, YearsError
 
-INTERSECTIONS = (("race", "gender"), ("race", "age"), ("gender", "age"), ("race", "gender", "age"))
+INTERSECTIONS = tuple(crossed for count in (2, 3) for crossed in combinations(labels.ATTRIBUTES, count))
 
 
 def rounded(value: float) -> float | None:
@@ -80,13 +81,13 @@ def measure_slices(aligned: Aligned, slicing: slices.Slicing) -> dict[str, Share
     return {name: share_of(aligned.right[places == place]) for place, name in enumerate(slicing.names)}
 
 
-def measure_gender_gap(aligned: Aligned, faces: face_set.FaceSet) -> dict[str, PairGap]:
-    """Of two genders the recall in each race group, and the difference."""
-    race, names = faces.targets["race"][aligned.rows], aligned.grouping.names
+def measure_label_gap(aligned: Aligned, faces: face_set.FaceSet) -> dict[str, PairGap]:
+    """Of two labels the recall in each group, and the difference."""
+    groups, names = faces.targets[labels.BY][aligned.rows], aligned.grouping.names
     gaps = {}
-    for place, group in enumerate(faces.classes["race"].names):
-        actual = aligned.actual[race == place]
-        first, second = metrics.by_group(aligned.predicted[race == place], actual, groups=actual, count=2)
+    for place, group in enumerate(faces.classes[labels.BY].names):
+        actual = aligned.actual[groups == place]
+        first, second = metrics.by_group(aligned.predicted[groups == place], actual, groups=actual, count=2)
         recall = {names[0]: rounded(first), names[1]: rounded(second)}
         gaps[group] = PairGap(recall, rounded(first - second))
     return gaps

@@ -50,7 +50,7 @@ class Fit:
 
 def groupings_of(card: ModelCard, attribute: str) -> tuple[str, ...]:
     """The groupings an attribute has thresholds in; of labels of its own only one, named after the attribute."""
-    if card.labels[attribute] == labels.ATTRIBUTES.get(attribute):
+    if labels.is_told_in_taxonomies(attribute, card.labels[attribute]):
         return labels.taxonomies_of(attribute)
     return (attribute,)
 
@@ -129,7 +129,7 @@ def _fit_thresholds(
 ) -> dict[str, Threshold]:
     """Per grouping; those that the labels cannot tell are moved along from before to after."""
     attribute, found = finest.attribute, {}
-    has_own_labels = card.labels[attribute] != labels.ATTRIBUTES.get(attribute)
+    has_own_labels = not labels.is_told_in_taxonomies(attribute, card.labels[attribute])
     for name in groupings_of(card, attribute):
         grouping = finest if has_own_labels else finest.coarsen(name)
         if grouping is not None:

@@ -27,10 +27,13 @@ class Grouping:
 
     @property
     def ordered(self) -> bool:
-        """Whether neighbours in `names` are neighbours in age."""
-        bins = [sorted(map(labels.AGE.index, group)) for group in self.members if group <= set(labels.AGE)]
+        """Whether neighbours in `names` are neighbours in the number that an ordinal attribute tells."""
+        if self.attribute not in labels.ORDERED:
+            return False
+        fine = labels.ATTRIBUTES[self.attribute]
+        bins = [sorted(map(fine.index, group)) for group in self.members if group <= set(fine)]
         in_order = [position for group in bins for position in group]
-        return self.attribute == "age" and len(bins) == len(self.members) and in_order == sorted(in_order)
+        return len(bins) == len(self.members) and in_order == sorted(in_order)
 
     def place(self, classes: face_set.Classes) -> np.ndarray:
         """For each class (K,) the position of its group; -1 where it is left out."""
@@ -76,9 +79,9 @@ def members_of(classes: face_set.Classes) -> tuple[frozenset[str], ...]:
         return tuple(frozenset(name for name, used in zip(fine, row, strict=True) if used) for row in classes.covers)
     known = face_set.Classes(classes.attribute, fine)
     found = [known.find(name) for name in classes.names]
-    if None in found and classes.attribute == "race":
-        for taxonomy in labels.TAXONOMIES:
-            groups = face_set.classes_in("race", taxonomy=taxonomy)
+    if None in found and fine:
+        for taxonomy in labels.taxonomies_of(classes.attribute):
+            groups = face_set.classes_in(classes.attribute, taxonomy=taxonomy)
             places = [groups.find(name) for name in classes.names]
             if None not in places and ("Others" not in groups.names or len(places) == len(groups.names)):
                 members = members_of(groups)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml import metrics
+from ml import labels, metrics
 from ml.datasets import face_set
 from ml.measuring.alignment import Aligned, align
 from ml.measuring.grouping import NothingInCommon
@@ -50,7 +50,7 @@ def split_faces(faces: face_set.FaceSet) -> tuple[np.ndarray, face_set.FaceSet]:
 def measure_losses(before: Predictions, *, after: Predictions, faces: face_set.FaceSet) -> list[Loss]:
     """Per labelled attribute, over all chips and in each group that has any, the accuracies of both.
 
-    The groups are those of race, or where the set has no such labels, those of the attribute itself. Raises
+    The groups are those of `labels.BY`, or where the set does not label them, those of the attribute itself. Raises
     ExportRefused where labels and network have nothing in common.
     """
     losses = []
@@ -72,8 +72,8 @@ def measure_losses(before: Predictions, *, after: Predictions, faces: face_set.F
 def _groups(told: Aligned, faces: face_set.FaceSet) -> dict[str, np.ndarray]:
     """Who is among the aligned faces (M,) bool: all, and each group with any face."""
     groups = {"all": np.ones(len(told.rows), dtype=bool)}
-    if "race" in faces.classes:
-        names, of = faces.classes["race"].names, faces.targets["race"][told.rows]
+    if labels.BY in faces.classes:
+        names, of = faces.classes[labels.BY].names, faces.targets[labels.BY][told.rows]
     else:
         names, of = told.grouping.names, told.actual
     return groups | {name: of == number for number, name in enumerate(names) if np.any(of == number)}
@@ -86,7 +86,7 @@ def tell_losses(losses: Sequence[Loss], *, faces: face_set.FaceSet) -> None:
             f"{loss.attribute:6} {loss.group:16} {loss.images:6} images  "
             f"float32 {loss.before:.2%}  int8 {loss.after:.2%}  {(loss.after - loss.before) * 100:+.2f} points"
         )
-    for name in faces.classes["race"].names if "race" in faces.classes else ():
+    for name in faces.classes[labels.BY].names if labels.BY in faces.classes else ():
         if not any(loss.group == name for loss in losses):
             print(f"no images of {name}: what int8 does to them is not known")
 

@@ -69,7 +69,8 @@ class AttributeColumns:
             return Reading(self._read_probabilities(columns))
         if self.way == "years":
             years = _numbers(columns[self.column], name=self.column)
-            bins = np.searchsorted(labels.AGE_EDGES[1:-1], np.nan_to_num(years), side="right")
+            edges = labels.scale_of(self.classes.attribute).edges[1:-1]
+            bins = np.searchsorted(edges, np.nan_to_num(years), side="right")
             return Reading(self._one_hot(np.where(np.isnan(years), face_set.UNKNOWN, bins)), years)
         return Reading(self._one_hot(self._read_labels(columns[self.column])))
 
@@ -154,8 +155,8 @@ def _parse_attribute(attribute: str, table: Mapping[str, Any]) -> AttributeColum
         raise ValueError(f"unknown {', '.join(unknown)}" if unknown else f"give one of {', '.join(_WAYS)}")
     classes = _classes(attribute, table)
     (way,) = ways
-    if way == "years" and classes.names != labels.AGE:
-        raise ValueError("years tell the age in the bins of ml.labels")
+    if way == "years" and (attribute != labels.IN_YEARS or classes.names != labels.ATTRIBUTES[attribute]):
+        raise ValueError(f"years tell the {labels.IN_YEARS} in the bins of ml.labels")
     if way != "probabilities":
         return AttributeColumns(
             classes, way, column=str(table[way]), words=_texts(table.get("words", {}), name="words")

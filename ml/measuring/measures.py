@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ml import labels, metrics
+from ml.attributes import ATTRIBUTES
 from ml.datasets import face_set
 from ml.measuring import breakdowns, slices, tables
 from ml.measuring.alignment import NO_ANSWER, Aligned, align
@@ -89,7 +90,9 @@ def _measure_attribute(
         }
         for name in faces.classes
     }
-    two_genders = attribute == "gender" and len(names) == 2 and "race" in faces.classes
+    declared = ATTRIBUTES.get(attribute)
+    in_taxonomies = declared is not None and bool(declared.taxonomies)
+    of_two = declared is not None and declared.is_of_two and len(names) == 2 and labels.BY in faces.classes
     return tables.AttributeMeasures(
         grouping=aligned.grouping.taxonomy,
         names=tuple(names),
@@ -109,10 +112,10 @@ def _measure_attribute(
         intersections=breakdowns.measure_intersections(aligned, faces),
         slices={slicing.name: breakdowns.measure_slices(aligned, slicing) for slicing in quality},
         confidence=None if aligned.labels_only else _measure_confidence(aligned),
-        taxonomies=_measure_taxonomies(predictions, faces, aligned, found=found) if attribute == "race" else None,
-        gap_by_race=breakdowns.measure_gender_gap(aligned, faces) if two_genders else None,
+        taxonomies=_measure_taxonomies(predictions, faces, aligned, found=found) if in_taxonomies else None,
+        label_gap=breakdowns.measure_label_gap(aligned, faces) if of_two else None,
         steps=_measure_steps(aligned) if aligned.grouping.ordered else None,
-        years=breakdowns.measure_years(predictions, faces, found=found) if attribute == "age" else None,
+        years=breakdowns.measure_years(predictions, faces, found=found) if attribute == labels.IN_YEARS else None,
     )
 
 
@@ -159,11 +162,11 @@ def _measure_taxonomies(
     predictions: Predictions, faces: face_set.FaceSet, aligned: Aligned, *, found: np.ndarray
 ) -> dict[str, tables.Taxonomy]:
     measured = {}
-    for taxonomy in labels.TAXONOMIES:
+    for taxonomy in labels.taxonomies_of(aligned.grouping.attribute):
         coarse = aligned.grouping.coarsen(taxonomy)
         if coarse is None:
             continue
-        told = align(predictions, faces, attribute="race", grouping=coarse, found=found)
+        told = align(predictions, faces, attribute=aligned.grouping.attribute, grouping=coarse, found=found)
         part = breakdowns.share_of(told.right)
         recall = metrics.by_group(told.predicted, told.actual, groups=told.actual, count=len(coarse.names))
         measured[taxonomy] = tables.Taxonomy(

@@ -66,13 +66,14 @@ def predict_faces(runtime: Runtime, faces: face_set.FaceSet) -> Predictions:
             parts.append(runtime.probabilities(faces.images[start : start + FACES_AT_ONCE]))
             progress.update(min(FACES_AT_ONCE, len(faces) - start))
     heads = runtime.card.labels
+    tells_years = labels.is_told_in_taxonomies(labels.IN_YEARS, heads.get(labels.IN_YEARS, ()))
     vectors = {name: np.concatenate([part[name] for part in parts]) for name in heads}
     return Predictions(
         name=runtime.card.name,
         files=faces.files,
         vectors=vectors,
         classes={name: face_set.Classes(name, names) for name, names in heads.items()},
-        years=vectors["age"] @ np.array(labels.AGE_CENTRES) if heads.get("age") == labels.AGE else None,
+        years=vectors[labels.IN_YEARS] @ np.array(labels.scale_of(labels.IN_YEARS).centres) if tells_years else None,
     )
 
 

@@ -4,20 +4,21 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from ml import labels
 from ml.datasets import face_set
 from ml.measuring import tables
 
+_LABEL_GAP = f"gap_by_{labels.BY}"
 # What a checkpoint's card keeps of each attribute.
 RECORDED = (
     "accuracy",
     "balanced_accuracy",
-    "by_race",
-    "by_age",
+    *(f"by_{name}" for name in (labels.BY, *labels.ORDERED)),
     "ece",
     "accuracy_of_surest_80_percent",
     "confusion",
     "by_taxonomy",
-    "gap_by_race",
+    _LABEL_GAP,
     "within_one_bin",
     "mean_absolute_error_years",
 )
@@ -87,8 +88,7 @@ def shorten(report: tables.Measures) -> Values:
         table = _write_attribute(measured)
         short[attribute] = {key: table[key] for key in RECORDED if key in table}
         short[attribute]["grouping"] = measured.grouping
-        # Recall among its own labels, which `by_age` and `by_race` say of age and race.
-        if attribute == "gender":
+        if f"by_{attribute}" not in RECORDED:  # recall among its own labels, which that says of others
             short[attribute]["recall"] = {name: of.recall for name, of in measured.groups.items()}
     short["sure"] = {
         attribute: {taxonomy: {key: getattr(of, key) for key in _RECORDED_OF_SURE} for taxonomy, of in by.items()}
@@ -177,8 +177,8 @@ def _write_attribute(table: tables.AttributeMeasures) -> Values:
     if table.taxonomies is not None:
         values["by_taxonomy"] = {name: of.accuracy for name, of in table.taxonomies.items()}
         values["taxonomies"] = {name: flatten(of) for name, of in table.taxonomies.items()}
-    if table.gap_by_race is not None:
-        values["gap_by_race"] = {name: {**of.recall, "gap": of.gap} for name, of in table.gap_by_race.items()}
+    if table.label_gap is not None:
+        values[_LABEL_GAP] = {name: {**of.recall, "gap": of.gap} for name, of in table.label_gap.items()}
     if table.steps:
         values |= flatten(table.steps)
     if years := table.years:
@@ -214,7 +214,7 @@ def _read_attribute(found: Mapping[str, Any]) -> tables.AttributeMeasures:
         slices={name: _read_shares({of["slice"]: of for of in parts}) for name, parts in found["slices"].items()},
         confidence=_read_confidence(found) if "ece" in found else None,
         taxonomies=_build_each(tables.Taxonomy, found.get("taxonomies")),
-        gap_by_race=_read_pairs(found.get("gap_by_race")),
+        label_gap=_read_pairs(found.get(_LABEL_GAP)),
         steps=build(tables.Steps, found) if "within_one_bin" in found else None,
         years=_read_years(found) if "mean_absolute_error_years" in found else None,
     )

@@ -200,8 +200,9 @@ class AttributeMeasures:
     probability is in what the grouping leaves out: they are wrong. Rows of `confusion` are labels, its columns
     predictions, both in the order of `names`. `parts` is the accuracy among the faces labelled so, in the data's own
     classes, by labelled attribute; `gaps` likewise. `intersections` are called "race x gender"; `slices` part the faces
-    by the picture's quality. Absent: `confidence` where only labels were told, `taxonomies` of anything but race,
-    `gap_by_race` of anything but two genders, `steps` of labels in no order, `years` where a side tells none.
+    by the picture's quality. Absent: `confidence` where only labels were told, `taxonomies` of what has none,
+    `label_gap` (the recall of either label in each group of `labels.BY`) of anything but two labels without an order,
+    `steps` of labels in no order, `years` where a side tells none.
     """
 
     grouping: str
@@ -221,7 +222,7 @@ class AttributeMeasures:
     slices: Mapping[str, Mapping[str, Share]]
     confidence: Confidence | None = None
     taxonomies: Mapping[str, Taxonomy] | None = None
-    gap_by_race: Mapping[str, PairGap] | None = None
+    label_gap: Mapping[str, PairGap] | None = None
     steps: Steps | None = None
     years: Years | None = None
 

@@ -85,8 +85,8 @@ class ModelCard:
 
         `taxonomy` None is the finest; labels of its own have one grouping, named after the attribute.
         """
-        is_in_taxonomies = attribute == "race" and self.labels.get(attribute) == labels.RACE
-        default = labels.FINEST if is_in_taxonomies else attribute
+        is_declared = labels.is_told_in_taxonomies(attribute, self.labels.get(attribute, ()))
+        default = labels.taxonomies_of(attribute)[0] if is_declared else attribute
         return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
 
 

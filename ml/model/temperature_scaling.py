@@ -2,16 +2,13 @@
 
 import numpy as np
 
+from ml.attributes import ATTRIBUTES
+
 TEMPERATURES = (0.1, 10.0)  # the least and the most that is tried
 NEVER_SURE = 0.99  # the threshold where none reaches the target
 
-# The accuracy that the predictions not called unsure must reach on the calibration images. Race in seven groups is hard
-# (people agree little better), so 80 % leaves about half the faces out already; easier groupings promise more.
-TARGETS: dict[str, dict[str, float]] = {
-    "race": {"fairface-7": 0.80, "fairface-6": 0.85, "utkface-5": 0.85, "utkface-4": 0.95, "list-5": 0.90},
-    "gender": {"gender": 0.97},
-    "age": {"age": 0.70},
-}
+# The accuracy that the predictions not called unsure must reach on the calibration images.
+TARGETS = {name: dict(attribute.sure_targets) for name, attribute in ATTRIBUTES.items()}
 OWN_TARGET = 0.90  # of classes that a recipe defines itself, of which nothing is known here
 
 

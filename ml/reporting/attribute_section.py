@@ -127,7 +127,7 @@ def _between_groups(name: str, table: AttributeMeasures) -> list[Markup]:
     markup = [html.figures(*parts)] if parts else []
     markup += _gaps(table)
     if table.years:
-        markup.append(_years(table.years))
+        markup.append(_years(name, table.years))
     lowest = evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS)
     if lowest:
         caption = f"The intersections of at least {evaluation_text.MANY_FACES} faces with the lowest accuracy"
@@ -156,7 +156,7 @@ def _gaps(table: AttributeMeasures) -> list[Markup]:
     return [html.table(header, rows, caption="Gaps between groups, and the class that differs most")] if rows else []
 
 
-def _years(years: Years) -> Markup:
+def _years(name: str, years: Years) -> Markup:
     rows: list[list[html.Cell]] = [
         [f"{by}: {label}", of.n, *(numbers.decimal(value, digits=1) for value in (of.mean_absolute_error, of.bias))]
         for by, parts in years.by.items()
@@ -164,7 +164,7 @@ def _years(years: Years) -> Markup:
         if of.n
     ]
     header = ("", "faces", "years off, mean", "predicted minus true, mean")
-    return html.table(header, rows, caption="Age in years")
+    return html.table(header, rows, caption=f"{entitle(name)} in years")
 
 
 def _slices(table: AttributeMeasures) -> list[Markup]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from ml import labels
+from ml.attributes import ATTRIBUTES
 from ml.measuring.tables import AttributeMeasures, Evaluation, Taxonomy
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
@@ -38,18 +40,18 @@ def write_overview(report: Evaluation, *, card: ModelCard) -> list[str]:
                 for name, table in tables.items()
             ],
         ),
-        *(markdown.paragraph(told) for table in tables.values() if (told := cells.tell_steps(table))),
+        *(markdown.paragraph(told) for name, table in tables.items() if (told := cells.tell_steps(name, table))),
     ]
 
 
 def write_groups(report: Evaluation) -> list[str]:
-    """Recall and precision of every group, the other attributes by race, gaps, and the lowest intersections."""
+    """Recall and precision of every group, the other attributes by them, gaps, and the lowest intersections."""
     tables = report.measures.attributes
     parts = []
     for name, table in tables.items():
         parts += [markdown.heading(f"{cells.capital(name)} by group", level=3), _group_table(table)]
         parts.append(markdown.paragraph(*_tell_lowest(table)))
-    return [*parts, *_write_by_race(tables), *_write_gaps(tables), *_write_intersections(tables)]
+    return [*parts, *_write_by_group(tables), *_write_gaps(tables), *_write_intersections(tables)]
 
 
 def write_confusions(report: Evaluation) -> list[str]:
@@ -67,13 +69,17 @@ def write_confusions(report: Evaluation) -> list[str]:
 
 
 def write_taxonomies(report: Evaluation) -> list[str]:
-    """Race in coarser groupings."""
-    race = report.measures.attributes.get("race")
-    found = {name: of for name, of in ((race and race.taxonomies) or {}).items() if of.images}
+    """Every attribute that has them in coarser groupings."""
+    tables = report.measures.attributes
+    return [part for name, of in tables.items() for part in _write_coarser(name, of.taxonomies or {})]
+
+
+def _write_coarser(attribute: str, taxonomies: Mapping[str, Taxonomy]) -> list[str]:
+    found = {name: of for name, of in taxonomies.items() if of.images}
     if len(found) < 2:
         return []
     return [
-        markdown.heading("Race in coarser groupings", level=3),
+        markdown.heading(f"{cells.capital(attribute)} in coarser groupings", level=3),
         markdown.paragraph(
             "Groups are sums of the finest probabilities, never a separate model. Images of groups that a grouping "
             "leaves out are not counted."
@@ -115,24 +121,24 @@ def _tell_lowest(table: AttributeMeasures) -> list[str]:
     return sentences
 
 
-def _write_by_race(tables: Mapping[str, AttributeMeasures]) -> list[str]:
-    others = {name: of for name, of in tables.items() if name != "race" and len(of.parts.get("race", {})) > 1}
+def _write_by_group(tables: Mapping[str, AttributeMeasures]) -> list[str]:
+    others = {name: of for name, of in tables.items() if name != labels.BY and len(of.parts.get(labels.BY, {})) > 1}
     if not others:
         return []
-    gaps = (tables["gender"].gap_by_race or {}) if "gender" in tables else {}
-    genders = list(tables["gender"].names) if gaps else []
-    groups = next(iter(others.values())).parts["race"]
+    of_two = [(of.names, of.label_gap) for of in others.values() if of.label_gap]
+    groups = next(iter(others.values())).parts[labels.BY]
     rows = []
     for group in groups:
-        row = [group, f"{max(of.parts['race'][group].n for of in others.values()):,}"]
-        row += [cells.accuracy(of.parts["race"][group]) for of in others.values()]
-        if gaps:
-            row += [cells.share(gaps[group].recall[name]) for name in genders] + [numbers.points(gaps[group].gap)]
+        row = [group, f"{max(of.parts[labels.BY][group].n for of in others.values()):,}"]
+        row += [cells.accuracy(of.parts[labels.BY][group]) for of in others.values()]
+        for names, gaps in of_two:
+            row += [*(cells.share(gaps[group].recall[name]) for name in names), numbers.points(gaps[group].gap)]
         rows.append(row)
     header = ["labelled", "images", *(f"{name} right" for name in others)]
-    header += [f"{name} found" for name in genders] + ([" minus ".join(genders)] if gaps else [])
+    for names, _ in of_two:
+        header += [*(f"{name} found" for name in names), " minus ".join(names)]
     return [
-        markdown.heading(f"{cells.capital(' and '.join(others))} by race group", level=3),
+        markdown.heading(f"{cells.capital(' and '.join(others))} by {labels.BY} group", level=3),
         markdown.table(header, rows),
     ]
 
@@ -160,17 +166,9 @@ def _write_gaps(tables: Mapping[str, AttributeMeasures]) -> list[str]:
 
 def _write_intersections(tables: Mapping[str, AttributeMeasures]) -> list[str]:
     parts = []
-    crossed = "race x gender"
-    meetings = [{cell.name: cell.share for cell in table.intersections.get(crossed, ())} for table in tables.values()]
-    rows = []
-    for place in dict.fromkeys(name for of in meetings for name in of):
-        found = [of.get(place) for of in meetings]
-        rows.append((place, f"{max(part.n for part in found if part):,}", *map(cells.accuracy, found)))
-    if rows:
-        parts += [
-            markdown.heading("Where race and gender meet", level=3),
-            markdown.table(("labelled", "images", *(f"{name} right" for name in tables)), rows),
-        ]
+    for other, declared in ATTRIBUTES.items():
+        if declared.is_of_two:
+            parts += _write_meeting(tables, other=other)
     lowest = []
     for name, table in tables.items():
         for cell in evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS):
@@ -179,6 +177,22 @@ def _write_intersections(tables: Mapping[str, AttributeMeasures]) -> list[str]:
         told = f"The lowest intersections of at least {evaluation_text.MANY_FACES} faces:"
         parts += [markdown.paragraph(told), markdown.table(("", "labelled", "images", "right"), lowest)]
     return parts
+
+
+def _write_meeting(tables: Mapping[str, AttributeMeasures], *, other: str) -> list[str]:
+    """The accuracies where the groups meet the labels of another attribute; nothing where none has both."""
+    crossed = f"{labels.BY} x {other}"
+    meetings = [{cell.name: cell.share for cell in table.intersections.get(crossed, ())} for table in tables.values()]
+    rows = []
+    for place in dict.fromkeys(name for of in meetings for name in of):
+        found = [of.get(place) for of in meetings]
+        rows.append((place, f"{max(part.n for part in found if part):,}", *map(cells.accuracy, found)))
+    if not rows:
+        return []
+    return [
+        markdown.heading(f"Where {labels.BY} and {other} meet", level=3),
+        markdown.table(("labelled", "images", *(f"{name} right" for name in tables)), rows),
+    ]
 
 
 def _taxonomy_row(name: str, of: Taxonomy) -> tuple[str, ...]:

@@ -45,14 +45,14 @@ def share(value: Number) -> str:
     return numbers.percent(value).removesuffix(" %")
 
 
-def tell_steps(table: AttributeMeasures) -> str:
-    """Of ages: how many are at most one bin off, and the error in years."""
+def tell_steps(attribute: str, table: AttributeMeasures) -> str:
+    """Of an ordinal attribute, ages: how many are at most one bin off, and the error in years."""
     told = []
     if table.steps:
-        told.append(f"{numbers.percent(table.steps.within_one_bin)} of the ages are at most one bin off")
+        told.append(f"{numbers.percent(table.steps.within_one_bin)} of the {attribute}s are at most one bin off")
     if (years := table.years) and years.mean_absolute_error_years is not None:
         told.append(
-            f"the expected age is {years.mean_absolute_error_years:.1f} years off on average "
+            f"the expected {attribute} is {years.mean_absolute_error_years:.1f} years off on average "
             f"({years.bias_years:+.1f} in the mean)"
         )
     return f"{capital('; '.join(told))}." if told else ""

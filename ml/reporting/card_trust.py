@@ -102,7 +102,7 @@ def write_other(report: Evaluation, *, card: ModelCard) -> list[str]:
             + ("; not named in what it was trained on, and for research only." if unseen else ".")
         ),
         markdown.table(("", "images", "accuracy", "mean recall", "recall of each group"), rows),
-        *(markdown.paragraph(told) for table in tables.values() if (told := cells.tell_steps(table))),
+        *(markdown.paragraph(told) for of, table in tables.items() if (told := cells.tell_steps(of, table))),
     ]
 
 

@@ -166,7 +166,7 @@ def _summary_tables(report: Mapping[str, Any]) -> list[Markup]:
 
 
 def _group_tables(attribute: str, part: Mapping[str, Any]) -> list[Markup]:
-    """The attribute's own groups and the race groups at once, others when asked for."""
+    """The attribute's own groups and those of `labels.BY` at once, others when asked for."""
     shown, hidden = [], []
     for by, rows in part["by"].items():
         found = "found" if by == attribute else "right"
@@ -175,7 +175,7 @@ def _group_tables(attribute: str, part: Mapping[str, Any]) -> list[Markup]:
             [[row["group"], *_cells(row), numbers.p_value(row["p"]), numbers.p_value(row["p_holm"])] for row in rows],
             caption=f"{_title(attribute)} {found}, by {by} as labelled",
         )
-        if by in (attribute, "race"):
+        if by in (attribute, labels.BY):
             shown.append(table)
         else:
             hidden.append(html.folded(f"Show by {by}", table))

@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from ml import labels
 from ml.measuring.tables import AttributeMeasures, Evaluation, Measures, WholeWay
 from ml.reporting import attribute_section, html, numbers
 
@@ -59,11 +60,11 @@ def _in_short(measured: Measures) -> list[Markup]:
     ]
     header = ("", "faces", "accuracy", "95 % interval", "mean recall", "among the 80 % surest", "calibration error")
     parts = [html.table(header, rows, caption="All faces")]
-    parts += [html.paragraph(line) for table in measured.attributes.values() for line in _age(table)]
+    parts += [html.paragraph(line) for name, table in measured.attributes.items() for line in _steps(name, table)]
     gaps = [
         [name if by == name else f"{name}, by {by}", *attribute_section.tell_gap(gap)]
         for name, table in measured.attributes.items()
-        for by in dict.fromkeys((name, "race"))
+        for by in dict.fromkeys((name, labels.BY))
         if (gap := table.gap_by(by))
     ]
     if gaps:
@@ -75,16 +76,16 @@ def _in_short(measured: Measures) -> list[Markup]:
     return parts
 
 
-def _age(table: AttributeMeasures) -> list[str]:
-    told = []
+def _steps(name: str, table: AttributeMeasures) -> list[str]:
+    told, title = [], attribute_section.entitle(name)
     if steps := table.steps:
         told.append(
-            f"Age within one bin: {numbers.percent(steps.within_one_bin)}; "
+            f"{title} within one bin: {numbers.percent(steps.within_one_bin)}; "
             f"on average {numbers.decimal(steps.mean_bins_off, digits=2)} bins off."
         )
     if (years := table.years) and years.bias_years is not None:
         told.append(
-            f"Age in years: {numbers.decimal(years.mean_absolute_error_years, digits=1)} years off on average, "
+            f"{title} in years: {numbers.decimal(years.mean_absolute_error_years, digits=1)} years off on average, "
             f"{abs(years.bias_years):.1f} too {'high' if years.bias_years > 0 else 'low'} in the mean."
         )
     return told

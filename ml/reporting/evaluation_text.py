@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ml import labels
 from ml.measuring import measures
 from ml.measuring.tables import AttributeMeasures, Cell, Measures
 from ml.reporting import numbers
@@ -18,11 +19,11 @@ def summarise(report: Measures) -> str:
     lines += _overview(report.attributes)
     for attribute, table in report.attributes.items():
         lines += ["", *_groups(attribute, table)]
-    by_race = {
-        name: of for name, of in report.attributes.items() if len(of.parts.get("race", {})) > 1 and name != "race"
+    others = {
+        name: of for name, of in report.attributes.items() if len(of.parts.get(labels.BY, {})) > 1 and name != labels.BY
     }
-    if by_race:
-        lines += ["", *_by_race(by_race)]
+    if others:
+        lines += ["", *_by_group(others)]
     gaps = _gaps(report.attributes)
     lines += ["", *gaps, ""] if gaps else [""]
     for attribute, table in report.attributes.items():
@@ -90,10 +91,10 @@ def _groups(attribute: str, table: AttributeMeasures) -> list[str]:
     return lines
 
 
-def _by_race(attributes: Mapping[str, AttributeMeasures]) -> list[str]:
-    lines = [_line("accuracy by race", list(attributes))]
-    for name in next(iter(attributes.values())).parts["race"]:
-        shares = [numbers.percent(table.parts["race"][name].accuracy) for table in attributes.values()]
+def _by_group(attributes: Mapping[str, AttributeMeasures]) -> list[str]:
+    lines = [_line(f"accuracy by {labels.BY}", list(attributes))]
+    for name in next(iter(attributes.values())).parts[labels.BY]:
+        shares = [numbers.percent(table.parts[labels.BY][name].accuracy) for table in attributes.values()]
         lines.append(_line(f"  {name}", shares))
     return lines
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ml import labels
 from ml.measuring.tables import Evaluation
 from ml.model.card import ModelCard
 from ml.reporting import card_accuracy, card_trust, markdown
@@ -174,5 +175,5 @@ def _told(value: Any) -> str:
 
 
 def _join_words(attributes: Iterable[str]) -> str:
-    words = ["race group" if name == "race" else name for name in attributes]
+    words = [f"{name} group" if name == labels.BY else name for name in attributes]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

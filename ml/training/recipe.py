@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from ml import labels
 from ml.datasets.sources import Reading
 from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN
@@ -69,7 +70,7 @@ class Recipe:
     start: str = RANDOM
     size: int = 0
     margin: float = FAIRFACE_MARGIN
-    attributes: tuple[str, ...] = ("race", "gender", "age")
+    attributes: tuple[str, ...] = tuple(labels.ATTRIBUTES)
     epochs: int = 8
     frozen_epochs: int = 0
     small_epochs: int = 0

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ml import labels
 from ml.datasets.face_set import UNKNOWN
 from ml.training.losses import class_probabilities
 
 
 class Tally:
-    """Confusions per attribute, and per group of race the right answers, of one pass over a set.
+    """Confusions per attribute, and per group the right answers, of one pass over a set.
 
     `covers` (classes, K) bool per attribute: which labels of the head each class of the set covers. Where classes
     overlap, as in sets joined from several taxonomies, an example's own class stands against the finest classes that
@@ -23,7 +24,7 @@ class Tally:
         self._rivals = {name: _find_rivals(matrix) for name, matrix in covers.items()}
         self._loss = torch.zeros(2)  # sum over examples, examples
         self.confusions: dict[str, Tensor] = {}  # (classes, classes): rows are labels, columns predictions
-        self.by_group: dict[str, Tensor] = {}  # (groups, 2): right, all; groups are the classes of race
+        self.by_group: dict[str, Tensor] = {}  # (groups, 2): right, all; groups are the classes of `labels.BY`
 
     def clear(self, device: torch.device) -> None:
         """Begin a new pass."""
@@ -34,7 +35,7 @@ class Tally:
             name: torch.zeros(len(matrix), len(matrix), dtype=torch.long, device=device)
             for name, matrix in self.covers.items()
         }
-        groups = len(self.covers["race"]) if "race" in self.covers else 0
+        groups = len(self.covers[labels.BY]) if labels.BY in self.covers else 0
         self.by_group = {
             name: torch.zeros(groups, 2, dtype=torch.long, device=device) for name in self.covers if groups
         }
@@ -44,7 +45,7 @@ class Tally:
         """Count a batch: logits (B, K) and class positions (B,), -1 where unknown."""
         count = len(next(iter(logits.values())))
         self._loss += torch.stack([loss.float() * count, torch.full_like(loss, count, dtype=torch.float)])
-        race = targets.get("race")
+        group = targets.get(labels.BY)
         for name, counts in self.confusions.items():
             if name not in targets:
                 continue
@@ -53,11 +54,11 @@ class Tally:
             predicted = likely.masked_fill(~self._rivals[name][actual], -1.0).argmax(dim=1)
             # Unknown examples add nothing; picking the others out would make an accelerator wait for the host.
             counts.view(-1).index_add_(0, actual * len(counts) + predicted, known.long())
-            if name in self.by_group and race is not None:
-                placed = known & (race != UNKNOWN)
+            if name in self.by_group and group is not None:
+                placed = known & (group != UNKNOWN)
                 right = (predicted == actual) & placed
                 pairs = torch.stack([right, placed], dim=1).long()
-                self.by_group[name].index_add_(0, race.clamp_min(0), pairs)
+                self.by_group[name].index_add_(0, group.clamp_min(0), pairs)
 
     def sum_over(self, strategy: Any) -> None:
         """Add up what Lightning's processes have counted."""
@@ -76,7 +77,7 @@ class Tally:
         return int(counts.diagonal().sum()) / total if total else float("nan")
 
     def group_accuracies(self, name: str) -> list[float]:
-        """The share right in each group of race, or, in sets without race, of each class of the attribute."""
+        """The share right in each group, or, in sets that do not label them, of each class of the attribute."""
         if name in self.by_group:
             pairs = self.by_group[name].tolist()
         else:

@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch import callbacks
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
+from ml import labels
 from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
 from ml.errors import BadRecipe
 from ml.files import part_of, replace_file
@@ -132,7 +133,7 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
     for name in tally.confusions:
         found[f"{part}_{name}"] = round(tally.accuracy(name), 4)
     for name in tally.confusions:
-        of = classes["race" if name in tally.by_group else name].names
+        of = classes[labels.BY if name in tally.by_group else name].names
         for group, share in zip(of, tally.group_accuracies(name), strict=True):
             found[f"{part}_{name} of {group}"] = round(share, 4)
     return found

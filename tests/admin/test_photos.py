@@ -174,7 +174,7 @@ def test_a_missing_file_is_not_found(adam_client, instance):
 @pytest.fixture
 def calls(monkeypatch):
     made: list[str] = []
-    monkeypatch.setattr("classifier.tasks.wake_workers", lambda: made.append("called"))
+    monkeypatch.setattr("classifier.running.hints.wake_workers", lambda: made.append("called"))
     return made
 
 

@@ -9,7 +9,7 @@ from django.db.models import ForeignKey, Model
 from django.test import RequestFactory
 from django.urls import reverse
 
-from classifier.admin.reach import GuardedAdmin, people_of
+from classifier.admin.reach import GuardedAdmin, people_of, people_of_all
 from classifier.models import AccessToken, Invitation, Photo, Upload, User
 from classifier.services import tokens
 from tests import factories
@@ -81,6 +81,15 @@ def test_rows_are_found_to_be_whose_they_are(belongings, root):
     for model, row in belongings.items():
         if model is not Group:
             assert root in set(people_of(row)), model
+            assert people_of_all(model._default_manager.filter(pk=row.pk)) == set(people_of(row)), model
+
+
+@pytest.mark.parametrize("action", ["run_again", "delete_selected"])
+def test_asking_whose_rows_are_costs_the_same_for_many(staff_client, collection, django_assert_max_num_queries, action):
+    photos = [factories.make_photo(collection) for _ in range(40)]
+    chosen = {"action": action, "_selected_action": [photo.pk for photo in photos], "post": "yes"}
+    with django_assert_max_num_queries(60):
+        assert staff_client.post(reverse("admin:classifier_photo_changelist"), chosen).status_code == 302
 
 
 @pytest.mark.parametrize("model", [m for m in MODELS if m.__name__ not in NOBODYS], ids=lambda m: m._meta.model_name)

@@ -200,3 +200,14 @@ def test_a_throttle_never_says_to_come_back_at_once():
 
 def test_every_status_that_is_documented_has_an_example():
     assert set(examples.ERRORS) == {400, 401, 403, 404, 409, 411, 413, 415, 429, 503, 507}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a":' * 100_000, b'{"attributes": ["\\ud800"]}', b'{"name": "a", "taxonomy": "\\udfff"}'],
+    ids=["deep list", "deep object", "half a character in a list", "half a character"],
+)
+def test_json_that_only_looks_like_some_is_400(api, body):
+    response = api.generic("POST", "/api/v1/collections/", body, content_type="application/json")
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "parse_error"

@@ -8,6 +8,7 @@ from rest_framework import exceptions
 
 from classifier.api import errors, examples
 from classifier.api.urls import urlpatterns
+from classifier.http import refusals
 from classifier.models import Photo, UploadItem
 from ml import labels
 
@@ -24,7 +25,7 @@ def codes_of(base) -> set[str]:
         {
             *codes_of(errors.ApiError),
             *(codes_of(exceptions.APIException) - {"error"}),
-            *errors.REFUSAL_STATUS,
+            *refusals.STATUS,
             *UploadItem.Outcome.values,
             *Photo.Code.values,
             *labels.TAXONOMIES,
@@ -45,4 +46,4 @@ def test_every_status_is_in_the_guide():
     told = set(re.findall(r"^\| ([\d, ]+) \|", GUIDE, re.MULTILINE))
     statuses = {int(status) for row in told for status in row.split(",")}
     assert set(examples.ERRORS) <= statuses
-    assert set(errors.REFUSAL_STATUS.values()) <= statuses
+    assert set(refusals.STATUS.values()) <= statuses

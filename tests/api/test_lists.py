@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from classifier.api import waiting
 from classifier.models import Face, Photo
-from classifier.services import analysis
+from classifier.services import analysis, predictions
 from tests import factories
 from tests.api.test_access import error_of
 
@@ -176,8 +176,15 @@ def test_faces_are_narrowed_by_label_and_size(api, collection, alice):
 
 def test_a_label_is_that_of_the_current_prediction(api, collection):
     face = factories.make_face(photo_at(collection, 0), race="Black")
-    face.predictions.update(is_current=False)
+    other = factories.ModelVersionFactory(sha256="e" * 64, status="candidate")
+    predictions.store_predictions(
+        {face: {"race": factories.even("race", top="Indian", probability=0.9)}}, model_version=other
+    )
     assert uids(follow(api, "/api/v1/faces/?race=Black")) == []
+    assert uids(follow(api, "/api/v1/faces/?race=Indian")) == [str(face.uid)]
+    assert uids(follow(api, "/api/v1/faces/?gender=Female")) == []  # of which the other version said nothing
+    predictions.store_predictions({face: {}}, model_version=other)
+    assert uids(follow(api, "/api/v1/faces/?race=Indian")) == []
     assert follow(api, "/api/v1/faces/")["results"][0]["predictions"] == {}
 
 

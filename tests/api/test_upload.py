@@ -281,7 +281,10 @@ def test_who_used_up_the_time_of_the_decoders_is_told_for_how_long(send, alice, 
     rates.charge_decoding(alice, seconds=90)
     response = send(1)
     assert response.status_code == 429
-    assert response.json()["error"]["code"] == "throttled"
+    error = response.json()["error"]
+    assert error["code"] == "throttled"
+    assert error["details"] == {"retry_after": int(response["Retry-After"])}
+    assert error["message"].startswith("That is more photos than one person may send at once.")
     assert 1700 < int(response["Retry-After"]) <= 1800
     assert not Photo.objects.exists()
     assert send(1, client=stranger).status_code == 202

@@ -85,7 +85,7 @@ def test_a_click_on_a_box_chooses_its_face(photo_page):
 
 
 def test_the_grouping_is_switched_on_the_page(photo_page):
-    photo_page.select_option("#grouping", "utkface-5")
+    photo_page.select_option("#grouping-race", "utkface-5")
     photo_page.wait_for_url("**taxonomy=utkface-5**")
     assert "Others" in photo_page.inner_text("#face-panel")
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml import labels
+from ml import attributes, labels
 from ml.model import checkpoint, network, trunks
 from ml.model.card import ModelCard
 from ml.pipeline import FacePipeline
@@ -72,6 +72,15 @@ def tiny(monkeypatch, tiny_card) -> tuple[network.AttributeNet, ModelCard]:
     torch.manual_seed(7)
     net = network.AttributeNet(TinyTrunk(), attributes=labels.ATTRIBUTES).eval()
     return net, tiny_card
+
+
+@pytest.fixture
+def declared_mask(monkeypatch) -> attributes.Attribute:
+    """An attribute more, during this test; what was made of the declarations before does not know it."""
+    mask = attributes.Attribute("mask", ("no mask", "mask"), "Mask worn", "mask", sure_targets={"mask": 0.9})
+    monkeypatch.setitem(attributes.ATTRIBUTES, "mask", mask)
+    monkeypatch.setitem(labels.ATTRIBUTES, "mask", mask.labels)
+    return mask
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,29 @@ def test_an_unpacked_fairface_is_read_without_its_other_part(unpacked):
     assert faces.images.shape == (3, 24, 24, 3)
 
 
+def test_a_label_file_may_have_columns_of_further_attributes(unpacked, declared_mask):
+    told = {f"train/{number}.jpg": mask for number, mask in ((1, "mask"), (2, ""), (3, "no mask"))}
+    with open(unpacked / fairface.TRAIN_CSV, newline="") as file:
+        header, *rows = csv.reader(file)
+
+    def read(**changed: str) -> face_set.FaceSet:
+        with open(unpacked / fairface.TRAIN_CSV, "w", newline="") as file:
+            masks = told | changed
+            csv.writer(file).writerows([[*header, "mask"], *([*row, masks[row[0]]] for row in rows)])
+        return fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
+
+    faces = read()
+    assert list(faces.classes) == ["race", "gender", "age", "mask"]
+    assert faces.targets["mask"].tolist() == [1, face_set.UNKNOWN, 0]
+    with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: train/2\.jpg"):
+        read(**{"train/2.jpg": "a scarf"})
+
+
+def test_a_label_file_of_fairfaces_own_needs_no_further_columns(unpacked, declared_mask):
+    faces = fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
+    assert list(faces.classes) == list(faces.targets) == ["race", "gender", "age"]
+
+
 def test_missing_files_are_an_error_with_their_count(unpacked):
     (unpacked / "train" / "2.jpg").unlink()
     with pytest.raises(face_set.MissingFiles, match=r"1 of 3 .*train/2\.jpg") as told:
@@ -98,7 +121,7 @@ def test_a_damaged_zip_is_told_and_a_damaged_member_left_out(tmp_path):
 def test_names_of_utkface_tell_age_gender_and_race():
     assert utkface.parse_name("UTKFace/26_1_4_20170117.chip.webp") == (26, 1, 4)
     assert utkface.parse_name("UTKFace/61_1_20170109.chip.webp") is None
-    assert [utkface.age_bin(years) for years in (0, 2, 3, 9, 10, 69, 70, 116)] == [0, 0, 1, 1, 2, 7, 8, 8]
+    assert [labels.bin_of("age", years) for years in (0, 2, 3, 9, 10, 69, 70, 116)] == [0, 0, 1, 1, 2, 7, 8, 8]
 
 
 def test_utkface_is_read_from_a_folder_and_from_zips(tmp_path):

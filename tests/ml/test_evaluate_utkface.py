@@ -27,7 +27,7 @@ def test_fine_vectors_are_measured_in_utkfaces_groups():
         "gender": one_hot("gender", "Female", "Male", "Male", "Male"),
         "age": one_hot("age", "20-29", "3-9", "60-69", "50-59"),
     }
-    years = vectors["age"] @ np.array(labels.AGE_CENTRES)
+    years = vectors["age"] @ np.array(labels.scale_of("age").centres)
     predictions = Predictions("fine", names, vectors, face_set.fine_classes(), years)
     report = stored.write_measures(measures.measure(predictions, faces))
     assert (report["race"]["grouping"], report["race"]["accuracy"]) == ("utkface-5", 0.75)

@@ -126,7 +126,7 @@ def test_the_site_runs_an_exported_model_under_its_own_hash(exported, collection
     version = photo.model_version
     assert (photo.state, photo.face_count, version.name) == (State.DONE, 1, "tiny-1")
     assert version.sha256 == cards.read_card(folder).sha256
-    assert sum(photo.faces.get().prediction.race_vector) == pytest.approx(1)
+    assert sum(photo.faces.get().prediction.vectors["race"]) == pytest.approx(1)
 
 
 def test_predict_runs_an_exported_model(exported, tmp_path, capsys):

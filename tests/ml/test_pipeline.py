@@ -45,7 +45,7 @@ def test_the_default_model_finds_the_astronaut(pipeline, astronaut):
         assert sum(vector) == pytest.approx(1)
     assert labels.top_group("race", face.probabilities["race"])[0] == "White"
     assert labels.top_group("gender", face.probabilities["gender"])[0] == "Female"
-    assert 25 < labels.age_years(face.probabilities["age"]) < 50
+    assert 25 < labels.expected("age", face.probabilities["age"]) < 50
     assert set(result.timings_ms) == {"decode", "detect", "align", "classify"}
     assert all(value > 0 for value in result.timings_ms.values())
 

@@ -49,6 +49,13 @@ def face(answer: str, *, x: int = 60) -> str:
     return f"a.png,{x},45,40,0,,,,,{answer}"
 
 
+def test_further_attributes_are_read_where_the_file_has_their_column(read, declared_mask):
+    row = face("Black,Female,30-39,rita")
+    assert list(read(row).classes) == ["race", "gender", "age"]
+    faces = read(f"{row},mask", f"{face('White,Male,,rita', x=50)},", header=f"{HEADER},reviewed_mask")
+    assert faces.targets["mask"].tolist() == [1, face_set.UNKNOWN]
+
+
 def test_the_answer_of_most_reviewers_counts(read):
     faces = read(
         face("Black,Female,,rita"),

@@ -12,7 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from classifier import checks
 from ml.model import card
 from ml.model.runtime import RUNTIMES
-from webapp.settings import NamingEnv
+from webapp import data_folder
+from webapp.environment import NamingEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +59,7 @@ def test_a_wrong_deployment_is_told_what_to_do(tmp_path):
 
 
 def test_every_message_has_a_hint_and_an_id_of_its_own():
-    source = Path(checks.__file__).read_text()
+    source = "".join(path.read_text() for path in sorted(Path(checks.__file__).parent.glob("*.py")))
     found = [part.split('"')[0] for part in source.split('"facet.')[1:]]
     assert len(found) == len(set(found))
     assert source.count("hint=") == len(found) - 3  # the four choices share one
@@ -66,20 +67,18 @@ def test_every_message_has_a_hint_and_an_id_of_its_own():
 
 def test_a_data_folder_must_be_writable(settings, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path != settings.DATA_DIR)
-    assert ids(checks.check_data_folder) == ["facet.E001"]
+    assert ids(checks.security.check_data_folder) == ["facet.E001"]
 
 
 @pytest.mark.parametrize("key", ["short", "a" * 80, "django-insecure-" + "0123456789abcdefghij" * 4])
 def test_a_weak_secret_key_is_an_error(settings, key):
     settings.SECRET_KEY = key
-    assert ids(checks.check_secret_key) == ["facet.E002"]
+    assert ids(checks.security.check_secret_key) == ["facet.E002"]
 
 
 def test_the_key_that_facet_makes_is_strong(settings):
-    from webapp.settings import load_secret_key
-
-    settings.SECRET_KEY = load_secret_key()
-    assert ids(checks.check_secret_key) == []
+    settings.SECRET_KEY = data_folder.load_secret_key(settings.DATA_DIR)
+    assert ids(checks.security.check_secret_key) == []
 
 
 def test_a_key_file_that_others_can_read_is_told(settings, tmp_path):
@@ -87,31 +86,31 @@ def test_a_key_file_that_others_can_read_is_told(settings, tmp_path):
     path = tmp_path / "secret_key"
     path.write_text("key")
     path.chmod(0o644)
-    assert ids(checks.check_secret_key_file) == ["facet.W003"]
+    assert ids(checks.security.check_secret_key_file) == ["facet.W003"]
     path.chmod(0o600)
-    assert ids(checks.check_secret_key_file) == []
+    assert ids(checks.security.check_secret_key_file) == []
 
 
 def test_debug_mode_is_for_this_machine_only(settings):
     settings.DEBUG, settings.ALLOWED_HOSTS = True, ["localhost", "facet.example.org"]
-    assert ids(checks.check_debug) == ["facet.E004"]
+    assert ids(checks.security.check_debug) == ["facet.E004"]
     settings.ALLOWED_HOSTS = ["localhost", "[::1]"]
-    assert ids(checks.check_debug) == []
+    assert ids(checks.security.check_debug) == []
 
 
 def test_unknown_choices_are_errors(settings):
     settings.FACET_SIGNUP, settings.ACCOUNT_EMAIL_VERIFICATION = "maybe", "always"
     settings.LOG_LEVEL, settings.RUNTIME = "loud", "abacus"
-    assert ids(checks.check_choices) == ["facet.E005", "facet.E006", "facet.E022", "facet.E023"]
-    assert ids(checks.check_model_folder) == []
+    assert ids(checks.values.check_choices) == ["facet.E005", "facet.E006", "facet.E022", "facet.E023"]
+    assert ids(checks.worker.check_model_folder) == []
 
 
 def test_a_model_folder_without_its_files_is_an_error(settings, tmp_path):
     settings.MODEL_DIR = str(tmp_path)
     (tmp_path / card.CARD_FILE).touch()
-    assert ids(checks.check_model_folder) == ["facet.E007"]
+    assert ids(checks.worker.check_model_folder) == ["facet.E007"]
     (tmp_path / card.WEIGHTS_FILE).touch()
-    assert ids(checks.check_model_folder) == []
+    assert ids(checks.worker.check_model_folder) == []
 
 
 @pytest.mark.parametrize(
@@ -128,21 +127,21 @@ def test_a_model_folder_must_hold_what_the_runtime_reads(settings, tmp_path, run
     settings.MODEL_DIR, settings.RUNTIME = str(tmp_path), runtime
     for name in (card.CARD_FILE, weights):
         (tmp_path / name).touch()
-    assert ids(checks.check_model_folder) == found
+    assert ids(checks.worker.check_model_folder) == found
 
 
 def test_the_model_that_comes_with_facet_is_not_exported(settings):
     settings.MODEL_DIR, settings.RUNTIME = "", "onnx"
-    assert ids(checks.check_model_folder) == ["facet.E024"]
+    assert ids(checks.worker.check_model_folder) == ["facet.E024"]
     for runtime in ("", "torch"):
         settings.RUNTIME = runtime
-        assert ids(checks.check_model_folder) == []
+        assert ids(checks.worker.check_model_folder) == []
 
 
 def test_the_names_of_model_files_are_those_of_ml():
-    assert card.CARD_FILE == checks.MODEL_CARD_FILE
-    assert checks.WEIGHTS_FILES[""] == (card.WEIGHTS_FILE, card.ONNX_FILE)
-    assert set(checks.RUNTIMES) == {"", *RUNTIMES}
+    assert card.CARD_FILE == checks.worker.MODEL_CARD_FILE
+    assert checks.worker.WEIGHTS_FILES[""] == (card.WEIGHTS_FILE, card.ONNX_FILE)
+    assert set(checks.worker.RUNTIMES) == {"", *RUNTIMES}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_the_names_of_model_files_are_those_of_ml():
 )
 def test_a_worker_that_could_not_start_is_told_why(settings, device, runtime, pipeline, found):
     settings.DEVICE, settings.RUNTIME, settings.PIPELINE = device, runtime, pipeline
-    assert ids(checks.check_worker) == found
+    assert ids(checks.worker.check_worker) == found
 
 
 @pytest.mark.parametrize(
@@ -177,10 +176,10 @@ def test_a_worker_that_could_not_start_is_told_why(settings, device, runtime, pi
 )
 def test_the_address_of_redis_must_be_one(settings, url, found):
     settings.REDIS_URL = url
-    assert ids(checks.check_redis_address) == found
+    assert ids(checks.worker.check_redis_address) == found
     if found:
-        assert ids(checks.check_redis) == []
-        assert "secret" not in str(list(checks.check_redis_address(None)))
+        assert ids(checks.worker.check_redis) == []
+        assert "secret" not in str(list(checks.worker.check_redis_address(None)))
 
 
 @pytest.mark.parametrize(
@@ -188,51 +187,51 @@ def test_the_address_of_redis_must_be_one(settings, url, found):
 )
 def test_lease_and_sweep_must_fit_together(settings, lease, sweep, found):
     settings.LEASE_SECONDS, settings.SWEEP_SECONDS = lease, sweep
-    assert ids(checks.check_queue_times) == found
+    assert ids(checks.worker.check_queue_times) == found
 
 
 def test_redis_must_not_hand_messages_on_before_the_lease_ends(settings, monkeypatch):
     settings.REDIS_URL = "redis://127.0.0.1:6379/0"
-    assert ids(checks.check_queue_times) == []
+    assert ids(checks.worker.check_queue_times) == []
     short = {"broker_transport_options": {"visibility_timeout": settings.LEASE_SECONDS}}
-    monkeypatch.setattr(checks, "broker_settings", lambda: short)
-    assert ids(checks.check_queue_times) == ["facet.E010"]
+    monkeypatch.setattr(checks.worker, "broker_settings", lambda: short)
+    assert ids(checks.worker.check_queue_times) == ["facet.E010"]
 
 
 def test_photos_must_not_lie_among_static_files(settings, tmp_path):
     settings.DATA_DIR = tmp_path / "data"
     settings.STATIC_ROOT = str(tmp_path / "static")
     settings.MEDIA_ROOT = tmp_path / "static" / "media"
-    assert ids(checks.check_private_files) == ["facet.E011"]
+    assert ids(checks.security.check_private_files) == ["facet.E011"]
 
 
 def test_limits_that_let_nothing_through_are_errors(settings):
     settings.MAX_FILES_PER_REQUEST = 0
     settings.MAX_FILE_BYTES, settings.MAX_REQUEST_BYTES = 20, 10
-    assert ids(checks.check_upload_limits) == ["facet.E012", "facet.W013"]
+    assert ids(checks.values.check_upload_limits) == ["facet.E012", "facet.W013"]
 
 
 def test_room_and_days_are_not_less_than_nothing(settings):
-    assert ids(checks.check_keeping) == []
+    assert ids(checks.values.check_keeping) == []
     settings.RESERVE_BYTES, settings.KEEP_UPLOADS_DAYS = -1, -1
-    assert ids(checks.check_keeping) == ["facet.E044"] * 2
+    assert ids(checks.values.check_keeping) == ["facet.E044"] * 2
 
 
 def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
     settings.BATCH_PHOTOS, settings.PORT = 0, 99_999
-    assert ids(checks.check_counts) == ["facet.E018", "facet.E019"]
+    assert ids(checks.values.check_counts) == ["facet.E018", "facet.E019"]
 
 
 def test_photos_larger_than_the_decoders_can_take_are_not_promised(settings):
     settings.MAX_PIXELS = 60_000_000
-    assert ids(checks.check_counts) == ["facet.E021"]
+    assert ids(checks.values.check_counts) == ["facet.E021"]
 
 
 def test_rates_that_cannot_be_read_are_errors(settings):
     settings.UPLOAD_RATE = "plenty"
-    assert ids(checks.check_rates) == ["facet.E020"]
+    assert ids(checks.values.check_rates) == ["facet.E020"]
     settings.UPLOAD_RATE = "off"
-    assert ids(checks.check_rates) == []
+    assert ids(checks.values.check_rates) == []
 
 
 @pytest.mark.parametrize(("name", "value"), [("FACET_MAX_FILE_MB", "many"), ("FACET_DATA", __file__)])
@@ -296,7 +295,7 @@ def test_an_address_left_empty_is_the_default(monkeypatch):
 )
 def test_the_sites_address_must_be_allowed(settings, url, hosts, found):
     settings.SITE_URL, settings.ALLOWED_HOSTS = url, hosts
-    assert ids(checks.check_site_address) == found
+    assert ids(checks.security.check_site_address) == found
 
 
 @pytest.mark.parametrize(
@@ -311,21 +310,21 @@ def test_the_sites_address_must_be_allowed(settings, url, hosts, found):
 )
 def test_proxies_are_named_by_address_and_only_themselves(settings, proxies, believed, found):
     settings.TRUSTED_PROXIES, settings.TRUST_PROXY = proxies, believed
-    assert ids(checks.check_trusted_proxies) + ids(checks.check_visitors_addresses) == found
+    assert ids(checks.security.check_trusted_proxies) + ids(checks.security.check_visitors_addresses) == found
 
 
 def test_mails_that_go_nowhere_are_mentioned(settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
-    assert ids(checks.check_mail) == ["facet.I016"]
+    assert ids(checks.security.check_mail) == ["facet.I016"]
 
 
 @pytest.mark.parametrize(("policy", "found"), [("noeviction", []), ("allkeys-lru", ["facet.W017"])])
 def test_a_redis_that_forgets_is_told(settings, monkeypatch, policy, found):
     settings.REDIS_URL = "redis://127.0.0.1:6379/0"
     monkeypatch.setattr(redis.Redis, "config_get", lambda self, name: {name: policy})
-    assert ids(checks.check_redis) == found
+    assert ids(checks.worker.check_redis) == found
 
 
 def test_a_redis_out_of_reach_is_no_finding(settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    assert ids(checks.check_redis) == []
+    assert ids(checks.worker.check_redis) == []

@@ -55,6 +55,6 @@ def test_an_open_database_of_before_is_closed(tmp_path):
 def test_an_open_folder_is_told(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     tmp_path.chmod(0o755)
-    assert [message.id for message in checks.check_data_folder_mode(None)] == ["facet.W040"]
+    assert [message.id for message in checks.security.check_data_folder_mode(None)] == ["facet.W040"]
     tmp_path.chmod(0o700)
-    assert list(checks.check_data_folder_mode(None)) == []
+    assert list(checks.security.check_data_folder_mode(None)) == []

@@ -220,5 +220,5 @@ def test_plain_http_leads_to_tls(proxy):
 
 def test_every_setting_that_is_named_exists():
     example = (ROOT / ".env.example").read_text()
-    assert {"FACET_URL", "FACET_TRUSTED_PROXIES", "FACET_TRUST_PROXY", "FACET_HOSTS"} == environment().keys()
+    assert {"FACET_URL", "FACET_TRUSTED_PROXIES", "FACET_HOSTS"} == environment().keys()
     assert all(f"# {name}=" in example for name in re.findall(r"FACET_[A-Z_]+", TEXT))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from webapp.settings import NamingEnv
+from webapp.environment import NamingEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 TELL = """

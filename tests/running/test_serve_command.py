@@ -31,7 +31,7 @@ def test_the_settings_are_the_limits(settings):
 
 def test_a_proxy_that_is_no_address_is_named(settings):
     settings.TRUSTED_PROXIES = ["proxy.example.org"]
-    with pytest.raises(CommandError, match=r"FACET_TRUSTED_PROXIES names 'proxy\.example\.org'"):
+    with pytest.raises(CommandError, match=r"FACET_TRUSTED_PROXIES cannot be read: 'proxy\.example\.org'"):
         serve.read_limits()
 
 

@@ -35,7 +35,7 @@ def test_photos_are_analysed_in_batches_and_each_gets_its_faces(collection, sett
         assert photo.model_version.name == "facet-fake"
         assert set(photo.timings_ms) == {"decode", "detect", "classify"}
         face = photo.faces.get()
-        assert sum(face.prediction.race_vector) == pytest.approx(1)
+        assert sum(face.prediction.vectors["race"]) == pytest.approx(1)
 
 
 def test_a_photo_without_a_face_is_done_with_a_code(collection, monkeypatch):
@@ -108,8 +108,8 @@ def test_attributes_that_are_off_are_not_stored(collection):
     (photo,) = queued(collection)
     run_all()
     prediction = photo.faces.get().prediction
-    assert (prediction.race_vector, prediction.predicted_race, prediction.race_groups) == (None, "", {})
-    assert prediction.gender_vector is None
+    assert (set(prediction.vectors), prediction.predicted_label("race")) == ({"age"}, "")
+    assert [guess.attribute for guess in prediction.face.guesses.all()] == ["age"]
     assert list(predictions.describe_prediction(prediction)) == ["age"]
 
 
@@ -187,9 +187,22 @@ def test_known_retired_and_new_faces_of_one_batch_go_to_their_own_photos(collect
 def test_storing_a_batch_of_faces_takes_a_bounded_number_of_queries(collection, django_assert_max_num_queries):
     queued(collection, 4)
     ModelVersion.objects.all().delete()
-    with django_assert_max_num_queries(41):
+    with django_assert_max_num_queries(45):
         analysis.run_once()
     assert Prediction.objects.count() == 4
+
+
+def test_the_model_is_described_once_and_its_row_is_found_again(collection, settings, monkeypatch):
+    settings.BATCH_PHOTOS = 2
+    queued(collection, 6)
+    described, describe = [], inference.describe_model
+    monkeypatch.setattr(inference, "describe_model", lambda: described.append(1) or describe())
+    ModelVersion.objects.all().delete()
+    run_all()
+    assert described == [1]
+    version = ModelVersion.objects.get()
+    assert version.status == ModelVersion.Status.PRODUCTION
+    assert {photo.model_version for photo in Photo.objects.all()} == {version}
 
 
 def test_a_description_sums_into_the_taxonomy_before_it_picks(collection):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from celery import Celery
@@ -13,6 +14,7 @@ from classifier import tasks
 from classifier.intake import storage
 from classifier.management.commands import run
 from classifier.models import Photo, State
+from classifier.running import hints
 from classifier.services import explanations, rerun, uploads
 from tests import factories
 from tests.services.submissions import files_of, outcomes, sent, stored_files
@@ -44,6 +46,7 @@ def broker(tmp_path, settings, monkeypatch) -> Path:
     app = Celery("fresh", set_as_current=False)
     app.conf.update(**broker_settings(), task_ignore_result=True, task_publish_retry=False)
     monkeypatch.setattr(tasks, "analyze", app.task(name=tasks.analyze.name, shared=False)(do_nothing))
+    monkeypatch.setattr(hints, "current_app", SimpleNamespace(tasks={hints.ANALYZE: tasks.analyze}))
     Transport.global_state.clear()
     yield tmp_path / "broker"
     app.pool.force_close_all()
@@ -137,7 +140,7 @@ def test_an_interrupt_right_after_the_commit_leaves_the_files(alice, collection,
     def be_interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tasks, "wake_workers", be_interrupted)
+    monkeypatch.setattr(hints, "wake_workers", be_interrupted)
     with pytest.raises(KeyboardInterrupt):
         uploads.submit_photos(alice, collection=collection, files=[sent()])
     assert stored_files(media) == files_of(Photo.objects.all()) != set()
@@ -198,7 +201,7 @@ def test_a_file_that_cannot_be_removed_does_not_fail_a_committed_upload(alice, c
         monkeypatch.setattr(uploads, "_store_files", store)
         come_first()
 
-    monkeypatch.setattr(tasks, "wake_workers", lambda: None)
+    monkeypatch.setattr(hints, "wake_workers", lambda: None)
     monkeypatch.setattr(uploads, "_store_files", store_and_be_overtaken)
     upload = uploads.submit_photos(alice, collection=collection, files=[sent()])
     assert outcomes(upload) == ["duplicate"]

@@ -78,7 +78,7 @@ def test_time_counts_when_the_submission_ends_in_an_error(alice, collection, mon
 
 
 def test_real_photos_cost_a_person_little_and_few_queries(alice, collection, settings, django_assert_max_num_queries):
-    settings.DECODE_RATE = "5/day"
+    settings.DECODE_RATE, settings.UPLOAD_RATE = "5/day", "off"
     files = [sent(seed=n) for n in range(20)]
     with django_assert_max_num_queries(24):
         upload = uploads.submit_photos(alice, collection=collection, files=files)

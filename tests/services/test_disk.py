@@ -245,7 +245,7 @@ def test_a_heat_map_that_finds_no_room_says_so_and_can_be_asked_again(collection
         raise no_room()
 
     face = factories.make_face(factories.make_photo(collection))
-    monkeypatch.setattr(explanations.tasks, "wake_workers", lambda: None)
+    monkeypatch.setattr(explanations.hints, "wake_workers", lambda: None)
     explanations.ask(alice, face=face, attribute="race")
     with monkeypatch.context() as patch:
         patch.setitem(jobs.DOERS, Job.Kind.EXPLANATION, run_full)

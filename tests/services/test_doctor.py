@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.utils import timezone
 from PIL import Image
 
-from classifier import tasks
 from classifier.models import Collection, Job, Photo, State, WorkerHeartbeat
+from classifier.running import hints
 from classifier.services import doctor
 from tests import factories
 from tests.factories import make_photo
@@ -22,7 +22,7 @@ HOURS = 3600
 def calls(monkeypatch) -> list[str]:
     """How often the workers were called."""
     made: list[str] = []
-    monkeypatch.setattr(tasks, "wake_workers", lambda: made.append("called"))
+    monkeypatch.setattr(hints, "wake_workers", lambda: made.append("called"))
     return made
 
 

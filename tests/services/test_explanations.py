@@ -10,6 +10,7 @@ from django.utils import timezone
 from classifier import inference, tasks
 from classifier.intake import storage
 from classifier.models import MAX_ATTEMPTS, Explanation, Face, Job, Photo, State
+from classifier.running import hints
 from classifier.services import accounts, analysis, collections, deletion, doctor, explanations, jobs, rerun
 from classifier.services.explanations import ExplanationRefused
 from tests import factories, fakes
@@ -47,7 +48,7 @@ def test_a_question_is_queued_worked_out_and_known_from_then_on(face, media):
     assert answer.state == State.DONE
     assert [row.method for row in answer.maps] == ["gradcam", "shap"]
     for row in answer.maps:
-        assert row.label == face.prediction.predicted_race
+        assert row.label == face.prediction.predicted_label("race")
         assert row.heat.name == storage.heat_name(row.uid)
         assert row.heat.open("rb").read().startswith(b"\x89PNG")
         assert row.crop_side == face.chip_side
@@ -63,7 +64,7 @@ def test_each_attribute_is_a_question_of_its_own(face):
     ask(face, "race")
     ask(face, "age")
     assert jobs.run_once() + jobs.run_once() == 2
-    assert explanations.read_answer(face, attribute="age").maps[0].label == face.prediction.predicted_age
+    assert explanations.read_answer(face, attribute="age").maps[0].label == face.prediction.predicted_label("age")
     assert explanations.read_answer(face, attribute="gender").state == ""
     assert explanations.explainable(face) == ("race", "gender", "age")
 
@@ -88,7 +89,7 @@ def test_the_task_does_photos_and_jobs_in_turn(face, collection, settings, monke
 
 def test_asking_wakes_a_worker_and_the_sweeper_calls_again(face, monkeypatch, django_capture_on_commit_callbacks):
     woken = []
-    monkeypatch.setattr(tasks, "wake_workers", lambda: woken.append(1))
+    monkeypatch.setattr(hints, "wake_workers", lambda: woken.append(1))
     with django_capture_on_commit_callbacks(execute=True):
         ask(face)
     assert woken == [1]
@@ -301,7 +302,7 @@ def test_the_doctor_finds_heat_of_nobody_and_leaves_the_rest(face, media, monkey
     left_over = media / "heat" / "ab" / "ab0c0de0-8b7d-4a53-b1c5-2f0d3f7f5b77.png"
     left_over.parent.mkdir(exist_ok=True)
     left_over.write_bytes(b"heat")
-    monkeypatch.setattr(doctor, "ORPHAN_AFTER", timedelta(0))
+    monkeypatch.setattr(doctor.files, "ORPHAN_AFTER", timedelta(0))
     finding = doctor.find_orphan_files()
     assert finding is not None
     assert finding.subjects == (f"heat/ab/{left_over.name}",)
@@ -312,14 +313,15 @@ def test_a_guess_that_became_another_is_asked_anew_under_another_name(face):
     jobs.run_once()
     earlier = set(Explanation.objects.values_list("uid", flat=True))
     prediction = face.prediction
-    prediction.predicted_race = "Indian" if prediction.predicted_race != "Indian" else "Black"
+    other = "Indian" if prediction.predicted_label("race") != "Indian" else "Black"
+    prediction.vectors["race"] = factories.even("race", top=other, probability=0.9)
     prediction.save()
     face = Face.objects.get(pk=face.pk)
     assert explanations.read_answer(face, attribute="race").state == ""
     ask(face)
     jobs.run_once()
     answer = explanations.read_answer(face, attribute="race")
-    assert {row.label for row in answer.maps} == {prediction.predicted_race}
+    assert {row.label for row in answer.maps} == {other}
     assert not earlier & {row.uid for row in answer.maps}
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from classifier.management import generated_rows
 from classifier.management.commands import measure_growth
-from classifier.models import Face, Photo, Prediction, State
+from classifier.models import Face, Guess, Photo, Prediction, State
 from classifier.services import analysis, summaries, workers
 from classifier.services.paging import find_neighbours, read_page
 from ml import labels
@@ -66,8 +66,8 @@ def test_generated_rows_are_photos_with_faces_and_answers(large):
     assert photos.count() == photos.values("uid").distinct().count() == PHOTOS + 20
     assert photos.filter(state=State.DONE).count() == photos.filter(state=State.QUEUED).count() == PHOTOS / 2 + 10
     assert Face.objects.filter(photo__state=State.DONE).count() == PHOTOS / 2 + 10
-    groups = Prediction.objects.values_list("predicted_race", flat=True)
-    assert len(groups) == PHOTOS / 2 + 10
+    groups = Guess.objects.filter(attribute="race").values_list("label", flat=True)
+    assert len(groups) == Prediction.objects.count() == PHOTOS / 2 + 10
     assert set(groups) == set(labels.RACE)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache, caches
@@ -50,6 +51,7 @@ def own_redis(tmp_path, settings, monkeypatch) -> Iterator[OwnRedis]:
     app = Facet("fresh", set_as_current=False)
     app.conf.update(**broker_settings(), task_ignore_result=True, task_publish_retry=False)
     monkeypatch.setattr(tasks, "analyze", app.task(name=tasks.analyze.name, shared=False)(do_nothing))
+    monkeypatch.setattr(hints, "current_app", SimpleNamespace(tasks={hints.ANALYZE: tasks.analyze}))
     caches["database"].clear()  # its table is no model's: nobody empties it between tests
     cache.set("kept", "in Redis")
     assert hints.send_hint(tasks.analyze)

@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from classifier.services.seats import Busy, Seats, TooManyUploads
+from classifier.services.refusals import Busy, TooManyUploads
+from classifier.services.seats import Seats
 
 
 def test_one_person_has_at_most_half_of_the_seats():

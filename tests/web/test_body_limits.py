@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
-from classifier import body_limits
+from classifier.http import body_limits
 from classifier.serving.answers import REFUSED
 from classifier.serving.requests import Refusal
 from tests import factories
@@ -49,6 +49,7 @@ def test_more_than_the_address_takes_is_413_and_is_not_read(settings, path):
     response = send(client, path, length=body_limits.max_body_bytes(path) + 1)
     assert response.status_code == 413
     assert (response["Content-Type"] == "application/json") == path.startswith("/api/")
+    assert response["Cache-Control"] == "private, no-store"
 
 
 def test_only_the_addresses_of_photos_take_more_than_a_form(settings):

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from classifier import tasks
 from classifier.models import Collection, Photo
+from classifier.running import hints
 from classifier.services import disk, tokens
 from tests import factories, pictures
 
@@ -134,7 +135,7 @@ def test_the_account_of_somebody_is_deleted_by_an_administrator(collection, smal
 
 
 def test_photos_whose_days_are_over_go_and_make_room(collection, small_disk, monkeypatch):
-    monkeypatch.setattr(tasks, "wake_workers", lambda: None)
+    monkeypatch.setattr(hints, "wake_workers", lambda: None)
     Collection.objects.update(retention_days=30)
     Photo.objects.update(received_at=timezone.now() - timedelta(days=40))
     fill(small_disk, keep_open=True)
@@ -217,7 +218,7 @@ def test_without_a_reserve_no_error_is_told_as_another_one(collection, small_dis
 
 
 def test_the_reserve_comes_back_once_there_is_room_and_uploads_wait_for_it(collection, small_disk, monkeypatch):
-    monkeypatch.setattr(tasks, "wake_workers", lambda: None)
+    monkeypatch.setattr(hints, "wake_workers", lambda: None)
     reserve = small_disk / "reserve"
     size = reserve.stat().st_size
     assert size == DISK_MB * 1024**2 // disk.LARGEST_PART

@@ -28,6 +28,13 @@ def test_nor_what_a_form_answers(alice_client, collection):
         assert is_private(Client(enforce_csrf_checks=True).post(address, {})), "403"
 
 
+def test_nor_what_is_answered_before_any_view(db, settings):
+    assert is_private(Client().get("/", headers={"Host": "evil.example"})), "400"
+    assert is_private(Client().get("/account")), "301 to the address with its slash"
+    settings.SECURE_SSL_REDIRECT = True
+    assert is_private(Client().get("/")), "301 to TLS"
+
+
 def test_files_of_photos_are_kept_by_the_browser_alone(alice_client, photo):
     explanation = factories.make_explanation(photo.faces.first())
     for name, uid in (("photo-image", photo.uid), ("explanation-heat", explanation.uid)):

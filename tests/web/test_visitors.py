@@ -4,7 +4,7 @@ import pytest
 from allauth.account.adapter import get_adapter
 from django.test import RequestFactory
 
-from classifier import visitors
+from classifier.http import visitors
 
 PROXIES = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
 from classifier.services import disk, doctor
-from classifier.services.doctor import Finding
+from classifier.services.doctor.findings import Finding
 
 SUBJECTS_SHOWN = 10
 

@@ -27,7 +27,7 @@ from django.utils import timezone
 from classifier.management import generated_rows
 from classifier.models import Collection, Photo
 from classifier.services.paging import PAGE_SIZE, read_page
-from ml import labels
+from ml.attributes import COMPARED_BY
 
 ROWS = (1_000, 100_000, 1_000_000)
 CLAIMS, PAGES = 50, 10  # rounds of each
@@ -92,7 +92,7 @@ def name_steps(large: Collection, *, small: Collection) -> dict[str, Callable[[]
         "gallery, somewhere inside": f"{gallery}?page={inside}",
         "gallery, most faces first": f"{gallery}?sort=faces",
         "gallery, by name": f"{gallery}?sort=name",
-        "gallery, one perceived group": f"{gallery}?group={labels.RACE[1]}",
+        "gallery, one perceived group": f"{gallery}?{COMPARED_BY.short}={COMPARED_BY.labels[1]}",
         "progress of the gallery": reverse("collection-progress", args=[large.uid]),
         "gallery of a small collection": reverse("collection-detail", args=[small.uid]),
         "list of collections": reverse("collection-list"),

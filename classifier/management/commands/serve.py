@@ -1,6 +1,5 @@
 """`manage.py serve`: pages and API, without workers and sweeper. `manage.py run` and the web container start it."""
 
-import ipaddress
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from classifier import body_limits
+from classifier.http import body_limits, visitors
 from classifier.intake import spool
 from classifier.serving import server
-from classifier.serving.limits import Limits, Network
+from classifier.serving.limits import Limits
 
 BODIES_PER_ADDRESS = 2  # of the largest size, that may lie in the spool at a time
 
@@ -39,18 +38,15 @@ class Command(BaseCommand):
 
 def read_limits() -> Limits:
     """What the settings say, and as many connections as the system gives this process files for."""
+    try:
+        proxies = visitors.parse_networks(tuple(settings.TRUSTED_PROXIES))
+    except ValueError as error:
+        raise CommandError(f"FACET_TRUSTED_PROXIES cannot be read: {error}.") from error
     return Limits(
         threads=settings.WEB_THREADS,
         spool=Path(settings.SPOOL_DIR),
         max_body_bytes=body_limits.max_body_bytes_at,
         spooled_bytes_per_address=BODIES_PER_ADDRESS * settings.MAX_REQUEST_BYTES,
-        proxies=tuple(read_network(text) for text in settings.TRUSTED_PROXIES),
+        proxies=proxies,
         connections=server.allow_files(Limits.connections),
     )
-
-
-def read_network(text: str) -> Network:
-    try:
-        return ipaddress.ip_network(text.strip(), strict=False)
-    except ValueError as error:
-        raise CommandError(f"FACET_TRUSTED_PROXIES names {text!r}, which is no address or network.") from error

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from classifier.serving.addresses import Address, Network, parse_address, subscriber_of
 
 UNKNOWN = "unknown"  # of a request through a socket file, say: all of them are one visitor
-IPV6_PREFIX = 64  # what one customer has; within it addresses are free to choose
 
 
 def find_address(request: HttpRequest) -> str:
@@ -27,11 +25,7 @@ def find_address(request: HttpRequest) -> str:
         address = found
         if not _is_trusted(found):
             break
-    if address is None:
-        return UNKNOWN
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, IPV6_PREFIX), strict=False))
-    return str(address)
+    return UNKNOWN if address is None else subscriber_of(address)
 
 
 def comes_from_proxy(request: HttpRequest) -> bool:
@@ -40,24 +34,10 @@ def comes_from_proxy(request: HttpRequest) -> bool:
     return peer is not None and _is_trusted(peer)
 
 
-def parse_address(text: str) -> Address | None:
-    """An address as proxies write it, also with a port or in brackets; IPv4 in the dress of IPv6 is IPv4."""
-    text = text.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-
-
 @lru_cache(maxsize=8)
 def parse_networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
     """Addresses and networks as such. Raises ValueError, which names the first that is neither."""
-    return tuple(ip_network(text, strict=False) for text in texts)
+    return tuple(ip_network(text.strip(), strict=False) for text in texts)
 
 
 def _is_trusted(address: Address) -> bool:

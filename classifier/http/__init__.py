@@ -1,0 +1,1 @@
+"""What pages, API, administration and the web server share of HTTP."""
