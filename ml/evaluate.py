@@ -8,12 +8,11 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ml.commands import known_device, told_errors, writable_file, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
-from ml.measuring import long_table, measures
+from ml.measuring import long_table, measures, stored, tables
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
 from ml.measuring.whole_way import measure_whole_way
 from ml.model.card import DEFAULT_DIR, ModelCard, find_weights, read_pair, write_pair
@@ -22,38 +21,32 @@ from ml.model.runtime import RUNTIMES, Runtime, load_runtime
 from ml.preprocess import Preset
 from ml.reporting import evaluation_page, evaluation_text, numbers
 
-OUTPUTS = ("json", "csv", "html")
-
 
 def evaluate(
     side: Runtime | Predictions, *, source: sources.Source, name: str | None = None, whole_way: bool = False
-) -> dict[str, Any]:
-    """What was measured: `name` and `sha256` (of a CSV: empty), `data`, `measures`, and `whole_way` on request.
+) -> tables.Evaluation:
+    """All measures on a data set, on request those after detection too.
 
-    `data` {name, source, images, sha256, seen} tells of the set, `seen` that the model was trained on its images, which
-    is warned of; `name` None makes one up. `measures` are those of `measures.measure`. Raises what reading and
-    measuring raise.
+    `name` is what the set is called, None makes one up. It is warned of images that the model was trained on. Raises
+    what reading and measuring raise.
     """
     known = None if isinstance(side, Predictions) else side.card
     preset = known.preset if known else Preset(margin=source.margin)
     faces = sources.read_source(source, preset=preset)
     predictions = side if isinstance(side, Predictions) else predict_faces(side, faces)
-    report: dict[str, Any] = {
-        "name": predictions.name,
-        "sha256": known.sha256 if known else "",
-        "data": {
-            "name": name or name_source(source),
-            "source": ", ".join([source.reader, source.place.name, *source.shards]),
-            "images": len(faces),
-            "sha256": faces.data_hash(),
-            "seen": known is not None and held_out.was_seen(faces, card=known, place=source.place),
-        },
-        "measures": measures.measure(predictions, faces, thresholds=known.thresholds if known else None),
-    }
+    data = tables.DataSet(
+        name=name or name_source(source),
+        source=", ".join([source.reader, source.place.name, *source.shards]),
+        images=len(faces),
+        sha256=faces.data_hash(),
+        seen=known is not None and held_out.was_seen(faces, card=known, place=source.place),
+    )
+    measured = measures.measure(predictions, faces, thresholds=known.thresholds if known else None)
+    way = None
     if whole_way and not isinstance(side, Predictions):
         large = sources.read_source(source, preset=replace(preset, size=fairface.SIDE))
-        report["whole_way"] = measure_whole_way(large, faces, runtime=side)
-    return report
+        way = measure_whole_way(large, faces, runtime=side)
+    return tables.Evaluation(predictions.name, known.sha256 if known else "", data, measured, way)
 
 
 def name_source(source: sources.Source) -> str:
@@ -67,49 +60,45 @@ def name_source(source: sources.Source) -> str:
     return source.reader
 
 
-def record(folder: Path, *, report: dict[str, Any]) -> ModelCard:
+def record(folder: Path, *, report: tables.Evaluation) -> ModelCard:
     """Write the short form of a report into a checkpoint's card; the weights stay, the hash is a new one.
 
     Raises SharedImages for measures on images that the model was trained on.
     """
-    if report["data"]["seen"]:
+    if report.data.seen:
         raise face_set.SharedImages("Not recorded: the model was trained on these images")
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
-    found = {report["data"]["name"]: measures.shorten(report["measures"])}
-    if "whole_way" in report:
-        way = report["whole_way"]
-        short = {part: measures.shorten(way[part]) for part in ("found_again", "same_chips")}
-        found["whole_way"] = {"images": way["images"], "found": way["found"], **short}
+    found = {report.data.name: stored.shorten(report.measures)}
+    if report.whole_way:
+        found["whole_way"] = stored.shorten_whole_way(report.whole_way)
     card = replace(card, metrics={**card.metrics, **found})
     return write_pair(folder, card=card, weights=weights, weights_file=weights_file)
 
 
-def summarise(report: dict[str, Any]) -> str:
+def summarise(report: tables.Evaluation) -> str:
     """The report for the terminal."""
-    text = evaluation_text.summarise(report["measures"], attributes=measures.attributes_of(report["measures"]))
-    if "whole_way" in report:
-        way = report["whole_way"]
+    text = evaluation_text.summarise(report.measures)
+    if way := report.whole_way:
         shares = [
-            f"{name} {numbers.percent(way['found_again'][name]['accuracy'])} "
-            f"(their chips {numbers.percent(way['same_chips'][name]['accuracy'])})"
-            for name in measures.attributes_of(way["found_again"])
+            f"{name} {numbers.percent(again.accuracy)} "
+            f"(their chips {numbers.percent(way.same_chips.attributes[name].accuracy)})"
+            for name, again in way.found_again.attributes.items()
         ]
-        text += f"\n\nwhole way: {numbers.percent(way['found'])} of {way['images']:,} found; {', '.join(shares)}"
+        text += f"\n\nwhole way: {numbers.percent(way.found)} of {way.images:,} found; {', '.join(shares)}"
     return text
 
 
 def write_outputs(
-    report: dict[str, Any], *, json_file: Path | None, csv_file: Path | None, html_file: Path | None
+    report: tables.Evaluation, *, json_file: Path | None, csv_file: Path | None, html_file: Path | None
 ) -> None:
     """Write what is asked for, each file whole or not at all."""
     if json_file:
-        replace_file(json_file, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        replace_file(json_file, json.dumps(stored.write_evaluation(report), indent=2, ensure_ascii=False) + "\n")
     if csv_file:
-        replace_file(csv_file, long_table.to_csv(report["measures"]))
+        replace_file(csv_file, long_table.to_csv(report.measures))
     if html_file:
-        attributes = measures.attributes_of(report["measures"])
-        replace_file(html_file, evaluation_page.write_page(report, attributes=attributes))
+        replace_file(html_file, evaluation_page.write_page(report))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -28,11 +28,6 @@ def balanced_accuracy(predicted: np.ndarray, actual: np.ndarray, *, count: int) 
     return float(np.mean(known)) if known else float("nan")
 
 
-def within_one(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """The share of ordered labels at most one bin off."""
-    return float(np.mean(np.abs(predicted - actual) <= 1)) if len(actual) else float("nan")
-
-
 def by_group(predicted: np.ndarray, actual: np.ndarray, *, groups: np.ndarray, count: int) -> list[float]:
     """The accuracy among the examples of each group 0..count-1.
 

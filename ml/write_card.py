@@ -15,7 +15,7 @@ from safetensors.torch import load as load_tensors
 from ml.commands import told_errors
 from ml.datasets import face_set
 from ml.files import replace_file
-from ml.measuring import measures
+from ml.measuring import stored, tables
 from ml.model import evidence
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
@@ -23,31 +23,22 @@ from ml.shares.evidence import Evidence
 
 MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
 DIAGRAM_DOTS_PER_INCH = 96  # a small file, as it lies beside the weights
-_DESCRIBING_DATA = {"name", "source", "images", "sha256", "seen"}
-_MEASURED = {
-    "names", "grouping", "images", "accuracy", "accuracy_interval", "balanced_accuracy", "groups", "confusion", "parts",
-    "gaps", "intersections", "slices",
-}  # fmt: skip
 
 
-def read_report(path: Path, *, card: ModelCard) -> dict[str, Any]:
+def read_report(path: Path, *, card: ModelCard) -> tables.Evaluation:
     """What ml.evaluate wrote of this checkpoint. Raises BadData for anything else, and OSError.
 
     SharedImages for measures on images that it was trained on.
     """
-    found = _read_json(path)
-    measured, about = found.get("measures"), found.get("data")
-    if not isinstance(measured, dict) or not isinstance(about, dict) or not about.keys() >= _DESCRIBING_DATA:
-        raise face_set.BadData(f"{path} is not what ml.evaluate --json writes")
-    tables = [measured[name] for name in measures.attributes_of(measured)]
-    missing = sorted({key for table in tables for key in _MEASURED - table.keys()})
-    if missing or not tables:
-        raise face_set.BadData(f"{path} lacks measures: evaluate again with this Facet", names=missing)
-    if about["seen"]:
-        raise face_set.SharedImages(f"{path}: {found['name']} was trained on these images, so they measure nothing")
+    try:
+        found = stored.read_evaluation(_read_json(path))
+    except stored.Unreadable as error:
+        raise face_set.BadData(f"{path} {error}") from error
+    if found.data.seen:
+        raise face_set.SharedImages(f"{path}: {found.name} was trained on these images, so they measure nothing")
     if not _is_of(found, card=card):
         raise face_set.BadData(
-            f"{path} measures {found['name']} {str(found['sha256'])[:12] or '(a CSV)'}, not {card.name} "
+            f"{path} measures {found.name} {found.sha256[:12] or '(a CSV)'}, not {card.name} "
             f"{card.sha256[:12]}: evaluate this checkpoint"
         )
     return found
@@ -64,10 +55,9 @@ def read_comparison(path: Path, *, card: ModelCard) -> dict[str, Any]:
     return found
 
 
-def draw_reliability(report: dict[str, Any]) -> bytes | None:
+def draw_reliability(report: tables.Evaluation) -> bytes | None:
     """A panel for each attribute whose probabilities are told, as PNG; None without any."""
-    tables = {name: report["measures"][name] for name in measures.attributes_of(report["measures"])}
-    bins = {name: table["reliability"] for name, table in tables.items() if table.get("reliability")}
+    bins = {name: of.confidence.reliability for name, of in report.measures.attributes.items() if of.confidence}
     if not bins:
         return None
     return figures.as_png(figures.reliabilities(bins), dots_per_inch=DIAGRAM_DOTS_PER_INCH)
@@ -128,10 +118,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _is_of(report: dict[str, Any], *, card: ModelCard) -> bool:
+def _is_of(report: tables.Evaluation, *, card: ModelCard) -> bool:
     """Whether a report is of this checkpoint, or of it before these very measures were recorded in its card."""
-    recorded = card.metrics.get(report["data"]["name"])
-    return report["sha256"] == card.sha256 or recorded == measures.shorten(report["measures"])
+    recorded = card.metrics.get(report.data.name)
+    return report.sha256 == card.sha256 or recorded == stored.shorten(report.measures)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class FaceSet:
 
     `classes` tells what the positions mean; `digests` are the SHA-256 of each file as read, with the chip if there is
     one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `years` (N,) are
-    exact ages, nan where unknown; `sides` (N,) are the pixels of the file along each chip's side; `left_out` counts by
+    exact ages and `sides` (N,) the pixels of the file along each chip's side, nan where unknown; `left_out` counts by
     reason what the reader did not take.
     """
 
@@ -208,15 +208,6 @@ class FaceSet:
             total.update(np.ascontiguousarray(self.targets[attribute], dtype="<i8").tobytes())
         return total.hexdigest()
 
-    def coarse_targets(self, heads: Mapping[str, tuple[str, ...]]) -> dict[str, np.ndarray]:
-        """What `ml.training.losses.mean_loss` calls `covers`, for a network with these labels, where it is needed.
-
-        One (classes, labels) bool matrix for each attribute whose classes are not the head's own labels. Raises
-        UnknownLabels where a head lacks a label that a class covers.
-        """
-        classes = {name: of for name, of in self.classes.items() if name in heads and of.names != heads[name]}
-        return {name: of.loss_targets(heads[name]) for name, of in classes.items()}
-
     def count_classes(self, attribute: str) -> dict[str, int]:
         """How many examples each class has."""
         known = self.targets[attribute][self.targets[attribute] != UNKNOWN]
@@ -227,7 +218,8 @@ class FaceSet:
 def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
     """Several sets as one, whatever their classes: a class counts as the same where it covers the same labels.
 
-    An attribute that a set does not label is unknown there. Raises BadData for classes of somebody's own that differ.
+    An attribute, an exact age or a size that a set does not tell is unknown there. Raises BadData for classes of
+    somebody's own that differ.
     """
     if len(sets) == 1:
         return sets[0]
@@ -251,7 +243,18 @@ def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
         classes=classes,
         digests=tuple(digest for faces in sets for digest in faces.digests),
         identities=tuple(who for faces in sets for who in faces.identities or faces.digests) if with_identities else (),
+        years=_join_known([faces.years for faces in sets], sets=sets),
+        sides=_join_known([faces.sides for faces in sets], sets=sets),
         left_out=dict(left_out),
+    )
+
+
+def _join_known(parts: Sequence[np.ndarray | None], *, sets: Sequence[FaceSet]) -> np.ndarray | None:
+    """A number of each face, nan where its set does not tell it; None where no set does."""
+    if all(part is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.full(len(faces), np.nan) if part is None else part for part, faces in zip(parts, sets, strict=True)]
     )
 
 

@@ -21,27 +21,33 @@ _MEANINGLESS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """A data set that one of READERS reads from `place`: a folder, a zip, or the reviews' CSV.
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How one of READERS reads a data set, wherever it lies.
 
-    `shards` names the zips, in order; `label_file` is FairFace's; `list_file` a list and `order` what its numbers mean.
-    Lists and folders carry labels of one `attribute`, in a `taxonomy` (empty: the finest) or in `classes` of their own.
-    `margin` is how much of the surroundings the images show, as a share of the face on each side.
+    `shards` names the zips, in order; `label_file` is FairFace's; `order` is what a list's numbers mean. Lists and
+    folders carry labels of one `attribute`, in a `taxonomy` (empty: the finest) or in `classes` of their own. `margin`
+    is how much of the surroundings the images show, as a share of the face on each side.
     """
 
-    place: Path
     reader: str = "fairface"
     shards: tuple[str, ...] = ()
     label_file: str = fairface.TRAIN_CSV
-    list_file: Path | None = None
     order: tuple[str, ...] = ()
     attribute: str = labels.FIRST
     taxonomy: str = ""
     classes: tuple[str, ...] = ()
     skip_unknown: bool = False
-    limit: int | None = None
     margin: float = FAIRFACE_MARGIN
+
+
+@dataclass(frozen=True)
+class Source(Reading):
+    """A data set in its `place`: a folder, a zip, or the reviews' CSV; `list_file` names a list of its images."""
+
+    place: Path
+    list_file: Path | None = None
+    limit: int | None = None
 
 
 def read_source(source: Source, *, preset: Preset) -> face_set.FaceSet:

@@ -10,7 +10,6 @@ from PIL import Image
 from ml import errors
 from ml.datasets import face_set
 
-FINGERPRINT_WORDS = 4  # of 64 bits
 # Of 256 bits. Among UTKFace's faces, pairs of different ones begin at about 30 differing bits; the same picture, saved
 # or cropped again, differs in fewer than 20.
 SAME_IMAGE_BITS = 24

@@ -33,7 +33,8 @@ class Aligned:
     @cached_property
     def right(self) -> np.ndarray:
         """(M,) whether the prediction is right."""
-        return self.predicted == self.actual
+        right: np.ndarray = self.predicted == self.actual
+        return right
 
     @cached_property
     def confusion(self) -> np.ndarray:

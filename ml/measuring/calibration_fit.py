@@ -158,7 +158,8 @@ def _confidence(answer: Predictions, *, groups: face_set.Classes) -> np.ndarray:
     """The top probability (N,) of every face in these groups."""
     own = answer.classes[groups.attribute]
     vectors = find_grouping([groups, own]).sum_vectors(answer.vectors[groups.attribute], classes=own)
-    return np.nan_to_num(vectors).max(axis=1)
+    largest: np.ndarray = np.nan_to_num(vectors).max(axis=1)
+    return largest
 
 
 def describe_fit(fit: Fit) -> dict[str, Any]:

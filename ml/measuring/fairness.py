@@ -2,44 +2,41 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
+from ml.measuring.tables import Difference, Gap, Rates, Share
+
 # A rate among fewer faces says nothing, and the largest difference between groups would be made of such rates.
 MIN_FACES = 10
 
-Difference = Callable[..., float]
+Measure = Callable[..., float]
 
 
-def find_gap(shares: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Worst to best of groups' {n, accuracy}; None where fewer than two have MIN_FACES.
-
-    Keys: `worst`, `best` (names), `worst_accuracy`, `best_accuracy`, `gap`.
-    """
-    counted = {name: share["accuracy"] for name, share in shares.items() if share["n"] >= MIN_FACES}
+def find_gap(shares: Mapping[str, Share]) -> Gap | None:
+    """Worst to best of groups; None where fewer than two have MIN_FACES."""
+    counted = {
+        name: share.accuracy for name, share in shares.items() if share.n >= MIN_FACES and share.accuracy is not None
+    }
     if len(counted) < 2:
         return None
     worst, best = min(counted, key=lambda name: counted[name]), max(counted, key=lambda name: counted[name])
-    return {
-        "worst": worst,
-        "worst_accuracy": counted[worst],
-        "best": best,
-        "best_accuracy": counted[best],
-        "gap": round(counted[best] - counted[worst], 4),
-    }
+    return Gap(
+        worst=worst,
+        worst_accuracy=counted[worst],
+        best=best,
+        best_accuracy=counted[best],
+        gap=round(counted[best] - counted[worst], 4),
+    )
 
 
-def compare_rates(
-    predicted: np.ndarray, actual: np.ndarray, *, names: Sequence[str], groups: np.ndarray
-) -> dict[str, Any]:
+def compare_rates(predicted: np.ndarray, actual: np.ndarray, *, names: Sequence[str], groups: np.ndarray) -> Rates:
     """Both differences over `groups` (N,), -1 where unknown, each class of `names` against all others.
 
-    `demographic_parity_difference`: by how much the share of faces that are given a class differs between groups.
-    `equalised_odds_difference`: the same among faces labelled so, and among the others; the larger of the two. Each is
-    {value, class, by_class}: the largest over the classes, whose it is, and all; None where fewer than two groups have
-    MIN_FACES, for the odds on either side of the label.
+    Demographic parity: by how much the share of faces that are given a class differs between groups. Equalised odds:
+    the same among faces labelled so, and among the others; the larger of the two. Each is the largest over the
+    classes; None where fewer than two groups have MIN_FACES, for the odds on either side of the label.
     """
     # Of two classes the differences are the same.
     classes = [len(names) - 1] if len(names) == 2 else range(len(names))
@@ -52,7 +49,7 @@ def compare_rates(
         odds[names[place]] = _difference(
             equalized_odds_difference, true, said, kept=_large(groups, [true, ~true]), groups=groups
         )
-    return {"demographic_parity_difference": _largest(parity), "equalised_odds_difference": _largest(odds)}
+    return Rates(demographic_parity=_largest(parity), equalised_odds=_largest(odds))
 
 
 def _large(groups: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:
@@ -62,7 +59,7 @@ def _large(groups: np.ndarray, sides: Sequence[np.ndarray]) -> list[int]:
 
 
 def _difference(
-    measure: Difference, true: np.ndarray, said: np.ndarray, *, kept: Sequence[int], groups: np.ndarray
+    measure: Measure, true: np.ndarray, said: np.ndarray, *, kept: Sequence[int], groups: np.ndarray
 ) -> float | None:
     if len(kept) < 2:
         return None
@@ -73,9 +70,9 @@ def _difference(
     return round(float(value), 4)
 
 
-def _largest(by_class: dict[str, float | None]) -> dict[str, Any] | None:
+def _largest(by_class: dict[str, float | None]) -> Difference | None:
     known = {name: value for name, value in by_class.items() if value is not None}
     if not known:
         return None
     most = max(known, key=lambda name: known[name])
-    return {"value": known[most], "class": most, "by_class": by_class}
+    return Difference(value=known[most], of_class=most, by_class=by_class)

@@ -47,7 +47,8 @@ class Grouping:
 
     def place_labels(self, targets: np.ndarray, *, classes: face_set.Classes) -> np.ndarray:
         """Class positions or -1 (N,) as positions of groups or -1."""
-        return np.append(self.place(classes), face_set.UNKNOWN)[targets]
+        placed: np.ndarray = np.append(self.place(classes), face_set.UNKNOWN)[targets]
+        return placed
 
     def sum_vectors(self, vectors: np.ndarray, *, classes: face_set.Classes) -> np.ndarray:
         """Vectors over classes (N, K) as vectors over groups (N, G): first summed, then scaled to 1.

@@ -4,9 +4,9 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from functools import partial
 
-from ml.measuring import measures
+from ml.measuring import tables
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Row:
     attribute: str
     slice: str
     measure: str
-    value: float
+    value: float | None
     low: float | None = None
     high: float | None = None
     n: int | None = None
 
 
-def to_csv(report: Mapping[str, Any]) -> str:
+def to_csv(report: tables.Measures) -> str:
     """All measures that have a value; shares in 0..1."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -34,62 +34,60 @@ def to_csv(report: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def list_rows(report: Mapping[str, Any]) -> Iterator[Row]:
+def list_rows(report: tables.Measures) -> Iterator[Row]:
     """The rows, an attribute after the other."""
-    for attribute in measures.attributes_of(report):
-        found = _list_attribute(attribute, report[attribute], sure=report["sure"].get(attribute, {}))
+    for attribute, table in report.attributes.items():
+        found = _list_attribute(attribute, table, sure=report.sure.get(attribute, {}))
         yield from (row for row in found if row.value is not None)
 
 
-def _list_attribute(attribute: str, table: Mapping[str, Any], *, sure: Mapping[str, Any]) -> Iterator[Row]:
-    n = table["images"]
-    low, high = table["accuracy_interval"]
-    yield Row(attribute, "", "accuracy", table["accuracy"], low, high, n)
-    for name in (
-        "balanced_accuracy",
-        "ece",
-        "within_one_bin",
-        "mean_bins_off",
-        "mean_absolute_error_years",
-        "bias_years",
-    ):
-        if name in table:
-            yield Row(attribute, "", name, table[name], n=n)
-    for group, of in table["groups"].items():
+def _list_attribute(
+    attribute: str, table: tables.AttributeMeasures, *, sure: Mapping[str, tables.Sure]
+) -> Iterator[Row]:
+    n, steps, years, row = table.images, table.steps, table.years, partial(Row, attribute)
+    yield row("", "accuracy", table.accuracy, *table.accuracy_interval, n)
+    yield row("", "balanced_accuracy", table.balanced_accuracy, n=n)
+    yield row("", "ece", table.ece, n=n)
+    if steps:
+        yield row("", "within_one_bin", steps.within_one_bin, n=n)
+        yield row("", "mean_bins_off", steps.mean_bins_off, n=n)
+    if years:
+        yield row("", "mean_absolute_error_years", years.mean_absolute_error_years, n=n)
+        yield row("", "bias_years", years.bias_years, n=n)
+    for group, measured in table.groups.items():
         part = f"{attribute}={group}"
-        for name, counted in (("recall", "labelled"), ("precision", "predicted")):
-            low, high = of[f"{name}_interval"]
-            yield Row(attribute, part, name, of[name], low, high, of[counted])
-    for by, parts in table["parts"].items():
-        for name, of in parts.items():
-            yield _accuracy(attribute, f"{by}={name}", of)
-    for by, gap in table["gaps"].items():
-        for name in ("gap", "demographic_parity_difference", "equalised_odds_difference"):
-            value = gap.get(name)
-            if value is not None:
-                yield Row(attribute, f"by {by}", name, value["value"] if isinstance(value, Mapping) else value, n=n)
-    for crossed, cells in table["intersections"].items():
+        yield row(part, "recall", measured.recall, *measured.recall_interval, measured.labelled)
+        yield row(part, "precision", measured.precision, *measured.precision_interval, measured.predicted)
+    for by, parts in table.parts.items():
+        for name, share in parts.items():
+            yield _accuracy(attribute, f"{by}={name}", share)
+    for by, parting in table.gaps.items():
+        yield row(f"by {by}", "gap", parting.gap.gap if parting.gap else None, n=n)
+        for name, found in zip(("demographic_parity", "equalised_odds"), parting.differences, strict=True):
+            yield row(f"by {by}", f"{name}_difference", found.value if found else None, n=n)
+    for cells in table.intersections.values():
         for cell in cells:
-            yield _accuracy(attribute, " & ".join(f"{by}={cell[by]}" for by in crossed.split(" x ")), cell)
-    for name, parts in table["slices"].items():
-        for of in parts:
-            yield _accuracy(attribute, f"{name}: {of['slice']}", of)
-    for taxonomy, of in table.get("taxonomies", {}).items():
-        yield _accuracy(attribute, f"taxonomy={taxonomy}", {"n": of["images"], **of})
-    for by, parts in table.get("years_by", {}).items():
-        for name, of in parts.items():
-            yield Row(attribute, f"{by}={name}", "mean_absolute_error_years", of["mean_absolute_error"], n=of["n"])
-    for drawn in table.get("reliability", ()):
-        part = f"confidence {drawn['low']:g} to {drawn['high']:g}"
-        yield Row(attribute, part, "mean_confidence", drawn["confidence"], n=drawn["n"])
-        yield Row(attribute, part, "accuracy", drawn["accuracy"], n=drawn["n"])
-    for point in table.get("coverage", ()):
-        yield Row(attribute, f"surest {point['share']:.0%}", "accuracy", point["accuracy"], n=point["n"])
-    for taxonomy, of in sure.items():
-        part = f"taxonomy={taxonomy}, threshold {of['threshold']:g}"
-        yield Row(attribute, part, "sure", of["sure"], n=of["images"])
-        yield Row(attribute, part, "accuracy_of_sure", of["accuracy_of_sure"], of["low"], of["high"], of["n"])
+            yield _accuracy(attribute, " & ".join(f"{by}={label}" for by, label in cell.labels.items()), cell.share)
+    for by, slices in table.slices.items():
+        for name, share in slices.items():
+            yield _accuracy(attribute, f"{by}: {name}", share)
+    for taxonomy, coarse in (table.taxonomies or {}).items():
+        yield _accuracy(attribute, f"taxonomy={taxonomy}", coarse.share)
+    for by, errors in (years.by if years else {}).items():
+        for name, of in errors.items():
+            yield row(f"{by}={name}", "mean_absolute_error_years", of.mean_absolute_error, n=of.n)
+    if table.confidence:
+        for drawn in table.confidence.reliability:
+            part = f"confidence {drawn.low:g} to {drawn.high:g}"
+            yield row(part, "mean_confidence", drawn.confidence, n=drawn.n)
+            yield row(part, "accuracy", drawn.accuracy, n=drawn.n)
+        for point in table.confidence.coverage:
+            yield row(f"surest {point.share:.0%}", "accuracy", point.accuracy, n=point.n)
+    for taxonomy, told in sure.items():
+        part = f"taxonomy={taxonomy}, threshold {told.threshold:g}"
+        yield row(part, "sure", told.sure, n=told.images)
+        yield row(part, "accuracy_of_sure", told.accuracy_of_sure, told.low, told.high, told.n)
 
 
-def _accuracy(attribute: str, part: str, of: Mapping[str, Any]) -> Row:
-    return Row(attribute, part, "accuracy", of["accuracy"], of["low"], of["high"], of["n"])
+def _accuracy(attribute: str, part: str, share: tables.Share) -> Row:
+    return Row(attribute, part, "accuracy", share.accuracy, share.low, share.high, share.n)

@@ -96,7 +96,8 @@ class AttributeColumns:
 
     def _one_hot(self, places: np.ndarray) -> np.ndarray:
         rows = np.vstack([np.eye(len(self.classes.names)), np.full(len(self.classes.names), np.nan)])
-        return rows[places]
+        told: np.ndarray = rows[places]
+        return told
 
 
 @dataclass(frozen=True)

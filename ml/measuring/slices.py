@@ -59,7 +59,8 @@ def measure_chroma(chip: np.ndarray) -> float:
 def _slice_at(values: np.ndarray, edges: tuple[float, ...], *, name: str) -> Slicing:
     between = [f"{low:g} to {high:g} px" for low, high in pairwise(edges)]
     names = (f"under {edges[0]:g} px", *between, f"{edges[-1]:g} px and more")
-    return Slicing(name, names, np.searchsorted(edges, values, side="right"))
+    places = np.where(np.isnan(values), face_set.UNKNOWN, np.searchsorted(edges, values, side="right"))
+    return Slicing(name, names, places)
 
 
 def _slice_quarters(values: np.ndarray, *, name: str, low: str, high: str, digits: int) -> Slicing:

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,6 +11,7 @@ from ml.datasets import face_set
 from ml.detecting.detector import FaceDetector
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
+from ml.measuring.tables import WholeWay
 from ml.model.runtime import Runtime
 from ml.preprocess import Preset, cut_chip
 
@@ -26,23 +26,22 @@ def measure_whole_way(
     runtime: Runtime,
     detector: FaceDetector | None = None,
     seed: int = 1,
-) -> dict[str, Any]:
+) -> WholeWay:
     """The measures after detection, and those of the same faces' chips beside them.
 
-    `large` are the faces as they are laid on the ground, `chips` the same as the network takes them. Keys: `images`,
-    `found` (the share that the detector finds), `found_again` and `same_chips` as `measures.measure` tells them. Raises
-    BadData where no face is found.
+    `large` are the faces as they are laid on the ground, `chips` the same as the network takes them. Raises BadData
+    where no face is found.
     """
     detector = detector or FaceDetector(device=runtime.device)
     cut, picks = find_again(large, preset=runtime.card.preset, detector=detector, seed=seed)
     again, same = replace(large.take(picks), images=cut), chips.take(picks)
     thresholds = runtime.card.thresholds
-    return {
-        "images": len(large),
-        "found": breakdowns.rounded(len(picks) / len(large)),
-        "found_again": measures.measure(predict_faces(runtime, again), again, thresholds=thresholds),
-        "same_chips": measures.measure(predict_faces(runtime, same), same, thresholds=thresholds),
-    }
+    return WholeWay(
+        images=len(large),
+        found=breakdowns.rounded(len(picks) / len(large)),
+        found_again=measures.measure(predict_faces(runtime, again), again, thresholds=thresholds),
+        same_chips=measures.measure(predict_faces(runtime, same), same, thresholds=thresholds),
+    )
 
 
 def find_again(

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ml import labels
 from ml.errors import FacetError
+from ml.files import replace_files
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 
 FORMAT_VERSION = 1
@@ -198,19 +197,8 @@ def write_pair(
     card = replace(card, sha256=hash_checkpoint(card, weights=weights))
     told = {"evidence": card.evidence} if card.evidence else {}
     text = json.dumps({**card_values(card), **told, "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
-    contents = {} if evidence is None else {EVIDENCE_FILE: evidence}
-    contents |= {weights_file: weights, CARD_FILE: text.encode()}
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = {name: folder / f"{name}.part" for name in contents}
-    try:
-        for name, content in contents.items():
-            parts[name].write_bytes(content)
-        for name, part in parts.items():
-            os.replace(part, folder / name)
-    finally:
-        for part in parts.values():
-            with suppress(FileNotFoundError):
-                part.unlink()
+    contents = {} if evidence is None else {folder / EVIDENCE_FILE: evidence}
+    replace_files(contents | {folder / weights_file: weights, folder / CARD_FILE: text.encode()})
     return card
 
 

@@ -1,8 +1,11 @@
 """What the page of `ml.evaluate` tells of one attribute: its groups, how sure it is, and the gaps between groups."""
 
 from collections.abc import Mapping
-from typing import Any
 
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from ml.measuring.tables import AttributeMeasures, Confidence, Difference, Gap, Share, Sure, Years
 from ml.reporting import evaluation_text, figures, html, numbers
 
 LOWEST_CELLS = 12
@@ -17,12 +20,12 @@ GAP = ("lowest", "highest", "points")
 _SHARE = ("faces", "accuracy", "95 % interval")
 
 
-def write_attribute(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any]) -> html.Section:
+def write_attribute(name: str, table: AttributeMeasures, *, sure: Mapping[str, Sure]) -> html.Section:
     """All of one attribute, from its table in a report and what it says of the sure."""
-    parts: list[html.Markup | html.Section] = [*_counted(name, table), _groups(name, table)]
+    parts: list[Markup | html.Section] = [*_counted(name, table), _groups(name, table)]
     drawn = [
         _figure(
-            figures.confusion(table["confusion"], names=table["names"], percent=percent, title=title),
+            figures.confusion(table.confusion, names=table.names, percent=percent, title=title),
             caption=caption,
         )
         for percent, title, caption in (
@@ -31,59 +34,58 @@ def write_attribute(name: str, table: Mapping[str, Any], *, sure: Mapping[str, A
         )
     ]
     # Side by side, the numbers of more groups would be too small to read.
-    parts += [html.figures(*drawn)] if len(table["names"]) <= NARROW_GROUPS else drawn
-    if "reliability" in table:
-        parts.append(html.section("How sure, and how often right", *_confidence(name, table, sure=sure)))
+    parts += [html.figures(*drawn)] if len(table.names) <= NARROW_GROUPS else drawn
+    if table.confidence:
+        told = _confidence(name, table.confidence, sure=sure)
+        parts.append(html.section("How sure, and how often right", *told))
     if between := _between_groups(name, table):
         parts.append(html.section("Between groups", *between))
     parts.append(html.section("By quality of the picture", *_slices(table)))
-    if table.get("taxonomies"):
+    if table.taxonomies:
         parts.append(html.section("In other groupings", _taxonomies(table)))
     return html.section(entitle(name), *parts)
 
 
-def _counted(name: str, table: Mapping[str, Any]) -> list[html.Markup]:
-    told = [f"{count:,} faces are not counted: {reason}." for reason, count in table["left_out"].items()]
-    if table["unanswered"]:
-        told.append(
-            f"Of {table['unanswered']:,} faces only a group that is left out was predicted; they count as wrong."
-        )
-    if table["labels_only"]:
+def _counted(name: str, table: AttributeMeasures) -> list[Markup]:
+    told = [f"{count:,} faces are not counted: {reason}." for reason, count in table.left_out.items()]
+    if table.unanswered:
+        told.append(f"Of {table.unanswered:,} faces only a group that is left out was predicted; they count as wrong.")
+    if table.labels_only:
         told.append("Only labels were told, without probabilities, so calibration is not measured.")
-    grouping = table["grouping"] or f"{', '.join(table['names'])}"
+    grouping = table.grouping or f"{', '.join(table.names)}"
     if grouping != name:
         told.insert(0, f"Measured in the groups {grouping}.")
     return [html.paragraph(" ".join(told))] if told else []
 
 
-def _groups(name: str, table: Mapping[str, Any]) -> html.Markup:
-    rows = [
+def _groups(name: str, table: AttributeMeasures) -> Markup:
+    rows: list[list[html.Cell]] = [
         [
             group,
-            of["labelled"],
-            numbers.percent(of["recall"]),
-            numbers.interval(*of["recall_interval"]),
-            of["predicted"],
-            numbers.percent(of["precision"]),
-            numbers.interval(*of["precision_interval"]),
+            of.labelled,
+            numbers.percent(of.recall),
+            numbers.interval(*of.recall_interval),
+            of.predicted,
+            numbers.percent(of.precision),
+            numbers.interval(*of.precision_interval),
         ]
-        for group, of in table["groups"].items()
+        for group, of in table.groups.items()
     ]
     header = (name, "labelled", "recall", "95 % interval", "predicted", "precision", "95 % interval")
     return html.table(header, rows, caption=f"{entitle(name)}, group by group")
 
 
-def _confidence(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any]) -> list[html.Markup]:
-    bins, curve = table["reliability"], table["coverage"]
+def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) -> list[Markup]:
+    bins, curve = confidence.reliability, confidence.coverage
     reliability = figures.reliability(
-        [part["confidence"] for part in bins],
-        [part["accuracy"] if part["n"] >= FEW_FACES else None for part in bins],
-        [part["n"] for part in bins],
-        title=f"{entitle(name)}: calibration error {numbers.decimal(table['ece'])}",
+        [part.confidence for part in bins],
+        [part.accuracy if part.n >= FEW_FACES else None for part in bins],
+        [part.n for part in bins],
+        title=f"{entitle(name)}: calibration error {numbers.decimal(confidence.ece)}",
     )
     coverage = figures.coverage(
-        [point["share"] for point in curve],
-        [point["accuracy"] for point in curve],
+        [point.share for point in curve],
+        [point.accuracy for point in curve],
         title=f"{entitle(name)}: accuracy among the surest",
     )
     parts = [
@@ -93,14 +95,14 @@ def _confidence(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any])
         )
     ]
     if sure:
-        rows = [
+        rows: list[list[html.Cell]] = [
             [
                 taxonomy,
-                numbers.decimal(of["threshold"], digits=2),
-                of["images"],
-                numbers.percent(of["sure"]),
-                numbers.percent(of["accuracy_of_sure"]),
-                numbers.interval(of["low"], of["high"]),
+                numbers.decimal(of.threshold, digits=2),
+                of.images,
+                numbers.percent(of.sure),
+                numbers.percent(of.accuracy_of_sure),
+                numbers.interval(of.low, of.high),
             ]
             for taxonomy, of in sure.items()
         ]
@@ -109,100 +111,103 @@ def _confidence(name: str, table: Mapping[str, Any], *, sure: Mapping[str, Any])
     return parts
 
 
-def _between_groups(name: str, table: Mapping[str, Any]) -> list[html.Markup]:
+def _between_groups(name: str, table: AttributeMeasures) -> list[Markup]:
     parts = []
-    for by, of in table["parts"].items():
+    for by, of in table.parts.items():
         if by == name:
             continue
         drawn = figures.bars(
             list(of),
-            [part["accuracy"] for part in of.values()],
-            [part["low"] for part in of.values()],
-            [part["high"] for part in of.values()],
+            [part.accuracy for part in of.values()],
+            [part.low for part in of.values()],
+            [part.high for part in of.values()],
             title=f"{entitle(name)} right, by {by} as labelled",
         )
         parts.append(_figure(drawn, caption="Lines are 95 % intervals."))
     markup = [html.figures(*parts)] if parts else []
     markup += _gaps(table)
-    if "years_by" in table:
-        markup.append(_years(table))
+    if table.years:
+        markup.append(_years(name, table.years))
     lowest = evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS)
     if lowest:
         caption = f"The intersections of at least {evaluation_text.MANY_FACES} faces with the lowest accuracy"
-        markup.append(html.table(("", *_SHARE), [[told, *_share(cell)] for cell, told in lowest], caption=caption))
-    for crossed, cells in table["intersections"].items():
+        markup.append(html.table(("", *_SHARE), [[cell.name, *_share(cell.share)] for cell in lowest], caption=caption))
+    for crossed, cells in table.intersections.items():
         names = crossed.split(" x ")
-        rows = [[*(cell[by] for by in names), *_share(cell)] for cell in cells]
+        rows = [[*(cell.labels[by] for by in names), *_share(cell.share)] for cell in cells]
         shown = html.table((*names, *_SHARE), rows, caption=f"{entitle(name)} right, {crossed}")
         markup.append(html.folded(f"All of {crossed} ({len(cells)})", shown))
     return markup
 
 
-def _gaps(table: Mapping[str, Any]) -> list[html.Markup]:
-    rows = []
-    for by, gap in table["gaps"].items():
-        if "gap" not in gap:
+def _gaps(table: AttributeMeasures) -> list[Markup]:
+    rows: list[list[html.Cell]] = []
+    for by, parting in table.gaps.items():
+        if not (gap := parting.gap):
             continue
-        differences = [gap.get(f"{name}_difference") for name in ("demographic_parity", "equalised_odds")]
         rows.append(
             [
                 by,
                 *tell_gap(gap),
-                *(f"{found['value']:.2f} ({found['class']})" if found else numbers.NOTHING for found in differences),
+                *map(_tell_difference, parting.differences),
             ]
         )
     header = ("groups by", *GAP, "demographic parity difference", "equalised odds difference")
     return [html.table(header, rows, caption="Gaps between groups, and the class that differs most")] if rows else []
 
 
-def _years(table: Mapping[str, Any]) -> html.Markup:
-    rows = [
-        [f"{by}: {label}", of["n"], *(numbers.decimal(of[key], digits=1) for key in ("mean_absolute_error", "bias"))]
-        for by, parts in table["years_by"].items()
+def _years(name: str, years: Years) -> Markup:
+    rows: list[list[html.Cell]] = [
+        [f"{by}: {label}", of.n, *(numbers.decimal(value, digits=1) for value in (of.mean_absolute_error, of.bias))]
+        for by, parts in years.by.items()
         for label, of in parts.items()
-        if of["n"]
+        if of.n
     ]
     header = ("", "faces", "years off, mean", "predicted minus true, mean")
-    return html.table(header, rows, caption="Age in years")
+    return html.table(header, rows, caption=f"{entitle(name)} in years")
 
 
-def _slices(table: Mapping[str, Any]) -> list[html.Markup]:
-    rows = [
-        [f"{name}: {part['slice']}", *_share(part)]
-        for name, parts in table["slices"].items()
-        for part in parts
-        if part["n"]
+def _slices(table: AttributeMeasures) -> list[Markup]:
+    rows: list[list[html.Cell]] = [
+        [f"{name}: {told}", *_share(part)]
+        for name, parts in table.slices.items()
+        for told, part in parts.items()
+        if part.n
     ]
     return [
         html.table(("", *_SHARE), rows, caption="Accuracy by the picture's quality"),
-        html.paragraph(" ".join(told for name, told in SLICES.items() if name in table["slices"])),
+        html.paragraph(" ".join(told for name, told in SLICES.items() if name in table.slices)),
     ]
 
 
-def _taxonomies(table: Mapping[str, Any]) -> html.Markup:
-    rows = [
+def _taxonomies(table: AttributeMeasures) -> Markup:
+    rows: list[list[html.Cell]] = [
         [
             name,
-            of["images"],
-            numbers.percent(of["accuracy"]),
-            numbers.interval(of["low"], of["high"]),
-            numbers.percent(of["balanced_accuracy"]),
-            ", ".join(f"{group} {numbers.percent(recall)}" for group, recall in of["recall"].items()),
+            of.images,
+            numbers.percent(of.accuracy),
+            numbers.interval(of.low, of.high),
+            numbers.percent(of.balanced_accuracy),
+            ", ".join(f"{group} {numbers.percent(recall)}" for group, recall in of.recall.items()),
         ]
-        for name, of in table["taxonomies"].items()
+        for name, of in (table.taxonomies or {}).items()
     ]
     header = ("grouping", "faces", "accuracy", "95 % interval", "mean recall", "recall of each group")
     return html.table(header, rows, caption="The same probabilities, summed")
 
 
-def _share(part: Mapping[str, Any]) -> list[html.Cell]:
-    return [part["n"], numbers.percent(part["accuracy"]), numbers.interval(part["low"], part["high"])]
+def _share(part: Share) -> list[html.Cell]:
+    return [part.n, numbers.percent(part.accuracy), numbers.interval(*part.interval)]
 
 
-def tell_gap(gap: Mapping[str, Any]) -> list[html.Cell]:
+def tell_gap(gap: Gap) -> list[html.Cell]:
     """A row under `GAP`: the groups that are told right least and most often, and by how much they differ."""
-    ends = [f"{gap[end]} ({numbers.percent(gap[f'{end}_accuracy'])})" for end in ("worst", "best")]
-    return [*ends, numbers.points(gap["gap"]).lstrip("+")]
+    ends = [f"{name} ({numbers.percent(share)})" for name, share in gap.ends]
+    return [*ends, numbers.points(gap.gap).lstrip("+")]
+
+
+def _tell_difference(found: Difference | None) -> str:
+    return f"{found.value:.2f} ({found.of_class})" if found else numbers.NOTHING
 
 
 def entitle(text: str) -> str:
@@ -210,5 +215,5 @@ def entitle(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _figure(drawn: Any, *, caption: str) -> html.Markup:
+def _figure(drawn: Figure, *, caption: str) -> Markup:
     return html.figure(figures.as_png(drawn), alt=drawn.get_suptitle(), caption=caption)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Taxonomy
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import markdown, numbers
@@ -10,9 +11,9 @@ from ml.reporting import markdown, numbers
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
-def write_calibration(report: cells.Report, *, card: ModelCard, diagram: str) -> list[str]:
+def write_calibration(report: Evaluation, *, card: ModelCard, diagram: str) -> list[str]:
     """Temperatures, reliability, "unsure", coverage; `diagram` is the file with the reliability diagrams, if any."""
-    tables = {name: of for name, of in cells.tables_of(report["measures"]).items() if "ece" in of}
+    tables = {name: of for name, of in report.measures.attributes.items() if of.confidence}
     if not tables:
         return []
     fitted = card.metrics.get("calibration", {})
@@ -35,20 +36,19 @@ def write_calibration(report: cells.Report, *, card: ModelCard, diagram: str) ->
     return [*parts, *_write_sure(report, card=card), *_write_coverage(tables)]
 
 
-def write_quality(report: cells.Report) -> list[str]:
+def write_quality(report: Evaluation) -> list[str]:
     """Accuracies by the quality of the picture."""
-    tables = cells.tables_of(report["measures"])
+    tables = report.measures.attributes
     slicings: dict[str, list[str]] = {}
     for table in tables.values():
-        for slicing, parts in table["slices"].items():
-            slicings.setdefault(slicing, [part["slice"] for part in parts if part["n"]])
+        for slicing, parts in table.slices.items():
+            slicings.setdefault(slicing, [name for name, part in parts.items() if part.n])
     rows = []
     for slicing, names in slicings.items():
         for name in names:
-            found = [_slice(table, slicing=slicing, name=name) for table in tables.values()]
-            rows.append(
-                (f"{slicing}: {name}", f"{max(part.get('n', 0) for part in found):,}", *map(cells.accuracy, found))
-            )
+            found = [table.slices.get(slicing, {}).get(name) for table in tables.values()]
+            images = max(part.n for part in found if part)
+            rows.append((f"{slicing}: {name}", f"{images:,}", *map(cells.accuracy, found)))
     if not rows:
         return []
     return [
@@ -61,44 +61,44 @@ def write_quality(report: cells.Report) -> list[str]:
     ]
 
 
-def write_whole_way(report: cells.Report) -> list[str]:
+def write_whole_way(report: Evaluation) -> list[str]:
     """After detection, beside the chips themselves."""
-    way = report.get("whole_way")
+    way = report.whole_way
     if not way:
         return []
     rows = []
-    for name, key in (("found and cut again", "found_again"), ("the chips themselves", "same_chips")):
-        tables = cells.tables_of(way[key])
-        rows.append((name, *(cells.with_interval(of["accuracy"], *of["accuracy_interval"]) for of in tables.values())))
+    for name, measured in (("found and cut again", way.found_again), ("the chips themselves", way.same_chips)):
+        tables = measured.attributes.values()
+        rows.append((name, *(cells.with_interval(of.accuracy, *of.accuracy_interval) for of in tables)))
     return [
         markdown.heading("From the photo to the answer"),
         markdown.paragraph(
             "Each chip was laid on a grey canvas of twice its size, turned by up to 15 degrees, found by the detector "
-            f"and cut again: {numbers.percent(way['found'])} of {way['images']:,} were found, the rest fill or leave "
+            f"and cut again: {numbers.percent(way.found)} of {way.images:,} were found, the rest fill or leave "
             "the frame. For those that were found:"
         ),
-        markdown.table(("", *cells.tables_of(way["found_again"])), rows),
+        markdown.table(("", *way.found_again.attributes), rows),
     ]
 
 
-def write_other(report: cells.Report, *, card: ModelCard) -> list[str]:
+def write_other(report: Evaluation, *, card: ModelCard) -> list[str]:
     """The same model on another data set, shorter."""
-    tables = cells.tables_of(report["measures"])
+    tables = report.measures.attributes
     name = cells.name_data(report)
     unseen = "UTKFace" in name and "UTKFace" not in card.trained_on
     rows = []
     for attribute, table in tables.items():
-        told = cells.with_interval(table["accuracy"], *table["accuracy_interval"])
-        recalls = {group: of["recall"] for group, of in table["groups"].items()}
+        told = cells.with_interval(table.accuracy, *table.accuracy_interval)
+        recalls = {group: measured.recall for group, measured in table.groups.items()}
         rows.append(_other_row(cells.name_attribute(attribute, table), table, told=told, recalls=recalls))
-        for taxonomy, of in table.get("taxonomies", {}).items():
-            if taxonomy != table["grouping"]:
-                told = cells.with_interval(of["accuracy"], of["low"], of["high"])
-                rows.append(_other_row(f"{attribute} ({taxonomy})", of, told=told, recalls=of["recall"]))
+        for taxonomy, of in (table.taxonomies or {}).items():
+            if taxonomy != table.grouping:
+                told = cells.accuracy(of.share)
+                rows.append(_other_row(f"{attribute} ({taxonomy})", of, told=told, recalls=of.recall))
     return [
         markdown.heading(f"On {name}", level=3),
         markdown.paragraph(
-            f"{report['measures']['images']:,} images ({cells.name_source(report)})"
+            f"{report.measures.images:,} images ({cells.name_source(report.data.source)})"
             + ("; not named in what it was trained on, and for research only." if unseen else ".")
         ),
         markdown.table(("", "images", "accuracy", "mean recall", "recall of each group"), rows),
@@ -106,7 +106,7 @@ def write_other(report: cells.Report, *, card: ModelCard) -> list[str]:
     ]
 
 
-def write_comparison(comparison: cells.Report, *, card: ModelCard) -> list[str]:
+def write_comparison(comparison: Mapping[str, Any], *, card: ModelCard) -> list[str]:
     """Against another model, face by face."""
     sides = {side: comparison[side]["name"] for side in ("production", "candidate")}
     rows = []
@@ -129,7 +129,7 @@ def write_comparison(comparison: cells.Report, *, card: ModelCard) -> list[str]:
         markdown.heading(f"Against {other}"),
         markdown.paragraph(
             f"Both on the same {comparison['data']['images']:,} images "
-            f"({cells.name_source(comparison)}). The difference is {markdown.escape(names[1])} minus "
+            f"({cells.name_source(comparison['data']['source'])}). The difference is {markdown.escape(names[1])} minus "
             f"{markdown.escape(names[0])} in percentage points; p is McNemar's exact test, among the groups adjusted "
             "for their number (Holm)."
         ),
@@ -137,16 +137,14 @@ def write_comparison(comparison: cells.Report, *, card: ModelCard) -> list[str]:
     ]
 
 
-def _write_sure(report: cells.Report, *, card: ModelCard) -> list[str]:
+def _write_sure(report: Evaluation, *, card: ModelCard) -> list[str]:
     fitted = card.metrics.get("calibration", {})
     rows = []
-    for attribute, by_taxonomy in report["measures"]["sure"].items():
+    for attribute, by_taxonomy in report.measures.sure.items():
         for taxonomy, of in by_taxonomy.items():
             target = fitted.get(attribute, {}).get("targets", {}).get(taxonomy)
-            right = cells.with_interval(of["accuracy_of_sure"], of["low"], of["high"])
-            rows.append(
-                (attribute, taxonomy, cells.share(target), f"{of['threshold']:.2f}", cells.share(of["sure"]), right)
-            )
+            right = cells.with_interval(of.accuracy_of_sure, of.low, of.high)
+            rows.append((attribute, taxonomy, cells.share(target), f"{of.threshold:.2f}", cells.share(of.sure), right))
     if not rows:
         return []
     return [
@@ -161,9 +159,11 @@ def _write_sure(report: cells.Report, *, card: ModelCard) -> list[str]:
     ]
 
 
-def _write_coverage(tables: Mapping[str, cells.Table]) -> list[str]:
+def _write_coverage(tables: Mapping[str, AttributeMeasures]) -> list[str]:
     curves = {
-        name: {point["share"]: point["accuracy"] for point in table["coverage"]} for name, table in tables.items()
+        name: {point.share: point.accuracy for point in table.confidence.coverage}
+        for name, table in tables.items()
+        if table.confidence
     }
     rows = [
         (f"{share:.0%}".replace("%", " %"), *(cells.share(curve.get(share)) for curve in curves.values()))
@@ -175,29 +175,27 @@ def _write_coverage(tables: Mapping[str, cells.Table]) -> list[str]:
     ]
 
 
-def _temperature_table(tables: Mapping[str, cells.Table], *, card: ModelCard, fitted: Mapping[str, Any]) -> str:
+def _temperature_table(tables: Mapping[str, AttributeMeasures], *, card: ModelCard, fitted: Mapping[str, Any]) -> str:
     before_after = ("before", "after") if fitted else ()
     rows = []
     for name, table in tables.items():
         errors = [fitted.get(name, {}).get(f"ece_{when}") for when in before_after]
-        told = (card.temperatures.get(name, 1.0), *errors, table["ece"])
+        told = (card.temperatures.get(name, 1.0), *errors, table.ece)
         rows.append((name, *(numbers.decimal(value) for value in told)))
     return markdown.table(("", "temperature", *(f"ECE {when}" for when in before_after), "ECE here"), rows)
 
 
-def _reliability_table(table: cells.Table) -> str:
+def _reliability_table(table: AttributeMeasures) -> str:
     rows = []
-    for of in table["reliability"]:
-        if of["n"]:
-            edges = f"{cells.share(of['low'])} to {cells.share(of['high'])}"
-            rows.append((edges, f"{of['n']:,}", cells.share(of["confidence"]), cells.share(of["accuracy"])))
+    for of in table.confidence.reliability if table.confidence else ():
+        if of.n:
+            edges = f"{cells.share(of.low)} to {cells.share(of.high)}"
+            rows.append((edges, f"{of.n:,}", cells.share(of.confidence), cells.share(of.accuracy)))
     return markdown.table(("probability", "images", "mean probability", "right"), rows)
 
 
-def _other_row(name: str, of: Mapping[str, Any], *, told: str, recalls: Mapping[str, float | None]) -> tuple[str, ...]:
+def _other_row(
+    name: str, of: AttributeMeasures | Taxonomy, *, told: str, recalls: Mapping[str, Number]
+) -> tuple[str, ...]:
     each = ", ".join(f"{group} {cells.share(share)}" for group, share in recalls.items())
-    return name, f"{of['images']:,}", told, cells.share(of["balanced_accuracy"]), each
-
-
-def _slice(table: cells.Table, *, slicing: str, name: str) -> Mapping[str, Any]:
-    return next((part for part in table["slices"].get(slicing, []) if part["slice"] == name), {})
+    return name, f"{of.images:,}", told, cells.share(of.balanced_accuracy), each

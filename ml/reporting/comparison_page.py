@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from ml import labels
 from ml.measuring.same_answers import SMALLEST_GROUP, Sameness
 from ml.reporting import figures, html, numbers
@@ -133,7 +135,7 @@ def _line(name: str, row: Mapping[str, Any], *, p: float) -> str:
     return f"{name:26} {row['images']:7,}{sides} {difference:>11}  {interval:16}  {numbers.p_value(p)}"
 
 
-def _summary_tables(report: Mapping[str, Any]) -> list[html.Markup]:
+def _summary_tables(report: Mapping[str, Any]) -> list[Markup]:
     parts = report["attributes"].items()
     accuracy = html.table(
         ("attribute", *HEADER),
@@ -163,7 +165,7 @@ def _summary_tables(report: Mapping[str, Any]) -> list[html.Markup]:
     return [accuracy, html.table(header, more, caption=caption)]
 
 
-def _group_tables(attribute: str, part: Mapping[str, Any]) -> list[html.Markup]:
+def _group_tables(attribute: str, part: Mapping[str, Any]) -> list[Markup]:
     """The attribute's own groups and those of `labels.BY` at once, others when asked for."""
     shown, hidden = [], []
     for by, rows in part["by"].items():
@@ -180,7 +182,7 @@ def _group_tables(attribute: str, part: Mapping[str, Any]) -> list[html.Markup]:
     return [*shown, *hidden]
 
 
-def _difference_figure(attribute: str, part: Mapping[str, Any]) -> html.Markup:
+def _difference_figure(attribute: str, part: Mapping[str, Any]) -> Markup:
     rows = [{"group": "all", **part["overall"]}, *part["by"][attribute]]
     columns = {name: [row[name] for row in rows] for name in ("difference", "low", "high")}
     drawn = figures.differences(
@@ -207,7 +209,7 @@ def _faces(attribute: str, *, shown: Sequence[html.Thumbnail], count: int) -> ht
     return html.section("Where they differ", html.paragraph(told), *([html.thumbnails(shown)] if shown else []))
 
 
-def _sources(report: Mapping[str, Any]) -> html.Markup:
+def _sources(report: Mapping[str, Any]) -> Markup:
     pairs: list[tuple[str, html.Cell]] = []
     for side in SIDES:
         pairs.append((side.capitalize(), report[side]["name"]))

@@ -1,9 +1,9 @@
 """The page of `ml.evaluate`: everything that it measured, from the report that it writes as JSON."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from markupsafe import Markup
 
 from ml import labels
+from ml.measuring.tables import AttributeMeasures, Evaluation, Measures, WholeWay
 from ml.reporting import attribute_section, html, numbers
 
 SEEN = (
@@ -25,48 +25,47 @@ METHODS = (
 )
 
 
-def write_page(report: Mapping[str, Any], *, attributes: Sequence[str]) -> str:
-    """`report` holds `name`, `sha256`, `data`, `measures` and, where it was measured, `whole_way`."""
-    measured, source = report["measures"], report["data"]
-    seen = [html.paragraph(SEEN)] if source["seen"] else []
-    sections = [html.section("In short", *seen, *_in_short(measured, attributes=attributes))]
+def write_page(report: Evaluation) -> str:
+    """The whole page."""
+    measured, source = report.measures, report.data
+    seen = [html.paragraph(SEEN)] if source.seen else []
+    sections = [html.section("In short", *seen, *_in_short(measured))]
     sections += [
-        attribute_section.write_attribute(name, measured[name], sure=measured["sure"].get(name, {}))
-        for name in attributes
+        attribute_section.write_attribute(name, table, sure=measured.sure.get(name, {}))
+        for name, table in measured.attributes.items()
     ]
-    if "whole_way" in report:
-        sections.append(_whole_way(report["whole_way"], attributes=attributes))
+    if report.whole_way:
+        sections.append(_whole_way(report.whole_way))
     sections.append(html.section("How this was measured", *map(html.paragraph, METHODS), _sources(report)))
     return html.page(
-        f"{report['name']} on {source['name']}",
-        lead=f"How {report['name']} does on {measured['images']:,} faces, group by group. "
+        f"{report.name} on {source.name}",
+        lead=f"How {report.name} does on {measured.images:,} faces, group by group. "
         "Labels and predictions are impressions of faces, not facts about people.",
         sections=sections,
     )
 
 
-def _in_short(measured: Mapping[str, Any], *, attributes: Sequence[str]) -> list[html.Markup]:
-    rows = [
+def _in_short(measured: Measures) -> list[Markup]:
+    rows: list[list[html.Cell]] = [
         [
             _named(name, table),
-            table["images"],
-            numbers.percent(table["accuracy"]),
-            numbers.interval(*table["accuracy_interval"]),
-            numbers.percent(table["balanced_accuracy"]),
-            numbers.percent(table.get("accuracy_of_surest_80_percent")),
-            numbers.decimal(table.get("ece")),
+            table.images,
+            numbers.percent(table.accuracy),
+            numbers.interval(*table.accuracy_interval),
+            numbers.percent(table.balanced_accuracy),
+            numbers.percent(table.accuracy_of_surest),
+            numbers.decimal(table.ece),
         ]
-        for name in attributes
-        for table in [measured[name]]
+        for name, table in measured.attributes.items()
     ]
     header = ("", "faces", "accuracy", "95 % interval", "mean recall", "among the 80 % surest", "calibration error")
     parts = [html.table(header, rows, caption="All faces")]
-    parts += [html.paragraph(line) for name in attributes for line in _age(measured[name])]
+    parts += [html.paragraph(line) for name, table in measured.attributes.items() for line in _steps(name, table)]
     gaps = [
-        [name if by == name else f"{name}, by {by}", *attribute_section.tell_gap(measured[name]["gaps"][by])]
-        for name in attributes
+        [name if by == name else f"{name}, by {by}", *attribute_section.tell_gap(gap)]
+        for name, table in measured.attributes.items()
         for by in dict.fromkeys((name, labels.BY))
-        if "gap" in measured[name]["gaps"].get(by, {})
+        if (gap := table.gap_by(by))
     ]
     if gaps:
         parts.append(
@@ -77,37 +76,36 @@ def _in_short(measured: Mapping[str, Any], *, attributes: Sequence[str]) -> list
     return parts
 
 
-def _age(table: Mapping[str, Any]) -> list[str]:
-    told = []
-    if "within_one_bin" in table:
+def _steps(name: str, table: AttributeMeasures) -> list[str]:
+    told, title = [], attribute_section.entitle(name)
+    if steps := table.steps:
         told.append(
-            f"Age within one bin: {numbers.percent(table['within_one_bin'])}; "
-            f"on average {numbers.decimal(table['mean_bins_off'], digits=2)} bins off."
+            f"{title} within one bin: {numbers.percent(steps.within_one_bin)}; "
+            f"on average {numbers.decimal(steps.mean_bins_off, digits=2)} bins off."
         )
-    if "mean_absolute_error_years" in table:
+    if (years := table.years) and years.bias_years is not None:
         told.append(
-            f"Age in years: {numbers.decimal(table['mean_absolute_error_years'], digits=1)} years off on average, "
-            f"{abs(table['bias_years']):.1f} too {'high' if table['bias_years'] > 0 else 'low'} in the mean."
+            f"{title} in years: {numbers.decimal(years.mean_absolute_error_years, digits=1)} years off on average, "
+            f"{abs(years.bias_years):.1f} too {'high' if years.bias_years > 0 else 'low'} in the mean."
         )
     return told
 
 
-def _whole_way(found: Mapping[str, Any], *, attributes: Sequence[str]) -> html.Section:
-    rows = [
+def _whole_way(way: WholeWay) -> html.Section:
+    rows: list[list[html.Cell]] = [
         [
             name,
-            numbers.percent(found["found_again"][name]["accuracy"]),
-            numbers.interval(*found["found_again"][name]["accuracy_interval"]),
-            numbers.percent(found["same_chips"][name]["accuracy"]),
+            numbers.percent(again.accuracy),
+            numbers.interval(*again.accuracy_interval),
+            numbers.percent(way.same_chips.attributes[name].accuracy),
         ]
-        for name in attributes
-        if name in found["found_again"]
+        for name, again in way.found_again.attributes.items()
     ]
     return html.section(
         "From the photo to the answer",
         html.paragraph(
             "Each chip was laid on a grey canvas of twice its side, turned by up to 15 degrees, found by the detector "
-            f"and cut again: {numbers.percent(found['found'])} of {found['images']:,} were found."
+            f"and cut again: {numbers.percent(way.found)} of {way.images:,} were found."
         ),
         html.table(
             ("", "found and cut again", "95 % interval", "the same faces' chips"),
@@ -117,22 +115,22 @@ def _whole_way(found: Mapping[str, Any], *, attributes: Sequence[str]) -> html.S
     )
 
 
-def _sources(report: Mapping[str, Any]) -> html.Markup:
-    pairs: list[tuple[str, html.Cell]] = [("Predictions", report["name"])]
-    if report["sha256"]:
-        pairs.append(("Its SHA-256", report["sha256"]))
-    source = report["data"]
-    pairs += [("Data set", source["source"]), ("Faces", source["images"]), ("Their SHA-256", source["sha256"])]
-    measured = report["measures"]
-    if measured["unpredicted"]:
-        pairs.append(("Not predicted", measured["unpredicted"]))
-    pairs += [(f"Left out, {reason}", count) for reason, count in measured["left_out"].items()]
+def _sources(report: Evaluation) -> Markup:
+    pairs: list[tuple[str, html.Cell]] = [("Predictions", report.name)]
+    if report.sha256:
+        pairs.append(("Its SHA-256", report.sha256))
+    source = report.data
+    pairs += [("Data set", source.source), ("Faces", source.images), ("Their SHA-256", source.sha256)]
+    measured = report.measures
+    if measured.unpredicted:
+        pairs.append(("Not predicted", measured.unpredicted))
+    pairs += [(f"Left out, {reason}", count) for reason, count in measured.left_out.items()]
     pairs += [
-        (f"{attribute_section.entitle(name)} not measured", reason) for name, reason in measured["not_measured"].items()
+        (f"{attribute_section.entitle(name)} not measured", reason) for name, reason in measured.not_measured.items()
     ]
     return html.facts(pairs)
 
 
-def _named(name: str, table: Mapping[str, Any]) -> str:
-    grouping = table["grouping"] or "own groups"
+def _named(name: str, table: AttributeMeasures) -> str:
+    grouping = table.grouping or "own groups"
     return name if grouping == name else f"{name} ({grouping})"

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from ml import metrics
+from ml.measuring.tables import Bin
 
 INK, QUIET, LINE, ACCENT, SOFT = "#16201f", "#52615f", "#d8dfde", "#0f6f6a", "#9fcac6"
 # Okabe and Ito's colours, which people with any colour vision tell apart; the yellow comes last, it is weak on white.
@@ -23,7 +24,9 @@ _SHADES = LinearSegmentedColormap.from_list("teal", ("#ffffff", SOFT, ACCENT))
 _DARK_CELL = 0.62  # over this share of the darkest shade a cell's number is white
 
 
-def confusion(counts: np.ndarray, *, names: Sequence[str], percent: bool, title: str) -> Figure:
+def confusion(
+    counts: np.ndarray | Sequence[Sequence[int]], *, names: Sequence[str], percent: bool, title: str
+) -> Figure:
     """A confusion matrix (K, K): rows are labels, columns predictions; `percent` shows shares of each row instead."""
     counts = np.asarray(counts, dtype=float)
     totals = counts.sum(axis=1, keepdims=True)
@@ -65,13 +68,13 @@ def reliability(
     return figure
 
 
-def reliabilities(bins: Mapping[str, Sequence[Mapping[str, float | None]]]) -> Figure:
-    """The same for several at once: for each title the bins as {confidence, accuracy, n}."""
+def reliabilities(bins: Mapping[str, Sequence[Bin]]) -> Figure:
+    """The same for several at once, by their titles."""
     figure = Figure(figsize=(3.6 * len(bins), 4.2), layout="constrained", facecolor="white")
     panels = figure.subplots(2, len(bins), sharex=True, squeeze=False, height_ratios=(4, 1))
     for (title, rows), upper, lower in zip(bins.items(), *panels, strict=True):
-        confidence, accuracy = (_numbers([row[key] for row in rows]) for key in ("confidence", "accuracy"))
-        _draw_reliability(upper, lower, confidence, accuracy, np.array([row["n"] for row in rows], dtype=int))
+        confidence, accuracy = _numbers([row.confidence for row in rows]), _numbers([row.accuracy for row in rows])
+        _draw_reliability(upper, lower, confidence, accuracy, np.array([row.n for row in rows], dtype=int))
         upper.set_title(title, loc="left", fontsize=11, color=INK)
     return figure
 

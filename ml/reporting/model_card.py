@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml import labels
+from ml.measuring.tables import Evaluation
 from ml.model.card import EVIDENCE_FILE, ModelCard
 from ml.reporting import card_accuracy, card_evidence, card_trust, markdown
-from ml.reporting.card_cells import Report
 from ml.shares.evidence import Evidence
 
 ARCHITECTURES = {
@@ -60,9 +60,9 @@ FAIRFACE_LIMIT = "FairFace's pictures come mostly from Flickr; its labels are th
 def write_card(
     card: ModelCard,
     *,
-    report: Report,
-    others: Sequence[Report] = (),
-    comparison: Report | None = None,
+    report: Evaluation,
+    others: Sequence[Evaluation] = (),
+    comparison: Mapping[str, Any] | None = None,
     weights: int | None = None,
     diagram: str = "",
     evidence: Sequence[Evidence] = (),
@@ -101,13 +101,12 @@ def write_card(
         blocks += card_trust.write_comparison(comparison, card=card)
     limits = [LIMITS[0], *([FAIRFACE_LIMIT] if "FairFace" in trained else []), *LIMITS[1:]]
     blocks += [markdown.heading("Limits"), markdown.bullets(limits), *_write_recipe(card)]
-    data = report["data"]
     blocks += [
         markdown.heading("About this file"),
         markdown.paragraph(
             f"Written by `python -m ml.write_card` from the checkpoint and the measures of `ml.evaluate`, not by hand. "
             f"SHA-256 of the checkpoint (weights and JSON): `{card.sha256}`; of the images measured, with their "
-            f"labels: `{data['sha256']}`."
+            f"labels: `{report.data.sha256}`."
         ),
     ]
     return markdown.join(blocks)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from ml import labels
+from ml.files import replacing
 from ml.shares import evidence as evidence_
 from ml.shares import faces as faces_
 from ml.shares.errors import BadInput
@@ -52,10 +53,8 @@ def find_answers(name: str, *, data: Path, model: Path, kept: Path) -> Evidence:
     if not file.exists():
         (shard, last), change = SETS[name]
         found = ask_model(data / shard, data=data, model=model, last=last, change=change)
-        kept.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part.npz")
-        np.savez(part, **evidence_.pack(found))  # type: ignore[arg-type]  # names of arrays, none of them an option
-        part.replace(file)
+        with replacing(file) as (part,), part.open("wb") as target:
+            np.savez(target, **evidence_.pack(found))  # type: ignore[arg-type]  # names of arrays, none of them an option
     return read_evidence(file)
 
 

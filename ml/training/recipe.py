@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from ml import labels
+from ml.datasets.sources import Reading
 from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN
 from ml.training.augment import Augmentation
@@ -34,23 +35,14 @@ NOT_NEGATIVE = (
 )
 
 
-@dataclass(frozen=True)
-class DataRecipe:
-    """A data set, as `ml.datasets.sources.Source` without its place, and what of it is not trained on.
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe(Reading):
+    """How a data set is read, and what of it is not trained on.
 
     `held_out` is a number of images at its end, kept to choose and to calibrate; `validation_share` (0..1) is split
     off at random instead, alike in all classes. Without either, lists of the validation set are named when training.
     """
 
-    reader: str = "fairface"
-    shards: tuple[str, ...] = ()
-    label_file: str = "fairface_label_train.csv"
-    order: tuple[str, ...] = ()
-    attribute: str = labels.FIRST
-    taxonomy: str = ""
-    classes: tuple[str, ...] = ()
-    skip_unknown: bool = False
-    margin: float = FAIRFACE_MARGIN
     held_out: int = 0
     validation_share: float = 0.0
 

@@ -47,8 +47,7 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_s
     """Training and validation set, checked for what they share and lack. Raises what readers and checks raise."""
 
     def read(of: DataRecipe, place: Path, *, list_file: Path | None = None) -> face_set.FaceSet:
-        given = {one.name: getattr(of, one.name) for one in fields(DataRecipe)}
-        given = {name: value for name, value in given.items() if name not in ("held_out", "validation_share")}
+        given = {one.name: getattr(of, one.name) for one in fields(sources.Reading)}
         if list_file is not None:
             given["reader"] = "list"
         source = sources.Source(place=place, list_file=list_file, limit=places.limit, **given)

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from ml import labels
 from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
 from ml.errors import BadRecipe
-from ml.files import replace_file
+from ml.files import part_of, replace_file
 from ml.model import checkpoint
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
@@ -109,7 +109,8 @@ class KeepState(Checkpoint):
         is_best = row["val_loss"] < self.best_loss or not self.best_epoch
         if is_best:
             self.best_epoch, self.best_loss = module.current_epoch + 1, row["val_loss"]
-        part = self._folder / f"{STATE_FILE}.part"
+        # Not `files.replacing`: only one of the processes that write the state may rename it.
+        part = part_of(self._folder / STATE_FILE)
         trainer.save_checkpoint(part)  # every process takes part
         if not trainer.is_global_zero:
             return

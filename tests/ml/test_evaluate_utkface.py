@@ -3,7 +3,7 @@ import pytest
 
 from ml import labels
 from ml.datasets import face_set, utkface
-from ml.measuring import measures
+from ml.measuring import measures, stored
 from ml.measuring.predictions import Predictions
 
 
@@ -28,7 +28,8 @@ def test_fine_vectors_are_measured_in_utkfaces_groups():
         "age": one_hot("age", "20-29", "3-9", "60-69", "50-59"),
     }
     years = vectors["age"] @ np.array(labels.scale_of("age").centres)
-    report = measures.measure(Predictions("fine", names, vectors, face_set.fine_classes(), years), faces)
+    predictions = Predictions("fine", names, vectors, face_set.fine_classes(), years)
+    report = stored.write_measures(measures.measure(predictions, faces))
     assert (report["race"]["grouping"], report["race"]["accuracy"]) == ("utkface-5", 0.75)
     assert report["race"]["by_taxonomy"] == {"utkface-5": 0.75, "utkface-4": pytest.approx(2 / 3, abs=1e-4)}
     assert report["race"]["taxonomies"]["utkface-4"]["recall"] == {

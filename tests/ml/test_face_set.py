@@ -48,16 +48,13 @@ def test_own_classes_need_a_head_of_their_own():
 
 
 def test_a_set_tells_the_matrices_a_network_needs_for_it():
-    faces = make_faces()
-    assert list(faces.coarse_targets(labels.ATTRIBUTES)) == ["race"]
-    assert np.flatnonzero(faces.coarse_targets(labels.ATTRIBUTES)["race"][2]).tolist() == [3, 4]
+    race = make_faces().classes["race"]
+    assert np.flatnonzero(race.loss_targets(labels.RACE)[2]).tolist() == [3, 4]
     with pytest.raises(face_set.UnknownLabels, match="Latino_Hispanic"):
-        faces.coarse_targets({"race": ("White", "Black")})
-    five = faces.classes["race"].names  # a network with just these groups
-    assert faces.coarse_targets({"race": five}) == {}
-    assert np.array_equal(faces.classes["race"].loss_targets(five), np.eye(5, dtype=bool))
-    fine = face_set.FaceSet(faces.images, {"race": faces.targets["race"]}, faces.files)
-    assert fine.coarse_targets(labels.ATTRIBUTES) == {}
+        race.loss_targets(("White", "Black"))
+    # A network with just these groups, and one with the fine labels that its set has too.
+    assert np.array_equal(race.loss_targets(race.names), np.eye(5, dtype=bool))
+    assert np.array_equal(face_set.classes_in("race").loss_targets(labels.RACE), np.eye(7, dtype=bool))
 
 
 def test_classes_are_found_however_people_write_them():

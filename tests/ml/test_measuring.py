@@ -14,7 +14,7 @@ import pytest
 
 from ml import labels
 from ml.datasets import face_set, fairface
-from ml.measuring import fairness, long_table, measures
+from ml.measuring import fairness, long_table, measures, stored, tables
 from ml.measuring.predictions import Predictions
 
 FILES = tuple(f"{number}.jpg" for number in range(40))
@@ -61,15 +61,21 @@ def predictions() -> Predictions:
 
 
 @pytest.fixture(scope="module")
-def report(predictions, faces) -> dict:
+def measured(predictions, faces) -> tables.Measures:
     thresholds = {"race": {"fairface-7": 0.5, "utkface-4": 0.7}, "age": {"age": 0.5}}
     return measures.measure(predictions, faces, thresholds=thresholds)
 
 
-def test_the_report_tells_what_was_measured(report):
+@pytest.fixture(scope="module")
+def report(measured) -> dict:
+    """The measures as they are stored."""
+    return stored.write_measures(measured)
+
+
+def test_the_report_tells_what_was_measured(report, measured):
     assert (report["name"], report["images"], report["faces"], report["unpredicted"]) == ("by hand", 40, 40, 0)
     assert report["left_out"] == {"unreadable": 3}
-    assert measures.attributes_of(report) == ["race", "gender", "age"]
+    assert list(measured.attributes) == ["race", "gender", "age"]
     json.dumps(report, allow_nan=False)
 
 
@@ -116,14 +122,11 @@ def test_of_several_classes_the_largest_difference_is_told():
     actual = np.tile(np.repeat([0, 1, 2], [5, 5, 10]), 3)[:45]
     predicted = np.where(groups == 1, 2, actual)
     found = fairness.compare_rates(predicted, actual, names=("a", "b", "c"), groups=groups)
-    assert found["demographic_parity_difference"]["by_class"] == {"a": 0.25, "b": 0.25, "c": 0.5}
-    assert found["demographic_parity_difference"]["class"] == "c"
+    assert found.demographic_parity is not None
+    assert found.demographic_parity.by_class == {"a": 0.25, "b": 0.25, "c": 0.5}
+    assert found.demographic_parity.of_class == "c"
     # Five labelled a, or b, are too few; all others are called c in one group, none in the other.
-    assert found["equalised_odds_difference"] == {
-        "value": 1.0,
-        "class": "c",
-        "by_class": {"a": None, "b": None, "c": 1.0},
-    }
+    assert found.equalised_odds == tables.Difference(1.0, "c", {"a": None, "b": None, "c": 1.0})
 
 
 def test_intersections_have_intervals(report):
@@ -208,7 +211,7 @@ def test_readers_tell_the_size_of_the_original(small_fairface):
 
 def test_faces_without_prediction_are_counted_not_measured(predictions, faces):
     some = predictions.take(np.arange(30, 10, -1))
-    report = measures.measure(some, faces)
+    report = stored.write_measures(measures.measure(some, faces))
     assert (report["images"], report["faces"], report["unpredicted"]) == (20, 40, 20)
     assert report["gender"]["left_out"] == {"no prediction": 20}
     # 9 White women, ten Black men of whom two are told wrongly, one Black woman told wrongly.
@@ -233,8 +236,9 @@ def test_what_cannot_be_measured_is_told(predictions, faces):
     gender_only = face_set.FaceSet(
         images=faces.images, targets={"gender": GENDER}, files=FILES, classes={"gender": face_set.classes_in("gender")}
     )
-    report = measures.measure(predictions, gender_only)
-    assert measures.attributes_of(report) == ["gender"]
+    measured = measures.measure(predictions, gender_only)
+    report = stored.write_measures(measured)
+    assert list(measured.attributes) == ["gender"]
     assert report["not_measured"] == dict.fromkeys(("race", "age"), "the data set has no such labels")
     assert "gap_by_race" not in report["gender"]
 
@@ -245,16 +249,17 @@ def test_classes_of_their_own_are_measured_as_they_are():
         images=np.zeros((3, 4, 4, 3), np.uint8), targets={"eyes": np.arange(3)}, files=FILES[:3], classes={"eyes": eyes}
     )
     predictions = Predictions("own", FILES[:3], {"eyes": one_hot(np.array([0, 1, 1]), count=3)}, {"eyes": eyes})
-    report = measures.measure(predictions, faces, thresholds={"eyes": {"eyes": 0.5}})
+    measured = measures.measure(predictions, faces, thresholds={"eyes": {"eyes": 0.5}})
+    report = stored.write_measures(measured)
     assert report["eyes"]["accuracy"] == 0.6667
     assert report["eyes"]["grouping"] == ""
     assert report["eyes"]["intersections"] == {}
     assert report["sure"]["eyes"]["eyes"]["sure"] == 1.0
-    assert measures.shorten(report)["eyes"]["accuracy"] == 0.6667
+    assert stored.shorten(measured)["eyes"]["accuracy"] == 0.6667
 
 
-def test_the_card_keeps_the_short_form(report):
-    short = measures.shorten(report)
+def test_the_card_keeps_the_short_form(report, measured):
+    short = stored.shorten(measured)
     assert short["images"] == 40
     assert short["race"]["by_race"]["White"] == 0.5
     assert short["gender"]["gap_by_race"]["Black"]["gap"] == 0.3
@@ -263,8 +268,8 @@ def test_the_card_keeps_the_short_form(report):
     assert len(json.dumps(short)) < len(json.dumps(report)) / 4
 
 
-def test_the_long_table_has_a_measure_a_row(report):
-    rows = list(csv.DictReader(io.StringIO(long_table.to_csv(report))))
+def test_the_long_table_has_a_measure_a_row(measured):
+    rows = list(csv.DictReader(io.StringIO(long_table.to_csv(measured))))
     assert list(rows[0]) == ["attribute", "slice", "measure", "value", "low", "high", "n"]
     found = {(row["attribute"], row["slice"], row["measure"]): row for row in rows}
     assert len(found) == len(rows)
@@ -295,5 +300,5 @@ def test_the_sure_of_three_genders_are_counted_among_all_three():
         classes={"gender": three},
     )
     predictions = Predictions("own", faces.files, {"gender": np.eye(3)[[0, 1, 1]]}, {"gender": three})
-    sure = measures.measure(predictions, faces, thresholds={"gender": {"gender": 0.5}})["sure"]["gender"]["gender"]
-    assert (sure["images"], sure["n"], sure["accuracy_of_sure"]) == (3, 3, 0.6667)
+    sure = measures.measure(predictions, faces, thresholds={"gender": {"gender": 0.5}}).sure["gender"]["gender"]
+    assert (sure.images, sure.n, sure.accuracy_of_sure) == (3, 3, 0.6667)

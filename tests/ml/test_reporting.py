@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from PIL import Image
 
-from ml.reporting import figures, html, numbers
+from ml.reporting import figures, html, numbers, rendering
 from ml.training import outcome
 
 VOID = {"meta", "img", "path", "link", "br"}
@@ -83,6 +84,24 @@ def test_a_page_escapes_what_it_is_given():
         assert written not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "<title>Report on &lt;model&gt;</title>" in text
+
+
+def test_a_name_that_no_template_is_given_is_an_error_and_no_gap():
+    with pytest.raises(UndefinedError, match="lead"):
+        rendering.render("page.html", title="t", sections=[], style="", policy="", mark="")
+
+
+def test_text_keeps_its_per_cent_sign_and_is_always_utf_8():
+    assert html.paragraph("95 % of 'all'") == "<p>95\N{NO-BREAK SPACE}% of &#x27;all&#x27;</p>\n"
+    assert html.paragraph("a\udc80.jpg").encode() == b"<p>a\\udc80.jpg</p>\n"
+    assert html.folded("more", html.paragraph("1 < 2")) == (
+        "<details><summary>more</summary><p>1 &lt; 2</p>\n</details>\n"
+    )
+
+
+def test_a_row_with_too_few_cells_is_an_error():
+    with pytest.raises(ValueError, match="another number of cells"):
+        html.table(["a", "b"], [("x",)], caption="c")
 
 
 def test_every_heading_link_and_region_has_its_name():

@@ -115,6 +115,15 @@ def test_a_file_is_replaced_whole(tmp_path: Path):
     assert [found.name for found in path.parent.iterdir()] == ["a.txt"]
 
 
+def test_of_files_that_belong_together_all_are_replaced_or_none(tmp_path: Path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    files.replace_files({first: b"1", second: b"2"})
+    with pytest.raises(TypeError):
+        files.replace_files({first: b"3", second: None})  # type: ignore[dict-item]
+    assert (first.read_bytes(), second.read_bytes()) == (b"1", b"2")
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_images_that_show_more_than_a_chip_can_be_named(small_fairface):
     source = source_of(
         "--data", str(small_fairface), "--labels", fairface.TRAIN_CSV, "--margin", "1.25", "--limit", "2"

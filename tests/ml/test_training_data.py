@@ -6,6 +6,7 @@ from PIL import Image
 
 from ml import labels, train
 from ml.datasets import face_set
+from ml.measuring import slices
 from ml.model.card import OtherLabels, read_card
 from ml.training import setup
 from tests.ml.conftest import RECIPE, read_log
@@ -78,3 +79,21 @@ def test_classes_that_cover_the_same_labels_are_one_after_joining():
     joined = face_set.join_faces(sets)
     assert joined.classes["race"].names == (*labels.RACE, "Asian", "Others")
     assert joined.targets["race"].tolist() == [0, 2, 0, 7]
+
+
+def test_joining_keeps_the_years_and_sizes_that_a_set_tells():
+    told, silent = (
+        face_set.FaceSet(np.zeros((2, 4, 4, 3), np.uint8), {"gender": np.array([0, 1])}, files, classes, **more)
+        for classes in [{"gender": face_set.classes_in("gender")}]
+        for files, more in (
+            (("a", "b"), {"years": np.array([31.0, np.nan]), "sides": np.array([60.0, 200.0])}),
+            (("c", "d"), {}),
+        )
+    )
+    joined = face_set.join_faces([told, silent])
+    assert np.array_equal(joined.years, [31.0, np.nan, np.nan, np.nan], equal_nan=True)
+    assert np.array_equal(joined.sides, [60.0, 200.0, np.nan, np.nan], equal_nan=True)
+    assert (face_set.join_faces([silent, silent]).years, face_set.join_faces([silent, silent]).sides) == (None, None)
+    # A face whose size nobody told lies in no slice of sizes.
+    size = slices.slice_by_quality(joined, rows=np.arange(4))[0]
+    assert (size.name, size.places.tolist()) == ("size", [1, 3, face_set.UNKNOWN, face_set.UNKNOWN])

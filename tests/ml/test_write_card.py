@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ml import compare, evaluate, labels, write_card
+from ml.measuring import stored
 from ml.model import checkpoint, network, trunks
 from ml.model.card import WEIGHTS_FILE, ModelCard, read_card, read_pair, write_pair
 from ml.reporting import markdown, model_card
@@ -146,7 +147,7 @@ def test_other_data_sets_the_whole_way_and_a_comparison_get_chapters(tiny, model
 
 
 def test_a_report_stays_good_once_it_is_recorded_in_the_card(tiny, model, measured):
-    evaluate.record(model, report=json.loads(measured.read_text()))
+    evaluate.record(model, report=stored.read_evaluation(json.loads(measured.read_text())))
     assert read_card(model).sha256 != json.loads(measured.read_text())["sha256"]
     assert read_card(model).sha256 in write(model, measured)
 
@@ -213,14 +214,14 @@ def test_markdown_escapes_what_would_be_read_as_markup():
 
 def test_a_name_cannot_break_the_card(tiny, measured):
     card = replace(tiny[1], name="<script>|x", licence="[a](javascript:b)")
-    text = model_card.write_card(card, report=json.loads(measured.read_text()))
+    text = model_card.write_card(card, report=stored.read_evaluation(json.loads(measured.read_text())))
     assert "<script>" not in text
     assert "[a](" not in text
 
 
 def test_an_uncalibrated_model_is_not_called_calibrated(measured):
     card = ModelCard(name="raw", arch="tiny", labels={"mood": ("glad", "sad")})
-    text = model_card.write_card(card, report=json.loads(measured.read_text()))
+    text = model_card.write_card(card, report=stored.read_evaluation(json.loads(measured.read_text())))
     assert "calibrated probabilities" not in text
     assert "as which mood the face" in text
     assert "| tiny; one linear head" in text
@@ -231,7 +232,7 @@ def test_an_uncalibrated_model_is_not_called_calibrated(measured):
 def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
     recipe = {"joined": [{"epochs": 8, "data": {"held_out": 5}}, {"epochs": 16}]}
     card = replace(tiny[1], arch="face_resnet29x2", recipe=recipe)
-    text = model_card.write_card(card, report=json.loads(measured.read_text()))
+    text = model_card.write_card(card, report=stored.read_evaluation(json.loads(measured.read_text())))
     assert "| Network | 2 face ResNet-29s side by side; one linear head" in text
     for row in ("| joined.1.epochs | 8 |", "| joined.1.data.held_out | 5 |", "| joined.2.epochs | 16 |"):
         assert row in text
