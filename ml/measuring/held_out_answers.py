@@ -10,7 +10,7 @@ from ml import metrics
 from ml.datasets import face_set
 from ml.detecting.detector import FaceDetector
 from ml.errors import DataWarning
-from ml.measuring.whole_way import find_with_widths
+from ml.measuring.whole_way import find_faces
 from ml.model.card import ModelCard
 from ml.seeing import quality
 from ml.shares import faces as faces_
@@ -35,11 +35,12 @@ def collect_answers(
     """
     ways = [pack_answers(card, logits=ask(chips), faces=chips, widths=None, name=name, way=CHIPS)]
     try:
-        cut, picks, widths = find_with_widths(large, preset=card.preset, detector=detector)
+        cut, picks, boxed = find_faces(large, preset=card.preset, detector=detector)
     except face_set.BadData as error:
         warnings.warn(f"{error}: nothing is known of photos", DataWarning, stacklevel=2)
         return ways
     found = replace(chips.take(picks), images=cut)
+    widths = np.array([face.box[2] - face.box[0] for face in boxed])
     return [*ways, pack_answers(card, logits=ask(found), faces=found, widths=widths, name=name, way=PHOTOS)]
 
 

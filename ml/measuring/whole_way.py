@@ -8,7 +8,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml.datasets import face_set
-from ml.detecting.detector import FaceDetector
+from ml.detecting.detector import DetectedFace, FaceDetector
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
 from ml.measuring.tables import WholeWay
@@ -48,16 +48,16 @@ def find_again(
     faces: face_set.FaceSet, *, preset: Preset, detector: FaceDetector, seed: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """The chips (M, S, S, 3) of the faces that are found on their grounds, and these faces' positions (M,)."""
-    cut, picks, _ = find_with_widths(faces, preset=preset, detector=detector, seed=seed)
+    cut, picks, _ = find_faces(faces, preset=preset, detector=detector, seed=seed)
     return cut, picks
 
 
-def find_with_widths(
+def find_faces(
     faces: face_set.FaceSet, *, preset: Preset, detector: FaceDetector, seed: int = 1
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the faces that are found on their grounds: chips (M, S, S, 3), positions (M,), widths in pixels (M,)."""
+) -> tuple[np.ndarray, np.ndarray, list[DetectedFace]]:
+    """As `find_again`, with what the detector found of each of the M faces."""
     rng = np.random.default_rng(seed)
-    cut, picks, widths = [], [], []
+    cut, picks, found = [], [], []
     for row, pixels in enumerate(tqdm(faces.images, desc="whole way", unit="img", disable=None)):
         ground = lay_on_ground(Image.fromarray(pixels), angle=float(rng.uniform(-TURN_DEGREES, TURN_DEGREES)))
         detected = detector.detect([ground])[0]
@@ -66,10 +66,10 @@ def find_with_widths(
             middle = min(detected, key=lambda face: math.dist((face.chip.cx, face.chip.cy), np.array(ground.size) / 2))
             cut.append(np.asarray(cut_chip(ground, preset.widen(middle.chip), size=preset.size)))
             picks.append(row)
-            widths.append(middle.box[2] - middle.box[0])
+            found.append(middle)
     if not cut:
         raise face_set.BadData(f"The detector finds none of the {len(faces)} faces again")
-    return np.stack(cut), np.array(picks), np.array(widths)
+    return np.stack(cut), np.array(picks), found
 
 
 def lay_on_ground(chip: Image.Image, *, angle: float) -> Image.Image:
