@@ -85,9 +85,11 @@ class _Without(Func):
     output_field = Prediction._meta.get_field("vectors")
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """`object - key`."""
         return self.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" - ", **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """`JSON_REMOVE(object, '$.' || key)`."""
         return self.as_sql(
             compiler, connection, template="JSON_REMOVE(%(expressions)s)", arg_joiner=", '$.' || ", **context
         )

@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from ml.reporting import frame, numbers
+from ml.reporting import frame, numbers, rendering
 from ml.reporting.survey_bars import draw_chart, tell_interval, tell_label, tell_share
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Table
 from ml.surveying.words import NOT_PERSONS
 
-_HERE = Path(__file__).parent
-STYLE = (_HERE / "survey.css").read_text(encoding="utf-8")
+STYLE = (Path(__file__).parent / "survey.css").read_text(encoding="utf-8")
 BASES = {
     COUNTED: "counted labels",
     ADJUSTED: "corrected labels",
@@ -28,21 +25,18 @@ MEASURES = {
 
 def write_page(report: Report) -> str:
     """The whole page, as a string to be saved under a name that ends with .html."""
-    return (
-        _environment()
-        .get_template("survey.html")
-        .render(
-            report=report,
-            style=frame.STYLE + STYLE,
-            policy=frame.POLICY,
-            mark=frame.MARK,
-            not_persons=NOT_PERSONS,
-            bases=BASES,
-            measures=MEASURES,
-            title_of=entitle,
-            grid=lay_cells(report.cells) if report.cells else None,
-            plan=lay_plan(report),
-        )
+    return rendering.render(
+        "survey.html",
+        report=report,
+        style=frame.STYLE + STYLE,
+        policy=frame.POLICY,
+        mark=frame.MARK,
+        not_persons=NOT_PERSONS,
+        bases=BASES,
+        measures=MEASURES,
+        title_of=entitle,
+        grid=lay_cells(report.cells) if report.cells else None,
+        plan=lay_plan(report),
     )
 
 
@@ -71,25 +65,16 @@ def lay_cells(table: Table) -> dict[str, Any]:
     }
 
 
-def _environment() -> Environment:
-    found = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.filters |= {
-        "chart": draw_chart,
-        "share": tell_share,
-        "label": tell_label,
-        "sentence": lambda text: text[:1].upper() + text[1:],
-        "row_interval": tell_interval,
-        "percent": numbers.percent,
-        "points": numbers.points,
-        "points_interval": numbers.points_interval,
-        "interval": numbers.interval,
-        "decimal": numbers.decimal,
-        "p_value": numbers.p_value,
-    }
-    return found
+rendering.ENVIRONMENT.filters |= {
+    "chart": draw_chart,
+    "share": tell_share,
+    "label": tell_label,
+    "sentence": lambda text: text[:1].upper() + text[1:],
+    "row_interval": tell_interval,
+    "percent": numbers.percent,
+    "points": numbers.points,
+    "points_interval": numbers.points_interval,
+    "interval": numbers.interval,
+    "decimal": numbers.decimal,
+    "p_value": numbers.p_value,
+}
