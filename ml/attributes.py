@@ -74,6 +74,7 @@ class Attribute:
 
     @property
     def finest(self) -> str:
+        """The taxonomy of the labels themselves."""
         return self.ways[0]
 
     def way(self, taxonomy: str | None) -> str:

@@ -228,10 +228,12 @@ class AttributeMeasures:
 
     @property
     def ece(self) -> Number:
+        """The expected calibration error, None where only labels were told."""
         return self.confidence.ece if self.confidence else None
 
     @property
     def accuracy_of_surest(self) -> Number:
+        """Among the 80 % with the largest probabilities, None where only labels were told."""
         return self.confidence.accuracy_of_surest_80_percent if self.confidence else None
 
     def gap_by(self, attribute: str) -> Gap | None:

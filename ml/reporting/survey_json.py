@@ -11,6 +11,7 @@ from ml.surveying.words import NOT_PERSONS
 
 
 def write_json(report: Report) -> str:
+    """The report as JSON: shares 0 to 1, None where nothing can be said."""
     return json.dumps(to_values(report), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -7,6 +7,7 @@ from ml.surveying.words import NOT_PERSONS
 
 
 def write_text(report: Report) -> str:
+    """The report for a terminal: each table of shares in per cent, and what it rests on."""
     lines = [f"{report.source}: {report.faces:,} faces in {report.photos_with_faces:,} photos, {report.model.name}", ""]
     for table in report.tables:
         lines += [f"perceived {table.name} ({table.taxonomy}), {table.estimator}: {table.assumption}"]

@@ -76,6 +76,7 @@ class _Collected:
         self._rows = 0
 
     def add(self, part: Part) -> None:
+        """Take in the next rows of the CSV. Raises BadPredictions, with a code, for what does not fit."""
         count = len(part)
         status = self._read_status(part)
         told = self._columns.read(part)
@@ -104,6 +105,7 @@ class _Collected:
             self._keep("group", np.array([self._group(cell) for cell in part.columns[self._by]], dtype=np.int16))
 
     def finish(self, *, source: str, narrowest_px: float, is_ours: bool, model: str | None) -> Survey:
+        """All rows as one survey, faces under `narrowest_px` left out. Raises EmptySet."""
         if not self._rows:
             raise EmptySet(f"{source} has no row under its header")
         arrays = {name: np.concatenate(self._parts.pop(name)) for name in tuple(self._parts)}

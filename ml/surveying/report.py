@@ -54,6 +54,7 @@ class Table:
     crossed: tuple[tuple[str, ...], ...] = ()
 
     def find(self, label: str) -> Row:
+        """The row of a label. Raises StopIteration where there is none."""
         return next(row for row in self.rows if row.label == label)
 
 
