@@ -327,5 +327,7 @@ LOGGING = {
         # A level that does not exist would end every command before a check could name it.
         "facet": {"level": LOG_LEVEL if LOG_LEVEL in LOG_LEVELS else "INFO"},
         "django.request": {"level": "ERROR", "filters": ["unexpected"]},
+        # Made-up host names are answered with 400: strangers shall not fill the log with a traceback for each.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

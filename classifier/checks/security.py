@@ -107,6 +107,17 @@ def check_trusted_proxies(app_configs: Any, **kwargs: Any) -> Iterator[CheckMess
 
 
 @register(Tags.security, deploy=True)
+def check_tls_is_told(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Facet speaks plain HTTP: that somebody came by TLS is known from a proxy or not at all."""
+    if settings.SECURE_SSL_REDIRECT and not settings.TRUST_PROXY:
+        yield Error(
+            "People are to come by TLS, but no proxy is believed to say that they did: every page redirects for ever.",
+            hint="Name the proxy that speaks TLS in FACET_TRUSTED_PROXIES, or set FACET_TLS=false where there is none.",
+            id="facet.E045",
+        )
+
+
+@register(Tags.security, deploy=True)
 def check_visitors_addresses(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     if settings.TRUST_PROXY and not settings.TRUSTED_PROXIES:
         yield Warning(

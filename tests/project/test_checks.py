@@ -58,6 +58,13 @@ def test_a_wrong_deployment_is_told_what_to_do(tmp_path):
     assert "open, invite, closed" in result.stderr
 
 
+def test_tls_that_no_proxy_tells_of_is_an_error(tmp_path):
+    result = run_check(tmp_path, **PRODUCTION | {"FACET_TRUST_PROXY": "", "FACET_TRUSTED_PROXIES": ""})
+    assert result.returncode == 1
+    assert "facet.E045" in result.stderr
+    assert "FACET_TRUSTED_PROXIES" in result.stderr
+
+
 def test_every_message_has_a_hint_and_an_id_of_its_own():
     source = "".join(path.read_text() for path in sorted(Path(checks.__file__).parent.glob("*.py")))
     found = [part.split('"')[0] for part in source.split('"facet.')[1:]]

@@ -172,3 +172,8 @@ def test_errors_have_pages_of_their_own(status, rf, db):
     response = view(request) if status == 500 else view(request, exception=Exception("no"))
     assert response.status_code == status
     assert "css/facet" in response.content.decode()
+
+
+def test_made_up_host_names_are_refused_and_fill_no_log(client, caplog):
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+    assert caplog.text == ""
