@@ -58,7 +58,8 @@ def to_values(report: Report) -> dict[str, Any]:
         "methods": report.methods,
         "bibtex": report.bibtex,
     }
-    return _finite(found)
+    values: dict[str, Any] = _finite(found)
+    return values
 
 
 def _tables(tables: Iterable[Table]) -> dict[str, Any]:
