@@ -42,7 +42,9 @@ def delete_photos(photos: PhotoQuerySet) -> int:
 def mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
     """Take photos out of everybody's sight, with their names wherever these stand; the number of them."""
     with transaction.atomic():
-        collections = photos.collection_keys()
+        # Before their photos, and in this order: whoever takes photos in or stores results holds them so, too.
+        touched = Collection.objects.filter(pk__in=photos.order_by().values("collection_id"))
+        collections = list(touched.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
         count = _mark_photos(photos, at=at)
         if count:
             _forget_names(Photo.objects.filter(deleting_at=at))
