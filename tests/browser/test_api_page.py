@@ -10,7 +10,7 @@ def test_it_lists_and_opens_every_address_from_this_site_alone(live_server, page
     page.on("request", lambda request: asked.append(request.url))
     page.goto(live_server.url + "/api/v1/docs/")
     page.wait_for_selector(".opblock")
-    assert page.locator(".opblock").count() == 9
+    assert page.locator(".opblock").count() == 10
     page.click("#operations-photos-send_photos .opblock-summary-control")
     page.wait_for_selector("#operations-photos-send_photos .responses-table")
     assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []

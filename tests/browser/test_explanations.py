@@ -83,10 +83,10 @@ def test_e_asks_for_one_guess_after_the_other_and_keeps_the_place(alices_page, a
     page = alices_page
     page.goto(address)
     page.keyboard.press("e")
-    page.locator("#explain-age .explanation").get_by_text("waits until").wait_for()
+    page.locator("#explain-race .explanation").get_by_text("waits until").wait_for()
     work()
-    page.locator("#explain-age .maps").wait_for()
-    assert page.evaluate("document.activeElement.parentElement.id") == "explain-age"
+    page.locator("#explain-race .maps").wait_for()
+    assert page.evaluate("document.activeElement.parentElement.id") == "explain-race"
     page.keyboard.press("e")
     page.locator("#explain-gender .explanation").get_by_text("waits until").wait_for()
     page.keyboard.press("Enter")  # the summary has the focus: it closes
