@@ -5,7 +5,7 @@ import onnx
 import pytest
 import torch
 
-from ml import export, labels
+from ml import export, files, labels
 from ml.datasets import face_set, fairface
 from ml.measuring import int8_losses
 from ml.measuring.predictions import Predictions
@@ -170,7 +170,7 @@ def test_a_failure_while_writing_leaves_nothing(model, tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(cards.os, "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(SystemExit):
         export.main(["--model", str(model), "--out", str(tmp_path / "out")])
     assert not list((tmp_path / "out").iterdir())
