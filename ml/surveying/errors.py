@@ -34,4 +34,7 @@ class BadAnswers(SurveyError):
 
 
 class BadReferenceFile(SurveyError):
-    """Reference shares that cannot be compared with: `unknown_attribute`, `bad_number`, `label_twice`."""
+    """Reference shares that cannot be compared with.
+
+    `unknown_attribute`, `bad_number`, `label_twice`, `no_shares`.
+    """

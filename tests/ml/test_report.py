@@ -182,10 +182,15 @@ def test_groups_and_columns_are_chosen(predictions, tmp_path):
         (["{faces}", "--html", "{folder}/report.json"], "does not end with .html"),
         (["{faces}", "--mapping", "{faces}"], "faces.csv"),
         (["{folder}/none.csv"], "has no row under its header"),
+        (["{faces}", "--against", "{folder}/nobody.csv"], "has no share under its header"),
+        (["{faces}", "--seed", "-1"], "no whole number of at least 0"),
+        (["{faces}", "--narrowest", "nan"], "no width in pixels"),
+        (["{faces}", "--narrowest", "-5"], "no width in pixels"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_a_line(predictions, tmp_path, arguments, told, capsys):
     (tmp_path / "census.csv").write_text("attribute,label,share\ngender,Male,0.5\ngender,Other,0.5\n")
+    (tmp_path / "nobody.csv").write_text("attribute,label,share\n")
     (tmp_path / "none.csv").write_text(predictions.read_text().splitlines()[0] + "\n")
     found = [text.format(folder=tmp_path, faces=predictions) for text in arguments]
     assert told in refused(capsys, *found)

@@ -157,6 +157,9 @@ def test_what_does_not_fit_is_named(predictions, truth, drawn, tmp_path):
         "probabilities_differ"
     )
     assert broken(lambda rows: rows[0].update(inclusion_probability="a lot")) == "bad_number"
+    for column in ("order", "stratum", "stratum_faces", "inclusion_probability"):
+        assert broken(lambda rows, column=column: rows[0].update({column: ""})) == "bad_number"
+    assert broken(lambda rows: rows[0].update(strata="gender")) == "two_draws"
     assert broken(lambda rows: rows[0].update(stratum_faces="5")) == "other_predictions"
     assert broken(lambda rows: rows[0].update(draw="another")) == "two_draws"
     blank = {f"reviewed_{name}": "" for name in labels.ATTRIBUTES}
@@ -212,6 +215,8 @@ def test_a_draw_of_photos_brings_the_share_of_missed_faces(predictions, truth, t
         (["--size", "601"], "601 of 600 faces cannot be drawn"),
         (["--size", "5"], "too few for two of each"),
         (["--size", "0"], "no whole number of at least 1"),
+        (["--seed", "-1"], "no whole number of at least 0"),
+        (["--narrowest", "nan"], "no width in pixels"),
         (["--strata", "mood"], "nothing was predicted of mood"),
         (["--kind", "photos", "--size", "301"], "301 of 300 cannot be drawn"),
     ],
