@@ -233,6 +233,13 @@ def test_names_from_elsewhere_are_escaped(adjusted):
     assert "&lt;img" in text
 
 
+def test_the_csv_holds_no_formula(adjusted):
+    group = replace(adjusted.groups[0], value="=1+1")
+    text = survey_csv.write_csv(replace(adjusted, groups=(group,)))
+    assert ",'=1+1," in text
+    assert ",=1+1," not in text
+
+
 def test_the_methods_paragraph_names_numbers_assumption_and_citations(adjusted):
     for part in (
         "Of 301 photos, 300 could be read",

@@ -228,6 +228,20 @@ def test_a_draw_that_cannot_be_made_ends_with_2_and_a_line(predictions, truth, a
     assert told in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_names_that_a_spreadsheet_would_calculate_come_back_as_they_were(predictions, truth, tmp_path):
+    predictions.write_text(predictions.read_text().replace("photos/", '=HYPERLINK("x")/'.replace('"', "'")))
+    survey = reading.read_survey(predictions)
+    faces, photos = tmp_path / "draw.csv", tmp_path / "photos.csv"
+    assert draw.main([str(predictions), "--size", "120", "--out", str(faces)]) == 0
+    assert draw.main([str(predictions), "--size", "60", "--kind", "photos", "--out", str(photos)]) == 0
+    for path in (faces, photos):
+        assert all(row["file"].startswith("'=HYPERLINK") for row in made_up.read_rows(path.read_text()))
+    change(faces, lambda rows: [row.update(reviewed_race="White", reviewer="a") for row in rows] and None)
+    change(photos, lambda rows: [row.update(missed="0") for row in rows] and None)
+    found = reviewing.read_reviews([faces, photos], survey=survey)
+    assert (found.faces.answered, found.missed.photos) == (120, 60)
+
+
 def test_strata_may_be_of_another_attribute(predictions, truth, tmp_path):
     out = tmp_path / "draw.csv"
     assert draw.main([str(predictions), "--strata", "age", "--size", "100", "--out", str(out)]) == 0
