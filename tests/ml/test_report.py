@@ -164,6 +164,17 @@ def test_other_collections_and_reference_shares_are_told_by_their_headers(predic
     assert found["comparisons"][0]["rows"][0]["second"] == pytest.approx(0.495)
 
 
+@pytest.mark.parametrize("against", ["census.csv", "faces.csv"])
+def test_counted_labels_are_compared_with_nothing_and_that_is_told(tmp_path, against):
+    made_up.write_predictions(tmp_path / "faces.csv", count=60, model="")
+    (tmp_path / "census.csv").write_text("attribute,label,share\ngender,Male,0.5\ngender,Female,0.5\n")
+    found = values(tmp_path, tmp_path / "faces.csv", "--against", tmp_path / against)
+    assert found["comparisons"] == []
+    names = {"census.csv": "gender", "faces.csv": "race, gender, age"}[against]
+    told = f"Not compared with {against[:-4]}: {names}, of which there are only counted labels."
+    assert told in found["notes"]
+
+
 def test_groups_and_columns_are_chosen(predictions, tmp_path):
     found = values(tmp_path, predictions, "--taxonomy", "utkface-4", "--by", "photo_width", "--narrowest", "100")
     assert [row["label"] for row in found["attributes"]["race"]["rows"]] == list(labels.TAXONOMIES["utkface-4"])
