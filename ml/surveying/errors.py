@@ -29,7 +29,8 @@ class BadPredictions(SurveyError):
 class BadAnswers(SurveyError):
     """What reviewers filled in does not fit its draw or the predictions.
 
-    `unknown_label`, `no_such_face`, `rows_missing`, `other_predictions`, `two_draws`, `bad_number`, `no_answers`.
+    `unknown_label`, `no_such_face`, `rows_missing`, `rows_differ`, `other_predictions`, `two_draws`, `bad_number`,
+    `no_answers`.
     """
 
 

@@ -150,10 +150,24 @@ def _put_together(rows: _Rows, *, survey: Survey) -> ReviewedDraw:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     first, drawn = first[order], rank[which]
+    _check_copies(rows, first=first, drawn=drawn)
     face = _find_faces(keys[order], lines=[rows.line[row] for row in first], survey=survey)
     draw = _rebuild(rows, first=first, face=face, scheme=scheme, survey=survey)
     reviews, reviewers = _make_reviews(rows, drawn=drawn, classes=survey.faces.classes)
     return ReviewedDraw(draw, scheme, reviews, reviewers, len(np.unique(reviews.drawn)))
+
+
+def _check_copies(rows: _Rows, *, first: np.ndarray, drawn: np.ndarray) -> None:
+    """Raise BadAnswers("rows_differ") where the rows of one face, or copies of it, were drawn differently."""
+    for column in (rows.stratum, rows.frame, rows.chance, rows.order):
+        values = np.array(column)
+        wrong = np.flatnonzero(~np.isclose(values, values[first][drawn], rtol=draws.WRITTEN, atol=0))
+        if len(wrong):
+            raise BadAnswers(
+                "rows_differ",
+                f"{rows.line[int(wrong[0])]}: another row tells this face's place in the draw differently; leave the "
+                "columns that the draw wrote as they were",
+            )
 
 
 def _find_faces(keys: np.ndarray, *, lines: Sequence[str], survey: Survey) -> np.ndarray:

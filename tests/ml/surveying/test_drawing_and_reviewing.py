@@ -131,6 +131,17 @@ def test_several_people_answer_in_files_of_their_own(predictions, truth, drawn, 
     assert (found.reviewers, found.answered, len(found.reviews.drawn)) == (2, 120, 240)
 
 
+@pytest.mark.parametrize("column", ["order", "stratum", "stratum_faces", "inclusion_probability"])
+def test_copies_that_were_changed_are_refused(predictions, truth, drawn, tmp_path, column):
+    made_up.fill(drawn, truth=truth)
+    copy = tmp_path / "copy.csv"
+    copy.write_text(drawn.read_text())
+    change(copy, lambda rows: [row.update(reviewer="b") for row in rows] and None)
+    assert read(predictions, drawn, copy).faces.reviewers == 2
+    change(copy, lambda rows: rows[7].update({column: "0.77"}))
+    assert code_of(predictions, drawn, copy) == "rows_differ"
+
+
 def test_a_later_row_of_the_same_person_replaces_the_earlier(predictions, truth, drawn):
     rows = made_up.fill(drawn, truth=truth)
     again = dict(rows[5], reviewed_gender="cannot tell")
