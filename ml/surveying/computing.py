@@ -246,6 +246,12 @@ def _list_notes(
                 f"Reviews do not make the headline of {', '.join(lacking)}: under {HEADLINE_FROM} answers in their "
                 "turn, or a stratum without any."
             )
+    waiting = max((estimate.shares.waiting for estimate in single.values() if estimate.shares is not None), default=0)
+    if waiting:
+        notes.append(
+            f"{waiting:,} {'answer was' if waiting == 1 else 'answers were'} given out of turn: they count when the "
+            "faces before them in the draw are answered."
+        )
     if not survey.is_ours:
         notes.append("How the faces were found, and how many were missed, the file does not tell.")
     elif not survey.is_boxed:

@@ -111,6 +111,19 @@ def test_the_way_from_a_draw_to_reviewed_shares(tmp_path):
     assert white["low"] < true < white["high"]
 
 
+def test_answers_out_of_turn_are_told(tmp_path):
+    truth = made_up.write_predictions(tmp_path / "faces.csv", count=400, model=DEFAULT)
+    assert draw.main([str(tmp_path / "faces.csv"), "--size", "200", "--out", str(tmp_path / "draw.csv")]) == 0
+    made_up.fill(tmp_path / "draw.csv", truth=truth)
+    rows = made_up.read_rows((tmp_path / "draw.csv").read_text())
+    stratum = [row for row in rows if row["stratum"] == rows[0]["stratum"]]
+    stratum[-3] |= {f"reviewed_{name}": "" for name in labels.ATTRIBUTES}
+    (tmp_path / "draw.csv").write_text(made_up.to_csv(list(rows[0]), rows))
+    found = values(tmp_path, tmp_path / "faces.csv", "--reviews", tmp_path / "draw.csv")
+    assert found["basis"] == "reviewed"
+    assert any(note.startswith("2 answers were given out of turn") for note in found["notes"])
+
+
 def test_predictions_of_another_model_are_refused(tmp_path, capsys):
     made_up.write_predictions(tmp_path / "faces.csv", count=50)
     assert "these are predictions of made-up-1 0123456789ab, and" in refused(capsys, tmp_path / "faces.csv")
