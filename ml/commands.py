@@ -1,6 +1,7 @@
 """What the commands of `ml` share: errors that people can act on are told in a line, not in a traceback."""
 
 import argparse
+import math
 import os
 import sys
 import warnings
@@ -22,6 +23,28 @@ def positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return number
+
+
+def not_negative(text: str) -> int:
+    """A whole number of at least 0, as an argument's type: what a random generator takes as its seed."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return number
+
+
+def width_px(text: str) -> float:
+    """A width in pixels, 0 or more, as an argument's type."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no width in pixels")
     return number
 
 

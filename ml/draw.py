@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ml.commands import positive, told_errors, writable_file
+from ml.commands import not_negative, positive, told_errors, width_px, writable_file
 from ml.files import replace_file
 from ml.measuring.mapping import read_mapping
 from ml.surveying import drawing, reading
@@ -31,9 +31,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--strata", default="race", metavar="ATTRIBUTE", help="whose labels are strata (default: race)")
     parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of somebody else's CSV mean")
     parser.add_argument(
-        "--narrowest", type=float, default=SMALL_FACE_PX, metavar="PX", help=f"counted faces (default: {SMALL_FACE_PX})"
+        "--narrowest",
+        type=width_px,
+        default=SMALL_FACE_PX,
+        metavar="PX",
+        help=f"counted faces (default: {SMALL_FACE_PX})",
     )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed draws the same faces (default: 1)")
+    parser.add_argument("--seed", type=not_negative, default=1, help="the same seed draws the same faces (default: 1)")
     args = parser.parse_args(argv)
     with told_errors(parser):
         text = draw(args)

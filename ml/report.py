@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml import labels
-from ml.commands import positive, show, told_errors
+from ml.commands import not_negative, positive, show, told_errors, width_px
 from ml.measuring.mapping import read_mapping
 from ml.reporting import survey_files, survey_text
 from ml.shares.resampling import REPLICATES, Bootstrap
@@ -37,10 +37,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--against", type=Path, metavar="CSV", help="reference shares, or other predictions")
     parser.add_argument("--taxonomy", choices=tuple(labels.TAXONOMIES), help="groups of race (default: the model's)")
     parser.add_argument(
-        "--narrowest", type=float, default=SMALL_FACE_PX, metavar="PX", help=f"counted faces (default: {SMALL_FACE_PX})"
+        "--narrowest",
+        type=width_px,
+        default=SMALL_FACE_PX,
+        metavar="PX",
+        help=f"counted faces (default: {SMALL_FACE_PX})",
     )
     parser.add_argument("--replicates", type=positive, default=REPLICATES, metavar="B", help="resamples")
-    parser.add_argument("--seed", type=int, default=0, help="of the resamples")
+    parser.add_argument("--seed", type=not_negative, default=0, help="of the resamples")
     for suffix, what in (("html", "a page that opens offline"), ("json", "all values"), ("csv", "an estimate a row")):
         parser.add_argument(f"--{suffix}", type=survey_files.report_file, metavar="FILE", help=f"write {what}")
     return parser

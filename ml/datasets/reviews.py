@@ -17,6 +17,7 @@ from ml import labels
 from ml.attributes import FROM_THE_FIRST
 from ml.datasets import face_set, image_store, labelled_images, texts
 from ml.preprocess import Chip
+from ml.spreadsheets import unguard_cell
 
 CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
 CHIP_COLUMNS = ("chip_cx", "chip_cy", "chip_side", "chip_angle")
@@ -86,7 +87,7 @@ def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, st
     found: dict[tuple[str, Chip | None], dict[str, dict[str, str]]] = {}
     for line, row in enumerate(texts.read_table(path, columns=columns), start=2):
         try:
-            face = (row["file"], _chip_of_row(row))
+            face = (unguard_cell(row["file"]), _chip_of_row(row))
         except ValueError as error:
             raise face_set.BadData(f"{path}, line {line}: {error}") from error
         words = {

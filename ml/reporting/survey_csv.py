@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ml.reporting import survey_json
+from ml.spreadsheets import guard_cell
 from ml.surveying.report import Report
 
 COLUMNS = (
@@ -21,7 +22,8 @@ def write_csv(report: Report) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_list_rows(survey_json.to_values(report)))
+    for row in _list_rows(survey_json.to_values(report)):
+        writer.writerow({name: guard_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()})
     return text.getvalue()
 
 

@@ -18,6 +18,8 @@ from ml.shares.resampling import COLLECTION, MATRIX, Bootstrap
 from ml.shares.result import ADJUSTED, BOTH, Shares
 from ml.shares.schemes import Scheme
 
+FEW_PHOTOS = 10  # too few to tell by resampling them how much the model's answers vary
+
 
 def estimate_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme, bootstrap: Bootstrap | None = None) -> Shares:
     """Corrected shares with 95 % percentile intervals, from resampled photos and resampled held-out faces.
@@ -25,6 +27,7 @@ def estimate_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme, bootstr
     theta = argmin |M theta - c| over the simplex: c are the counted shares, M[i, j] is the share of predicted i among
     held-out faces of true j (Gart and Buck 1966; Forman 2008; Saerens et al. 2002 for the assumption). The replicates
     of M depend on evidence, scheme and bootstrap alone: two collections estimated with the same share them.
+    Under FEW_PHOTOS photos, faces are resampled one by one where that varies more: a single photo varies not at all.
     Raises NoFaces, and NoEvidence where the evidence cannot correct this scheme.
     """
     bootstrap = bootstrap or Bootstrap()
@@ -33,11 +36,11 @@ def estimate_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme, bootstr
     share = point_shares(faces, evidence=evidence, scheme=scheme)
 
     matrices = resample_matrices(evidence, scheme=scheme, bootstrap=bootstrap, like=faces)
-    rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(by_photo).data)])
-    totals = resampling.redraw_totals(by_photo, bootstrap=bootstrap, rng=rng, groups=np.ones((1, len(observed))))
-    solved = simplex.solve(matrices, totals / totals.sum(axis=1, keepdims=True))
-
-    replicates = scheme.fold_shares(solved)
+    replicates = scheme.fold_shares(_resample_classes(by_photo, matrices=matrices, bootstrap=bootstrap))
+    if np.count_nonzero(by_photo.sum(axis=1)) < FEW_PHOTOS:
+        by_face = np.repeat(np.eye(len(observed), dtype=np.int64), observed, axis=0)
+        singly = scheme.fold_shares(_resample_classes(by_face, matrices=matrices, bootstrap=bootstrap))
+        replicates = max(replicates, singly, key=lambda found: found.var(axis=0).sum())
     low, high = resampling.percentile_interval(replicates, share)
     return Shares(
         scheme=scheme.name,
@@ -80,6 +83,13 @@ def resample_matrices(
     classes = np.tile(np.eye(count), count)  # (S, S * S): the cells of each true class
     totals = resampling.redraw_totals(by_photo, bootstrap=bootstrap, rng=rng, groups=classes)
     return evidence_.normalise_columns(totals.reshape(-1, count, count))
+
+
+def _resample_classes(rows: np.ndarray, *, matrices: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+    """(B, S) corrected shares of the matrix's classes, of resampled rows (P, S) of counts, a matrix (B, S, S) each."""
+    rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(rows).data)])
+    totals = resampling.redraw_totals(rows, bootstrap=bootstrap, rng=rng, groups=np.ones((1, rows.shape[1])))
+    return simplex.solve(matrices, totals / totals.sum(axis=1, keepdims=True))
 
 
 def _count_predicted(faces: Faces, *, scheme: Scheme) -> np.ndarray:

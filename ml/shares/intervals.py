@@ -7,6 +7,7 @@ import numpy as np
 from ml.shares.result import BOTH, LOWER, NEITHER, UPPER
 
 Z_95 = 1.959963984540054  # the standard normal's 97.5 % point: two-sided intervals of 95 %
+ROUNDING = 1e-12  # a share nearer than this to 0 or 1 is there: sums of broken weights do not come out even
 LEAST_EACH = 5  # positives, and negatives, from which on both ends of an interval are told
 
 
@@ -24,6 +25,15 @@ def wilson(share: np.ndarray, *, count: np.ndarray) -> tuple[np.ndarray, np.ndar
     low = np.where(count > 0, np.clip(middle - reach, 0, share), 0.0)
     high = np.where(count > 0, np.clip(middle + reach, share, 1), 1.0)
     return low, high
+
+
+def round_ends(share: np.ndarray) -> np.ndarray:
+    """Shares (...) with those that only rounding keeps from 0 or 1 put there.
+
+    An interval by share (1 - share) / variance would take what is left for next to no example, and tell nothing.
+    """
+    upper: np.ndarray = np.where(share > 1 - ROUNDING, 1.0, share)
+    return np.where(upper < ROUNDING, 0.0, upper)
 
 
 def effective_wilson(share: np.ndarray, *, variance: np.ndarray, examined: float) -> tuple[np.ndarray, np.ndarray]:

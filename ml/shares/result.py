@@ -30,7 +30,7 @@ class Shares:
     variance: np.ndarray  # squared standard errors
     faces: int  # counted faces that the shares are about
     population: float  # the same, less what is estimated to be no face or outside of the taxonomy
-    reviewed: int = 0  # answers inside of the population that the estimate rests on
+    reviewed: int = 0  # faces answered in their turn, "not a face" among them, inside of a filter where there is one
     waiting: int = 0  # answers given out of turn, which count when the faces before them are answered
     replicates: np.ndarray | None = field(default=None, repr=False)  # (B, K) of `adjusted`: one resample a row
     matrix_key: str = ""  # of `adjusted`: which evidence, seed and number the replicates of its matrix come from

@@ -96,13 +96,13 @@ def estimate_ratio(
     base = float(weight @ (inside[:, 0] / divisor))
     if base <= 0:
         raise NoFaces("no_answers", "nothing inside has been answered yet")
-    theta = (weight @ (m / divisor[:, None])) / base
+    theta = intervals.round_ends((weight @ (m / divisor[:, None])) / base)
     spread = spread_of(m, inside=inside, examined=n, theta=theta, smoothing=smoothing)
     variance = combine_variance(spread, examined=n, frame=frame) / base**2
     positives = m.sum(axis=0)
     examined = float(inside.sum())
     whole = bool((n[frame > 0] >= frame[frame > 0]).all())
-    return Ratio(np.clip(theta, 0, 1), variance, base, examined, positives, examined - positives, whole)
+    return Ratio(theta, variance, base, examined, positives, examined - positives, whole)
 
 
 def spread_of(

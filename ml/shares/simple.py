@@ -39,7 +39,7 @@ def estimate_shares(answers: Answers, *, draw: Draw, predicted: np.ndarray, doma
     plain = y.sum(axis=0) / z.sum()
     power = _find_power(y - plain * z[:, None], drawn)
     theta = (y.mean(axis=0) + power * (mean_all - drawn.mean(axis=0))) / z.mean()
-    share = simplex.project(theta)
+    share = intervals.round_ends(simplex.project(theta))
     spread = _smooth_spread(y - share * z[:, None] - power * drawn, share=share, power=power)
     variance = spread / n * (1 - n / size) / z.mean() ** 2
     low, high = intervals.effective_wilson(share, variance=variance, examined=float(z.sum()))

@@ -41,8 +41,8 @@ class Tally:
     """Of all runs of a method in a world, by label (K,): the true share, the part covered, widths and errors, in 0..1.
 
     `told` is the part of runs in which both ends of the interval are; `width` is the mean over these, and so is
-    `design`. `variation` is the mean
-    total variation between estimate and truth; `warned` the part of runs with a caution.
+    `design`. `variation` is the mean total variation between estimate and truth; `warned` the part of runs with a
+    caution.
     """
 
     world: str

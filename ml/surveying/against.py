@@ -33,7 +33,7 @@ def is_reference(path: Path) -> bool:
 def read_reference(path: Path) -> Reference:
     """A CSV with the columns attribute, label and share, 0 to 1 or per cent that add up to 100.
 
-    Raises BadReferenceFile (`bad_number`, `label_twice`), BadTable and OSError.
+    Raises BadReferenceFile (`bad_number`, `label_twice`, `no_shares`), BadTable and OSError.
     """
     found: dict[str, dict[str, float]] = {}
     for part in open_table(path).read_parts():
@@ -45,6 +45,8 @@ def read_reference(path: Path) -> Reference:
             if label in found.setdefault(attribute, {}):
                 raise BadReferenceFile("label_twice", f"line {part.lines[row]}: {label} has a share already")
             found[attribute][label] = float(share)
+    if not found:
+        raise BadReferenceFile("no_shares", f"{path} has no share under its header")
     for attribute, shares in found.items():
         if abs(sum(shares.values()) - 100) < 1:
             found[attribute] = {label: share / 100 for label, share in shares.items()}

@@ -63,6 +63,7 @@ def compute_report(
     if not single:
         raise NoFaces("no_faces", "no face has a label of any attribute")
     tables = tuple(estimate.table for estimate in single.values())
+    comparisons = _compare(single, known=known, request=request, reviewed=reviewed)
     report = Report(
         source=survey.source,
         created_at=datetime.now(UTC).replace(microsecond=0),
@@ -80,13 +81,16 @@ def compute_report(
         widths=parts.measure_widths(survey, schemes=list(single), bootstrap=request.bootstrap),
         quality=parts.measure_quality(survey, evidence=known.evidence),
         left_out=dict(count_reasons(survey)),
-        notes=_list_notes(survey, known=known, single=single, reviewed=reviewed, gone=len(found) - len(kept)),
+        notes=(
+            *_list_notes(survey, known=known, single=single, reviewed=reviewed, gone=len(found) - len(kept)),
+            *_tell_not_compared(single, comparisons=comparisons, request=request),
+        ),
         reviewing=_tell_reviewing(reviewed),
         accuracy=reviewed_parts.measure_accuracy(survey, found=single, reviews=reviewed.faces),
         agreement=reviewed_parts.measure_agreement(list(single), reviews=reviewed.faces),
         missed=reviewed_parts.tell_missed(reviewed.missed),
         plan=_plan(survey, found=single, known=known, reviewed=reviewed),
-        comparisons=_compare(single, known=known, request=request, reviewed=reviewed),
+        comparisons=comparisons,
         grouped_by=survey.groups.column if survey.groups else "",
         groups=_tell_groups(survey, found=single, means=means, known=known),
     )
@@ -175,6 +179,21 @@ def _compare(
     return against.compare_surveys(found, others=others, name=request.other.source, reviews=reviewed.faces)
 
 
+def _tell_not_compared(
+    found: Mapping[Scheme, Estimate], *, comparisons: tuple[Comparison, ...], request: Request
+) -> list[str]:
+    """Which attributes were to be compared and are not, and why: one side has no interval."""
+    if request.reference is not None:
+        name, known = request.reference.name, set(request.reference.shares)
+    elif request.other is not None:
+        name, known = request.other.source, set(request.other.faces.classes)
+    else:
+        return []
+    compared = {of.name for of in comparisons}
+    left = [scheme.name for scheme in found if scheme.name in known and scheme.name not in compared]
+    return [f"Not compared with {name}: {', '.join(left)}, of which there are only counted labels."] if left else []
+
+
 def _plan(survey: Survey, *, found: Mapping[Scheme, Estimate], known: Known, reviewed: Reviewed) -> tuple[PlanRow, ...]:
     """What reviews would bring to each attribute, or more of them."""
     rows = []
@@ -227,6 +246,12 @@ def _list_notes(
                 f"Reviews do not make the headline of {', '.join(lacking)}: under {HEADLINE_FROM} answers in their "
                 "turn, or a stratum without any."
             )
+    waiting = max((estimate.shares.waiting for estimate in single.values() if estimate.shares is not None), default=0)
+    if waiting:
+        notes.append(
+            f"{waiting:,} {'answer was' if waiting == 1 else 'answers were'} given out of turn: they count when the "
+            "faces before them in the draw are answered."
+        )
     if not survey.is_ours:
         notes.append("How the faces were found, and how many were missed, the file does not tell.")
     elif not survey.is_boxed:

@@ -3,7 +3,8 @@
 A draw of faces has a row a face, in the order in which they should be looked at, and the columns of the reviews CSV
 (`ml.datasets.reviews`): `file`, the box, `reviewed_race`, `reviewed_gender`, `reviewed_age`, `reviewer`. The strata are
 what the model said, written as numbers in no telling order, so that nobody is led by them. Several reviewers fill a
-copy each, or further rows of the same face. A draw of photos has `missed`: how many faces no box marks.
+copy each, or further rows of the same face. Names that a spreadsheet would calculate have an apostrophe before them. A
+draw of photos has `missed`: how many faces no box marks.
 """
 
 import csv
@@ -18,6 +19,7 @@ from ml.shares import draws, schemes
 from ml.shares import faces as faces_
 from ml.shares.draws import Draw
 from ml.shares.schemes import Scheme
+from ml.spreadsheets import guard_cell
 from ml.surveying.columns import BOX
 from ml.surveying.errors import BadPredictions
 from ml.surveying.reading import key_of
@@ -67,7 +69,7 @@ def write_faces(found: FaceDraw, *, survey: Survey, table: Table, file: str, att
     for place, (face, stratum, chance) in enumerate(zip(draw.face, draw.stratum, draw.probability, strict=True)):
         told = cells[int(survey.row[face])]
         rows.append([
-            place + 1, told[file], int(survey.face_number[face]), *(told[name] for name in boxes),
+            place + 1, guard_cell(told[file]), int(survey.face_number[face]), *(told[name] for name in boxes),
             found.uid, found.scheme.name, int(found.codes[stratum]), int(draw.frame[stratum]), f"{chance:.8g}",
             *([""] * len(attributes)), "",
         ])  # fmt: skip
@@ -85,7 +87,7 @@ def write_photos(draw: Draw, uid: str, *, survey: Survey, names: Mapping[int, st
     total = len(survey.photo_key)
     rows = [
         [
-            place + 1, names[int(survey.photo_key[photo])], uid, total, f"{len(draw) / total:.8g}",
+            place + 1, guard_cell(names[int(survey.photo_key[photo])]), uid, total, f"{len(draw) / total:.8g}",
             int(survey.photo_faces[photo]), "", "",
         ]
         for place, photo in enumerate(draw.face)

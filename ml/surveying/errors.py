@@ -29,9 +29,13 @@ class BadPredictions(SurveyError):
 class BadAnswers(SurveyError):
     """What reviewers filled in does not fit its draw or the predictions.
 
-    `unknown_label`, `no_such_face`, `rows_missing`, `other_predictions`, `two_draws`, `bad_number`, `no_answers`.
+    `unknown_label`, `no_such_face`, `rows_missing`, `rows_differ`, `other_predictions`, `two_draws`, `bad_number`,
+    `no_answers`.
     """
 
 
 class BadReferenceFile(SurveyError):
-    """Reference shares that cannot be compared with: `unknown_attribute`, `bad_number`, `label_twice`."""
+    """Reference shares that cannot be compared with.
+
+    `unknown_attribute`, `bad_number`, `label_twice`, `no_shares`.
+    """

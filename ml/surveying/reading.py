@@ -17,6 +17,7 @@ from ml.surveying.survey import SMALL_FACE_PX, Groups, PhotoCounts, Survey
 from ml.surveying.tables import Part, open_table
 
 MOST_GROUPS = 50  # of --by: more are hardly what was meant, and each is estimated with its own intervals
+MOST_FACES = 2**31 - 1  # of one file: what a number of a face has room for
 SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, MODEL = "sharpness", "brightness", "photo_width", "model"
 
 
@@ -61,6 +62,18 @@ def face_keys(files: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return keys
 
 
+def read_face_numbers(part: Part) -> np.ndarray:
+    """(rows,) int32 the numbers of faces within their files, 0 of empty cells. Raises BadPredictions("bad_number")."""
+    numbers: np.ndarray = np.nan_to_num(part.numbers("face"))
+    wrong = np.flatnonzero((numbers < 0) | (numbers > MOST_FACES) | (numbers % 1 > 0))
+    if len(wrong):
+        row = int(wrong[0])
+        told = part.columns["face"][row]
+        raise BadPredictions("bad_number", f"line {part.lines[row]}: {told!r} in column face counts no face of a file")
+    whole: np.ndarray = numbers.astype(np.int32)
+    return whole
+
+
 class _Collected:
     """Arrays that grow by parts."""
 
@@ -84,8 +97,8 @@ class _Collected:
         self._keep("status", status)
         self._keep("row", np.arange(self._rows, self._rows + count, dtype=np.int32))
         self._rows += count
-        numbers = part.numbers("face") if self._has["face"] else np.full(count, np.nan)
-        self._keep("face", np.nan_to_num(numbers).astype(np.int32))
+        numbers = read_face_numbers(part) if self._has["face"] else np.zeros(count, dtype=np.int32)
+        self._keep("face", numbers)
         if self._is_boxed:
             self._keep("size_px", (part.numbers("x2") - part.numbers("x1")).astype(np.float32))
         for name in self._measures:
@@ -154,8 +167,8 @@ class _Collected:
             measures = {"size_px": size[counted], **measures}
         width = None
         if size is not None and wide is not None:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                width = np.clip(size / wide, 0, 1)[counted]
+            # A picture without a width, or with less, is one whose width is not known.
+            width = np.clip(size / np.where(wide > 0, wide, np.nan), 0, 1)[counted]
         return Faces(
             photo=photo[counted].astype(np.int32),
             classes=dict(self._columns.classes),

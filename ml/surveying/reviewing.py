@@ -16,9 +16,10 @@ from ml.shares.answers import NOT_A_FACE as NONE
 from ml.shares.draws import Draw
 from ml.shares.missed import Missed
 from ml.shares.schemes import Scheme
+from ml.spreadsheets import unguard_cell
 from ml.surveying import drawing
 from ml.surveying.errors import BadAnswers
-from ml.surveying.reading import face_keys, key_of
+from ml.surveying.reading import face_keys, key_of, read_face_numbers
 from ml.surveying.survey import Survey
 from ml.surveying.tables import Part, Table, open_table
 
@@ -93,21 +94,30 @@ def _read_faces(tables: Sequence[Table], *, survey: Survey) -> ReviewedDraw:
 
 
 def _take_part(rows: _Rows, part: Part, *, table: Table, classes: Mapping[str, tuple[str, ...]]) -> None:
-    numbers = part.numbers("face")
-    files = np.array([key_of(name) for name in part.columns["file"]], dtype=np.uint64)
-    rows.key += face_keys(files, np.nan_to_num(numbers).astype(np.int32)).tolist()
+    files = np.array([key_of(unguard_cell(name)) for name in part.columns["file"]], dtype=np.uint64)
+    rows.key += face_keys(files, read_face_numbers(part)).tolist()
     rows.line += [f"{table.path.name}, line {line}" for line in part.lines]
     rows.draw += part.columns["draw"]
     rows.strata += part.columns["strata"]
     for kept, name in ((rows.stratum, "stratum"), (rows.frame, "stratum_faces"), (rows.order, "order")):
-        kept += part.numbers(name).tolist()
-    rows.chance += part.numbers("inclusion_probability").tolist()
+        kept += _read_filled(part, name, table=table).tolist()
+    rows.chance += _read_filled(part, "inclusion_probability", table=table).tolist()
     count = len(part)
     rows.reviewer += [cell.strip() for cell in part.columns.get("reviewer", ("",) * count)]
     rows.rules += [bool(cell.strip()) for cell in part.columns.get("adjudicates", ("",) * count)]
     for attribute, names in classes.items():
         cells = part.columns.get(f"reviewed_{attribute}", ("",) * count)
         rows.said[attribute] += _read_words(cells, names=names, part=part, table=table, attribute=attribute)
+
+
+def _read_filled(part: Part, name: str, *, table: Table) -> np.ndarray:
+    """(rows,) a column of numbers that the draw wrote. Raises BadAnswers("bad_number") where one was emptied."""
+    numbers = part.numbers(name)
+    empty = np.flatnonzero(np.isnan(numbers))
+    if len(empty):
+        line = f"{table.path.name}, line {part.lines[int(empty[0])]}"
+        raise BadAnswers("bad_number", f"{line}: the column {name} holds no number; leave it as it was drawn")
+    return numbers
 
 
 def _read_words(cells: Sequence[str], *, names: tuple[str, ...], part: Part, table: Table, attribute: str) -> list[int]:
@@ -127,20 +137,37 @@ def _read_words(cells: Sequence[str], *, names: tuple[str, ...], part: Part, tab
 
 def _put_together(rows: _Rows, *, survey: Survey) -> ReviewedDraw:
     uids = set(rows.draw)
-    if len(uids) != 1 or len(set(rows.strata)) != 1:
+    if len(uids) != 1:
         raise BadAnswers(
             "two_draws", f"the reviews are of {len(uids)} draws ({', '.join(sorted(uids))}): one at a time"
         )
+    if len(set(rows.strata)) != 1:
+        told = ", ".join(sorted(set(rows.strata)))
+        raise BadAnswers("two_draws", f"one draw has strata of one attribute, and the column strata names {told}")
     scheme = drawing.find_scheme(survey, attribute=rows.strata[0])
     keys, first, which = np.unique(np.array(rows.key, np.uint64), return_index=True, return_inverse=True)
     order = np.argsort(np.array(rows.order)[first], kind="stable")  # of the drawn faces
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     first, drawn = first[order], rank[which]
+    _check_copies(rows, first=first, drawn=drawn)
     face = _find_faces(keys[order], lines=[rows.line[row] for row in first], survey=survey)
     draw = _rebuild(rows, first=first, face=face, scheme=scheme, survey=survey)
     reviews, reviewers = _make_reviews(rows, drawn=drawn, classes=survey.faces.classes)
     return ReviewedDraw(draw, scheme, reviews, reviewers, len(np.unique(reviews.drawn)))
+
+
+def _check_copies(rows: _Rows, *, first: np.ndarray, drawn: np.ndarray) -> None:
+    """Raise BadAnswers("rows_differ") where the rows of one face, or copies of it, were drawn differently."""
+    for column in (rows.stratum, rows.frame, rows.chance, rows.order):
+        values = np.array(column)
+        wrong = np.flatnonzero(~np.isclose(values, values[first][drawn], rtol=draws.WRITTEN, atol=0))
+        if len(wrong):
+            raise BadAnswers(
+                "rows_differ",
+                f"{rows.line[int(wrong[0])]}: another row tells this face's place in the draw differently; leave the "
+                "columns that the draw wrote as they were",
+            )
 
 
 def _find_faces(keys: np.ndarray, *, lines: Sequence[str], survey: Survey) -> np.ndarray:
@@ -207,10 +234,13 @@ def _read_photos(tables: Sequence[Table], *, survey: Survey) -> Missed:
         table.require("file", *drawing.PHOTO_NUMBERS, "draw")
         for part in table.read_parts():
             uids |= set(part.columns["draw"])
-            order, photos, chance, found, number = (part.numbers(name) for name in drawing.PHOTO_NUMBERS)
+            order, photos, chance, found = (
+                _read_filled(part, name, table=table) for name in drawing.PHOTO_NUMBERS if name != "missed"
+            )
+            number = part.numbers("missed")
             chances |= set(chance.tolist())
             for row, name in enumerate(part.columns["file"]):
-                key = key_of(name)
+                key = key_of(unguard_cell(name))
                 line = f"{table.path.name}, line {part.lines[row]}"
                 if key not in known:
                     raise BadAnswers("no_such_face", f"{line}: this photo is not among the predictions")

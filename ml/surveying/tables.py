@@ -102,16 +102,28 @@ def open_table(path: Path) -> Table:
         raise _no_text(path) from error
     if not line.strip() or "\0" in line:
         raise BadTable("no_header", f"{path} has no line of column names: is it a CSV file?")
-    try:
-        headers = {mark: next(csv.reader([line], delimiter=mark, strict=True)) for mark in DELIMITERS}
-    except csv.Error as error:
-        raise BadTable("not_csv", f"{path}, line 1: {error}") from error
-    delimiter = max(DELIMITERS, key=lambda mark: len(headers[mark]))
-    names = tuple(name.strip() for name in headers[delimiter])
+    delimiter, header = _split_header(line, path=path)
+    names = tuple(name.strip() for name in header)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise BadTable("column_twice", f"{path} has two columns called {', '.join(twice) or '(nothing)'}")
     return Table(path, names, delimiter)
+
+
+def _split_header(line: str, *, path: Path) -> tuple[str, list[str]]:
+    """The delimiter that makes the most names of the first line, and these.
+
+    Where all names are quoted, only the right one reads at all. Raises BadTable("not_csv") where none does.
+    """
+    headers: dict[str, list[str]] = {}
+    for mark in DELIMITERS:
+        try:
+            headers[mark] = next(csv.reader([line], delimiter=mark, strict=True))
+        except csv.Error as error:
+            fault = error
+    if not headers:
+        raise BadTable("not_csv", f"{path}, line 1: {fault}") from fault
+    return max(headers.items(), key=lambda item: len(item[1]))
 
 
 def _is_finite(cell: str) -> bool:

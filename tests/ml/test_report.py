@@ -111,6 +111,19 @@ def test_the_way_from_a_draw_to_reviewed_shares(tmp_path):
     assert white["low"] < true < white["high"]
 
 
+def test_answers_out_of_turn_are_told(tmp_path):
+    truth = made_up.write_predictions(tmp_path / "faces.csv", count=400, model=DEFAULT)
+    assert draw.main([str(tmp_path / "faces.csv"), "--size", "200", "--out", str(tmp_path / "draw.csv")]) == 0
+    made_up.fill(tmp_path / "draw.csv", truth=truth)
+    rows = made_up.read_rows((tmp_path / "draw.csv").read_text())
+    stratum = [row for row in rows if row["stratum"] == rows[0]["stratum"]]
+    stratum[-3] |= {f"reviewed_{name}": "" for name in labels.ATTRIBUTES}
+    (tmp_path / "draw.csv").write_text(made_up.to_csv(list(rows[0]), rows))
+    found = values(tmp_path, tmp_path / "faces.csv", "--reviews", tmp_path / "draw.csv")
+    assert found["basis"] == "reviewed"
+    assert any(note.startswith("2 answers were given out of turn") for note in found["notes"])
+
+
 def test_predictions_of_another_model_are_refused(tmp_path, capsys):
     made_up.write_predictions(tmp_path / "faces.csv", count=50)
     assert "these are predictions of made-up-1 0123456789ab, and" in refused(capsys, tmp_path / "faces.csv")
@@ -164,6 +177,17 @@ def test_other_collections_and_reference_shares_are_told_by_their_headers(predic
     assert found["comparisons"][0]["rows"][0]["second"] == pytest.approx(0.495)
 
 
+@pytest.mark.parametrize("against", ["census.csv", "faces.csv"])
+def test_counted_labels_are_compared_with_nothing_and_that_is_told(tmp_path, against):
+    made_up.write_predictions(tmp_path / "faces.csv", count=60, model="")
+    (tmp_path / "census.csv").write_text("attribute,label,share\ngender,Male,0.5\ngender,Female,0.5\n")
+    found = values(tmp_path, tmp_path / "faces.csv", "--against", tmp_path / against)
+    assert found["comparisons"] == []
+    names = {"census.csv": "gender", "faces.csv": "race, gender, age"}[against]
+    told = f"Not compared with {against[:-4]}: {names}, of which there are only counted labels."
+    assert told in found["notes"]
+
+
 def test_groups_and_columns_are_chosen(predictions, tmp_path):
     found = values(tmp_path, predictions, "--taxonomy", "utkface-4", "--by", "photo_width", "--narrowest", "100")
     assert [row["label"] for row in found["attributes"]["race"]["rows"]] == list(labels.TAXONOMIES["utkface-4"])
@@ -182,10 +206,15 @@ def test_groups_and_columns_are_chosen(predictions, tmp_path):
         (["{faces}", "--html", "{folder}/report.json"], "does not end with .html"),
         (["{faces}", "--mapping", "{faces}"], "faces.csv"),
         (["{folder}/none.csv"], "has no row under its header"),
+        (["{faces}", "--against", "{folder}/nobody.csv"], "has no share under its header"),
+        (["{faces}", "--seed", "-1"], "no whole number of at least 0"),
+        (["{faces}", "--narrowest", "nan"], "no width in pixels"),
+        (["{faces}", "--narrowest", "-5"], "no width in pixels"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_a_line(predictions, tmp_path, arguments, told, capsys):
     (tmp_path / "census.csv").write_text("attribute,label,share\ngender,Male,0.5\ngender,Other,0.5\n")
+    (tmp_path / "nobody.csv").write_text("attribute,label,share\n")
     (tmp_path / "none.csv").write_text(predictions.read_text().splitlines()[0] + "\n")
     found = [text.format(folder=tmp_path, faces=predictions) for text in arguments]
     assert told in refused(capsys, *found)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from ml import draw
-from ml.reporting import survey_bars, survey_csv, survey_json, survey_page, survey_text
+from ml.reporting import numbers, survey_bars, survey_csv, survey_json, survey_page, survey_text
 from ml.shares.evidence import PHOTOS
 from ml.shares.resampling import Bootstrap
 from ml.surveying import against, reading, reviewing
 from ml.surveying.computing import Request, compute_report
-from ml.surveying.report import Row
+from ml.surveying.report import MissedFaces, Row
 from tests.ml.surveying import made_up
 
 SHARES = {"race": {"White": 0.7, "Black": 0.1}, "gender": {"Male": 0.8}}
@@ -233,6 +233,13 @@ def test_names_from_elsewhere_are_escaped(adjusted):
     assert "&lt;img" in text
 
 
+def test_the_csv_holds_no_formula(adjusted):
+    group = replace(adjusted.groups[0], value="=1+1")
+    text = survey_csv.write_csv(replace(adjusted, groups=(group,)))
+    assert ",'=1+1," in text
+    assert ",=1+1," not in text
+
+
 def test_the_methods_paragraph_names_numbers_assumption_and_citations(adjusted):
     for part in (
         "Of 301 photos, 300 could be read",
@@ -278,6 +285,31 @@ def test_the_terminal_gets_shares_their_basis_and_what_they_are_not(adjusted):
     assert f"{100 * white.share:.1f} %" in text
     assert "if the model errs here as on FairFace" in text
     assert "Appearances, not persons" in text
+
+
+def test_the_terminal_gets_the_parts_and_comparisons_that_were_asked_for(adjusted):
+    text = survey_text.write_text(adjusted)
+    *years, rest = adjusted.groups
+    for group in years:
+        assert f"year {group.value}, {group.faces} faces in {group.photos} photos" in text
+    assert f"year (empty), 0 faces in 0 photos: {rest.limit}" in text
+    assert text.count("perceived gender (gender), adjusted") == 1 + len(years) == 3
+    male = adjusted.comparisons[0].rows[0]
+    assert "perceived gender against census" in text
+    assert f"against  49.0 %  {numbers.points(male.difference):>6}" in text
+    missed = replace(adjusted, missed=MissedFaces(0.06, 0.03, 0.11, 40))
+    assert "About 6.0 % of the faces were not found (3.0 to 11.0), by 40 photos" in survey_text.write_text(missed)
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [("both", "(1.0 to 5.0)"), ("upper", "(at most 5.0 %)"), ("lower", "(at least 1.0 %)"), ("neither", "(–)")],
+)
+def test_the_terminal_gets_only_the_ends_that_may_be_told(reviewed, bound, told):
+    table = reviewed.tables[0]
+    row = replace(table.rows[0], low=0.01, high=0.05, bound=bound)
+    report = replace(reviewed, tables=(replace(table, rows=(row,)),))
+    assert told in survey_text.write_text(report)
 
 
 def test_nothing_of_a_report_is_no_number(report):

@@ -51,6 +51,18 @@ def test_faces_of_one_photo_are_no_independent_witnesses():
     assert (wide.half_width > 1.7 * narrow.half_width).all()
 
 
+@pytest.mark.parametrize("photos", [1, 2, 5])
+def test_few_photos_are_no_surer_than_their_faces(photos):
+    """A single photo resampled is always itself: 14 faces in it told a share to ± 5 points."""
+    places = np.repeat([0, 1], [30, 20])
+    apart = worlds.faces_of(places)
+    together = worlds.faces_of(places, photo=np.arange(50) % photos)
+    alone, found = (adjusted.estimate_shares(f, evidence=worlds.KNOWN, scheme=GENDER) for f in (apart, together))
+    assert found.share == pytest.approx(alone.share)
+    assert (found.half_width > 0.85 * alone.half_width).all()
+    assert found.replicates.shape == alone.replicates.shape
+
+
 def test_a_perfect_model_is_believed():
     known = worlds.evidence_of([[500, 0], [0, 500]])
     found = adjusted.estimate_shares(worlds.faces_of([0] * 30 + [1] * 70), evidence=known, scheme=GENDER)

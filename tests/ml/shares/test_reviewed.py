@@ -42,6 +42,20 @@ def test_a_label_that_nobody_said_counts_all_answers():
     assert (found.high[0], found.bounds[0]) == (1, "lower")
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_label_that_all_faces_have_is_sure_whatever_rounding_leaves(seed):
+    """Of weights that do not come out even, 1 was 0.9999999999999999, and its interval went from 0 to 1."""
+    rng = np.random.default_rng(seed)
+    frame, drawn = rng.integers(30, 5_000, 5), rng.integers(5, 25, 5)
+    draw = draw_of(frame, drawn)
+    said = np.where(rng.random(len(draw)) < 0.3, NOT_A_FACE, 1)
+    said[:2] = 1
+    found = reviewed.estimate_shares(worlds.answers_of(said, scheme=GENDER), draw=draw)
+    low, _ = intervals.wilson(np.array(1.0), count=np.array((said == 1).sum()))
+    assert found.share.tolist() == [0, 1, 0]
+    assert found.low[1] == pytest.approx(low)
+
+
 def test_a_stratum_reviewed_whole_adds_nothing():
     draw = draw_of([1_000, 10], [20, 10])
     said = [1] * 10 + [0] * 10

@@ -131,6 +131,17 @@ def test_several_people_answer_in_files_of_their_own(predictions, truth, drawn, 
     assert (found.reviewers, found.answered, len(found.reviews.drawn)) == (2, 120, 240)
 
 
+@pytest.mark.parametrize("column", ["order", "stratum", "stratum_faces", "inclusion_probability"])
+def test_copies_that_were_changed_are_refused(predictions, truth, drawn, tmp_path, column):
+    made_up.fill(drawn, truth=truth)
+    copy = tmp_path / "copy.csv"
+    copy.write_text(drawn.read_text())
+    change(copy, lambda rows: [row.update(reviewer="b") for row in rows] and None)
+    assert read(predictions, drawn, copy).faces.reviewers == 2
+    change(copy, lambda rows: rows[7].update({column: "0.77"}))
+    assert code_of(predictions, drawn, copy) == "rows_differ"
+
+
 def test_a_later_row_of_the_same_person_replaces_the_earlier(predictions, truth, drawn):
     rows = made_up.fill(drawn, truth=truth)
     again = dict(rows[5], reviewed_gender="cannot tell")
@@ -157,6 +168,9 @@ def test_what_does_not_fit_is_named(predictions, truth, drawn, tmp_path):
         "probabilities_differ"
     )
     assert broken(lambda rows: rows[0].update(inclusion_probability="a lot")) == "bad_number"
+    for column in ("order", "stratum", "stratum_faces", "inclusion_probability"):
+        assert broken(lambda rows, column=column: rows[0].update({column: ""})) == "bad_number"
+    assert broken(lambda rows: rows[0].update(strata="gender")) == "two_draws"
     assert broken(lambda rows: rows[0].update(stratum_faces="5")) == "other_predictions"
     assert broken(lambda rows: rows[0].update(draw="another")) == "two_draws"
     blank = {f"reviewed_{name}": "" for name in labels.ATTRIBUTES}
@@ -212,6 +226,8 @@ def test_a_draw_of_photos_brings_the_share_of_missed_faces(predictions, truth, t
         (["--size", "601"], "601 of 600 faces cannot be drawn"),
         (["--size", "5"], "too few for two of each"),
         (["--size", "0"], "no whole number of at least 1"),
+        (["--seed", "-1"], "no whole number of at least 0"),
+        (["--narrowest", "nan"], "no width in pixels"),
         (["--strata", "mood"], "nothing was predicted of mood"),
         (["--kind", "photos", "--size", "301"], "301 of 300 cannot be drawn"),
     ],
@@ -221,6 +237,20 @@ def test_a_draw_that_cannot_be_made_ends_with_2_and_a_line(predictions, truth, a
         draw.main([str(predictions), *arguments])
     assert end.value.code == 2
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_names_that_a_spreadsheet_would_calculate_come_back_as_they_were(predictions, truth, tmp_path):
+    predictions.write_text(predictions.read_text().replace("photos/", '=HYPERLINK("x")/'.replace('"', "'")))
+    survey = reading.read_survey(predictions)
+    faces, photos = tmp_path / "draw.csv", tmp_path / "photos.csv"
+    assert draw.main([str(predictions), "--size", "120", "--out", str(faces)]) == 0
+    assert draw.main([str(predictions), "--size", "60", "--kind", "photos", "--out", str(photos)]) == 0
+    for path in (faces, photos):
+        assert all(row["file"].startswith("'=HYPERLINK") for row in made_up.read_rows(path.read_text()))
+    change(faces, lambda rows: [row.update(reviewed_race="White", reviewer="a") for row in rows] and None)
+    change(photos, lambda rows: [row.update(missed="0") for row in rows] and None)
+    found = reviewing.read_reviews([faces, photos], survey=survey)
+    assert (found.faces.answered, found.missed.photos) == (120, 60)
 
 
 def test_strata_may_be_of_another_attribute(predictions, truth, tmp_path):

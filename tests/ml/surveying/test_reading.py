@@ -57,7 +57,9 @@ def test_photos_without_faces_narrow_faces_and_unreadable_files_are_told(predict
     assert len(survey.photo_key) == 31  # a photo without a face may have missed ones
 
 
-@pytest.mark.parametrize("way", ["bom", "semicolons", "decimal commas", "tabs", "blank lines", "windows lines"])
+@pytest.mark.parametrize(
+    "way", ["bom", "semicolons", "decimal commas", "tabs", "blank lines", "windows lines", "all quoted"]
+)
 def test_what_spreadsheets_do_to_a_file_changes_nothing(predictions, way):
     expected = reading.read_survey(predictions)
     rows = made_up.read_rows(predictions.read_text())
@@ -67,6 +69,8 @@ def test_what_spreadsheets_do_to_a_file_changes_nothing(predictions, way):
         rows = [{k: v if k in kept else v.replace(".", ",") for k, v in row.items()} for row in rows]
     text = made_up.to_csv(list(rows[0]), rows, delimiter=delimiter)
     text = "\ufeff" + text if way == "bom" else text
+    if way == "all quoted":
+        text = "".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\n" for line in text.splitlines())
     text = text.replace("\n", "\n\n") if way == "blank lines" else text
     predictions.write_bytes((text.replace("\n", "\r\n") if way == "windows lines" else text).encode())
     found = reading.read_survey(predictions)
@@ -105,6 +109,9 @@ def test_what_is_no_table_is_told(tmp_path, content, code):
         (["a.jpg,ok,1,Purple"], "unknown_label"),
         (["a.jpg,fine,1,White"], "bad_status"),
         (["a.jpg,ok,1,White", "a.jpg,ok,1,Black"], "face_twice"),
+        (["a.jpg,ok,1.5,White"], "bad_number"),
+        (["a.jpg,ok,-1,White"], "bad_number"),
+        (["a.jpg,ok,1e300,White"], "bad_number"),
     ],
 )
 def test_rows_that_mean_nothing_are_told(tmp_path, lines, code):
@@ -127,6 +134,18 @@ def test_probabilities_that_are_none_are_told_with_the_line(predictions, cell):
     with pytest.raises((BadTable, BadPredictions), match="line 6") as told:
         reading.read_survey(predictions)
     assert told.value.code == "bad_number"
+
+
+@pytest.mark.parametrize("cell", ["0", "-5"])
+def test_a_picture_without_a_width_leaves_the_width_of_its_faces_unknown(predictions, cell):
+    rows = made_up.read_rows(predictions.read_text())
+    rows[0]["photo_width"] = cell
+    predictions.write_text(made_up.to_csv(list(rows[0]), rows))
+    width = reading.read_survey(predictions).faces.width
+    assert np.flatnonzero(np.isnan(width)).tolist() == [0]
+    rows = [{**row, "photo_width": cell} for row in rows]
+    predictions.write_text(made_up.to_csv(list(rows[0]), rows))
+    assert reading.read_survey(predictions).faces.width is None
 
 
 def test_predictions_of_two_models_are_refused(predictions):
