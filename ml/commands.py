@@ -1,6 +1,7 @@
 """What the commands of `ml` share: errors that people can act on are told in a line, not in a traceback."""
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -8,8 +9,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from ml import file_names
 from ml.errors import DataWarning, FacetError
 from ml.model.card import CARD_FILE
 from ml.shares.errors import SharesError
@@ -92,13 +94,14 @@ def new_checkpoint(text: str) -> Path:
 @contextmanager
 def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     """End with status 2 and one line on errors of data, checkpoints, recipes and files; warnings are a line each."""
+    _take_any_letter(sys.stdout)
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
         show = warnings.showwarning
 
         def tell(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, DataWarning):
-                print(f"warning: {message}", file=sys.stderr)
+                tell_aside(f"warning: {message}")
             else:
                 show(message, category, *rest, **more)
 
@@ -106,15 +109,34 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
         try:
             yield
         except (FacetError, SharesError) as error:
-            parser.error(str(error))
+            parser.error(file_names.to_printable(str(error), keep="\n"))
         except OSError as error:
-            parser.error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+            told = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+            parser.error(file_names.to_printable(told, keep="\n"))
 
 
-def show(text: str) -> None:
-    """Print a command's answer. A reader that has seen enough and is gone, as `head` is, makes no error."""
+def tell_aside(*lines: str) -> None:
+    """Print lines beside the answer, on standard error, those that say anything; nothing that a terminal would obey."""
+    for line in filter(None, lines):
+        print(file_names.to_printable(line, keep="\n"), file=sys.stderr)
+
+
+def show(text: str, *, end: str = "\n") -> bool:
+    """Print a command's answer, or a part of it; whether anybody reads on.
+
+    A reader that has seen enough and is gone, as `head` is, makes no error; nor do letters that it cannot be sent.
+    """
     try:
-        print(text, flush=True)
+        _take_any_letter(sys.stdout)
+        print(text, end=end, flush=True)
     except BrokenPipeError:
         # Python would try the rest again at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def _take_any_letter(stream: TextIO) -> None:
+    r"""Let a stream tell letters that its encoding lacks as \xNN or \uNNNN, instead of ending the command."""
+    if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="backslashreplace")

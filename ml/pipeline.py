@@ -38,12 +38,13 @@ class FacePipeline:
         threads: int | None = None,
         runtime: str | None = None,
         precision: str | None = None,
+        own_labels: bool = False,
     ) -> "FacePipeline":
         """Load a checkpoint (None: the default model in ml/weights); device None is cuda if there is one.
 
         `threads` caps torch's threads of the whole process and the photos looked at side by side. `runtime` is torch or
         onnx; None is what the folder holds. `precision`, of torch, is float32 or bfloat16, for the network and for the
-        detector where that can have it; None is what suits the device.
+        detector where that can have it; None is what suits the device. `own_labels` as in `card.read_card`.
         Raises what `ml.model.runtime.load_runtime` raises.
         """
         if threads is not None:
@@ -51,7 +52,9 @@ class FacePipeline:
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(
             detector=FaceDetector(device=device, precision=precision),
-            runtime=load_runtime(model_dir or DEFAULT_DIR, runtime=runtime, device=device, precision=precision),
+            runtime=load_runtime(
+                model_dir or DEFAULT_DIR, runtime=runtime, device=device, precision=precision, own_labels=own_labels
+            ),
             threads=threads or torch.get_num_threads(),
         )
 

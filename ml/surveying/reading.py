@@ -11,6 +11,7 @@ from ml.datasets.face_set import EmptySet
 from ml.measuring.mapping import PredictionColumns
 from ml.shares.faces import Faces
 from ml.shares.schemes import LEFT_OUT
+from ml.spreadsheets import unguard_cell
 from ml.surveying.columns import BOX, STATUSES, Columns, MappedColumns, OwnColumns
 from ml.surveying.errors import BadPredictions
 from ml.surveying.survey import SMALL_FACE_PX, Groups, PhotoCounts, Survey
@@ -38,13 +39,12 @@ def read_survey(
     if by is not None:
         table.require(by)
     # What somebody else calls "status" or "x1" may be anything: only what the mapping names is read.
-    collected = _Collected(columns, names=table.names if mapping is None else (), by=by)
+    collected = _Collected(columns, names=table.names if mapping is None else (), by=by, is_ours=mapping is None)
     for part in table.read_parts():
         collected.add(part)
     return collected.finish(
         source=path.stem,
         narrowest_px=narrowest_px,
-        is_ours=mapping is None,
         model=(mapping.name or path.stem) if mapping is not None else None,
     )
 
@@ -77,8 +77,8 @@ def read_face_numbers(part: Part) -> np.ndarray:
 class _Collected:
     """Arrays that grow by parts."""
 
-    def __init__(self, columns: Columns, *, names: tuple[str, ...], by: str | None) -> None:
-        self._columns, self._by = columns, by
+    def __init__(self, columns: Columns, *, names: tuple[str, ...], by: str | None, is_ours: bool) -> None:
+        self._columns, self._by, self._is_ours = columns, by, is_ours
         self._is_boxed = all(name in names for name in BOX)
         self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH) if name in names]
         self._has = {name: name in names for name in ("status", "face", MODEL)}
@@ -93,7 +93,10 @@ class _Collected:
         count = len(part)
         status = self._read_status(part)
         told = self._columns.read(part)
-        self._keep("file", np.array([key_of(name) for name in part.columns[self._columns.file]], np.uint64))
+        files = part.columns[self._columns.file]
+        if self._is_ours:
+            files = tuple(map(unguard_cell, files))
+        self._keep("file", np.array([key_of(name) for name in files], np.uint64))
         self._keep("status", status)
         self._keep("row", np.arange(self._rows, self._rows + count, dtype=np.int32))
         self._rows += count
@@ -117,7 +120,7 @@ class _Collected:
         if self._by is not None:
             self._keep("group", np.array([self._group(cell) for cell in part.columns[self._by]], dtype=np.int16))
 
-    def finish(self, *, source: str, narrowest_px: float, is_ours: bool, model: str | None) -> Survey:
+    def finish(self, *, source: str, narrowest_px: float, model: str | None) -> Survey:
         """All rows as one survey, faces under `narrowest_px` left out. Raises EmptySet."""
         if not self._rows:
             raise EmptySet(f"{source} has no row under its header")
@@ -155,7 +158,7 @@ class _Collected:
             model=model if model is not None else next(iter(self._models), ""),
             is_boxed=size is not None and not np.isnan(size[is_face]).all(),
             narrowest_px=narrowest_px,
-            is_ours=is_ours,
+            is_ours=self._is_ours,
             marked_unsure=marks,
             groups=Groups(self._by, tuple(self._groups), arrays["group"][counted]) if self._by is not None else None,
         )

@@ -1,0 +1,21 @@
+"""File names, which may be any bytes, as text that every output can hold and every terminal can show."""
+
+import os
+from pathlib import Path
+
+
+def to_text(name: str | Path) -> str:
+    r"""A name as valid Unicode: bytes of it that are no UTF-8 are told as \xNN, all else is left as it is."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def to_line(name: str | Path) -> str:
+    """A name for people, on one line."""
+    return to_printable(to_text(name))
+
+
+def to_printable(text: str, *, keep: str = "") -> str:
+    r"""Text of which a terminal obeys nothing: control characters and lone surrogates are told as \xNN or \uNNNN."""
+    return "".join(
+        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode() for sign in text
+    )
