@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ml.measuring.comparison_tables import Comparison, Paired
 from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Taxonomy
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
@@ -106,35 +107,31 @@ def write_other(report: Evaluation, *, card: ModelCard) -> list[str]:
     ]
 
 
-def write_comparison(comparison: Mapping[str, Any], *, card: ModelCard) -> list[str]:
+def write_comparison(comparison: Comparison, *, card: ModelCard) -> list[str]:
     """Against another model, face by face."""
-    sides = {side: comparison[side]["name"] for side in ("production", "candidate")}
     rows = []
-    for attribute, part in comparison["attributes"].items():
-        for name, row in ((attribute, part["overall"]), *((f"… {of['group']}", of) for of in part["by"][attribute])):
-            rows.append(
-                (
-                    name,
-                    f"{row['images']:,}",
-                    cells.share(row["production"]),
-                    cells.share(row["candidate"]),
-                    numbers.points(row["difference"]),
-                    numbers.points_interval(row["low"], row["high"]),
-                    numbers.p_value(row.get("p_holm", row["p"])),
-                )
-            )
+    for attribute, part in comparison.attributes.items():
+        rows.append(_comparison_row(attribute, part.overall, p=part.overall.p))
+        rows += [_comparison_row(f"… {of.group}", of, p=of.p_holm) for of in part.by[attribute]]
+    sides = {side: of.name for side, of in comparison.sides.items()}
     other = sides["candidate"] if sides["production"] == card.name else sides["production"]
     names = list(sides.values()) if sides["production"] != sides["candidate"] else list(sides)
     return [
         markdown.heading(f"Against {other}"),
         markdown.paragraph(
-            f"Both on the same {comparison['data']['images']:,} images "
-            f"({cells.name_source(comparison['data']['source'])}). The difference is {markdown.escape(names[1])} minus "
+            f"Both on the same {comparison.data.images:,} images "
+            f"({cells.name_source(comparison.data.source)}). The difference is {markdown.escape(names[1])} minus "
             f"{markdown.escape(names[0])} in percentage points; p is McNemar's exact test, among the groups adjusted "
             "for their number (Holm)."
         ),
         markdown.table(("", "images", *names, "difference", "95 % interval", "p"), rows),
     ]
+
+
+def _comparison_row(name: str, row: Paired, *, p: float) -> tuple[str, ...]:
+    sides = (cells.share(row.production), cells.share(row.candidate))
+    interval = numbers.points_interval(row.low, row.high)
+    return name, f"{row.images:,}", *sides, numbers.points(row.difference), interval, numbers.p_value(p)
 
 
 def _write_sure(report: Evaluation, *, card: ModelCard) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml import labels
+from ml.measuring.comparison_tables import Comparison
 from ml.measuring.tables import Evaluation
 from ml.model.card import EVIDENCE_FILE, ModelCard
 from ml.reporting import card_accuracy, card_evidence, card_trust, markdown
@@ -62,7 +63,7 @@ def write_card(
     *,
     report: Evaluation,
     others: Sequence[Evaluation] = (),
-    comparison: Mapping[str, Any] | None = None,
+    comparison: Comparison | None = None,
     weights: int | None = None,
     diagram: str = "",
     evidence: Sequence[Evidence] = (),
