@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ml.reporting import frame, numbers, rendering
+from ml.reporting import frame, rendering
 from ml.reporting.survey_bars import draw_chart, tell_interval, tell_label, tell_share
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Table
@@ -69,12 +69,5 @@ rendering.ENVIRONMENT.filters |= {
     "chart": draw_chart,
     "share": tell_share,
     "label": tell_label,
-    "sentence": lambda text: text[:1].upper() + text[1:],
     "row_interval": tell_interval,
-    "percent": numbers.percent,
-    "points": numbers.points,
-    "points_interval": numbers.points_interval,
-    "interval": numbers.interval,
-    "decimal": numbers.decimal,
-    "p_value": numbers.p_value,
 }
