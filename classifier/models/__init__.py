@@ -11,6 +11,7 @@ from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, 
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
+from classifier.models.tags import PhotoTag, TagColumn
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -32,9 +33,11 @@ __all__ = [
     "LeasedQuerySet",
     "ModelVersion",
     "Photo",
+    "PhotoTag",
     "Prediction",
     "RateBucket",
     "State",
+    "TagColumn",
     "Upload",
     "UploadItem",
     "User",

@@ -82,6 +82,10 @@ class Collection(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(36_500)],
         help_text="Photos are deleted this many days after they were received; empty keeps them.",
     )
+    keeps_capture_dates = models.BooleanField(
+        default=False,
+        help_text="Whether the day on which a photo was taken is kept with it; decided when the collection is made.",
+    )
     is_opened_to_reviewers = models.BooleanField(default=False, verbose_name="opened to reviewers")
     terms_version = models.CharField(max_length=20, blank=True, editable=False)
     terms_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
