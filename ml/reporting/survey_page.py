@@ -76,6 +76,11 @@ def entitle(name: str) -> str:
     return TITLES.get(name, name.replace("_", " ").replace(" x ", " and ").capitalize())
 
 
+def slug(name: str) -> str:
+    """A name as addresses and files have it: letters, digits and dashes."""
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name).lower().split())
+
+
 def lay_plan(report: Report) -> dict[str, Any]:
     """Half widths by attribute and number of answers, None where so many cannot be drawn."""
     sizes = sorted({row.reviews for row in report.plan})
@@ -112,6 +117,7 @@ rendering.ENVIRONMENT.filters |= {
     "along": lambda value, end: place(value, end=end),
     "axis_end": end_axis,
     "entitle": entitle,
+    "slug": slug,
     "share": tell_share,
     "label": tell_label,
     "sentence": lambda text: text[:1].upper() + text[1:],
