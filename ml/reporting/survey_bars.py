@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml.reporting import numbers
 from ml.shares.result import BOTH, COUNTED, LOWER, NEITHER, UPPER
@@ -73,6 +73,12 @@ def reach(rows: Iterable[Row]) -> list[float]:
 def mark_ticks(step: float, *, end: float) -> tuple[tuple[float, str], ...]:
     """The ticks of an axis, as places and whole per cent."""
     return tuple((100 * k * step / end, f"{100 * k * step:.0f}") for k in range(round(end / step) + 1))
+
+
+def shorten(table: Table, *, count: int) -> Table:
+    """The same with its largest labels only, in their order; what is doubtful stays."""
+    largest = sorted((row for row in table.rows if row.raw is not None), key=lambda row: -row.share)[:count]
+    return replace(table, rows=tuple(row for row in table.rows if row in largest))
 
 
 def choose_axis(values: Sequence[float]) -> tuple[float, float]:

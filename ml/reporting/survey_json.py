@@ -86,7 +86,7 @@ def from_values(found: Mapping[str, Any]) -> Report:
     Of its model only name and hash are kept; the rest stands in the methods paragraph. Raises KeyError and TypeError
     where it is none.
     """
-    crossed = _read_tables(found["crossings"])
+    crossed = read_tables(found["crossings"])
     return Report(
         source=found["source"],
         created_at=datetime.fromisoformat(found["created_at"]),
@@ -97,7 +97,7 @@ def from_values(found: Mapping[str, Any]) -> Report:
         faces=found["faces"],
         basis=found["basis"],
         assumption=found["assumption"],
-        tables=_read_tables(found["attributes"]),
+        tables=read_tables(found["attributes"]),
         crossings=tuple(table for table in crossed if not table.crossed),
         cells=next((table for table in crossed if table.crossed), None),
         photos_with={name: _read_rows(PhotoRow, rows) for name, rows in found["photos_with"].items()},
@@ -115,13 +115,14 @@ def from_values(found: Mapping[str, Any]) -> Report:
         comparisons=_read_rows(Comparison, found["comparisons"]),
         grouped_by=found["grouped_by"],
         groups=tuple(
-            Group(of["value"], of["faces"], of["photos"], _read_tables(of["attributes"]), of["limit"])
+            Group(of["value"], of["faces"], of["photos"], read_tables(of["attributes"]), of["limit"])
             for of in found["groups"]
         ),
     )
 
 
-def _read_tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
+def read_tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
+    """The tables of a part of the JSON, as `attributes`, in their order."""
     return tuple(_read(Table, {"name": name} | values) for name, values in found.items())
 
 
