@@ -28,7 +28,7 @@ CERTAINTIES = [
 SIZES = [("small", f"small, under {SMALL_FACE_PX} px"), ("large", f"{SMALL_FACE_PX} px and wider")]
 EMPTY: tuple[Any, ...] = (None, "", [], slice(None, None))
 # What the address says -> the column to sort by.
-SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name"}
+SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name_key"}
 
 
 BY_SHORT = {attribute.short: attribute for attribute in ATTRIBUTES.values()}

@@ -12,6 +12,7 @@ from classifier.models.model_versions import ModelEvidence, ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
 from classifier.models.reports import ComputedReport, KeptReport, RemovedReport
+from classifier.models.tags import PhotoTag, TagColumn
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -36,10 +37,12 @@ __all__ = [
     "ModelEvidence",
     "ModelVersion",
     "Photo",
+    "PhotoTag",
     "Prediction",
     "RateBucket",
     "RemovedReport",
     "State",
+    "TagColumn",
     "Upload",
     "UploadItem",
     "User",
