@@ -136,7 +136,9 @@ class RemovedReport(models.Model):
 
     class Meta:
         ordering = ["-removed_at"]
-        constraints = [models.UniqueConstraint(fields=["collection_uid", "number"], name="one_removed_report_per_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["collection_uid", "number"], name="one_removed_report_per_number")
+        ]
 
     def __str__(self) -> str:
         return f"report {self.number}, removed"
