@@ -1,11 +1,16 @@
 """How reports are drawn and told on the pages: by the same code as in the file that they are exported to."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
+from classifier.models import PENDING, Collection
+from classifier.services.reports import caching
+from classifier.services.reports.caching import Answer
+from classifier.services.summaries import Summary
 from classifier.templatetags.facet import attribute_title
 from ml.attributes import ATTRIBUTES
 from ml.reporting import survey_bars, survey_page
@@ -14,6 +19,72 @@ from ml.surveying.report import Report, Table
 register = template.Library()
 
 CARD_ROWS = 3  # the largest shares that a card has room for
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An answer as pages show it: `note` says in a sentence what is missing or old, `is_moving` that it will change."""
+
+    state: str
+    report: Report | None
+    note: str
+    is_current: bool
+    is_moving: bool
+    can_ask_again: bool
+    progress: float
+    shown: str
+
+
+def show_answer(answer: Answer, *, collection: Collection, is_running: bool | None = None) -> Shown:
+    """What a page tells of where a question stands; whether photos still wait is asked where it is not known."""
+    if is_running is None:
+        is_running = collection.photos.filter(state__in=PENDING, deleting_at=None).exists()
+    state = answer.state if answer.state in ("computing", "failed") else ""
+    return Shown(
+        state=state,
+        report=answer.report,
+        note=_tell_note(answer, is_running=is_running),
+        is_current=answer.is_current,
+        is_moving=state == "computing" or is_running or not (answer.is_current or state == "failed"),
+        can_ask_again=state == "failed",
+        progress=answer.progress,
+        shown=answer.shown,
+    )
+
+
+def show_card(answer: Answer | None, *, summary: Summary) -> Shown:
+    """The same for a card of the list, which asks nothing more."""
+    return show_answer(answer or Answer(""), collection=summary.collection, is_running=summary.counts.pending > 0)
+
+
+def _tell_note(answer: Answer, *, is_running: bool) -> str:
+    if answer.state == "failed":
+        return answer.reason + (" These are the numbers from before." if answer.values else "")
+    if answer.state == "computing":
+        waiting = "" if answer.is_attended else " It waits until a worker runs."
+        if answer.values:
+            return f"From before the last changes; the new numbers are being computed.{waiting}"
+        return f"The report is being computed.{waiting}"
+    if answer.nothing:
+        return answer.nothing
+    if is_running:
+        return "So far: photos are still being analysed." if answer.values else "The first shares come in a moment."
+    if answer.values and not answer.is_current:
+        return "From before the last changes."
+    return "" if answer.values else "The shares are about to be computed."
+
+
+@register.simple_tag(takes_context=True)
+def report_summary(context: dict[str, Any], collection: Collection) -> Shown:
+    """What is known of a collection without computing anything: one query."""
+    answer = caching.read_summaries([collection]).get(collection.pk, Answer(""))
+    counts = context.get("counts")
+    return show_answer(answer, collection=collection, is_running=counts.pending > 0 if counts else None)
+
+
+@register.simple_tag
+def report_beside(part: Any) -> SafeString:
+    return mark_safe(survey_page.write_beside(part))  # noqa: S308 - its text is escaped
 
 
 @register.simple_tag
@@ -35,6 +106,11 @@ def report_numbers(table: Table) -> SafeString:
 def report_body(report: Report, drawings: Mapping[str, str]) -> SafeString:
     """All of a report but its heading."""
     return mark_safe(survey_page.write_body(report, drawings=drawings))  # noqa: S308 - its text is escaped
+
+
+@register.filter
+def section_title(name: str) -> str:
+    return f"{survey_page.entitle(name)}, as perceived"
 
 
 @register.filter

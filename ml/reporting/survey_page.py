@@ -49,6 +49,11 @@ def write_chart(table: Table, *, compact: bool = False) -> Markup:
     return rendering.call(PARTS, "bars", table, compact)
 
 
+def write_beside(part: survey_panels.Beside) -> Markup:
+    """One attribute of two reports beside each other."""
+    return rendering.call(PARTS, "beside", part)
+
+
 def write_legend(chart: Chart) -> Markup:
     """What bars, whiskers and hatches of a chart mean."""
     return rendering.call(PARTS, "legend", chart)

@@ -94,6 +94,33 @@ class Pairs:
     edge: float
 
 
+@dataclass(frozen=True)
+class Beside:
+    """One attribute in two reports: both rows of each label, None where a report has it not; `end` is the axis' end."""
+
+    title: str
+    names: tuple[str, str]
+    rows: tuple[tuple[str, tuple[Row | None, Row | None]], ...]
+    end: float
+    ticks: tuple[tuple[float, str], ...]
+
+
+def lay_beside(first: Report, second: Report, *, names: tuple[str, str]) -> tuple[Beside, ...]:
+    """The attributes that both reports tell in the same taxonomy."""
+    parts = []
+    others = {(table.name, table.taxonomy): table for table in second.tables}
+    for table in first.tables:
+        other = others.get((table.name, table.taxonomy))
+        if other is None:
+            continue
+        step, end = choose_axis(reach([*table.rows, *other.rows]))
+        labels = dict.fromkeys(row.label for row in (*table.rows, *other.rows))
+        of = [{row.label: row for row in one.rows} for one in (table, other)]
+        rows = tuple((tell_label(label), (of[0].get(label), of[1].get(label))) for label in labels)
+        parts.append(Beside(table.name, names, rows, end, mark_ticks(step, end=end)))
+    return tuple(parts)
+
+
 def lay_crossing(table: Table) -> Grid:
     """The rows of two attributes crossed ("White, Male") as a table of bars that share one axis.
 

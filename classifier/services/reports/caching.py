@@ -68,7 +68,7 @@ def read_answer(collection: Collection, *, question: Question, user: User, is_su
     if not _is_current(row, collection=collection) and not _rests(row, collection=collection):
         if row.job and row.job.state in PENDING:
             pass
-        elif collection_faces(collection) <= AT_ONCE_FACES:
+        elif reading.count_faces(collection) <= AT_ONCE_FACES:
             row = _compute_here(row)
         elif not (row.job and row.job.state == State.FAILED and row.job_revision == collection.revision):
             row = _ask_worker(row, user=user, revision=collection.revision)
@@ -81,11 +81,6 @@ def ask_again(collection: Collection, *, question: Question, user: User) -> None
     row = _find_row(collection, question=question)
     if row.job and row.job.state == State.FAILED:
         _ask_worker(row, user=user, revision=collection.revision)
-
-
-def collection_faces(collection: Collection) -> int:
-    """How many faces a report of it has to read, at most."""
-    return reading.Face.objects.counted().filter(photo__collection=collection).count()
 
 
 def _find_row(collection: Collection, *, question: Question) -> ComputedReport:

@@ -83,7 +83,14 @@ def summarise(values: dict[str, Any]) -> dict[str, Any]:
     """What cards and the collection's page tell: the same JSON without its long parts."""
     if "nothing" in values:
         return values
-    emptied = {"crossings": {}, "photos_with": {}, "face_widths": {}, "accuracy": {}, "agreement": {}, "quality": {}}
+    emptied: dict[str, Any] = {
+        "crossings": {},
+        "photos_with": {},
+        "face_widths": {},
+        "accuracy": {},
+        "agreement": {},
+        "quality": {},
+    }
     return {**values, **emptied, "plan": [], "comparisons": [], "groups": [], "methods": "", "left_out": {}}
 
 

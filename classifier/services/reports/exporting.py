@@ -48,7 +48,8 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
     photos = collection.photos.filter(deleting_at=None)
     _, faces = reading.narrow_photos(photos, collection=collection, question=question)
     last = 0
-    found = faces.filter(size_px__gte=question.narrowest_px).select_related("photo").with_current_predictions()
+    wanted = faces.filter(size_px__gte=question.narrowest_px).order_by().values("pk")
+    found = Face.objects.filter(pk__in=wanted).select_related("photo").with_current_predictions()
     while part := list(found.filter(pk__gt=last).order_by("pk")[:FACES_AT_ONCE]):
         yield _write([_tell(face, attributes=attributes) for face in part])
         last = part[-1].pk

@@ -1,10 +1,12 @@
 """What a report shall be about."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from classifier.models.reports import hash_text, write_canonical
+from ml.labels import ATTRIBUTES, attribute_of
+from ml.shares import schemes
 from ml.surveying.survey import SMALL_FACE_PX
 
 MONTH, FOLDER, TAG = "month", "folder", "tag:"  # what a report is told apart by; a column of tags by its name behind
@@ -49,3 +51,12 @@ class Question:
     def grouped_by(self) -> str:
         """What the parts are called: month, folder, or the column's own name."""
         return self.by.removeprefix(TAG)
+
+
+def list_labels(attributes: Iterable[str], *, taxonomy: str) -> dict[str, tuple[str, ...]]:
+    """The labels that a report tells of each attribute, ages in their bands."""
+    classes = {name: tuple(of) for name, of in ATTRIBUTES.items() if name in set(attributes)}
+    if not classes:
+        return {}
+    told = schemes.standard_schemes(classes, taxonomy=taxonomy if attribute_of(taxonomy) in classes else None)
+    return {scheme.name: scheme.labels for scheme in told if len(scheme.parts) == 1}

@@ -66,7 +66,7 @@ def narrow_photos(
     photos: QuerySet[Photo], *, collection: Collection, question: Question
 ) -> tuple[QuerySet[Photo], QuerySet[Face]]:
     """The photos, and the counted faces in them, that the question's filters keep."""
-    faces = Face.objects.counted()
+    faces: QuerySet[Face] = Face.objects.counted()
     for narrow in narrowing if question.filters else ():
         photos, faces = narrow(photos, collection, question)
     return photos, faces.filter(photo__in=photos.order_by().values("pk"))
@@ -240,6 +240,11 @@ def _explain_nothing(states: Counter[str], *, is_narrowed: bool) -> str:
 
 def _tell(left_out: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count) or "none was found"
+
+
+def count_faces(collection: Collection) -> int:
+    """How many faces a report of it has to read, at most."""
+    return Face.objects.counted().filter(photo__collection=collection).count()
 
 
 def list_groupings(collection: Collection) -> Sequence[tuple[str, str]]:
