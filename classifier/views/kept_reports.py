@@ -32,9 +32,8 @@ def detail(request: UserRequest, uid: UUID, number: int) -> HttpResponse:
     if collection is None:
         removed = get_object_or_404(RemovedReport, owner=request.user, collection_uid=uid, number=number)
         return render(request, "reports/removed.html", {"removed": removed}, status=410)
-    kept = get_object_or_404(
-        KeptReport.objects.select_related("kept_by", "collection"), collection=collection, number=number
-    )
+    found = KeptReport.objects.select_related("kept_by", "collection")
+    kept = get_object_or_404(found, collection=collection, number=number)
     values = kept.values
     address = request.build_absolute_uri(resolve_url("collection-kept-report", uid=uid, number=number))
     names = exporting.name_charts(values)

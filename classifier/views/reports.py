@@ -49,10 +49,10 @@ def summary(request: UserRequest, uid: UUID) -> HttpResponse:
     question = reading.default_question(collection)
     answer = caching.read_answer(collection, question=question, user=request.user, is_summary=True)
     template = "reports/_card.html" if "card" in request.GET else "reports/_summary.html"
-    context = {"collection": collection, "answer": show_answer(answer, collection=collection)}
-    if request.GET.get("shown") == context["answer"].shown:
+    shown = show_answer(answer, collection=collection)
+    if request.GET.get("shown") == shown.shown:
         return HttpResponse(status=204)
-    return render(request, template, context)
+    return render(request, template, {"collection": collection, "answer": shown})
 
 
 @login_required

@@ -83,15 +83,10 @@ def summarise(values: dict[str, Any]) -> dict[str, Any]:
     """What cards and the collection's page tell: the same JSON without its long parts."""
     if "nothing" in values:
         return values
-    emptied: dict[str, Any] = {
-        "crossings": {},
-        "photos_with": {},
-        "face_widths": {},
-        "accuracy": {},
-        "agreement": {},
-        "quality": {},
-    }
-    return {**values, **emptied, "plan": [], "comparisons": [], "groups": [], "methods": "", "left_out": {}}
+    maps = dict.fromkeys(
+        ("crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "left_out"), {}
+    )
+    return {**values, **maps, "plan": [], "comparisons": [], "groups": [], "methods": ""}
 
 
 def do_job(job: Job, *, token: uuid.UUID) -> None:
