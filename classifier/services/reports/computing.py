@@ -25,6 +25,10 @@ from ml.surveying.report import Report
 logger = logging.getLogger("facet.reports")
 
 READING_PART = 0.4  # of the time that a report takes, roughly
+LONG_PARTS = (
+    "crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "left_out", "plan", "comparisons",
+    "groups", "methods",
+)  # fmt: skip
 TOLD_EVERY = 0.05  # of its way: a job tells how far it is so often
 
 
@@ -83,10 +87,8 @@ def summarise(values: dict[str, Any]) -> dict[str, Any]:
     """What cards and the collection's page tell: the same JSON without its long parts."""
     if "nothing" in values:
         return values
-    maps = dict.fromkeys(
-        ("crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "left_out"), {}
-    )
-    return {**values, **maps, "plan": [], "comparisons": [], "groups": [], "methods": ""}
+    emptied = {name: type(of)() for name, of in values.items() if name in LONG_PARTS}
+    return values | emptied
 
 
 def do_job(job: Job, *, token: uuid.UUID) -> None:
