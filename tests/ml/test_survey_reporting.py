@@ -334,6 +334,9 @@ def test_a_report_is_read_back_from_its_json(report):
     again = survey_json.from_values(values | {"a later key": 1})
     assert survey_json.to_values(again) == values
     assert replace(again, model=report.model) == report
+    stored = json.loads(json.dumps(values, sort_keys=True))
+    assert [table.name for table in survey_json.from_values(stored).tables] == ["race", "gender", "age"]
+    assert replace(survey_json.from_values(stored), model=report.model) == report
 
 
 def test_the_body_for_another_page_has_no_frame_and_its_own_links(adjusted):

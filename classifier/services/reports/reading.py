@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 
 from classifier.models import Collection, Face, ModelEvidence, ModelVersion, Photo, PhotoTag, Prediction, State
 from classifier.services.reports.questions import FOLDER, MONTH, TAG, Question
+from ml.attributes import ATTRIBUTES as ATTRIBUTES_
 from ml.labels import ATTRIBUTES, FINEST
 from ml.model.card import CheckpointError, ModelCard
 from ml.model.evidence import parse_evidence
@@ -25,6 +26,12 @@ from ml.surveying.survey import Groups, PhotoCounts, Survey
 
 ROWS_AT_ONCE = 4_000
 OTHERS = "all others"  # the parts beyond MOST_GROUPS, together
+
+# Filters by what the model said; its errors among faces that were chosen so are others than among all.
+SAYS_OF = {*(attribute.short for attribute in ATTRIBUTES_.values()), "sure"}
+CHOSEN_BY_LABELS = (
+    "these faces were chosen by what the model said of them, and how it errs was measured on faces that were not"
+)
 
 Progress = Callable[[float], None]
 # Photos and faces -> those of them that a question's filters keep; the gallery's filters set it when the site starts,
@@ -53,6 +60,8 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     if version is None:
         raise NoFaces("no_faces", _explain_nothing(states, is_narrowed=bool(question.filters)))
     known = find_known(version)
+    if SAYS_OF & question.filters.keys():
+        known = replace(known, evidence=None, no_evidence=CHOSEN_BY_LABELS)
     rows = _Rows(attributes=tuple(name for name in ATTRIBUTES if name in collection.attributes))
     total = faces.filter(predictions__is_current=True, predictions__model_version=version).count()
     for part in _read_parts(faces, version=version):
