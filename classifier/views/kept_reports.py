@@ -101,6 +101,8 @@ def describe_origin(values: dict[str, Any]) -> str:
         f"model {values['model']} ({values['model_sha256'][:12]})",
         f"on {values['created_at'].replace('T', ' ').replace('Z', ' UTC')}",
     ]
+    if question.by:
+        told.insert(1, f"told apart by {question.grouped_by}")
     if question.filters:
         told.insert(1, "only " + ", ".join(f"{name} {group_label(value)}" for name, value in question.filters.items()))
     return "; ".join(told)
@@ -113,7 +115,7 @@ def _list_cautions(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
         told.append("They were computed with different model versions, which err differently.")
     if first["basis"] != second["basis"]:
         told.append("Their shares rest on different estimators.")
-    asked = [{**values["question"], "reference": None, "other": ""} for values in (first, second)]
+    asked = [{**values["question"], "reference": None, "other": "", "by": ""} for values in (first, second)]
     if asked[0] != asked[1]:
         told.append("They were asked about different photos or faces: filters, grouping or smallest face differ.")
     return told

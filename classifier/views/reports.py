@@ -107,7 +107,7 @@ def keep(request: UserRequest, uid: UUID) -> HttpResponse:
     if answer.values is None or request.POST.get("shown") != answer.shown:
         messages.warning(request, "The numbers have changed since. Look at these, then keep them.")
         return redirect(address_of(collection, query=asked.query))
-    title = entitle(collection, active=asked.filter.list_active())
+    title = entitle(collection, asked=asked)
     kept = keeping.keep_report(
         collection, values=answer.values, question=asked.question, title=title, user=request.user
     )
@@ -192,10 +192,14 @@ def address_of(collection: Collection, *, query: str) -> str:
     return resolve_url("collection-report", uid=collection.uid) + (f"?{query}" if query else "")
 
 
-def entitle(collection: Collection, *, active: list[ActiveFilter]) -> str:
-    """What a kept report is about: the collection, and what it was narrowed to."""
-    narrowed = ", ".join(f"{one.label} {one.value}" for one in active)
-    return f"{collection.name} ({narrowed})"[:200] if narrowed else collection.name
+def entitle(collection: Collection, *, asked: Asked) -> str:
+    """What a kept report is about: the collection, what it was narrowed to, and how it was told."""
+    question = asked.question
+    told = [f"{one.label.lower()} {one.value}" for one in asked.filter.list_active()]
+    told += [f"by {question.grouped_by}"] if question.by else []
+    told += [f"against {question.reference.name}"] if question.reference else []
+    told += ["against another collection"] if question.other else []
+    return ", ".join([collection.name, *told])[:200]
 
 
 def send_report(values: dict[str, Any], *, kind: str, name: str) -> HttpResponse:

@@ -14,3 +14,11 @@ document.addEventListener("htmx:afterSettle", (event) => {
   }
   opened = [];
 });
+
+// What is not chosen need not stand in the address that is sent to others.
+document.addEventListener("formdata", (event) => {
+  if (!event.target.matches("form[data-short-address]")) return;
+  for (const [name, value] of [...event.formData]) {
+    if (value === "") event.formData.delete(name);
+  }
+});

@@ -60,10 +60,22 @@ def _compute(collection: Collection, *, question: Question, tell: Progress) -> R
         alone = replace(request, reference=None)
         report = compute_report(found.survey, known=found.known, request=alone)
         report = replace(report, notes=(f"Not compared: {error}.", *report.notes))
+    return replace(report, notes=(*_tell_limits(found), *report.notes))
+
+
+def _tell_limits(found: reading.Found) -> list[str]:
+    """What is not in these numbers and would change them."""
+    notes = []
     if found.waiting:
         photos = "One photo is" if found.waiting == 1 else f"{found.waiting:,} photos are"
-        report = replace(report, notes=(f"{photos} not analysed yet, and not in these numbers.", *report.notes))
-    return report
+        notes.append(f"{photos} not analysed yet, and not in these numbers.")
+    if found.others:
+        faces = "One face is" if found.others == 1 else f"{found.others:,} faces are"
+        notes.append(
+            f"{faces} left out, since another model version looked at them last: answers of two versions are not "
+            f"mixed. “Run again” has all looked at by one."
+        )
+    return notes
 
 
 def compute_row(row: ComputedReport, *, tell: Progress = lambda part: None) -> dict[str, Any]:

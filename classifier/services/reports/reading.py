@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, QuerySet
 
-from classifier.models import Collection, Face, ModelEvidence, ModelVersion, Photo, PhotoTag, Prediction, State
+from classifier.models import PENDING, Collection, Face, ModelEvidence, ModelVersion, Photo, PhotoTag, Prediction, State
 from classifier.services.reports.questions import FOLDER, MONTH, TAG, Question
 from ml.attributes import ATTRIBUTES as ATTRIBUTES_
 from ml.labels import ATTRIBUTES, FINEST
@@ -42,11 +42,15 @@ narrowing: list[Narrow] = []
 
 @dataclass(frozen=True)
 class Found:
-    """A collection as a report needs it; `waiting` photos are not analysed yet, and not in it."""
+    """A collection as a report needs it; `waiting` photos are not analysed yet, and not in it.
+
+    `others` are faces at which another model version looked last, which are not in it either.
+    """
 
     survey: Survey
     known: Known
     waiting: int
+    others: int
 
 
 def read_collection(collection: Collection, *, question: Question, tell: Progress = lambda part: None) -> Found:
@@ -68,7 +72,7 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
         rows.add(part)
         tell(len(rows) / max(total, 1))
     survey = rows.finish(collection, question=question, states=states, photos=photos, known=known, others=others)
-    return Found(survey, known, sum(states[state] for state in (State.QUEUED, State.RUNNING)))
+    return Found(survey, known, sum(states[of] for of in PENDING), others)
 
 
 def narrow_photos(
