@@ -8,7 +8,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from classifier.models import PENDING, Collection
-from classifier.services.reports import caching
+from classifier.services.reports import caching, reading
 from classifier.services.reports.caching import Answer
 from classifier.services.summaries import Summary
 from classifier.templatetags.facet import attribute_title
@@ -33,6 +33,7 @@ class Shown:
     can_ask_again: bool
     progress: float
     shown: str
+    is_empty: bool
 
 
 def show_answer(answer: Answer, *, collection: Collection, is_running: bool | None = None) -> Shown:
@@ -49,6 +50,7 @@ def show_answer(answer: Answer, *, collection: Collection, is_running: bool | No
         can_ask_again=state == "failed",
         progress=answer.progress,
         shown=answer.shown,
+        is_empty=answer.nothing == reading.NO_PHOTOS,
     )
 
 

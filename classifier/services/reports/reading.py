@@ -33,6 +33,8 @@ CHOSEN_BY_LABELS = (
     "these faces were chosen by what the model said of them, and how it errs was measured on faces that were not"
 )
 
+NO_PHOTOS = "There are no photos yet, so there is nobody to count."
+
 Progress = Callable[[float], None]
 # Photos and faces -> those of them that a question's filters keep; the gallery's filters set it when the site starts,
 # so that a worker narrows as the gallery does.
@@ -245,7 +247,7 @@ def _explain_nothing(states: Counter[str], *, is_narrowed: bool) -> str:
     if is_narrowed:
         return "No face here fits these filters."
     if not sum(states.values()):
-        return "There are no photos yet, so there is nobody to count."
+        return NO_PHOTOS
     if states[State.QUEUED] or states[State.RUNNING]:
         return "The photos are being analysed. The first shares stand here as soon as there are faces."
     return "No face was found in these photos, so there is nobody to count."
