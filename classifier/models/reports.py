@@ -124,7 +124,8 @@ class KeptReport(models.Model):
 class RemovedReport(models.Model):
     """What is left of a kept report whose collection was deleted: that there was one, and the hash of its content.
 
-    With it a copy can still be told from a forgery. Only who owned the collection is told, and it goes with the account.
+    With it a copy can still be told from a forgery. Only who owned the collection is told, and it goes with the
+    account.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -136,7 +137,9 @@ class RemovedReport(models.Model):
 
     class Meta:
         ordering = ["-removed_at"]
-        constraints = [models.UniqueConstraint(fields=["collection_uid", "number"], name="one_removed_report_per_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["collection_uid", "number"], name="one_removed_report_per_number")
+        ]
 
     def __str__(self) -> str:
         return f"report {self.number}, removed"
