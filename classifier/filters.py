@@ -8,8 +8,9 @@ import django_filters
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.formats import date_format
 
-from classifier.models import PENDING, Face, Guess, Photo, Prediction, State
+from classifier.models import PENDING, Collection, Face, Guess, Photo, Prediction, State
 from classifier.models.faces import SMALL_FACE_PX
+from classifier.services.reports.questions import Question
 from classifier.templatetags.facet import group_label
 from ml import labels
 from ml.attributes import ATTRIBUTES, Attribute
@@ -141,6 +142,14 @@ class PhotoFilter(django_filters.FilterSet):
 def _said(guesses: QuerySet[Guess]) -> Q:
     """Faces that have one of these guesses."""
     return Q(Exists(guesses.filter(face=OuterRef("pk"))))
+
+
+def narrow(
+    photos: QuerySet[Photo], collection: Collection, question: Question
+) -> tuple[QuerySet[Photo], QuerySet[Face]]:
+    """The photos and the counted faces that a report's filters keep."""
+    found = PhotoFilter(question.filters, queryset=photos, taxonomy=question.taxonomy, attributes=collection.attributes)
+    return found.qs, found.find_faces()
 
 
 def _say(field: Any, value: Any) -> str:
