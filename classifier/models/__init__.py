@@ -8,9 +8,11 @@ from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
 from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
-from classifier.models.model_versions import ModelVersion
+from classifier.models.model_versions import ModelEvidence, ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
+from classifier.models.reports import ComputedReport, KeptReport, RemovedReport
+from classifier.models.tags import PhotoTag, TagColumn
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -23,18 +25,24 @@ __all__ = [
     "Chore",
     "Collection",
     "CollectionShare",
+    "ComputedReport",
     "Explanation",
     "Face",
     "Guess",
     "Invitation",
     "Job",
+    "KeptReport",
     "Leased",
     "LeasedQuerySet",
+    "ModelEvidence",
     "ModelVersion",
     "Photo",
+    "PhotoTag",
     "Prediction",
     "RateBucket",
+    "RemovedReport",
     "State",
+    "TagColumn",
     "Upload",
     "UploadItem",
     "User",
