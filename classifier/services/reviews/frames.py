@@ -99,3 +99,9 @@ def later_faces(draw: Draw) -> QuerySet[Face]:
 def name_strata(counts: Mapping[int, int], *, labels: Sequence[str], part: int, first: int = 0) -> list[dict[str, Any]]:
     """The strata of a part of a draw as the draw keeps them."""
     return [{"label": label, "part": part, "faces": counts.get(first + place, 0)} for place, label in enumerate(labels)]
+
+
+def count_faces(photos: Sequence[int], *, narrowest_px: float) -> dict[int, int]:
+    """Photo -> its counted faces that are wide enough; photos without any are absent."""
+    faces = Face.objects.counted().filter(photo__in=photos, size_px__gte=narrowest_px).order_by()
+    return dict(faces.values_list("photo").annotate(Count("pk")).values_list("photo", "pk__count"))
