@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0012_one_guess_per_attribute'),
+        ('classifier', '0014_reports'),
     ]
 
     operations = [
