@@ -46,8 +46,8 @@ class NewDrawSerializer(serializers.Serializer[Any]):
 
     collection = serializers.UUIDField(help_text="Yours.")
     kind = serializers.ChoiceField(choices=Draw.Kind.choices, default=Draw.Kind.FACES)
-    attribute = serializers.ChoiceField(
-        choices=NAMES, default=NAMES[0], help_text="Whose guesses make the strata; of faces alone."
+    attribute = serializers.CharField(
+        max_length=16, default=NAMES[0], help_text="Whose guesses make the strata; of faces alone."
     )
     attributes = serializers.ListField(
         child=serializers.ChoiceField(choices=NAMES),

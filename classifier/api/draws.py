@@ -16,9 +16,6 @@ from classifier.api.views import ApiView
 from classifier.models import Collection, Draw, Face, Photo
 from classifier.services.reviews import answering, drawing, photos, results, serving
 
-MOST_AT_ONCE = 50
-
-
 class DrawView(ApiView):
     serializer_class = serializers.DrawSerializer
 
@@ -104,14 +101,14 @@ class DrawAnswers(DrawView):
         values = self.read(serializers.AnswerSerializer, request)
         of, replaces = values.pop("of"), values.pop("replaces")
         if draw.kind == Draw.Kind.PHOTOS:
-            photo = get_object_or_404(Photo.objects.visible_to(self.user), uid=of)
+            photo = get_object_or_404(Photo.objects.filter(collection=draw.collection_id), uid=of)
             common = {name: values[name] for name in ("comment", "seconds", "client_key")}
             said = photos.mark_photo(
                 draw, photo=photo, reviewer=self.user, marks=values["marks"], replaces=replaces, **common
             )
             return Response({"uid": said.uid, "dropped": []}, status=status.HTTP_201_CREATED)
         values.pop("marks")
-        face = get_object_or_404(Face.objects.visible_to(self.user), uid=of)
+        face = get_object_or_404(Face.objects.filter(photo__collection=draw.collection_id), uid=of)
         kept = answering.answer_face(
             draw, face=face, reviewer=self.user, answer=answering.Answer(**values), replaces=replaces
         )

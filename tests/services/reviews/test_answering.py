@@ -1,6 +1,7 @@
 """One reviewer's way through a draw: answers, corrections, skips, taking back, and what comes in twice."""
 
 import pytest
+from django.db import transaction
 
 from classifier.models import CANNOT_TELL, AuditEvent, Face, Photo, Review
 from classifier.services import deletion
@@ -80,7 +81,7 @@ def test_two_answers_at_once_are_one_standing_review(draw, alice):
     """The database has the last word, whatever both requests saw before."""
     review = answer_next(draw, alice)
     late = Review(face=review.face, draw=draw, reviewer=alice, reviewer_uid=alice.uid, was_blind=True, answers=ALL)
-    with pytest.raises(AnsweredMeanwhile):
+    with pytest.raises(AnsweredMeanwhile), transaction.atomic():
         answering.keep_review(late, instead_of=None)
     assert Review.objects.count() == 1
 
