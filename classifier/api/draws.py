@@ -16,6 +16,7 @@ from classifier.api.views import ApiView
 from classifier.models import Collection, Draw, Face, Photo
 from classifier.services.reviews import answering, drawing, photos, results, serving
 
+
 class DrawView(ApiView):
     serializer_class = serializers.DrawSerializer
 
