@@ -17,6 +17,7 @@ from classifier.models import (
     WorkerHeartbeat,
 )
 from classifier.services import tokens
+from classifier.services.reviews import answering, drawing
 from tests import factories
 from tests.conftest import logged_in
 
@@ -41,6 +42,10 @@ def instance(collection, alice, bob, adam) -> SimpleNamespace:
     WorkerHeartbeat.objects.create(
         name="facet1@here", pid=1, device="cpu", model_version=factories.ModelVersionFactory()
     )
+    draw = drawing.begin_draw(collection, creator=alice, attribute="race", attributes=["gender"], size=2)
+    said = answering.Answer(answers={"gender": "Male"})
+    answering.answer_face(draw, face=faces[0], reviewer=alice, answer=said)
+    answering.answer_face(draw, face=faces[1], reviewer=alice, answer=answering.Answer(verdict="not_a_face"))
     Job.objects.create(owner=alice, kind=Job.Kind.EXPLANATION, photo=done, state=State.QUEUED)
     candidate = ModelVersion.objects.create(name="facet-next", sha256="c" * 64)
     return SimpleNamespace(

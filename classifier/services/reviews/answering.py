@@ -89,6 +89,7 @@ def answer_face(
             client_key=answer.client_key,
         )
         keep_review(review, instead_of=found.standing)
+        Collection.objects.filter(pk=draw.collection_id).note_answers()
         if found.is_first:
             _record("pass begun", draw, actor=reviewer)
         if found.standing and found.standing.verdict in (Review.Verdict.FACE, Review.Verdict.NOT_A_FACE):
@@ -130,6 +131,7 @@ def take_back(draw: Draw, *, reviewer: User, client_key: str = "") -> Review:
             client_key=client_key,
         )
         keep_review(undone, instead_of=last)
+        Collection.objects.filter(pk=draw.collection_id).note_answers()
         if last.verdict != Review.Verdict.SKIPPED:
             _record("review taken back", draw, actor=reviewer, review=str(last.uid))
     return last

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import QuerySet
+
 from classifier.models import CANNOT_TELL, Collection, Draw, Face, Review
 from classifier.services.reviews import frames
 from ml.attributes import ATTRIBUTES
@@ -52,8 +54,13 @@ def write_draw(draw: Draw) -> Iterator[str]:
 
 def write_reviews(collection: Collection) -> Iterator[str]:
     """All that was said of a collection's faces, in draws or not, for training: no row tells a probability."""
-    reviews = Review.objects.told().filter(face__photo__collection=collection, face__photo__deleting_at=None)
+    yield from write_rows(Review.objects.told().filter(face__photo__collection=collection))
+
+
+def write_rows(reviews: QuerySet[Review]) -> Iterator[str]:
+    """These reviews, without any probability."""
     yield _line(COLUMNS)
+    reviews = reviews.filter(face__photo__deleting_at=None)
     for review in reviews.select_related("face__photo", "reviewer").order_by("pk").iterator(chunk_size=500):
         yield _row(review.face, review=review, place={})
 

@@ -3,7 +3,7 @@
 import pytest
 from django.db import transaction
 
-from classifier.models import CANNOT_TELL, AuditEvent, Face, Photo, Review
+from classifier.models import CANNOT_TELL, AuditEvent, Collection, Face, Photo, Review
 from classifier.services import deletion
 from classifier.services.reviews import answering, progress, serving
 from classifier.services.reviews.answering import Answer
@@ -28,6 +28,7 @@ def test_a_face_that_is_answered_makes_room_for_the_next(draw, alice):
     review = answer_next(draw, alice)
     assert review.face == faces[0]
     assert review.was_blind
+    assert Collection.objects.get().revision > draw.collection.revision  # so that reports are computed anew
     assert serving.next_faces(draw, reviewer=alice)[1][:5] == faces[1:]
     assert numbers(draw, alice) == (1, 0, 19)
     assert AuditEvent.objects.filter(action="pass begun", target=f"draw {draw.uid}", actor=alice).count() == 1
