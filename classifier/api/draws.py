@@ -18,7 +18,7 @@ from classifier.services.reviews import answering, drawing, photos, results, ser
 
 
 class DrawView(ApiView):
-    serializer_class = serializers.DrawSerializer
+    serializer_class: Any = serializers.DrawSerializer
 
     def get_queryset(self) -> QuerySet[Draw]:
         return Draw.objects.visible_to(self.user).select_related("collection", "codebook")

@@ -48,7 +48,8 @@ def write_draw(draw: Draw) -> Iterator[str]:
             "stratum_faces": counts[row.stratum],
             "inclusion_probability": f"{drawn[row.stratum] / counts[row.stratum]:.8g}",
         }
-        for review in said.get(row.face_id) or [None]:
+        reviews: list[Review | None] = [*said.get(row.face_id, ())] or [None]
+        for review in reviews:
             yield _row(row.face, review=review, place=place)
 
 

@@ -134,12 +134,12 @@ def _match_faces(collection: Collection, *, rows: list[_Row], wrong: list[str]) 
     by_uid = {str(face.uid): face for part in _parts(uids) for face in here.filter(uid__in=part)}
     by_file: dict[str, dict[int, list[Face]]] = defaultdict(lambda: defaultdict(list))
     for part in _parts(names):
-        for face in here.filter(Q(photo__name__in=part) | Q(photo__image__in=part)):
-            for name in {face.photo.name, face.photo.image.name}:
-                by_file[name][face.photo_id].append(face)
-    found = []
+        for known in here.filter(Q(photo__name__in=part) | Q(photo__image__in=part)):
+            for name in {known.photo.name, str(known.photo.image.name)}:
+                by_file[name][known.photo_id].append(known)
+    found: list[Face] = []
     for row in rows:
-        face = by_uid.get(row.cells.get("face_uid", ""))
+        face: Face | None = by_uid.get(row.cells.get("face_uid", ""))
         if face is None:
             photos = by_file.get(row.cells.get("file", ""), {})
             if len(photos) > 1:
