@@ -48,9 +48,9 @@ def write_draw(draw: Draw) -> Iterator[str]:
             "stratum_faces": counts[row.stratum],
             "inclusion_probability": f"{drawn[row.stratum] / counts[row.stratum]:.8g}",
         }
-        reviews: list[Review | None] = [*said.get(row.face_id, ())] or [None]
-        for review in reviews:
-            yield _row(row.face, review=review, place=place)
+        answers: list[Review | None] = [*said.get(row.face_id, ())] or [None]
+        for answer in answers:
+            yield _row(row.face, review=answer, place=place)
 
 
 def write_reviews(collection: Collection) -> Iterator[str]:
