@@ -1,7 +1,7 @@
 """The one Jinja2 environment of the reports: a name that is missing is an error, and text cannot become markup.
 
-Pages (`.html`) and charts (`.svg`) escape everything, and so do documents in Markdown (`.md`). Sentences (`.txt`) are plain text: whoever
-puts them on a page or a terminal escapes them there.
+Pages (`.html`) and charts (`.svg`) escape everything, and so do documents in Markdown (`.md`). Sentences (`.txt`) are
+plain text: whoever puts them on a page or a terminal escapes them there.
 """
 
 import re
