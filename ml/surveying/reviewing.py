@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.datasets.reviews import CANNOT_TELL, NOT_A_FACE
+from ml.attributes import CANNOT_TELL, NOT_A_FACE
 from ml.shares import draws, missed
 from ml.shares import faces as faces_
 from ml.shares.answers import CANNOT, NOT_ASKED, Reviews
