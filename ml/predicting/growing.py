@@ -13,7 +13,7 @@ import numpy as np
 
 from ml.errors import FacetError
 from ml.predicting.rows import OK, Cell, Row
-from ml.spreadsheets import guard_cell, unguard_cell
+from ml.spreadsheets import guard_cell
 from ml.surveying.reading import key_of
 
 
@@ -54,9 +54,9 @@ class GrowingTable:
 
     def has(self, file: str) -> bool:
         """Whether an earlier run wrote the rows of this file."""
-        keys = self._done.keys
-        place = int(np.searchsorted(keys, np.uint64(key_of(file))))
-        return place < len(keys) and int(keys[place]) == key_of(file)
+        keys, key = self._done.keys, key_of(guard_cell(file))
+        place = int(np.searchsorted(keys, np.uint64(key)))
+        return place < len(keys) and int(keys[place]) == key
 
     @property
     def kept(self) -> int:
@@ -119,10 +119,9 @@ def read_done(path: Path, *, columns: Sequence[str], model: str, is_whole: bool)
             row = dict(zip(columns, cells, strict=True))
             if row["status"] == OK and row["model"] != model:
                 raise UnfinishedTable(f"{path} holds answers of {row['model']}, and this run asks {model}")
-            name = unguard_cell(row["file"])
-            if name != last:
-                keys.append(np.uint64(key_of(name)))
-                last, before_last = name, start
+            if row["file"] != last:
+                keys.append(np.uint64(key_of(row["file"])))
+                last, before_last = row["file"], start
             end = stop
     if is_whole or not keys:
         return Done(np.unique(np.array(keys, np.uint64)), end)

@@ -39,19 +39,25 @@ def read_survey(
     if by is not None:
         table.require(by)
     # What somebody else calls "status" or "x1" may be anything: only what the mapping names is read.
-    collected = _Collected(columns, names=table.names if mapping is None else (), by=by, is_ours=mapping is None)
+    collected = _Collected(columns, names=table.names if mapping is None else (), by=by)
     for part in table.read_parts():
         collected.add(part)
     return collected.finish(
         source=path.stem,
         narrowest_px=narrowest_px,
+        is_ours=mapping is None,
         model=(mapping.name or path.stem) if mapping is not None else None,
     )
 
 
 def key_of(file: str) -> int:
-    """64 bits that tell a file's name again: of a million names two are alike once in 40 million files."""
-    return int.from_bytes(blake2b(file.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
+    """64 bits that tell a file's name again: of a million names two are alike once in 40 million files.
+
+    `file` is what a cell holds; a name that was guarded from spreadsheets there has the key that it has without.
+    """
+    return int.from_bytes(
+        blake2b(unguard_cell(file).encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
+    )
 
 
 def face_keys(files: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -77,8 +83,8 @@ def read_face_numbers(part: Part) -> np.ndarray:
 class _Collected:
     """Arrays that grow by parts."""
 
-    def __init__(self, columns: Columns, *, names: tuple[str, ...], by: str | None, is_ours: bool) -> None:
-        self._columns, self._by, self._is_ours = columns, by, is_ours
+    def __init__(self, columns: Columns, *, names: tuple[str, ...], by: str | None) -> None:
+        self._columns, self._by = columns, by
         self._is_boxed = all(name in names for name in BOX)
         self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH) if name in names]
         self._has = {name: name in names for name in ("status", "face", MODEL)}
@@ -93,10 +99,7 @@ class _Collected:
         count = len(part)
         status = self._read_status(part)
         told = self._columns.read(part)
-        files = part.columns[self._columns.file]
-        if self._is_ours:
-            files = tuple(map(unguard_cell, files))
-        self._keep("file", np.array([key_of(name) for name in files], np.uint64))
+        self._keep("file", np.array([key_of(name) for name in part.columns[self._columns.file]], np.uint64))
         self._keep("status", status)
         self._keep("row", np.arange(self._rows, self._rows + count, dtype=np.int32))
         self._rows += count
@@ -120,7 +123,7 @@ class _Collected:
         if self._by is not None:
             self._keep("group", np.array([self._group(cell) for cell in part.columns[self._by]], dtype=np.int16))
 
-    def finish(self, *, source: str, narrowest_px: float, model: str | None) -> Survey:
+    def finish(self, *, source: str, narrowest_px: float, is_ours: bool, model: str | None) -> Survey:
         """All rows as one survey, faces under `narrowest_px` left out. Raises EmptySet."""
         if not self._rows:
             raise EmptySet(f"{source} has no row under its header")
@@ -158,7 +161,7 @@ class _Collected:
             model=model if model is not None else next(iter(self._models), ""),
             is_boxed=size is not None and not np.isnan(size[is_face]).all(),
             narrowest_px=narrowest_px,
-            is_ours=self._is_ours,
+            is_ours=is_ours,
             marked_unsure=marks,
             groups=Groups(self._by, tuple(self._groups), arrays["group"][counted]) if self._by is not None else None,
         )
