@@ -1,17 +1,57 @@
-"""Photos from files, bytes and arrays as upright RGB, under limits. Pillow is all that it loads; arrays bring numpy."""
+"""The one reader of photo files: files, bytes and arrays as upright pictures, under limits.
+
+The site's decoding child reads with it as the commands do, so Pillow is all that it loads; arrays bring numpy.
+"""
 
 import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
-from PIL import Image, ImageOps
+# Importing a plugin registers its format; Pillow would otherwise load every parser it has to find one of these.
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,  # noqa: F401
+    ExifTags,
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    MpoImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
 
-from ml import heic
+from ml import heic, photo_formats, unended_jpeg
+from ml.photo_formats import SUFFIXES, UnreadablePhoto
 
-# JPEG takes MPO with it: Pillow has no other door.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", *(("HEIF",) if heic.IS_READ else ()))
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".mpo", ".gif", ".bmp", ".avif"}) | heic.SUFFIXES
+__all__ = [
+    "DECODER_ERRORS", "MAX_PIXELS", "SUFFIXES", "Decoded", "PhotoSource", "UnreadablePhoto",
+    "decode_in_one_thread", "decode_photo", "read_photo",
+]  # fmt: skip
+
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # what may move; further pictures in a MPO or HEIF are never looked at
+
+# What decoders raise on a file that is not what it says.
+DECODER_ERRORS = (
+    OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError,
+    ArithmeticError, RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
+
+# EXIF orientation -> what turns the picture upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,33 +61,136 @@ PhotoSource: TypeAlias = "Path | bytes | Image.Image | np.ndarray"
 if heic.IS_READ:
     import pillow_heif
 
-    pillow_heif.register_heif_opener()
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
-class UnreadablePhoto(Exception):
-    """The source is not a photo that Facet reads: another format, damaged, truncated, or with too many pixels."""
+@dataclass(frozen=True)
+class Decoded:
+    """A picture upright and opaque: RGB, L or CMYK in the colours of an ICC profile, or sRGB where that is empty.
+
+    `frames` is 1 unless all frames were asked for.
+    """
+
+    image: Image.Image
+    profile: bytes
+    frames: int
 
 
 def read_photo(source: PhotoSource) -> Image.Image:
     """An upright RGB image: EXIF orientation obeyed, transparency laid on white, the first frame of an animation.
 
-    Arrays are uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Raises UnreadablePhoto.
+    Arrays are uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Colour profiles are left aside, as they were for the
+    faces that models learned from. Raises UnreadablePhoto.
     """
     if isinstance(source, Image.Image):
-        return _flatten(ImageOps.exif_transpose(source))
+        return _to_rgb(_turn(_flatten(source.copy()), _read_turn(source)))
     if not isinstance(source, Path | str | bytes):
-        return _flatten(_from_array(source))
+        return _to_rgb(_flatten(_from_array(source)))
+    with _open_source(source) as file:
+        return _to_rgb(decode_photo(file).image)
+
+
+def decode_photo(
+    file: IO[bytes], *, max_pixels: int | None = None, max_side: int | None = None, all_frames: bool = False
+) -> Decoded:
+    """Decode an untrusted file that is open at its beginning; `max_pixels` None is MAX_PIXELS.
+
+    With `all_frames` the pixels of all frames of an animation count towards the limit. Limits are checked before
+    anything is decoded; only a header was read then. Raises UnreadablePhoto.
+    """
+    formats = photo_formats.recognise_format(file.read(photo_formats.SIGNATURE_BYTES))
+    file.seek(0)
+    with _told_reason(file, formats=formats):
+        image: Image.Image = Image.open(file, formats=formats)
+        most = MAX_PIXELS if max_pixels is None else max_pixels
+        frames = _count_frames(image, max_pixels=most, max_side=max_side, all_frames=all_frames)
+        image = _load(image, file=file)
+        profile, turn = image.info.get("icc_profile") or b"", _read_turn(image)
+        image = _flatten(image)  # bound anew each time, so that no more than two copies are held
+        image = _turn(image, turn)
+    return Decoded(image, profile, frames)
+
+
+def decode_in_one_thread() -> None:
+    """For a process whose memory is limited, and that is one of several at work."""
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    if heic.IS_READ:
+        pillow_heif.register_heif_opener(decode_threads=1)
+
+
+def _open_source(source: Path | str | bytes) -> IO[bytes]:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise UnreadablePhoto(f"{opened.width} x {opened.height} pixels are over the limit of {MAX_PIXELS}")
-            ImageOps.exif_transpose(opened, in_place=True)  # no second copy of what may be 200 MB
-            opened.load()
-            return _flatten(opened)
+        return Path(source).open("rb")
+    except FileNotFoundError as error:
+        raise UnreadablePhoto("missing") from error
+    except OSError as error:
+        raise UnreadablePhoto("access", error.strerror or "") from error
+
+
+@contextmanager
+def _told_reason(file: IO[bytes], *, formats: tuple[str, ...]) -> Iterator[None]:
+    """Whatever decoders raise over hostile bytes, as UnreadablePhoto."""
+    try:
+        yield
     except UnreadablePhoto:
         raise
-    except Exception as error:  # decoders raise whatever they like over hostile bytes
-        raise UnreadablePhoto(str(error)) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadablePhoto("too_large", str(error)) from error
+    except MemoryError as error:
+        raise UnreadablePhoto("memory") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's word, not a decoder's
+            raise UnreadablePhoto("access", error.strerror or "") from error
+        file.seek(0)
+        reason = "truncated" if photo_formats.breaks_off(file.read(), formats) else "damaged"
+        raise UnreadablePhoto(reason, str(error)) from error
+
+
+def _count_frames(image: Image.Image, *, max_pixels: int, max_side: int | None, all_frames: bool) -> int:
+    """How many frames are to be counted, once it is sure that all of them together are not too large."""
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise UnreadablePhoto("damaged", "an image without pixels")
+    frames = 1
+    if width * height <= max_pixels and (max_side is None or max(width, height) <= max_side):
+        frames = getattr(image, "n_frames", 1) if all_frames and image.format in ANIMATED else 1
+        if width * height * frames <= max_pixels:
+            return frames
+    each = f" in each of {frames} frames" if frames > 1 else ""
+    raise UnreadablePhoto("too_large", f"{width} x {height} pixels{each}; the limit is {max_pixels}")
+
+
+def _load(image: Image.Image, *, file: IO[bytes]) -> Image.Image:
+    try:
+        image.load()
+    except OSError:
+        if image.format not in ("JPEG", "MPO"):
+            raise
+        file.seek(0)
+        whole = unended_jpeg.read_unended(file.read())
+        if whole is None:
+            raise
+        return whole
+    return image
+
+
+def _read_turn(image: Image.Image) -> Image.Transpose | None:
+    """What turns the picture upright, by its EXIF or XMP; metadata that cannot be read turns nothing."""
+    try:
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except DECODER_ERRORS:
+        return None
+
+
+def _turn(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
+    """Upright, and without what said that it was not."""
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.info = {}
+    return turned
 
 
 def _from_array(array: "np.ndarray") -> Image.Image:
@@ -55,14 +198,19 @@ def _from_array(array: "np.ndarray") -> Image.Image:
 
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
-        raise UnreadablePhoto(f"not an image: {array.dtype} array of shape {array.shape}")
-    if array.ndim == 3 and array.shape[2] not in (3, 4):
-        raise UnreadablePhoto(f"not an image: {array.shape[2]} channels")
+    is_grey, is_colour = array.ndim == 2, array.ndim == 3 and array.shape[2] in (3, 4)
+    if array.dtype != np.uint8 or not (is_grey or is_colour) or 0 in array.shape:
+        raise UnreadablePhoto("array", f"{array.dtype}, {array.shape}")
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def to_eight_bits(image: Image.Image) -> Image.Image:
+def _flatten(image: Image.Image) -> Image.Image:
+    """Opaque RGB, L or CMYK."""
+    image = _lay_on_white(_to_eight_bits(image))
+    return image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
     """Palettes, single bits and 16 bits a channel as 8 bits a channel, with alpha where something is transparent."""
     transparent = image.has_transparency_data
     if image.mode in ("P", "PA"):
@@ -77,7 +225,7 @@ def to_eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def lay_on_white(image: Image.Image) -> Image.Image:
+def _lay_on_white(image: Image.Image) -> Image.Image:
     """What is transparent in 8 bits a channel becomes white; an image without alpha is returned as it is."""
     if image.mode in ("La", "RGBa"):
         image = image.convert(image.mode.upper())
@@ -89,7 +237,6 @@ def lay_on_white(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _flatten(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """RGB from any mode; an RGB image is returned as it is."""
-    image = lay_on_white(to_eight_bits(image))
-    return image.convert("RGB") if image.mode != "RGB" else image
+    return image if image.mode == "RGB" else image.convert("RGB")

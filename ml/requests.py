@@ -46,6 +46,8 @@ class AnalyzedFace:
 class PhotoResult:
     """What became of a photo: its faces, largest first, or `error`, "unreadable" or "internal".
 
+    `reason` says why it is unreadable, by a key of `ml.photo_formats.REASONS`.
+
     `timings_ms` has decode, detect, align and classify: this photo's share of its batch.
     """
 
@@ -54,3 +56,4 @@ class PhotoResult:
     faces: tuple[AnalyzedFace, ...]
     timings_ms: dict[str, float]
     error: str = ""
+    reason: str = ""

@@ -1,22 +1,16 @@
-"""The closed list of formats, told by a file's first bytes, and the sentences for files that are refused.
+"""The list of formats in words for people, and the sentences for files that are refused.
 
 Loads nothing, so that the web process can look at a file without a single decoder.
 """
 
-from ml import heic
+from ml import heic, photo_formats
 
-SIGNATURE_BYTES = 32  # how much of a file `recognise_format` wants to see
+SIGNATURE_BYTES = photo_formats.SIGNATURE_BYTES  # how much of a file `recognise_format` wants to see
 
 _NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "AVIF", *(("HEIC",) if heic.IS_READ else ()))
 FORMATS = f"{', '.join(_NAMES[:-1])} and {_NAMES[-1]}"  # in words for people
 # What a browser offers to choose. A phone that keeps photos as HEIC sends JPEG where that is not among it.
 ACCEPTED = "image/*,.heic,.heif,.avif" if heic.IS_READ else ",".join(f"image/{name.lower()}" for name in _NAMES)
-
-# Headers of BMP by their length, at byte 14; the letters "BM" alone begin many a text.
-_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
-_AVIF_BRANDS = (b"avif", b"avis")
-_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
-_SHARED_BRANDS = (b"mif1", b"msf1")  # the container's own brand: either of the two may be inside
 
 # What is wrong -> the outcome it counts as, and what to tell people.
 _REASONS = {
@@ -68,6 +62,18 @@ _REASONS = {
     ),
 }
 
+# Why the reader cannot read a file -> the reason above that says so. The pool hands over open files: none is missing.
+_REFUSALS = {
+    "empty": "empty",
+    "format": "unsupported",
+    "no_heic": "no_heic",
+    "too_large": "too_many_pixels",
+    "memory": "too_much_memory",
+    "truncated": "damaged",
+    "damaged": "damaged",
+    "access": "damaged",
+}
+
 
 class BadImage(Exception):
     """A file that is refused: `code` is its outcome in `UploadItem`, `message` the sentence for its sender.
@@ -88,31 +94,12 @@ def recognise_format(head: bytes) -> tuple[str, ...]:
 
     Raises BadImage("unsupported"), or "no_heic" for HEIC where that is not read.
     """
-    if head.startswith(b"\xff\xd8\xff"):
-        return ("JPEG", "MPO")
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return ("PNG",)
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return ("GIF",)
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
-        return ("WEBP",)
-    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
-        return ("BMP",)
-    if head[4:8] == b"ftyp":
-        return _recognise_container(head)
-    raise BadImage("unsupported")
+    try:
+        return photo_formats.recognise_format(head)
+    except photo_formats.UnreadablePhoto as error:
+        raise explain_refusal(error) from error
 
 
-def _recognise_container(head: bytes) -> tuple[str, ...]:
-    """AVIF or HEIC by the brand that comes first; where that is the container's own, by those that follow."""
-    brand = head[8:12]
-    if brand in _AVIF_BRANDS:
-        return ("AVIF",)
-    if brand not in _HEIF_BRANDS + _SHARED_BRANDS:
-        raise BadImage("unsupported")
-    if heic.IS_READ:
-        return ("HEIF",) if brand in _HEIF_BRANDS else ("AVIF", "HEIF")
-    others = {head[start : start + 4] for start in range(16, len(head), 4)}
-    if brand in _HEIF_BRANDS or not others.isdisjoint(_HEIF_BRANDS):
-        raise BadImage("no_heic")
-    return ("AVIF",)
+def explain_refusal(unreadable: photo_formats.UnreadablePhoto, **values: float | str) -> BadImage:
+    """What the reader of photos refuses, in the words of the site; `values` fill its sentence where it has places."""
+    return BadImage(_REFUSALS[unreadable.reason], **values)

@@ -1,64 +1,27 @@
 """Untrusted bytes -> an upright sRGB picture without metadata. Runs in a child process; knows nothing of Django."""
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-# Importing a plugin registers its format; Pillow would otherwise load every parser it has to find one of these.
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,  # noqa: F401
-    ExifTags,
-    GifImagePlugin,  # noqa: F401
-    Image,
-    ImageCms,
-    JpegImagePlugin,  # noqa: F401
-    MpoImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
-    WebPImagePlugin,  # noqa: F401
-)
+from PIL import Image, ImageCms
 
-from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
+from classifier.intake.formats import SIGNATURE_BYTES, explain_refusal, recognise_format
 from classifier.intake.parts import MAX_PROFILE_STEPS, check_parts, count_profile_steps
-from ml import heic, photos
+from ml import photos
 
 JPEG_QUALITY = 92
 MAX_SIDE = 65_500  # pixels; libjpeg writes no more
 THUMBNAIL_SIDE = 480  # longest side, pixels
 
-ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # what may move; further pictures in a MPO or HEIF are never looked at
-# What decoders raise on a file that is not what it says.
-DECODER_ERRORS = (
-    OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError,
-    ArithmeticError, RuntimeError, struct.error, zlib.error,
-)  # fmt: skip
-
-# EXIF orientation -> what turns the picture upright.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 # Image mode -> the colour space that a profile must have to be meant for it.
 PROFILE_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 SRGB = ImageCms.createProfile("sRGB")
 
-# One thread a child: the pool decides how many work at once, and memory is limited per process.
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-if heic.IS_READ:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+photos.decode_in_one_thread()  # the pool decides how many children work at once
 
 
 @dataclass(frozen=True)
@@ -73,25 +36,16 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
     `max_pixels` bounds width x height x frames, checked before anything is decoded. Raises BadImage.
     """
     content = file.read()
-    formats = recognise_format(content[:SIGNATURE_BYTES])
-    check_parts(content, formats)
+    check_parts(content, recognise_format(content[:SIGNATURE_BYTES]))
     del content
     file.seek(0)
-    with _pixel_limit(max_pixels):
-        try:
-            image: Image.Image = Image.open(file, formats=formats)
-            frames = _count_frames(image, max_pixels=max_pixels)
-            image.load()
-            turn = _read_turn(image)
-            image = _convert_to_srgb(image)
-            image = image if turn is None else image.transpose(turn)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise BadImage("too_many_pixels", megapixels=max_pixels / 1e6) from error
-        except MemoryError as error:
-            raise BadImage("too_much_memory") from error
-        except DECODER_ERRORS as error:
-            raise BadImage("damaged") from error
-    return Picture(image, f"Only the first of {frames} frames is kept." if frames > 1 else "")
+    try:
+        with _pixel_limit(max_pixels):
+            decoded = photos.decode_photo(file, max_pixels=max_pixels, max_side=MAX_SIDE, all_frames=True)
+    except photos.UnreadablePhoto as error:
+        raise explain_refusal(error, megapixels=max_pixels / 1e6) from error
+    note = f"Only the first of {decoded.frames} frames is kept." if decoded.frames > 1 else ""
+    return Picture(_convert_to_srgb(decoded.image, profile=decoded.profile), note)
 
 
 def encode_jpeg(image: Image.Image) -> bytes:
@@ -127,36 +81,10 @@ def _pixel_limit(max_pixels: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def _count_frames(image: Image.Image, *, max_pixels: int) -> int:
-    """How many frames an animation has, once it is sure that all of them together are not too large."""
-    width, height = image.size
-    if width < 1 or height < 1:
-        raise ValueError("an image without pixels")
-    frames = 1
-    if width * height <= max_pixels and max(width, height) <= MAX_SIDE:
-        frames = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
-        if width * height * frames <= max_pixels:
-            return frames
-    raise Image.DecompressionBombError(f"{width} x {height} x {frames} pixels")
-
-
-def _read_turn(image: Image.Image) -> Image.Transpose | None:
-    """What turns the picture upright, by its EXIF or XMP; metadata that cannot be read turns nothing."""
-    try:
-        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except DECODER_ERRORS:
-        return None
-
-
-def _convert_to_srgb(image: Image.Image) -> Image.Image:
-    """Eight bits a channel, RGB, sRGB, transparent parts white; nothing but pixels."""
-    profile = image.info.get("icc_profile")
-    image = photos.lay_on_white(photos.to_eight_bits(image))
-    if image.mode not in PROFILE_SPACES:
-        image = image.convert("RGB")
+def _convert_to_srgb(image: Image.Image, *, profile: bytes) -> Image.Image:
     if profile:
         image = _apply_profile(image, profile=profile)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _apply_profile(image: Image.Image, *, profile: bytes) -> Image.Image:
@@ -177,6 +105,6 @@ def _apply_profile(image: Image.Image, *, profile: bytes) -> Image.Image:
             outputMode="RGB",
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
-    except (ImageCms.PyCMSError, *DECODER_ERRORS):
+    except (ImageCms.PyCMSError, *photos.DECODER_ERRORS):
         return image
     return converted or image

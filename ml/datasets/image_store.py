@@ -38,7 +38,7 @@ class ImageStore:
         try:
             return self._members[name].read(name)
         except (zipfile.BadZipFile, zlib.error) as error:
-            raise photos.UnreadablePhoto(str(error)) from error
+            raise photos.UnreadablePhoto("damaged", str(error)) from error
 
 
 def is_image(name: str) -> bool:

@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from PIL import Image
-
-from ml import file_names
-from ml.photos import FORMATS, SUFFIXES
+from ml import file_names, photo_formats
 
 EXAMPLES = 5  # names that are told of what was passed over
 
@@ -74,20 +71,21 @@ def _walk(path: Path, *, passed_over: PassedOver) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             file = Path(folder, name)
-            if file.suffix.lower() in SUFFIXES or _begins_like_one(file):
+            if file.suffix.lower() in photo_formats.SUFFIXES or _begins_like_one(file):
                 yield file
             else:
                 passed_over.add(file)
 
 
 def _begins_like_one(file: Path) -> bool:
-    """Whether a file opens as a photo, whatever its name ends in; nothing is decoded."""
+    """Whether a file's first bytes are those of a photo, whatever its name ends in; nothing is decoded."""
     if not file.is_file():  # a pipe or a device would be waited for
         return False
     try:
-        with Image.open(file, formats=FORMATS):
-            return True
-    except OSError:  # what Pillow recognises as nothing is one of these
+        with open(file, "rb") as opened:
+            photo_formats.recognise_format(opened.read(photo_formats.SIGNATURE_BYTES))
+    except photo_formats.UnreadablePhoto as unreadable:
+        return unreadable.reason == "no_heic"
+    except OSError:
         return False
-    except Exception:  # noqa: BLE001 # it begins like a photo, and a decoder raised what it liked over the rest
-        return True
+    return True

@@ -52,7 +52,7 @@ class Rows:
         """The rows of a file: one a face, from 1 in the order of the result, else one with its status."""
         empty: Row = {**dict.fromkeys(self.columns), "file": file_names.to_text(file)}
         if result.error:
-            return [{**empty, "status": UNREADABLE, "reason": result.error}]
+            return [{**empty, "status": UNREADABLE, "reason": result.reason or result.error}]
         seen: Row = {"photo_width": result.width, "photo_height": result.height}
         if not result.faces:
             return [{**empty, **seen, "status": NO_FACE}]

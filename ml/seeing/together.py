@@ -55,8 +55,8 @@ class Together:
         try:
             item.pixels = read_tensor(item.request.image, pinned=self._detector.device.type == "cuda")
             item.height, item.width = item.pixels.shape[:2]
-        except photos.UnreadablePhoto:
-            item.error = "unreadable"
+        except photos.UnreadablePhoto as error:
+            item.refuse(error)
         item.timings_ms["decode"] = ms_since(began)
         return item.width * item.height
 

@@ -43,6 +43,7 @@ class Work:
     timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     is_aligned: bool = False  # a ready chip, shown as the network wants it
     error: str = ""
+    reason: str = ""
 
     def read(self) -> None:
         """Decode the photo, or say that it cannot be."""
@@ -50,9 +51,12 @@ class Work:
         try:
             self.image = photos.read_photo(self.request.image)
             self.width, self.height = self.image.size
-        except photos.UnreadablePhoto:
-            self.error = "unreadable"
+        except photos.UnreadablePhoto as error:
+            self.refuse(error)
         self.timings_ms["decode"] = ms_since(began)
+
+    def refuse(self, unreadable: photos.UnreadablePhoto) -> None:
+        self.error, self.reason = "unreadable", unreadable.reason
 
     def release(self) -> None:
         self.image = self.pixels = None
@@ -88,7 +92,7 @@ class Work:
             )
             for (face, chip), (sharpness, brightness), vectors in zip(self.spots, self.marks, self.vectors, strict=True)
         )
-        return PhotoResult(self.width, self.height, faces, self.timings_ms, self.error)
+        return PhotoResult(self.width, self.height, faces, self.timings_ms, self.error, self.reason)
 
 
 def start_workers(count: int) -> ThreadPoolExecutor:

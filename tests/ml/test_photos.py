@@ -112,6 +112,58 @@ def test_what_is_no_photo_of_ours_is_refused(content):
         photos.read_photo(content)
 
 
+def damaged_png() -> bytes:
+    content = bytearray(pictures.encode(pictures.picture(40, 30), "PNG"))
+    content[60] ^= 0xFF
+    return bytes(content)
+
+
+REFUSED = {
+    "empty": b"",
+    "format": b"not a photo",
+    "too_large": bomb(),
+    "damaged": damaged_png(),
+    "array": np.zeros((5, 6), dtype=float),
+}
+NOISE = Image.effect_noise((90, 70), 80).convert("RGB")
+REFUSED |= {
+    f"truncated {format}": pictures.encode(NOISE, format)[:-40]
+    for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "HEIF")
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_reason_tells_programs_why_a_photo_cannot_be_read(kind):
+    with pytest.raises(photos.UnreadablePhoto) as caught:
+        photos.read_photo(REFUSED[kind])
+    assert caught.value.reason == kind.partition(" ")[0]
+
+
+def test_a_file_that_is_not_there_or_not_to_be_opened_has_a_reason_too(tmp_path):
+    for path, reason in ((tmp_path / "none.jpg", "missing"), (tmp_path, "access")):
+        with pytest.raises(photos.UnreadablePhoto) as caught:
+            photos.read_photo(path)
+        assert caught.value.reason == reason
+
+
+def test_memory_that_runs_out_is_a_reason_of_its_own(monkeypatch):
+    def run_out(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "transpose", run_out)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with pytest.raises(photos.UnreadablePhoto) as caught:
+        photos.read_photo(pictures.jpeg(exif=exif))
+    assert caught.value.reason == "memory"
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_exif_that_cannot_be_read_is_no_reason_to_refuse_a_photo():
+    content = pictures.jpeg(64, 32, exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff garbage")
+    assert photos.read_photo(content).size == (64, 32)
+
+
 def test_an_image_just_over_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(photos, "MAX_PIXELS", 99)
     with pytest.raises(photos.UnreadablePhoto, match="limit"):

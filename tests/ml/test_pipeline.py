@@ -101,6 +101,7 @@ def test_a_bad_photo_does_not_spoil_the_others(tiny_pipeline, astronaut, tmp_pat
     ]
     results = tiny_pipeline.analyze([PhotoRequest(photo) for photo in photos])
     assert [result.error for result in results] == ["unreadable", "", "", "", "unreadable", ""]
+    assert [result.reason for result in results] == ["format", "", "", "", "missing", ""]
     assert [len(result.faces) for result in results] == [0, 1, 0, 0, 0, 1]
 
 

@@ -78,5 +78,6 @@ def test_predict_says_which_files_it_cannot_read(tmp_path, capsys):
         "1 HEIC photos cannot be read: pillow-heif, Facet's extra “heif”, is not installed" in capsys.readouterr().err
     )
     assert "phone.HEIC,unreadable" in (tmp_path / "faces.csv").read_text()
-    with pytest.raises(photos.UnreadablePhoto):
+    with pytest.raises(photos.UnreadablePhoto) as caught:
         photos.read_photo(HEIC)
+    assert caught.value.reason == "no_heic"
