@@ -8,7 +8,7 @@ Ends with 3 where no file could be read.
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -154,7 +154,7 @@ def write_further(table: Path, *, options: Options, rows: Rows) -> None:
         parquet.write_parquet(table, to=options.parquet_file, columns=rows.columns)
         tell_aside(f"rows written to {options.parquet_file}")
     if options.report_file:
-        survey = replace(reading.read_survey(table), source=name_source(options.paths))
+        survey = reading.read_survey(table, source=name_source(options.paths))
         known = knowing.find_known(survey, folder=options.model_dir)
         survey_files.write_files(computing.compute_report(survey, known=known), files=[options.report_file])
         tell_aside(f"report written to {options.report_file}")

@@ -111,10 +111,16 @@ def single(attribute: str, *, classes: Sequence[str], taxonomy: str | None = Non
     if attribute == "age" and own == "age" and taxonomy in (None, AGE_BANDS):
         return Scheme((_sum_classes(attribute, AGE_BANDS, names, _BANDS, solved_in_groups=True),))
     if taxonomy in (None, own):
-        return Scheme((Part(attribute, own, names, tuple(range(len(names)))),))
+        return by_class(attribute, classes=names)
     if attribute == "race" and own == labels.FINEST and taxonomy in labels.TAXONOMIES:
         return Scheme((_sum_classes(attribute, taxonomy, names, labels.TAXONOMIES[taxonomy]),))
     raise BadInput("unknown_taxonomy", f"{attribute} of this model cannot be told as {taxonomy!r}")
+
+
+def by_class(attribute: str, *, classes: Sequence[str]) -> Scheme:
+    """One attribute of a model, each of its classes by itself."""
+    names = tuple(classes)
+    return Scheme((Part(attribute, _name_classes(attribute, names), names, tuple(range(len(names)))),))
 
 
 def crossing(*schemes: Scheme) -> Scheme:

@@ -1,7 +1,8 @@
 """What the columns of a CSV of predictions say of its rows: Facet's own, or somebody else's by a mapping."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 import numpy as np
@@ -47,9 +48,7 @@ class OwnColumns:
 
     def __init__(self, table: Table) -> None:
         table.require("file", "status")
-        self.classes = {
-            name: values for name, values in labels.ATTRIBUTES.items() if f"predicted_{name}" in table.names
-        }
+        self.classes = find_classes(table.names)
         if not self.classes:
             raise BadPredictions(
                 "no_predictions",
@@ -71,6 +70,27 @@ class OwnColumns:
                 places = np.where(places >= 0, vectors.argmax(axis=1), LEFT_OUT)
             told[attribute] = Told(places, vectors)
         return told
+
+
+def find_classes(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The attributes of a file of `ml.predict` with their labels, which a checkpoint may have of its own.
+
+    An attribute's probabilities stand behind its `predicted_` column, each named after the attribute and its label.
+    """
+    found = {}
+    for place, column in enumerate(columns):
+        prefix, _, name = column.partition("_")
+        if prefix != "predicted" or not name:
+            continue
+        told = takewhile(lambda other, name=name: other.startswith(f"{name}_"), columns[place + 1 :])  # type: ignore[misc]
+        numbers = f"{name}_{labels.scale_of(name).unit}" if name in labels.ORDERED else ""
+        own = tuple(other.removeprefix(f"{name}_") for other in told if other != numbers)
+        declared = labels.ATTRIBUTES.get(name, ())
+        if not declared and len(own) < 2:
+            continue  # labels that nobody knows the others of
+        found[name] = declared if not own or set(declared) == set(own) else own
+    order = [name for name in labels.ATTRIBUTES if name in found]
+    return {name: found[name] for name in (*order, *(name for name in found if name not in order))}
 
 
 class MappedColumns:

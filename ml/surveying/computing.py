@@ -116,7 +116,9 @@ def count_cells(survey: Survey, *, known: Known, taxonomy: str | None) -> Table 
         return None
     scheme = schemes.crossing(
         *(
-            schemes.single(name, classes=names, taxonomy=taxonomy if name == "race" else _finest(name))
+            schemes.single(name, classes=names, taxonomy=taxonomy)
+            if name == "race"
+            else schemes.by_class(name, classes=names)
             for name, names in classes.items()
         )
     )
@@ -128,10 +130,6 @@ def count_cells(survey: Survey, *, known: Known, taxonomy: str | None) -> Table 
     limit = f"{len(told.labels)} cells are too many to be corrected: these are counted labels"
     table = estimating.tabulate_counts(told, known=unsure is not None, limit=limit)
     return replace(table, crossed=tuple(part.labels for part in scheme.parts))
-
-
-def _finest(attribute: str) -> str | None:
-    return "age" if attribute == "age" else None
 
 
 def _estimate(survey: Survey, *, scheme: Scheme, means: Means, known: Known) -> Estimate | None:

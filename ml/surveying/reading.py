@@ -28,11 +28,13 @@ def read_survey(
     mapping: PredictionColumns | None = None,
     by: str | None = None,
     narrowest_px: float = SMALL_FACE_PX,
+    source: str | None = None,
 ) -> Survey:
     """The faces in a CSV that are counted: those at least so wide, where the file tells, that have any answer.
 
-    `mapping` explains somebody else's columns; `by` names a column that tells the faces apart. Raises BadTable,
-    BadPredictions, EmptySet where not one face is counted, and OSError.
+    `mapping` explains somebody else's columns; `by` names a column that tells the faces apart; `source` is what is
+    surveyed, None: the file's name. Raises BadTable, BadPredictions, EmptySet where not one face is counted, and
+    OSError.
     """
     table = open_table(path)
     columns: Columns = OwnColumns(table) if mapping is None else MappedColumns(table, mapping=mapping)
@@ -43,7 +45,7 @@ def read_survey(
     for part in table.read_parts():
         collected.add(part)
     return collected.finish(
-        source=path.stem,
+        source=source or path.stem,
         narrowest_px=narrowest_px,
         is_ours=mapping is None,
         model=(mapping.name or path.stem) if mapping is not None else None,

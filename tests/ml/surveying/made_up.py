@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import labels, predict
+from ml import labels
+from ml.model.card import DEFAULT_DIR, read_card
+from ml.predicting.rows import Rows
 from ml.shares.evidence import CHIPS, Evidence
 from ml.shares.faces import Faces, predict_from
 from ml.surveying.computing import Known
 from ml.surveying.report import Model
 
 MODEL = "made-up-1 0123456789ab"
+# Without what the file itself says of doubts: so thresholds decide.
+COLUMNS = [name for name in Rows(read_card(DEFAULT_DIR)).columns if not name.startswith("unsure_")]
 THRESHOLDS = {"race": {"fairface-7": 0.6, "utkface-4": 0.7}, "gender": {"gender": 0.85}, "age": {"age": 0.5}}
 RIGHT = {"race": 0.7, "gender": 0.92, "age": 0.6}  # how often the made-up model is right
 
@@ -33,7 +37,7 @@ def write_predictions(
     truth: list[dict[str, str]] = []
     rows = []
     for number in range(count):
-        row: dict[str, object] = dict.fromkeys(predict.columns(), "")
+        row: dict[str, object] = dict.fromkeys(COLUMNS, "")
         row |= {"file": f"photos/{number // per_photo:05}.jpg", "status": "ok", "face": number % per_photo + 1}
         if boxes:
             width = rng.uniform(50, 200)
@@ -49,7 +53,7 @@ def write_predictions(
             row |= {f"{attribute}_{name}": round(float(p), 5) for name, p in zip(names, vector, strict=True)}
         truth.append(told)
         rows.append(row)
-    columns = [*predict.columns(), *(extra or {})]
+    columns = [*COLUMNS, *(extra or {})]
     for name, cells in (extra or {}).items():
         for row, cell in zip(rows, cells, strict=True):
             row[name] = cell
