@@ -39,8 +39,9 @@ class TablePrinter:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self._numbers = [column for name, column in rows.numbers.items() if name in rows.classes]
         heads = ["file", "face", "box", *(f"perceived {name}" for name in rows.classes)]
-        self._heads = [*heads, *(column.rpartition("_")[2] for column in rows.numbers.values())]
+        self._heads = [*heads, *(column.rpartition("_")[2] for column in self._numbers)]
         self._widths = [0] * len(self._heads)
         self._has_begun = False
 
@@ -64,7 +65,7 @@ class TablePrinter:
         box = "whole image"
         if row["x1"] is not None:
             box = "{:.0f},{:.0f} {:.0f},{:.0f}".format(*(row[name] for name in BOX))
-        numbers = [row[column] for column in self._rows.numbers.values()]
+        numbers = [row[column] for column in self._numbers]
         told = [f"{number:.0f}" if number is not None else "" for number in numbers]
         return [file, str(row["face"]), box, *(self._guess(row, name) for name in self._rows.classes), *told]
 

@@ -18,7 +18,11 @@ BOX = ("x1", "y1", "x2", "y2")
 
 @dataclass(frozen=True)
 class Rows:
-    """How the answers of one checkpoint become rows: columns of its own attributes, whichever they are."""
+    """How the answers of one checkpoint become rows.
+
+    Every declared attribute has its columns, so that tables of several checkpoints go together; those that this one
+    does not answer stay empty, and it may have more of its own.
+    """
 
     card: ModelCard
 
@@ -29,11 +33,16 @@ class Rows:
         return {name: self.card.labels[name] for name in dict.fromkeys([*known, *self.card.labels])}
 
     @property
+    def _told(self) -> Mapping[str, tuple[str, ...]]:
+        """The attributes that have columns, and their labels."""
+        return {**labels.ATTRIBUTES, **self.classes}
+
+    @property
     def numbers(self) -> Mapping[str, str]:
         """Of each attribute whose labels are bins of a number: the column of the expected one."""
         return {
             name: f"{name}_{labels.scale_of(name).unit}"
-            for name, names in self.classes.items()
+            for name, names in self._told.items()
             if name in labels.ORDERED and labels.is_told_in_taxonomies(name, names)
         }
 
@@ -41,10 +50,10 @@ class Rows:
     def columns(self) -> dict[str, type]:
         """The columns of every output in their order, and the type of their cells."""
         kinds: dict[str, type] = {"file": str, "status": str, "face": int, **dict.fromkeys((*BOX, "detection"), float)}
-        for attribute, names in self.classes.items():
+        for attribute, names in self._told.items():
             kinds |= {f"predicted_{attribute}": str, **{f"{attribute}_{name}": float for name in names}}
         kinds |= dict.fromkeys(self.numbers.values(), float)
-        kinds |= {f"unsure_{attribute}": bool for attribute in self.classes}
+        kinds |= {f"unsure_{attribute}": bool for attribute in self._told}
         kinds |= {"photo_width": int, "photo_height": int, "sharpness": float, "brightness": float}
         return kinds | {"model": str, "reason": str}
 
