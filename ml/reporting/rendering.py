@@ -1,7 +1,7 @@
 """The one Jinja2 environment of the reports: a name that is missing is an error, and text cannot become markup.
 
-Pages (`.html`) escape everything, and so do documents in Markdown (`.md`). Sentences (`.txt`) are plain text: whoever
-puts them on a page or a terminal escapes them there.
+Pages (`.html`) and charts (`.svg`) escape everything, and so do documents in Markdown (`.md`). Sentences (`.txt`) are
+plain text: whoever puts them on a page or a terminal escapes them there.
 """
 
 import re
@@ -34,7 +34,7 @@ def write_value(context: Context, value: Any) -> Any:
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     name = context.name or ""
-    if name.endswith(".html"):
+    if name.endswith((".html", ".svg")):
         return escape_html(value)
     return markdown.escape(value) if name.endswith(".md") else value
 
@@ -46,7 +46,7 @@ def capital(words: str) -> str:
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("ml.reporting"),
-    autoescape=select_autoescape(("html",)),  # whatever `write_value` does not see
+    autoescape=select_autoescape(("html", "svg")),  # whatever `write_value` does not see
     finalize=write_value,
     undefined=StrictUndefined,
     trim_blocks=True,
