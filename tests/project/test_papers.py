@@ -45,3 +45,32 @@ def test_every_test_that_a_paper_cites_is_there(paper):
 def test_prose_is_wrapped(paper):
     text = re.sub(r"^```.*?^```$", "", (ROOT / paper).read_text(), flags=re.MULTILINE | re.DOTALL)
     assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+def places_of(paper: str) -> set[str]:
+    """What a paper says is found in the code: files, folders, and names longer than a word."""
+    text = (ROOT / paper).read_text()
+    text = text[text.find("Five changes") : text.find("## Inside `classifier`")] if "architecture" in paper else text
+    text = re.sub(r"```.*?```|\[`[^`]+`\]", "", text, flags=re.DOTALL)  # code, and links, which are followed elsewhere
+    quoted = set(re.findall(r"`([^`\n]+)`", text)) - {"reviewed_mask"}  # a column of the example
+    return {place for place in quoted if re.fullmatch(r"[\w/.]*(\.py|/)|[A-Z]\w*[A-Z_]\w*|[a-z]+_[a-z_]+", place)}
+
+
+def is_in_code(place: str) -> bool:
+    folders = ("", "ml/reporting")  # files of one room are named by its first
+    if place.endswith((".py", "/")):
+        return any((ROOT / folder / place).exists() for folder in folders)
+    sources = [path for package in ("classifier", "ml") for path in (ROOT / package).rglob("*.py")]
+    return any(re.search(rf"^\s*(def |class )?{place}\b", path.read_text(), re.MULTILINE) for path in sources)
+
+
+@pytest.mark.parametrize("paper", ["docs/extending.md", "docs/architecture.md"])
+def test_where_a_change_begins_is_there(paper):
+    places = places_of(paper)
+    assert len(places) > 12
+    assert not [place for place in places if not is_in_code(place)]
+
+
+def test_a_place_that_is_not_there_would_be_noticed():
+    assert not is_in_code("classifier/webhooks.py")
+    assert not is_in_code("ABOUT_NOTHING")
