@@ -61,6 +61,9 @@ LISTED_FACE = {"photo": PHOTO_UID, "collection": COLLECTION_UID, **FACE}
 PHOTO: dict[str, Any] = {
     "uid": PHOTO_UID,
     "name": "a.jpg",
+    "folder": "Morning Post/May",
+    "captured_on": "2025-05-02",
+    "tags": {"newspaper": "Morning Post"},
     "state": "done",
     "code": "",
     "width": 1024,
@@ -105,6 +108,7 @@ NEW_COLLECTION = {
     "attributes": ["race", "gender", "age"],
     "taxonomy": "fairface-7",
     "retention_days": 365,
+    "keeps_capture_dates": True,
 }
 COLLECTION = {
     "uid": COLLECTION_UID,
@@ -116,6 +120,7 @@ COLLECTION = {
     "taxonomy": "fairface-7",
     "retention_days": 365,
     "next_deletion": {"on": "2027-11-23", "photos": 12},
+    "keeps_capture_dates": True,
     "is_opened_to_reviewers": False,
     "terms_accepted": True,
     "created_at": "2026-11-22T17:29:00.000000Z",

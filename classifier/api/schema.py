@@ -86,11 +86,23 @@ class UidOrNothingField(fields.CharField):
     """The uid of something, or nothing."""
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Where the files lay, a relative path: once for all of them, or once for each in their order.",
+    }
+)
+class FoldersField(fields.ListField):
+    """Text fields of one name."""
+
+
 class SubmissionSerializer(fields.Serializer[Any]):
     """Photos on their way in; the view reads the form itself, since each file has an outcome of its own."""
 
     images = FilesField()
     collection = UidOrNothingField(required=False)
+    folder = FoldersField(required=False)
 
 
 photo_list = extend_schema(

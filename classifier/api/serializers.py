@@ -117,11 +117,21 @@ class PhotoSerializer(serializers.ModelSerializer[Photo]):
     device = serializers.CharField(help_text="What the model ran on, `cpu` say; empty until it is done.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), help_text="Milliseconds for each stage.")
     faces = FaceSerializer(many=True, source="counted_faces")
+    folder = serializers.CharField(help_text="Where it lay as it was sent, `1999/May` say; empty for one by itself.")
+    captured_on = serializers.DateField(
+        allow_null=True, help_text="The day by its camera's clock, where the collection keeps it; else null."
+    )
+    tags = serializers.SerializerMethodField(help_text="Its values in the tables that were sent: column -> value.")
+
+    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
+    def get_tags(self, photo: Photo) -> dict[str, str]:
+        return {tag.column.name: tag.value for tag in photo.tags.all()}
 
     class Meta:
         model = Photo
         fields = [
-            *("uid", "name", "state", "code", "width", "height", "received_at", "finished_at"),
+            *("uid", "name", "folder", "captured_on", "tags"),
+            *("state", "code", "width", "height", "received_at", "finished_at"),
             *("model", "device", "timings_ms", "faces"),
         ]
         read_only_fields = fields
@@ -184,7 +194,8 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-            *("next_deletion", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+            *("next_deletion", "keeps_capture_dates", "is_opened_to_reviewers", "terms_accepted", "created_at"),
+            "photos",
         ]
         read_only_fields = fields
 
@@ -229,7 +240,7 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "retention_days"),
-            "is_opened_to_reviewers",
+            *("keeps_capture_dates", "is_opened_to_reviewers"),
         ]
 
 

@@ -47,7 +47,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     newest_by = "received_at"
 
     def get_queryset(self) -> QuerySet[Photo]:
-        return Photo.objects.visible_to(self.user).select_related("model_version").with_faces()
+        return Photo.objects.visible_to(self.user).select_related("model_version").with_faces().with_tags()
 
     @schema.photo_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -68,7 +68,13 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         files, misplaced = self._read_files(request)
         collection = self._find_collection(request)
         try:
-            return uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
+            return uploads.submit_photos(
+                self.user,
+                collection=collection,
+                files=files,
+                misplaced=misplaced,
+                folders=request.POST.getlist(uploads.FOLDER_FIELD),
+            )
         except refusals.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
 
@@ -104,7 +110,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return errors.TermsNotAccepted(message, details={"accept_at": address})
 
     def _describe_upload(self, upload: Upload) -> dict[str, Any]:
-        photos = Photo.objects.filter(deleting_at=None).select_related("model_version").with_faces()
+        photos = Photo.objects.filter(deleting_at=None).select_related("model_version").with_faces().with_tags()
         items = UploadItem.objects.prefetch_related(Prefetch("photo", queryset=photos)).order_by("number")
         rows = Upload.objects.select_related("collection").prefetch_related(Prefetch("items", queryset=items))
         return serializers.UploadSerializer(rows.get(pk=upload.pk), context=self.get_serializer_context()).data
@@ -120,7 +126,9 @@ class PhotoDetail(ApiView):
         if seconds:
             waiting.wait_until_finished(list(visible.values_list("pk", flat=True)), seconds=seconds)
         return Response(
-            self.get_serializer(get_object_or_404(visible.select_related("model_version").with_faces())).data
+            self.get_serializer(
+                get_object_or_404(visible.select_related("model_version").with_faces().with_tags())
+            ).data
         )
 
     @schema.photo_delete

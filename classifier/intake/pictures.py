@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import IO
 
 # Importing a plugin registers its format; Pillow would otherwise load every parser it has to find one of these.
@@ -38,6 +39,8 @@ DECODER_ERRORS = (
     ArithmeticError, RuntimeError, struct.error, zlib.error,
 )  # fmt: skip
 
+FIRST_PHOTO_YEAR = 1826  # what is said to be older is a clock that was never set
+
 # EXIF orientation -> what turns the picture upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -65,6 +68,7 @@ if heic.IS_READ:
 class Picture:
     image: Image.Image  # RGB, upright, nothing in `info`
     note: str  # what a person should know of the conversion; mostly empty
+    captured_on: date | None = None  # the day on which its camera took it, by the camera's clock
 
 
 def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
@@ -82,7 +86,7 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
             image: Image.Image = Image.open(file, formats=formats)
             frames = _count_frames(image, max_pixels=max_pixels)
             image.load()
-            turn = _read_turn(image)
+            turn, captured_on = _read_turn(image), _read_capture_date(image)
             image = _convert_to_srgb(image)
             image = image if turn is None else image.transpose(turn)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -91,7 +95,7 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
             raise BadImage("too_much_memory") from error
         except DECODER_ERRORS as error:
             raise BadImage("damaged") from error
-    return Picture(image, f"Only the first of {frames} frames is kept." if frames > 1 else "")
+    return Picture(image, f"Only the first of {frames} frames is kept." if frames > 1 else "", captured_on)
 
 
 def encode_jpeg(image: Image.Image) -> bytes:
@@ -146,6 +150,16 @@ def _read_turn(image: Image.Image) -> Image.Transpose | None:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DECODER_ERRORS:
         return None
+
+
+def _read_capture_date(image: Image.Image) -> date | None:
+    """The day of EXIF's DateTimeOriginal; None where it is absent or no day. Nothing else of the metadata is kept."""
+    try:
+        told = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, "")
+        day = datetime.strptime(str(told)[:10], "%Y:%m:%d").date()
+    except DECODER_ERRORS:
+        return None
+    return day if day.year >= FIRST_PHOTO_YEAR else None
 
 
 def _convert_to_srgb(image: Image.Image) -> Image.Image:

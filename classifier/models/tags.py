@@ -9,6 +9,7 @@ from classifier.models.collections import Collection
 from classifier.models.photos import Photo
 
 COLUMN_LENGTH = 60
+MOST_COLUMNS = 20  # of a collection
 VALUE_LENGTH = 200
 
 
@@ -19,6 +20,9 @@ class TagColumn(models.Model):
     # Its own index would repeat the first half of `one_column_per_name`.
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="tag_columns", db_index=False)
     name = models.CharField(max_length=COLUMN_LENGTH)
+    values = models.JSONField(
+        default=list, help_text="Those that most photos had when they were last sent, for people to choose from."
+    )
     updated_at = models.DateTimeField(default=timezone.now, help_text="When its values were sent.")
 
     class Meta:
