@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
+from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
 from classifier.services import predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
@@ -242,6 +242,46 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "retention_days"),
             *("keeps_capture_dates", "is_opened_to_reviewers"),
         ]
+
+
+class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):
+    """A column of a table of tags; made of rows fetched by `with_counts`."""
+
+    photos = serializers.IntegerField(source="photo_count", help_text="How many have a value in it.")
+    values = serializers.ListField(child=serializers.CharField(), help_text="Those of most photos, at most 200.")
+
+    class Meta:
+        model = TagColumn
+        fields = ["uid", "name", "photos", "values", "updated_at"]
+        read_only_fields = fields
+
+
+class TagColumnsSerializer(serializers.Serializer[Any]):
+    results = TagColumnSerializer(many=True)
+
+
+class LineSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField(source="number")
+    file = serializers.CharField()
+    message = serializers.CharField(source="words")
+
+
+class LinesSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    first = LineSerializer(many=True, help_text="At most 50.")
+
+
+class ToldSerializer(serializers.Serializer[Any]):
+    """What became of a table of tags."""
+
+    photos = serializers.IntegerField(help_text="How many photos it gave a value.")
+    rows = serializers.IntegerField(help_text="How many lines it has.")
+    columns = serializers.DictField(child=serializers.IntegerField(), help_text="Column -> photos with a value of it.")
+    encoding = serializers.CharField(help_text="Empty, or what it was read as, not being UTF-8.")
+    unknown = LinesSerializer(help_text="Lines that name no photo of the collection.")
+    several = LinesSerializer(help_text="Lines whose name stands in several folders; nothing was taken from them.")
+    conflicts = LinesSerializer(help_text="Lines with a second value for a photo, which keeps what it had.")
+    torn = LinesSerializer(help_text="Lines with too few or too many cells.")
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):

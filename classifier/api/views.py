@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import Resolver404, resolve, reverse
@@ -14,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, parsers, schema, serializers, waiting
-from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
-from classifier.services import collections, deletion, refusals, retention, seats, summaries, uploads
+from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem, User
+from classifier.services import collections, deletion, refusals, retention, seats, summaries, tags, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
@@ -196,6 +197,41 @@ class CollectionDetail(CollectionView):
     @schema.collection_delete
     def delete(self, request: Request, uid: UUID) -> Response:
         deletion.delete_collection(get_object_or_404(Collection.objects.owned_by(self.user), uid=uid))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TagList(ApiView):
+    """A collection's columns of tags, and the tables that they come in."""
+
+    parser_classes = [MultiPartParser]
+    serializer_class = serializers.TagColumnSerializer
+
+    @schema.tag_list
+    def get(self, request: Request, uid: UUID) -> Response:
+        collection = get_object_or_404(Collection.objects.visible_to(self.user), uid=uid)
+        return Response({"results": self.get_serializer(collection.tag_columns.with_counts(), many=True).data})
+
+    @schema.tag_create
+    def post(self, request: Request, uid: UUID) -> Response:
+        """What became of the table: 200, also where none of its lines fitted."""
+        collection = get_object_or_404(Collection.objects.owned_by(self.user), uid=uid)
+        table = request.FILES.get("table")
+        if table is None:
+            raise exceptions.ValidationError({"table": ["Send the CSV as a file in a field “table”."]})
+        if (table.size or 0) > settings.MAX_TABLE_BYTES:
+            raise errors.BodyTooLarge
+        try:
+            told = tags.store_table(collection, content=table.read())
+        except tags.BadTable as refused:
+            raise exceptions.ValidationError({"table": [str(refused)]}) from None
+        return Response(serializers.ToldSerializer(told).data)
+
+
+class TagDetail(ApiView):
+    @schema.tag_delete
+    def delete(self, request: Request, uid: UUID) -> Response:
+        owned = Collection.objects.owned_by(self.user)
+        tags.remove_column(get_object_or_404(TagColumn.objects.filter(collection__in=owned), uid=uid))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -153,7 +153,7 @@ class Photo(Leased):
             models.Index(fields=["collection", "-received_at", "-id"], name="photo_gallery"),
             models.Index(fields=["collection", "-face_count", "-id"], name="photo_most_faces"),
             models.Index(fields=["collection", "name_key", "id"], name="photo_by_name"),
-            models.Index(fields=["collection", "folder"], name="photo_folders"),
+            models.Index(fields=["collection", "folder", "-received_at", "-id"], name="photo_folders"),
             # Few collections keep dates.
             models.Index(
                 fields=["collection", "captured_on"], condition=Q(captured_on__isnull=False), name="photo_captured"

@@ -1,6 +1,7 @@
 """What people know of their photos: columns of a table of theirs, and each photo's value in them."""
 
 import uuid
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -11,6 +12,12 @@ from classifier.models.photos import Photo
 COLUMN_LENGTH = 60
 MOST_COLUMNS = 20  # of a collection
 VALUE_LENGTH = 200
+
+
+class TagColumnQuerySet(models.QuerySet["TagColumn"]):
+    def with_counts(self) -> Self:
+        """Adds `photo_count`."""
+        return self.annotate(photo_count=models.Count("tags", filter=models.Q(tags__photo__deleting_at=None)))
 
 
 class TagColumn(models.Model):
@@ -24,6 +31,8 @@ class TagColumn(models.Model):
         default=list, help_text="Those that most photos had when they were last sent, for people to choose from."
     )
     updated_at = models.DateTimeField(default=timezone.now, help_text="When its values were sent.")
+
+    objects = TagColumnQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -36,6 +36,9 @@ def test_every_address_is_described(document):
         ("/api/v1/collections/", "post"),
         ("/api/v1/collections/{uid}/", "get"),
         ("/api/v1/collections/{uid}/", "delete"),
+        ("/api/v1/collections/{uid}/tags/", "get"),
+        ("/api/v1/collections/{uid}/tags/", "post"),
+        ("/api/v1/tags/{uid}/", "delete"),
         ("/api/v1/models/", "get"),
     }
     for path, method in described:
