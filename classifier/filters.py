@@ -54,7 +54,7 @@ def choice(title: str, *, empty: str, choices: list[tuple[str, str]] | None = No
     )
 
 
-class OpenChoiceField(forms.ChoiceField):
+class OpenChoiceField(django_filters.fields.ChoiceField):
     """One of those offered, or any other: a large archive has more folders than are offered, and one may be gone."""
 
     def valid_value(self, value: Any) -> bool:

@@ -18,7 +18,7 @@ from classifier.views.access import UserRequest, login_required
 @require_http_methods(["GET", "POST"])
 def tag_list(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
-    form = TableForm(request.POST or None, request.FILES or None)
+    form = TableForm(request.POST, request.FILES) if request.method == "POST" else TableForm()
     told = None
     if request.method == "POST" and form.is_valid():
         try:
