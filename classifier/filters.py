@@ -7,7 +7,10 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.forms.utils import flatatt
 from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from classifier.models import PENDING, Collection, Face, Guess, Photo, PhotoTag, Prediction, State, TagColumn
 from classifier.models.faces import SMALL_FACE_PX
@@ -29,6 +32,7 @@ CERTAINTIES = [
     *((f"unsure-{attribute.short}", f"unsure of the {attribute.short}") for attribute in ATTRIBUTES.values()),
 ]
 SIZES = [("small", f"small, under {SMALL_FACE_PX} px"), ("large", f"{SMALL_FACE_PX} px and wider")]
+SELECTED = mark_safe(" selected")
 EMPTY: tuple[Any, ...] = (None, "", [], slice(None, None))
 # What the address says -> the column to sort by.
 SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name_key"}
@@ -59,6 +63,20 @@ class OpenChoiceField(django_filters.fields.ChoiceField):
 
     def valid_value(self, value: Any) -> bool:
         return True
+
+
+class LongSelect(forms.Select):
+    """As it is drawn by Django, without a template for each of hundreds of options."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = "" if value is None else str(value)
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((key, SELECTED if str(key) == chosen else "", words) for key, words in self.choices),
+        )
+        told = flatatt(self.build_attrs(self.attrs, attrs))
+        return format_html('<select name="{}"{}>{}</select>', name, told, options)
 
 
 class OpenChoiceFilter(django_filters.ChoiceFilter):
@@ -122,7 +140,11 @@ class PhotoFilter(django_filters.FilterSet):
         asked = self.data.get(name) or ""
         names = offered if not asked or asked in offered else [*offered, asked]
         return OpenChoiceFilter(
-            label=title, empty_label=f"any {title.lower()}", choices=[(each, each) for each in names], method="keep"
+            label=title,
+            empty_label=f"any {title.lower()}",
+            choices=[(each, each) for each in names],
+            method="keep",
+            widget=LongSelect(),
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from classifier.api import schema, views
+from classifier.api import draws, schema, views
 
 urlpatterns = [
     path("photos/", views.PhotoList.as_view(), name="api-photo-list"),
@@ -13,6 +13,12 @@ urlpatterns = [
     path("collections/<uuid:uid>/tags/", views.TagList.as_view(), name="api-tag-list"),
     path("tags/<uuid:uid>/", views.TagDetail.as_view(), name="api-tag-detail"),
     path("models/", views.ModelList.as_view(), name="api-model-list"),
+    path("draws/", draws.DrawList.as_view(), name="api-draw-list"),
+    path("draws/<uuid:uid>/", draws.DrawDetail.as_view(), name="api-draw-detail"),
+    path("draws/<uuid:uid>/enlarge/", draws.DrawEnlarge.as_view(), name="api-draw-enlarge"),
+    path("draws/<uuid:uid>/next/", draws.DrawNext.as_view(), name="api-draw-next"),
+    path("draws/<uuid:uid>/answers/", draws.DrawAnswers.as_view(), name="api-draw-answers"),
+    path("draws/<uuid:uid>/results/", draws.DrawResults.as_view(), name="api-draw-results"),
     path("schema/", schema.SchemaView.as_view(), name="api-schema"),
     path("docs/", schema.DocsView.as_view(), name="api-docs"),
     re_path(r"", views.UnknownAddress.as_view(), name="api-unknown"),
