@@ -177,9 +177,9 @@ class PhotoFilter(django_filters.FilterSet):
     def filter_queryset(self, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
         queryset = queryset.filter(_state(self.chosen.get("state", "")) & self._origin())
         if self.is_about_faces():
-            if few := self._find_rare():
-                queryset = queryset.filter(pk__in=few)
-            queryset = queryset.filter(Exists(self.find_faces().filter(photo=OuterRef("pk"))))
+            rare = self._find_rare()
+            matching = Q(Exists(self.find_faces().filter(photo=OuterRef("pk")))) if rare is None else Q(pk__in=rare)
+            queryset = queryset.filter(matching)
         return queryset
 
     def _origin(self) -> Q:
@@ -203,14 +203,16 @@ class PhotoFilter(django_filters.FilterSet):
         return condition if few is None else Q(pk__in=few)
 
     def _find_rare(self) -> list[int] | None:
-        """The photos that may have faces with the rarest of the labels asked for; None where none of them is rare."""
-        for name, value in self.chosen.items():
-            if name in BY_SHORT:
-                said = Guess.objects.saying(BY_SHORT[name], taxonomy=self.taxonomy, label=value)
-                faces = _list_few(said, "face") if BY_SHORT[name].way(self.taxonomy) == BY_SHORT[name].finest else None
-                if faces is not None:
-                    found = Face.objects.filter(pk__in=faces, photo__collection=self.collection)
-                    return list(found.order_by().values_list("photo", flat=True)) or [0]
+        """The photos with the faces asked for, where one of the labels asked for is rare; else None.
+
+        Of any collection: what is asked of few faces by their keys alone never leads through a whole collection.
+        """
+        for name, label in self.chosen.items():
+            attribute = BY_SHORT.get(name)
+            if attribute and attribute.way(self.taxonomy) == attribute.finest:  # which the index of labels is of
+                said = Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=label)
+                if (few := _list_few(said, "face")) is not None:
+                    return list(self.find_faces().filter(pk__in=few).order_by().values_list("photo", flat=True))
         return None
 
     def _about_face(self) -> Q:
