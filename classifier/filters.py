@@ -5,12 +5,17 @@ from datetime import date
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.forms.utils import flatatt
 from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
-from classifier.models import PENDING, Collection, Face, Guess, Photo, Prediction, State
+from classifier.models import PENDING, Collection, Face, Guess, Photo, PhotoTag, Prediction, State, TagColumn
 from classifier.models.faces import SMALL_FACE_PX
-from classifier.services.reports.questions import Question
+from classifier.services import folders
+from classifier.services.reports.questions import TAG, Question
 from classifier.templatetags.facet import group_label
 from ml import labels
 from ml.attributes import ATTRIBUTES, Attribute
@@ -27,12 +32,14 @@ CERTAINTIES = [
     *((f"unsure-{attribute.short}", f"unsure of the {attribute.short}") for attribute in ATTRIBUTES.values()),
 ]
 SIZES = [("small", f"small, under {SMALL_FACE_PX} px"), ("large", f"{SMALL_FACE_PX} px and wider")]
+SELECTED = mark_safe(" selected")
 EMPTY: tuple[Any, ...] = (None, "", [], slice(None, None))
 # What the address says -> the column to sort by.
 SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name_key"}
 
 
 BY_SHORT = {attribute.short: attribute for attribute in ATTRIBUTES.values()}
+FEW = 1_000  # rows that are faster looked up one by one than met on the way through a collection in its order
 ABOUT_FACES = {*BY_SHORT, "sure", "size"}
 
 
@@ -49,6 +56,31 @@ def choice(title: str, *, empty: str, choices: list[tuple[str, str]] | None = No
     return django_filters.ChoiceFilter(
         label=title.capitalize(), empty_label=empty, choices=choices or [], method="keep"
     )
+
+
+class OpenChoiceField(django_filters.fields.ChoiceField):
+    """One of those offered, or any other: a large archive has more folders than are offered, and one may be gone."""
+
+    def valid_value(self, value: Any) -> bool:
+        return True
+
+
+class LongSelect(forms.Select):
+    """As it is drawn by Django, without a template for each of hundreds of options."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = "" if value is None else str(value)
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((key, SELECTED if str(key) == chosen else "", words) for key, words in self.choices),
+        )
+        told = flatatt(self.build_attrs(self.attrs, attrs))
+        return format_html('<select name="{}"{}>{}</select>', name, told, options)
+
+
+class OpenChoiceFilter(django_filters.ChoiceFilter):
+    field_class = OpenChoiceField
 
 
 class PhotoFilter(django_filters.FilterSet):
@@ -71,16 +103,49 @@ class PhotoFilter(django_filters.FilterSet):
         labels_of = {short: choice(found.title, empty=f"any {short}") for short, found in BY_SHORT.items()}
         return {"state": filters.pop("state"), **labels_of, **filters}
 
-    def __init__(self, *args: Any, taxonomy: str, attributes: list[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, taxonomy: str, collection: Collection, **kwargs: Any) -> None:
         """`taxonomy` is how the attribute that has it is told; filters of attributes that are off are left out."""
         super().__init__(*args, **kwargs)
         self.taxonomy = taxonomy
+        self.collection = collection
+        self._folders: list[str] = []
+        self._columns: dict[str, TagColumn] = {}
+        self._offer_origins()
         for short, attribute in BY_SHORT.items():
-            if attribute.name not in attributes:
+            if attribute.name not in collection.attributes:
                 del self.filters[short]
                 continue
             names = labels.groups_of(attribute.name, taxonomy=attribute.way(taxonomy))
             self.filters[short].extra["choices"] = [(label, group_label(label)) for label in names]
+
+    def _offer_origins(self) -> None:
+        """Filters by where photos came from, as far as the collection knows it."""
+        added: dict[str, Any] = {}
+        if self.collection.keeps_capture_dates:
+            for name, words in (("taken_from", "taken from"), ("taken_to", "taken until")):
+                widget = forms.DateInput(attrs={"type": "date"})
+                added[name] = django_filters.DateFilter(label=words.capitalize(), method="keep", widget=widget)
+        if self.collection.has_origins:
+            self._folders = folders.list_folders(self.collection)
+            if self._folders or self.data.get("folder"):
+                added["folder"] = self._open_choice("folder", "Folder", offered=folders.add_parents(self._folders))
+            self._columns = {f"{TAG}{column.name}": column for column in self.collection.tag_columns.all()}
+            for name, column in self._columns.items():
+                added[name] = self._open_choice(name, column.name, offered=column.values)
+        for each in added.values():
+            each.parent, each.model = self, Photo
+        self.filters |= added
+
+    def _open_choice(self, name: str, title: str, *, offered: list[str]) -> Any:
+        asked = self.data.get(name) or ""
+        names = offered if not asked or asked in offered else [*offered, asked]
+        return OpenChoiceFilter(
+            label=title,
+            empty_label=f"any {title.lower()}",
+            choices=[(each, each) for each in names],
+            method="keep",
+            widget=LongSelect(),
+        )
 
     @property
     def chosen(self) -> dict[str, Any]:
@@ -110,10 +175,45 @@ class PhotoFilter(django_filters.FilterSet):
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
-        queryset = queryset.filter(_state(self.chosen.get("state", "")))
+        queryset = queryset.filter(_state(self.chosen.get("state", "")) & self._origin())
         if self.is_about_faces():
-            queryset = queryset.filter(Exists(self.find_faces().filter(photo=OuterRef("pk"))))
+            rare = self._find_rare()
+            matching = Q(Exists(self.find_faces().filter(photo=OuterRef("pk")))) if rare is None else Q(pk__in=rare)
+            queryset = queryset.filter(matching)
         return queryset
+
+    def _origin(self) -> Q:
+        """Photos by folder, day and tags."""
+        origin, chosen = Q(), self.chosen
+        if folder := chosen.get("folder"):
+            below = {folder, *(each for each in self._folders if folders.is_below(each, top=folder))}
+            origin &= self._where(Q(folder__in=below))
+        ends = {"gte": chosen.get("taken_from"), "lte": chosen.get("taken_to")}
+        if days := {f"captured_on__{end}": day for end, day in ends.items() if day}:
+            origin &= self._where(Q(**days))
+        for name, column in self._columns.items():
+            if value := chosen.get(name):
+                tagged = PhotoTag.objects.filter(column=column, value=value).order_by()
+                few = _list_few(tagged, "photo")
+                origin &= Q(Exists(tagged.filter(photo=OuterRef("pk")))) if few is None else Q(pk__in=few)
+        return origin
+
+    def _where(self, condition: Q) -> Q:
+        few = _list_few(Photo.objects.filter(condition, collection=self.collection).order_by(), "pk")
+        return condition if few is None else Q(pk__in=few)
+
+    def _find_rare(self) -> list[int] | None:
+        """The photos with the faces asked for, where one of the labels asked for is rare; else None.
+
+        Of any collection: what is asked of few faces by their keys alone never leads through a whole collection.
+        """
+        for name, label in self.chosen.items():
+            attribute = BY_SHORT.get(name)
+            if attribute and attribute.way(self.taxonomy) == attribute.finest:  # which the index of labels is of
+                said = Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=label)
+                if (few := _list_few(said, "face")) is not None:
+                    return list(self.find_faces().filter(pk__in=few).order_by().values_list("photo", flat=True))
+        return None
 
     def _about_face(self) -> Q:
         about_face = Q()
@@ -139,6 +239,12 @@ class PhotoFilter(django_filters.FilterSet):
         return Q(size_px__lt=SMALL_FACE_PX) if value == "small" else Q(size_px__gte=SMALL_FACE_PX)
 
 
+def _list_few(rows: QuerySet[Any], field: str) -> list[int] | None:
+    """A field of some rows; None where they are more than few."""
+    found = list(rows.values_list(field, flat=True)[: FEW + 1])
+    return found if len(found) <= FEW else None
+
+
 def _said(guesses: QuerySet[Guess]) -> Q:
     """Faces that have one of these guesses."""
     return Q(Exists(guesses.filter(face=OuterRef("pk"))))
@@ -148,7 +254,7 @@ def narrow(
     photos: QuerySet[Photo], collection: Collection, question: Question
 ) -> tuple[QuerySet[Photo], QuerySet[Face]]:
     """The photos and the counted faces that a report's filters keep."""
-    found = PhotoFilter(question.filters, queryset=photos, taxonomy=question.taxonomy, attributes=collection.attributes)
+    found = PhotoFilter(question.filters, queryset=photos, taxonomy=question.taxonomy, collection=collection)
     return found.qs, found.find_faces()
 
 

@@ -171,7 +171,15 @@ class CollectionForm(CollectionModelForm):
 
 
 class NewCollectionForm(CollectionForm):
-    """A new collection holds the declaration about its photos."""
+    """A new collection holds the declaration about its photos, and says for good whether their dates are kept."""
+
+    class Meta(CollectionForm.Meta):
+        fields = [*CollectionForm.Meta.fields, "keeps_capture_dates"]
+        labels = CollectionForm.Meta.labels | {"keeps_capture_dates": "Keep the day on which each photo was taken"}
+        help_texts = CollectionForm.Meta.help_texts | {
+            "keeps_capture_dates": "From the camera's own note in the file, to tell a report by month. It is chosen "
+            "now and holds for good. Where a photo was taken, and by which camera, is never kept.",
+        }
 
     declaration = forms.BooleanField(
         label="I declare this for every photo I add",
@@ -216,6 +224,22 @@ class ManyFilesField(forms.FileField):
 
 class UploadForm(forms.Form):
     images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": formats.ACCEPTED}))
+
+
+class TableForm(forms.Form):
+    """A table of tags; `services.tags` reads it."""
+
+    table = forms.FileField(
+        label="Table",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
+        error_messages={"required": "No table was chosen.", "empty": "This file is empty."},
+    )
+
+    def clean_table(self) -> Any:
+        file = self.cleaned_data["table"]
+        if file.size > settings.MAX_TABLE_BYTES:
+            raise forms.ValidationError(f"A table may have {settings.MAX_TABLE_BYTES // 1024**2} MB. Send it in parts.")
+        return file
 
 
 class TokenForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from classifier.views import accounts, collections, explanations, kept_reports, pages, photos, reports, uploads
+from classifier.views import accounts, collections, explanations, kept_reports, pages, photos, reports, tags, uploads
 
 urlpatterns = [
     path("", collections.collection_list, name="collection-list"),
@@ -33,6 +33,8 @@ urlpatterns = [
         kept_reports.chart,
         name="collection-kept-report-chart",
     ),
+    path("collections/<uuid:uid>/tags/", tags.tag_list, name="tag-list"),
+    path("tags/<uuid:uid>/remove/", tags.remove, name="tag-remove"),
     path("photos/<uuid:uid>/", photos.detail, name="photo-detail"),
     path("photos/<uuid:uid>/image/", photos.image, name="photo-image"),
     path("photos/<uuid:uid>/thumbnail/", photos.thumbnail, name="photo-thumbnail"),

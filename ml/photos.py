@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -34,6 +35,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
+FIRST_PHOTO_YEAR = 1826  # what is said to be older is a clock that was never set
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # what may move; further pictures in a MPO or HEIF are never looked at
 
 # What decoders raise on a file that is not what it says.
@@ -68,12 +70,13 @@ if heic.IS_READ:
 class Decoded:
     """A picture upright and opaque: RGB, L or CMYK in the colours of an ICC profile, or sRGB where that is empty.
 
-    `frames` is 1 unless all frames were asked for.
+    `frames` is 1 unless all frames were asked for; `captured_on` is the day by the camera's clock, where that tells one.
     """
 
     image: Image.Image
     profile: bytes
     frames: int
+    captured_on: date | None = None
 
 
 def read_photo(source: PhotoSource) -> Image.Image:
@@ -106,9 +109,10 @@ def decode_photo(
         frames = _count_frames(image, max_pixels=most, max_side=max_side, all_frames=all_frames)
         image = _load(image, file=file)
         profile, turn = image.info.get("icc_profile") or b"", _read_turn(image)
+        captured_on = _read_capture_date(image)
         image = _flatten(image)  # bound anew each time, so that no more than two copies are held
         image = _turn(image, turn)
-    return Decoded(image, profile, frames)
+    return Decoded(image, profile, frames, captured_on)
 
 
 def decode_in_one_thread() -> None:
@@ -182,6 +186,16 @@ def _read_turn(image: Image.Image) -> Image.Transpose | None:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DECODER_ERRORS:
         return None
+
+
+def _read_capture_date(image: Image.Image) -> date | None:
+    """The day of EXIF's DateTimeOriginal; None where it is absent or no day. Nothing else of the metadata is read."""
+    try:
+        told = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal, "")
+        day = datetime.strptime(str(told)[:10], "%Y:%m:%d").date()
+    except DECODER_ERRORS:
+        return None
+    return day if day.year >= FIRST_PHOTO_YEAR else None
 
 
 def _turn(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:

@@ -245,6 +245,7 @@ DECODE_REQUEST_SECONDS = env.float("FACET_DECODE_REQUEST_SECONDS", default=120)
 DECODE_RATE = env("FACET_DECODE_RATE", default="3600/hour")
 DECODE_SECONDS = 6 * DECODE_CPU_SECONDS  # by the clock, for a decoder that hangs without working
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_REQUEST
+MAX_TABLE_BYTES = 8 * 1024**2  # a CSV of tags: some 200,000 lines
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024**2  # form fields, not files; and any body that brings no photos
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024**2
 FILE_UPLOAD_PERMISSIONS = 0o600

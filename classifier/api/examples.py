@@ -61,6 +61,9 @@ LISTED_FACE = {"photo": PHOTO_UID, "collection": COLLECTION_UID, **FACE}
 PHOTO: dict[str, Any] = {
     "uid": PHOTO_UID,
     "name": "a.jpg",
+    "folder": "Morning Post/May",
+    "captured_on": "2025-05-02",
+    "tags": {"newspaper": "Morning Post"},
     "state": "done",
     "code": "",
     "width": 1024,
@@ -105,6 +108,7 @@ NEW_COLLECTION = {
     "attributes": ["race", "gender", "age"],
     "taxonomy": "fairface-7",
     "retention_days": 365,
+    "keeps_capture_dates": True,
 }
 COLLECTION = {
     "uid": COLLECTION_UID,
@@ -116,10 +120,33 @@ COLLECTION = {
     "taxonomy": "fairface-7",
     "retention_days": 365,
     "next_deletion": {"on": "2027-11-23", "photos": 12},
+    "keeps_capture_dates": True,
     "is_opened_to_reviewers": False,
     "terms_accepted": True,
     "created_at": "2026-11-22T17:29:00.000000Z",
     "photos": {"total": 12, "queued": 2, "running": 1, "done": 8, "failed": 1},
+}
+TAG_COLUMNS = {
+    "results": [
+        {
+            "uid": "3f1d2c55-4a8e-4f8b-9d58-3c1d8e8f7a21",
+            "name": "newspaper",
+            "photos": 12,
+            "values": ["Evening News", "Morning Post"],
+            "updated_at": "2026-11-22T17:40:00.000000Z",
+        }
+    ]
+}
+_NO_LINES: dict[str, Any] = {"count": 0, "first": []}
+TOLD = {
+    "photos": 1,
+    "rows": 2,
+    "columns": {"newspaper": 1},
+    "encoding": "",
+    "unknown": {"count": 1, "first": [{"line": 3, "file": "img7.jpg", "message": ""}]},
+    "several": _NO_LINES,
+    "conflicts": _NO_LINES,
+    "torn": _NO_LINES,
 }
 MODEL = {
     "uid": "d7a0c7d4-52e0-4d1f-8d0b-0f2f6b8a4a10",

@@ -76,6 +76,12 @@ class PhotoFilter(ApiFilterSet):
     received_after = MomentFilter(field_name="received_at", lookup_expr="gt", label="ISO 8601.")
     received_before = MomentFilter(field_name="received_at", lookup_expr="lt", label="ISO 8601.")
 
+    folder = django_filters.CharFilter(label="Exactly this folder, `1999/May` say.")
+    captured_after = django_filters.DateFilter(field_name="captured_on", lookup_expr="gte", label="That day or later.")
+    captured_before = django_filters.DateFilter(
+        field_name="captured_on", lookup_expr="lte", label="That day or earlier."
+    )
+
     class Meta:
         model = Photo
         fields: list[str] = []

@@ -86,11 +86,29 @@ class UidOrNothingField(fields.CharField):
     """The uid of something, or nothing."""
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Where the files lay, a relative path: once for all of them, or once for each in their order.",
+    }
+)
+class FoldersField(fields.ListField):
+    """Text fields of one name."""
+
+
 class SubmissionSerializer(fields.Serializer[Any]):
     """Photos on their way in; the view reads the form itself, since each file has an outcome of its own."""
 
     images = FilesField()
     collection = UidOrNothingField(required=False)
+    folder = FoldersField(required=False)
+
+
+class TableSerializer(fields.Serializer[Any]):
+    """A table of tags on its way in."""
+
+    table = fields.FileField(help_text="CSV, separated by commas, semicolons or tabs; 8 MiB at most.")
 
 
 photo_list = extend_schema(
@@ -172,6 +190,29 @@ collection_delete = extend_schema(
     operation_id="delete_collection",
     summary="Delete one collection",
     description="With its photos, faces and predictions, at once and for good. Needs the scope `upload`.",
+    responses={204: None, **errors(400, 403, 404)},
+)
+tag_list = extend_schema(
+    operation_id="list_tags",
+    summary="List a collection's columns of tags",
+    description="What was sent in tables: each photo tells its own values.",
+    responses={200: serializers.TagColumnsSerializer, **errors(400, 404)},
+    examples=[example("one column", examples.TAG_COLUMNS)],
+)
+tag_create = extend_schema(
+    operation_id="send_tags",
+    summary="Send a table of tags",
+    description="A CSV whose first line names its columns: file names in the first (`img1.jpg`, or `May/img1.jpg` "
+    "where a name is there more than once), your tags in the others. Photos it does not name keep what they have. "
+    "The answer tells the lines that did not fit. Needs the scope `upload`.",
+    request={"multipart/form-data": TableSerializer},
+    responses={200: serializers.ToldSerializer, **errors(400, 403, 404, 411, 413, 415)},
+    examples=[example("one line fitted, one did not", examples.TOLD)],
+)
+tag_delete = extend_schema(
+    operation_id="delete_tags",
+    summary="Remove one column of tags",
+    description="From all photos of its collection, at once. Needs the scope `upload`.",
     responses={204: None, **errors(400, 403, 404)},
 )
 model_list = extend_schema(

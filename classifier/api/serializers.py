@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem
+from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
 from classifier.services import predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
@@ -117,11 +117,21 @@ class PhotoSerializer(serializers.ModelSerializer[Photo]):
     device = serializers.CharField(help_text="What the model ran on, `cpu` say; empty until it is done.")
     timings_ms = serializers.DictField(child=serializers.FloatField(), help_text="Milliseconds for each stage.")
     faces = FaceSerializer(many=True, source="counted_faces")
+    folder = serializers.CharField(help_text="Where it lay as it was sent, `1999/May` say; empty for one by itself.")
+    captured_on = serializers.DateField(
+        allow_null=True, help_text="The day by its camera's clock, where the collection keeps it; else null."
+    )
+    tags = serializers.SerializerMethodField(help_text="Its values in the tables that were sent: column -> value.")
+
+    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
+    def get_tags(self, photo: Photo) -> dict[str, str]:
+        return {tag.column.name: tag.value for tag in photo.tags.all()}
 
     class Meta:
         model = Photo
         fields = [
-            *("uid", "name", "state", "code", "width", "height", "received_at", "finished_at"),
+            *("uid", "name", "folder", "captured_on", "tags"),
+            *("state", "code", "width", "height", "received_at", "finished_at"),
             *("model", "device", "timings_ms", "faces"),
         ]
         read_only_fields = fields
@@ -184,7 +194,8 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-            *("next_deletion", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+            *("next_deletion", "keeps_capture_dates", "is_opened_to_reviewers", "terms_accepted", "created_at"),
+            "photos",
         ]
         read_only_fields = fields
 
@@ -229,8 +240,48 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "retention_days"),
-            "is_opened_to_reviewers",
+            *("keeps_capture_dates", "is_opened_to_reviewers"),
         ]
+
+
+class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):
+    """A column of a table of tags; made of rows fetched by `with_counts`."""
+
+    photos = serializers.IntegerField(source="photo_count", help_text="How many have a value in it.")
+    values = serializers.ListField(child=serializers.CharField(), help_text="Those of most photos, at most 200.")
+
+    class Meta:
+        model = TagColumn
+        fields = ["uid", "name", "photos", "values", "updated_at"]
+        read_only_fields = fields
+
+
+class TagColumnsSerializer(serializers.Serializer[Any]):
+    results = TagColumnSerializer(many=True)
+
+
+class LineSerializer(serializers.Serializer[Any]):
+    line = serializers.IntegerField(source="number")
+    file = serializers.CharField()
+    message = serializers.CharField(source="words")
+
+
+class LinesSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    first = LineSerializer(many=True, help_text="At most 50.")
+
+
+class ToldSerializer(serializers.Serializer[Any]):
+    """What became of a table of tags."""
+
+    photos = serializers.IntegerField(help_text="How many photos it gave a value.")
+    rows = serializers.IntegerField(help_text="How many lines it has.")
+    columns = serializers.DictField(child=serializers.IntegerField(), help_text="Column -> photos with a value of it.")
+    encoding = serializers.CharField(help_text="Empty, or what it was read as, not being UTF-8.")
+    unknown = LinesSerializer(help_text="Lines that name no photo of the collection.")
+    several = LinesSerializer(help_text="Lines whose name stands in several folders; nothing was taken from them.")
+    conflicts = LinesSerializer(help_text="Lines with a second value for a photo, which keeps what it had.")
+    torn = LinesSerializer(help_text="Lines with too few or too many cells.")
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):

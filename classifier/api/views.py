@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import Resolver404, resolve, reverse
@@ -14,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from classifier.api import errors, filters, parameters, parsers, schema, serializers, waiting
-from classifier.models import Collection, Face, ModelVersion, Photo, Upload, UploadItem, User
-from classifier.services import collections, deletion, refusals, retention, seats, summaries, uploads
+from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem, User
+from classifier.services import collections, deletion, refusals, retention, seats, summaries, tags, uploads
 from classifier.terms import DECLARATION, TERMS_VERSION
 from ml import labels
 
@@ -47,7 +48,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
     newest_by = "received_at"
 
     def get_queryset(self) -> QuerySet[Photo]:
-        return Photo.objects.visible_to(self.user).select_related("model_version").with_faces()
+        return Photo.objects.visible_to(self.user).select_related("model_version").with_faces().with_tags()
 
     @schema.photo_list
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -68,7 +69,13 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         files, misplaced = self._read_files(request)
         collection = self._find_collection(request)
         try:
-            return uploads.submit_photos(self.user, collection=collection, files=files, misplaced=misplaced)
+            return uploads.submit_photos(
+                self.user,
+                collection=collection,
+                files=files,
+                misplaced=misplaced,
+                folders=request.POST.getlist(uploads.FOLDER_FIELD),
+            )
         except refusals.TermsNotAccepted:
             raise self._terms_not_accepted(collection) from None
 
@@ -104,7 +111,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         return errors.TermsNotAccepted(message, details={"accept_at": address})
 
     def _describe_upload(self, upload: Upload) -> dict[str, Any]:
-        photos = Photo.objects.filter(deleting_at=None).select_related("model_version").with_faces()
+        photos = Photo.objects.filter(deleting_at=None).select_related("model_version").with_faces().with_tags()
         items = UploadItem.objects.prefetch_related(Prefetch("photo", queryset=photos)).order_by("number")
         rows = Upload.objects.select_related("collection").prefetch_related(Prefetch("items", queryset=items))
         return serializers.UploadSerializer(rows.get(pk=upload.pk), context=self.get_serializer_context()).data
@@ -120,7 +127,9 @@ class PhotoDetail(ApiView):
         if seconds:
             waiting.wait_until_finished(list(visible.values_list("pk", flat=True)), seconds=seconds)
         return Response(
-            self.get_serializer(get_object_or_404(visible.select_related("model_version").with_faces())).data
+            self.get_serializer(
+                get_object_or_404(visible.select_related("model_version").with_faces().with_tags())
+            ).data
         )
 
     @schema.photo_delete
@@ -188,6 +197,41 @@ class CollectionDetail(CollectionView):
     @schema.collection_delete
     def delete(self, request: Request, uid: UUID) -> Response:
         deletion.delete_collection(get_object_or_404(Collection.objects.owned_by(self.user), uid=uid))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TagList(ApiView):
+    """A collection's columns of tags, and the tables that they come in."""
+
+    parser_classes = [MultiPartParser]
+    serializer_class = serializers.TagColumnSerializer
+
+    @schema.tag_list
+    def get(self, request: Request, uid: UUID) -> Response:
+        collection = get_object_or_404(Collection.objects.visible_to(self.user), uid=uid)
+        return Response({"results": self.get_serializer(collection.tag_columns.with_counts(), many=True).data})
+
+    @schema.tag_create
+    def post(self, request: Request, uid: UUID) -> Response:
+        """What became of the table: 200, also where none of its lines fitted."""
+        collection = get_object_or_404(Collection.objects.owned_by(self.user), uid=uid)
+        table = request.FILES.get("table")
+        if table is None:
+            raise exceptions.ValidationError({"table": ["Send the CSV as a file in a field “table”."]})
+        if (table.size or 0) > settings.MAX_TABLE_BYTES:
+            raise errors.BodyTooLarge
+        try:
+            told = tags.store_table(collection, content=table.read())
+        except tags.BadTable as refused:
+            raise exceptions.ValidationError({"table": [str(refused)]}) from None
+        return Response(serializers.ToldSerializer(told).data)
+
+
+class TagDetail(ApiView):
+    @schema.tag_delete
+    def delete(self, request: Request, uid: UUID) -> Response:
+        owned = Collection.objects.owned_by(self.user)
+        tags.remove_column(get_object_or_404(TagColumn.objects.filter(collection__in=owned), uid=uid))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -4,15 +4,19 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 UPLOADS = frozenset({"photo-upload", "api-photo-list"})  # the addresses that take photos
+TABLES = frozenset({"tag-list", "api-tag-list"})  # and those that take tables, each in a form
 
 
 def max_body_bytes(path: str) -> int:
-    """The most that the body of a request to this path may have: what uploads may, or what forms may."""
+    """The most that the body of a request to this path may have: what photos, tables or other forms may."""
     try:
-        takes_photos = resolve(path).url_name in UPLOADS
+        name = resolve(path).url_name
     except Resolver404:
-        takes_photos = False
-    return settings.MAX_REQUEST_BYTES if takes_photos else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        name = None
+    if name in UPLOADS:
+        return settings.MAX_REQUEST_BYTES
+    form_bytes: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return form_bytes + (settings.MAX_TABLE_BYTES if name in TABLES else 0)
 
 
 def max_body_bytes_at(wsgi_path: str) -> int:

@@ -7,6 +7,7 @@ from classifier.services.refusals import UploadRefused
 # fault, so 507.
 STATUS = {
     "no_files": 400,
+    "folders_do_not_match": 400,
     "collection_gone": 404,
     "terms_not_accepted": 409,
     "too_many_files": 413,

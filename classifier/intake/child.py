@@ -99,7 +99,11 @@ def store_picture(file: IO[bytes], *, wishes: dict[str, Any]) -> dict[str, Any]:
         return {"errno": error.errno}
     width, height = picture.image.size
     stored_bytes = sum(len(content) for content in contents.values())
-    return {"width": width, "height": height, "stored_bytes": stored_bytes, "note": picture.note}
+    told = {"width": width, "height": height, "stored_bytes": stored_bytes, "note": picture.note}
+    # A date that nobody asked for does not leave this process.
+    if wishes["keeps_date"] and picture.captured_on:
+        told["captured_on"] = picture.captured_on.isoformat()
+    return told
 
 
 def answer(channel: socket.socket, content: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import IO
 
 from PIL import Image, ImageCms
@@ -28,6 +29,7 @@ photos.decode_in_one_thread()  # the pool decides how many children work at once
 class Picture:
     image: Image.Image  # RGB, upright, nothing in `info`
     note: str  # what a person should know of the conversion; mostly empty
+    captured_on: date | None = None  # the day on which its camera took it, by the camera's clock
 
 
 def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
@@ -45,7 +47,7 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
     except photos.UnreadablePhoto as error:
         raise explain_refusal(error, megapixels=max_pixels / 1e6) from error
     note = f"Only the first of {decoded.frames} frames is kept." if decoded.frames > 1 else ""
-    return Picture(_convert_to_srgb(decoded.image, profile=decoded.profile), note)
+    return Picture(_convert_to_srgb(decoded.image, profile=decoded.profile), note, decoded.captured_on)
 
 
 def encode_jpeg(image: Image.Image) -> bytes:

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any
@@ -47,12 +48,16 @@ ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024**2), "MALLOC_ARENA_MAX": "2"
 
 @dataclass(frozen=True)
 class StoredPicture:
-    """What was written: the upright photo's size in pixels, bytes of photo and thumbnail together, and a note."""
+    """What was written: the upright photo's size in pixels, bytes of photo and thumbnail together, and a note.
+
+    `captured_on` is the day on which it was taken, where that was asked for and the file tells it.
+    """
 
     width: int
     height: int
     stored_bytes: int
     note: str
+    captured_on: date | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,7 @@ class DecodingPool:
         seconds: float,
         cpu_seconds: float | None = None,
         payer: Payer = SITE,
+        keeps_date: bool = False,
     ) -> StoredPicture:
         """Decode an untrusted file and write it durably as the JPEGs `image` and `thumbnail`.
 
@@ -177,7 +183,8 @@ class DecodingPool:
         """
         most = seconds if cpu_seconds is None else cpu_seconds
         paths = {"image": str(image), "thumbnail": str(thumbnail)}
-        wishes = paths | {"max_pixels": max_pixels, "seconds": seconds, "cpu_seconds": most}
+        limits = {"max_pixels": max_pixels, "seconds": seconds, "cpu_seconds": most}
+        wishes = paths | limits | {"keeps_date": keeps_date}
         with open_descriptor(file) as descriptor:
             for _ in range(ATTEMPTS):
                 os.lseek(descriptor, 0, os.SEEK_SET)
@@ -251,7 +258,8 @@ def read_answer(answer: dict[str, Any]) -> StoredPicture:
         raise BadImage(answer["reason"], **answer["values"])
     if "errno" in answer:
         raise OSError(answer["errno"], os.strerror(answer["errno"]))
-    return StoredPicture(**answer)
+    day = answer.pop("captured_on", None)
+    return StoredPicture(**answer, captured_on=day and date.fromisoformat(day))
 
 
 @contextmanager

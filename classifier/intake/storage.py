@@ -24,8 +24,12 @@ def file_names(uid: uuid.UUID) -> tuple[str, str]:
     return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
 
 
-def store_photo(file: IO[bytes], *, uid: uuid.UUID, payer: pool.Payer = pool.SITE) -> pool.StoredPicture:
+def store_photo(
+    file: IO[bytes], *, uid: uuid.UUID, payer: pool.Payer = pool.SITE, keeps_date: bool = False
+) -> pool.StoredPicture:
     """Decode an untrusted file and store it durably as the photo `uid`, with its thumbnail.
+
+    With `keeps_date` the day on which it was taken is told; nothing else of its metadata ever is.
 
     Raises BadImage when the file is refused, OSError when it cannot be stored (a full disk, say).
     """
@@ -34,9 +38,9 @@ def store_photo(file: IO[bytes], *, uid: uuid.UUID, payer: pool.Payer = pool.SIT
         undo.callback(remove_files, *names)  # a child that was killed may leave a part of a file
         if isinstance(default_storage, FileSystemStorage):
             image, thumbnail = (Path(default_storage.path(name)) for name in names)
-            stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
+            stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer, keeps_date=keeps_date)
         else:
-            stored = _store_elsewhere(file, names=names, payer=payer)
+            stored = _store_elsewhere(file, names=names, payer=payer, keeps_date=keeps_date)
         undo.pop_all()
     return stored
 
@@ -80,18 +84,22 @@ def remove_files(*names: str) -> None:
             default_storage.delete(path)
 
 
-def _store_elsewhere(file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer) -> pool.StoredPicture:
+def _store_elsewhere(
+    file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer, keeps_date: bool
+) -> pool.StoredPicture:
     """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
     with spool.scratch_folder(settings.SPOOL_DIR) as folder:
         image, thumbnail = folder / "image.jpg", folder / "thumbnail.jpg"
-        stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer)
+        stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer, keeps_date=keeps_date)
         for name, path in zip(names, (image, thumbnail), strict=True):
             with path.open("rb") as content:
                 default_storage.save(name, File(content))
     return stored
 
 
-def _decode(file: IO[bytes], *, image: Path, thumbnail: Path, payer: pool.Payer = pool.SITE) -> pool.StoredPicture:
+def _decode(
+    file: IO[bytes], *, image: Path, thumbnail: Path, payer: pool.Payer = pool.SITE, keeps_date: bool = False
+) -> pool.StoredPicture:
     return pool.get_pool().store_picture(
         file,
         image=image,
@@ -100,4 +108,5 @@ def _decode(file: IO[bytes], *, image: Path, thumbnail: Path, payer: pool.Payer 
         seconds=settings.DECODE_SECONDS,
         cpu_seconds=settings.DECODE_CPU_SECONDS,
         payer=payer,
+        keeps_date=keeps_date,
     )

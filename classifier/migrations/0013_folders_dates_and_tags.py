@@ -19,6 +19,11 @@ class Migration(migrations.Migration):
             field=models.BooleanField(default=False, help_text='Whether the day on which a photo was taken is kept with it; decided when the collection is made.'),
         ),
         migrations.AddField(
+            model_name='collection',
+            name='has_origins',
+            field=models.BooleanField(default=False, editable=False, help_text='Whether photos came in folders or with tags, to be told by them.'),
+        ),
+        migrations.AddField(
             model_name='photo',
             name='captured_on',
             field=models.DateField(blank=True, help_text="The day of its EXIF by the camera's clock, where the collection keeps it.", null=True),
@@ -39,6 +44,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('uid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
                 ('name', models.CharField(max_length=60)),
+                ('values', models.JSONField(default=list, help_text='Those that most photos had when they were last sent, for people to choose from.')),
                 ('updated_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When its values were sent.')),
                 ('collection', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tag_columns', to='classifier.collection')),
             ],

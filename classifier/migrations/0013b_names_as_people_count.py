@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
         ),
         BuildIndex(
             model_name='photo',
-            index=models.Index(fields=['collection', 'folder'], name='photo_folders'),
+            index=models.Index(fields=['collection', 'folder', '-received_at', '-id'], name='photo_folders'),
         ),
         BuildIndex(
             model_name='photo',

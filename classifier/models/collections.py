@@ -103,6 +103,9 @@ class Collection(models.Model):
         default=False,
         help_text="Whether the day on which a photo was taken is kept with it; decided when the collection is made.",
     )
+    has_origins = models.BooleanField(
+        default=False, editable=False, help_text="Whether photos came in folders or with tags, to be told by them."
+    )
     is_opened_to_reviewers = models.BooleanField(default=False, verbose_name="opened to reviewers")
     revision = models.BigIntegerField(
         default=0, editable=False, help_text="Counts the changes of what reports are computed from."
@@ -133,10 +136,11 @@ class Collection(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Never writes the revision of a row that is there: it is only counted on, in the database."""
+        """Leaves alone what is only changed in the database: the revision of a row that is there, and `has_origins`."""
         if not (self._state.adding or kwargs.get("force_insert")) and kwargs.get("update_fields") is None:
             known = {field.attname: field.name for field in self._meta.concrete_fields if not field.primary_key}
-            kwargs["update_fields"] = {known[name] for name in known.keys() - self.get_deferred_fields()} - {"revision"}
+            loaded = {known[name] for name in known.keys() - self.get_deferred_fields()}
+            kwargs["update_fields"] = loaded - {"revision", "has_origins"}
         super().save(*args, **kwargs)
 
     def terms_accepted(self) -> bool:

@@ -38,6 +38,12 @@ class PhotoQuerySet(LeasedQuerySet):
         faces = Face.objects.counted().with_current_predictions().order_by("number")
         return self.prefetch_related(models.Prefetch("faces", queryset=faces, to_attr="counted_faces"))
 
+    def with_tags(self) -> Self:
+        """Adds `tags`, each with its column: one query more."""
+        from classifier.models.tags import PhotoTag  # which needs Photo
+
+        return self.prefetch_related(models.Prefetch("tags", queryset=PhotoTag.objects.select_related("column")))
+
     def collection_keys(self) -> list[int]:
         """The primary keys of the collections that these photos are in, now."""
         return list(self.order_by().values_list("collection_id", flat=True).distinct())
@@ -147,7 +153,7 @@ class Photo(Leased):
             models.Index(fields=["collection", "-received_at", "-id"], name="photo_gallery"),
             models.Index(fields=["collection", "-face_count", "-id"], name="photo_most_faces"),
             models.Index(fields=["collection", "name_key", "id"], name="photo_by_name"),
-            models.Index(fields=["collection", "folder"], name="photo_folders"),
+            models.Index(fields=["collection", "folder", "-received_at", "-id"], name="photo_folders"),
             # Few collections keep dates.
             models.Index(
                 fields=["collection", "captured_on"], condition=Q(captured_on__isnull=False), name="photo_captured"
@@ -161,6 +167,11 @@ class Photo(Leased):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def path(self) -> str:
+        """The name with the folder that it was sent from, where it was sent from one."""
+        return f"{self.folder}/{self.name}" if self.folder else self.name
 
 
 class UploadItem(models.Model):

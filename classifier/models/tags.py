@@ -1,6 +1,7 @@
 """What people know of their photos: columns of a table of theirs, and each photo's value in them."""
 
 import uuid
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -9,7 +10,14 @@ from classifier.models.collections import Collection
 from classifier.models.photos import Photo
 
 COLUMN_LENGTH = 60
+MOST_COLUMNS = 20  # of a collection
 VALUE_LENGTH = 200
+
+
+class TagColumnQuerySet(models.QuerySet["TagColumn"]):
+    def with_counts(self) -> Self:
+        """Adds `photo_count`."""
+        return self.annotate(photo_count=models.Count("tags", filter=models.Q(tags__photo__deleting_at=None)))
 
 
 class TagColumn(models.Model):
@@ -19,7 +27,12 @@ class TagColumn(models.Model):
     # Its own index would repeat the first half of `one_column_per_name`.
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="tag_columns", db_index=False)
     name = models.CharField(max_length=COLUMN_LENGTH)
+    values = models.JSONField(
+        default=list, help_text="Those that most photos had when they were last sent, for people to choose from."
+    )
     updated_at = models.DateTimeField(default=timezone.now, help_text="When its values were sent.")
+
+    objects = TagColumnQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

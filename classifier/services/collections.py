@@ -22,6 +22,7 @@ def create_collection(
     taxonomy: str = FINEST,
     retention_days: int | None = None,
     is_opened_to_reviewers: bool = False,
+    keeps_capture_dates: bool = False,
 ) -> Collection:
     """A collection whose declaration `owner` has just accepted: the text's version and the time are kept with it.
 
@@ -36,6 +37,7 @@ def create_collection(
         taxonomy=taxonomy,
         retention_days=retention_days,
         is_opened_to_reviewers=is_opened_to_reviewers,
+        keeps_capture_dates=keeps_capture_dates,
         terms_version=TERMS_VERSION,
         terms_accepted_at=timezone.now(),
         terms_accepted_by=owner,

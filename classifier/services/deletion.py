@@ -17,7 +17,17 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from classifier.intake import storage
-from classifier.models import Collection, Explanation, KeptReport, Photo, RemovedReport, Upload, UploadItem, User
+from classifier.models import (
+    Collection,
+    Explanation,
+    KeptReport,
+    Photo,
+    PhotoTag,
+    RemovedReport,
+    Upload,
+    UploadItem,
+    User,
+)
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import disk
 
@@ -150,7 +160,8 @@ def forget_log_entries(rows: QuerySet[Any]) -> None:
 
 def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
     # Without its token a worker can neither renew nor finish, so it leaves nothing behind.
-    return photos.update(deleting_at=at, token=None, lease_until=None, name="", note="")
+    words = {"name": "", "name_key": b"", "folder": "", "captured_on": None, "note": ""}
+    return photos.update(deleting_at=at, token=None, lease_until=None, **words)
 
 
 def _forget_names(photos: PhotoQuerySet) -> None:
@@ -179,16 +190,17 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
                     gone.append(pk)
             _forget_names(Photo.objects.filter(pk__in=gone))
             _, removed = Photo.objects.filter(pk__in=gone).delete()
-            _release_hashes(resisting)
+            _forget_rest(resisting)
         count += removed.get(Photo._meta.label, 0)
         if len(batch) < BATCH_PHOTOS:
             return count
         last = batch[-1][0]
 
 
-def _release_hashes(photos: list[int]) -> None:
-    """A photo that is only a path by now must not keep the same bytes from being sent again."""
+def _forget_rest(photos: list[int]) -> None:
+    """A photo that is only a path by now has no tags, and must not keep the same bytes from being sent again."""
     if photos:
+        PhotoTag.objects.filter(photo__in=photos).delete()
         Photo.objects.filter(pk__in=photos).update(sha256=Cast(F("uid"), CharField()))
 
 

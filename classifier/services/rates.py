@@ -164,8 +164,9 @@ def _charge_in_database(key: str, *, rate: Rate, cost: float) -> float:
         later = Greatest(F("full_at"), Value(now, output_field=FloatField())) + cost
         if not bucket.update(full_at=later):
             _, is_new = RateBucket.objects.get_or_create(key=key, defaults={"full_at": now + cost})
-            if not is_new:  # another process was first
-                bucket.update(full_at=later)
+            if is_new:
+                return max(cost - rate.seconds, 0.0)
+            bucket.update(full_at=later)  # another process was first
     full_at = bucket.values_list("full_at", flat=True).first() or 0.0
     return max(full_at - now - rate.seconds, 0.0)
 

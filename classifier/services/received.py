@@ -9,6 +9,7 @@ from django.core.files import uploadedfile
 
 from classifier.intake.formats import SIGNATURE_BYTES, BadImage, recognise_format
 from classifier.models import Photo
+from classifier.models.photos import FOLDER_LENGTH
 
 if TYPE_CHECKING:
     UploadedFile: TypeAlias = uploadedfile.UploadedFile[Any]
@@ -25,14 +26,15 @@ class ReceivedFile:
 
     name: str
     file: UploadedFile
+    folder: str = ""
     sha256: str = ""
     refused: BadImage | None = None
     photo: Photo | None = None
 
 
-def look_at(file: UploadedFile) -> ReceivedFile:
+def look_at(file: UploadedFile, *, folder: str = "") -> ReceivedFile:
     """The checks that need no decoder, and the hash by which duplicates are told; a file that fails has no hash."""
-    received = ReceivedFile(name=clean_name(file.name), file=file)
+    received = ReceivedFile(name=clean_name(file.name), file=file, folder=clean_folder(folder))
     size = file.size or 0
     try:
         if not size:
@@ -59,6 +61,15 @@ def turn_away(file: UploadedFile, *, field: str) -> ReceivedFile:
 
 def clean_name(name: str | None) -> str:
     """A file's name as it may be shown: no folders, no control or direction characters, at most 255 characters."""
-    base = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(" " if char.isspace() else char for char in base if char.isspace() or char.isprintable())
-    return " ".join(shown.split())[:NAME_LENGTH] or "unnamed"
+    return _clean_words((name or "").replace("\\", "/").rsplit("/", 1)[-1])[:NAME_LENGTH] or "unnamed"
+
+
+def clean_folder(path: str) -> str:
+    """A relative path as it may be kept, `1999/May`: cleaned as names are, no steps upwards, cut where too long."""
+    parts = (_clean_words(part) for part in path.replace("\\", "/").split("/"))
+    return "/".join(part for part in parts if part not in ("", ".", ".."))[:FOLDER_LENGTH].rstrip("/ ")
+
+
+def _clean_words(text: str) -> str:
+    shown = "".join(" " if char.isspace() else char for char in text if char.isspace() or char.isprintable())
+    return " ".join(shown.split())

@@ -32,6 +32,11 @@ class TooManyFiles(UploadRefused):
         super().__init__()
 
 
+class FoldersDoNotMatch(UploadRefused):
+    code = "folders_do_not_match"
+    sentence = "Say the folder once for all photos of an upload, or once for each of them in their order."
+
+
 class TermsNotAccepted(UploadRefused):
     code = "terms_not_accepted"
     sentence = "The declaration of this collection was not made yet. Accept it on the collection's page first."

@@ -25,6 +25,7 @@ from classifier.services.received import ReceivedFile, UploadedFile, look_at, tu
 logger = logging.getLogger("facet.uploads")
 
 PHOTO_FIELD = "images"
+FOLDER_FIELD = "folder"
 
 
 def submit_photos(
@@ -33,21 +34,25 @@ def submit_photos(
     collection: Collection,
     files: Sequence[UploadedFile],
     misplaced: Iterable[tuple[str, UploadedFile]] = (),
+    folders: Sequence[str] = (),
 ) -> Upload:
     """Take in files for a collection of `user`: one item per file, in order, whose outcomes add up.
 
-    `misplaced` files came in a field, the name before each, that no photos are taken from: their items say so.
-    Raises a subclass of `refusals.UploadRefused` when the submission is turned away as a whole; then nothing of it is
-    stored. Files count against what the person may send at once whether they are taken or not.
+    `folders` says where they lay: one relative path for all of them, one for each, or none. `misplaced` files came in
+    a field, the name before each, that no photos are taken from: their items say so. Raises a subclass of
+    `refusals.UploadRefused` when the submission is turned away as a whole; then nothing of it is stored. Files count
+    against what the person may send at once whether they are taken or not.
     """
     if wait := rates.take_upload(user, files=len(files)):
         raise refusals.Throttled(wait=wait)
+    if len(folders) not in (0, 1, len(files)):
+        raise refusals.FoldersDoNotMatch
     turned_away = [turn_away(file, field=field) for field, file in misplaced]
     _check_submission(user, collection=collection, count=len(files), more=len(turned_away))
     if not disk.has_room(for_bytes=sum(file.size or 0 for file in files)):
         raise refusals.StorageFull
     budget = decoding.Budget(user)
-    received = [*map(look_at, files), *turned_away]
+    received = [*_look_at_all(files, folders=folders), *turned_away]
     with ExitStack() as undo:
         undo.callback(_remove_rowless_files, received)
         try:
@@ -75,6 +80,11 @@ def sort_files(
     """The files of a form as `submit_photos` takes them: photos, and those of other fields with the field's name."""
     misplaced = [(field, file) for field, files in received.lists() if field != PHOTO_FIELD for file in files]
     return received.getlist(PHOTO_FIELD), misplaced
+
+
+def _look_at_all(files: Sequence[UploadedFile], *, folders: Sequence[str]) -> list[ReceivedFile]:
+    each = folders if len(folders) == len(files) else [*folders, ""][:1] * len(files)
+    return [look_at(file, folder=folder) for file, folder in zip(files, each, strict=True)]
 
 
 def _check_submission(user: User, *, collection: Collection, count: int, more: int) -> None:
@@ -110,7 +120,9 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
         uid = uuid.uuid4()
         try:
             budget.check()
-            stored = storage.store_photo(file.file, uid=uid, payer=budget.payer)
+            stored = storage.store_photo(
+                file.file, uid=uid, payer=budget.payer, keeps_date=collection.keeps_capture_dates
+            )
         except BadImage as refused:
             file.refused = refused
             return
@@ -120,6 +132,8 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
             owner=user,
             collection=collection,
             name=file.name,
+            folder=file.folder,
+            captured_on=stored.captured_on,
             sha256=file.sha256,
             note=stored.note,
             width=stored.width,
@@ -149,6 +163,8 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
         User.objects.select_for_update().get(pk=user.pk)
         if not Collection.objects.filter(deleting_at=None).note_change([collection.pk]):
             raise refusals.CollectionGone
+        if any(file.photo and file.folder for file in received) and not collection.has_origins:
+            Collection.objects.filter(pk=collection.pk).update(has_origins=True)
         photos = _find_photos(collection, hashes=hashes)
         fresh = [file.photo for file in received if file.photo and file.sha256 not in photos]
         _check_quota(user, added_bytes=sum(photo.stored_bytes for photo in fresh))
@@ -158,8 +174,10 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
         photos |= {photo.sha256: photo for photo in fresh}
         if hashes - photos.keys() - reasons.keys():
             return None
-        Photo.objects.bulk_create(fresh)
         upload = Upload.objects.create(owner=user, collection=collection)
+        for photo in fresh:  # one moment for all, whichever was decoded first: among equals their order here decides
+            photo.received_at = upload.received_at
+        Photo.objects.bulk_create(fresh)
         UploadItem.objects.bulk_create(
             _build_item(file, number=number, upload=upload, photos=photos, reasons=reasons)
             for number, file in enumerate(received, start=1)
@@ -193,7 +211,7 @@ def _build_item(
         item.outcome, item.message = UploadItem.Outcome.ACCEPTED, item.photo.note
     else:
         item.outcome = UploadItem.Outcome.DUPLICATE
-        item.message = f"This photo is in the collection already, as “{item.photo.name[:200]}”."
+        item.message = f"This photo is in the collection already, as “{item.photo.path[-200:]}”."
     return item
 
 

@@ -79,7 +79,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
     taxonomy = choose_taxonomy(request, collection=collection)
     photos = Photo.objects.visible_to(request.user).filter(collection=collection)
-    filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
+    filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, collection=collection)
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "newest"
     page = _read_page(filtered.qs.with_faces(), order=SORTS[sort], cursor=request.GET.get("page", ""))

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.http import files
-from classifier.models import PENDING, Collection, Face, Photo, State
+from classifier.models import PENDING, Collection, Face, Photo, PhotoTag, State
 from classifier.services import deletion, explanations, predictions, rerun
 from classifier.services.paging import find_neighbours
 from classifier.views.access import UserRequest, login_required
@@ -51,6 +52,7 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     }
     if request.htmx:
         return render(request, "photos/_card.html" if "card" in request.GET else "photos/_face.html", context)
+    prefetch_related_objects([photo], Prefetch("tags", queryset=PhotoTag.objects.select_related("column")))
     siblings = Photo.objects.visible_to(request.user).filter(collection=photo.collection)
     context["newer"], context["older"] = find_neighbours(siblings, row=photo)
     return render(request, "photos/detail.html", context)

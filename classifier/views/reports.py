@@ -151,7 +151,7 @@ def read_asked(data: QueryDict, *, request: UserRequest, collection: Collection)
     is_offered = taxonomy in TAXONOMIES and attribute_of(taxonomy) in collection.attributes
     taxonomy = taxonomy if is_offered else collection.taxonomy
     photos = Photo.objects.filter(collection=collection, deleting_at=None)
-    found = PhotoFilter(data, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
+    found = PhotoFilter(data, queryset=photos, taxonomy=taxonomy, collection=collection)
     filters = {active.name: told[active.name] for active in found.list_active() if active.name in told}
     form = QuestionForm(told, collection=collection, user=request.user)
     known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))

@@ -30,7 +30,13 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     files, misplaced = uploads.sort_files(request.FILES)
     try:
         with seats.take_seat(request.user):
-            made = uploads.submit_photos(request.user, collection=collection, files=files, misplaced=misplaced)
+            made = uploads.submit_photos(
+                request.user,
+                collection=collection,
+                files=files,
+                misplaced=misplaced,
+                folders=request.POST.getlist(uploads.FOLDER_FIELD),
+            )
     except refusals.UploadRefused as refusal:
         return _refuse(request, collection=collection, refusal=refusal)
     if not request.headers.get("HX-Request"):

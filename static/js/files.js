@@ -2,8 +2,17 @@
 
 const isHidden = (name) => name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini";
 
+// File -> the folder it lay in, from the one that was dropped or chosen on: "1999/May".
+const folders = new WeakMap();
+
+export const folderOf = (file) => folders.get(file) ?? "";
+
+const keepFolder = (file, path) => folders.set(file, path.split("/").slice(0, -1).filter(Boolean).join("/"));
+
 export function filesOfInput(input) {
-  return [...input.files].filter((file) => !isHidden(file.name));
+  const files = [...input.files].filter((file) => !isHidden(file.name));
+  for (const file of files) keepFolder(file, file.webkitRelativePath);
+  return files;
 }
 
 // What cannot be read (it was moved meanwhile, say) goes to `unreadable` by name.
@@ -29,7 +38,9 @@ async function walk(entry, files, unreadable) {
   if (isHidden(entry.name)) return;
   if (entry.isFile) {
     try {
-      files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      keepFolder(file, entry.fullPath);
+      files.push(file);
     } catch {
       unreadable.push(entry.name);
     }

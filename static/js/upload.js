@@ -1,6 +1,6 @@
 // Sends photos a few at a time, tells what became of each file, and loses nothing when a request fails.
 
-import { filesOfDrop, filesOfInput, isReadable } from "./files.js";
+import { filesOfDrop, filesOfInput, folderOf, isReadable } from "./files.js";
 
 const form = document.getElementById("upload");
 const gallery = document.getElementById("gallery");
@@ -43,7 +43,10 @@ function send(batch, onProgress) {
   return new Promise((resolve, reject) => {
     const data = new FormData(form);
     data.delete("images");
-    for (const file of batch) data.append("images", file);
+    for (const file of batch) {
+      data.append("images", file);
+      data.append("folder", folderOf(file));
+    }
     const request = new XMLHttpRequest();
     request.open("POST", form.action);
     request.setRequestHeader("HX-Request", "true");

@@ -11,7 +11,7 @@ from tests.api.test_access import error_of
 NEW = {"name": "Front pages", "purpose": "Who is on them", "accept_declaration": True}
 KEYS = [
     *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-    *("next_deletion", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+    *("next_deletion", "keeps_capture_dates", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
 ]
 EMPTY = {"total": 0, "queued": 0, "running": 0, "done": 0, "failed": 0}
 

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from rest_framework.test import APIClient
 
 from classifier.api import examples, serializers
+from classifier.models import PhotoTag, TagColumn
 from classifier.services import predictions
 from tests import factories
 
@@ -35,6 +36,9 @@ def test_every_address_is_described(document):
         ("/api/v1/collections/", "post"),
         ("/api/v1/collections/{uid}/", "get"),
         ("/api/v1/collections/{uid}/", "delete"),
+        ("/api/v1/collections/{uid}/tags/", "get"),
+        ("/api/v1/collections/{uid}/tags/", "post"),
+        ("/api/v1/tags/{uid}/", "delete"),
         ("/api/v1/models/", "get"),
         ("/api/v1/draws/", "get"),
         ("/api/v1/draws/", "post"),
@@ -89,6 +93,8 @@ def test_the_page_is_open_to_everybody_and_needs_no_other_host(db, client):
 def test_the_examples_have_the_shape_of_the_answers(collection):
     photo = factories.make_photo(collection, timings_ms={"decode": 1.0})
     factories.make_face(photo)
+    column = TagColumn.objects.create(collection=collection, name="newspaper")
+    PhotoTag.objects.create(photo=photo, column=column, value="Morning Post")
     photo.counted_faces = list(photo.faces.with_current_predictions())
     told = serializers.PhotoSerializer(photo, context={"taxonomy": "fairface-6"}).data
     assert shape_of(examples.PHOTO) == shape_of(told)

@@ -23,7 +23,8 @@ from tests.api.conftest import photo, text_file
 
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO_KEYS = [
-    *("uid", "name", "state", "code", "width", "height", "received_at", "finished_at"),
+    *("uid", "name", "folder", "captured_on", "tags"),
+    *("state", "code", "width", "height", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
 ]
 GUESS_KEYS = ["label", "probability", "unsure", "probabilities"]

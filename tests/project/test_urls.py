@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
-from classifier.models import Collection, CollectionShare, Upload, User
+from classifier.models import Collection, CollectionShare, TagColumn, Upload, User
 from classifier.services import tokens
 from classifier.services.reports import caching, keeping, reading
 from classifier.services.reviews import drawing
@@ -68,6 +68,9 @@ GET    api-schema                               200   200   200   200   200
 GET    api-docs                                 200   200   200   200   200
 GET    api-unknown                              404   404   404   404   404
 POST   api-unknown                              404   404   404   404   404
+GET    api-tag-list                             401   404   200   200   200
+POST   api-tag-list                             401   404   400   404   404
+DELETE api-tag-detail                           401   404   204   404   404
 # Pages
 GET    collection-list                          302   200   200   200   200
 GET    collection-create                        302   200   200   200   200
@@ -95,6 +98,9 @@ POST   photo-upload                             302   404   302   404   404
 POST   photo-run-again-failed                   302   404   302   404   404
 POST   photo-delete-selected                    302   404   302   404   404
 GET    photo-detail                             302   404   200   200   200
+GET    tag-list                                 302   404   200   404   404
+POST   tag-list                                 302   404   200   404   404
+POST   tag-remove                               302   404   302   404   404
 GET    photo-image                              302   404   200   200   200
 GET    photo-thumbnail                          302   404   200   200   200
 POST   photo-delete                             302   404   302   404   404
@@ -126,7 +132,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-export": "?format=csv"}
 REVIEWING = ("api-draw-next", "api-draw-answers")  # for whom a collection is shared to be reviewed
 AS_JSON = ("api-collection-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
-IN_A_COLLECTION = ("photo-upload", "photo-run-again-failed", "photo-delete-selected")
+IN_A_COLLECTION = ("tag-list", "api-tag-list", "photo-upload", "photo-run-again-failed", "photo-delete-selected")
 
 
 def all_urls(resolver: URLResolver | None = None, *, namespace: str = "") -> Iterator[tuple[str, str]]:
@@ -160,6 +166,7 @@ def rows(alice) -> SimpleNamespace:
     answer = caching.read_answer(collection, question=reading.default_question(collection), user=alice)
     question = reading.default_question(collection)
     keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
+    tag = TagColumn.objects.create(collection=collection, name="newspaper")
     return SimpleNamespace(
         collection=collection,
         photo=photo,
@@ -168,6 +175,7 @@ def rows(alice) -> SimpleNamespace:
         draw=draw,
         upload=upload,
         token=token,
+        tag=tag,
     )
 
 

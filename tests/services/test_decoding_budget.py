@@ -41,7 +41,7 @@ def slow(monkeypatch) -> None:
     """Photos are stored as always, and each is said to have taken `COST`."""
     store = storage.store_photo
 
-    def store_slowly(file, *, uid, payer):
+    def store_slowly(file, *, uid, payer, **options):
         payer.spend(COST)
         return store(file, uid=uid)
 
@@ -76,7 +76,7 @@ def test_when_a_person_s_time_is_used_up_the_rest_is_not_read_and_the_next_uploa
 def test_time_that_refused_files_took_counts_as_well(alice, collection, settings, monkeypatch):
     settings.DECODE_RATE = "5/hour"
 
-    def refuse(file, *, uid, payer):
+    def refuse(file, *, uid, payer, **options):
         payer.spend(COST)
         raise storage.pool.BadImage("damaged")
 

@@ -3,9 +3,11 @@
 PostgreSQL does know them: there `test_growth` asks how many rows are read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import product
 
 import pytest
 from django.db import connection
@@ -13,12 +15,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from classifier.filters import SORTS
-from classifier.models import Collection, Photo, State
+from classifier.models import Collection, Face, Guess, Photo, PhotoTag, State, TagColumn
 from classifier.services import analysis, deletion, retention, summaries, workers
 from classifier.services.paging import find_neighbours, read_page
 from tests import factories
 
 TABLE = Photo._meta.db_table
+MANY = 1_000
+STEPS_A_PHOTO = 15  # of SQLite's machine: to pass over a key in an index, and no row
+# Filter -> a value that nearly all photos have, and one that three have.
+ORIGINS = {"group": ("White", "Indian"), "folder": ("common", "rare"), "tag:paper": ("common", "rare")}
 
 
 @pytest.fixture
@@ -95,3 +101,65 @@ def test_photos_of_one_state_have_an_index_in_the_order_of_the_gallery(long_ago)
     (plan,) = explain(partial(read_page, failed, order=SORTS["newest"]))
     assert "photo_gallery_of_state (collection_id=? AND state=?)" in plan
     assert "TEMP B-TREE" not in plan
+
+
+@pytest.fixture
+def many(collection):
+    """A thousand photos with a face each, of which the three oldest have a label, a folder and a tag of their own."""
+    if connection.vendor != "sqlite":
+        pytest.skip("asks SQLite")
+    now = timezone.now()
+    common = {"owner": collection.owner, "collection": collection, "state": State.DONE, "width": 100, "height": 80}
+    photos = Photo.objects.bulk_create(
+        Photo(
+            name=f"{n}.jpg",
+            sha256=str(n),
+            received_at=now + timedelta(seconds=n),
+            folder="rare" if n < 3 else "common",
+            face_count=1,
+            **common,
+        )
+        for n in range(MANY)
+    )
+    box = dict.fromkeys(("x1", "y1", "x2", "y2", "detection", "size_px", "sharpness", "brightness"), 1.0)
+    chip = dict.fromkeys(("chip_cx", "chip_cy", "chip_side", "chip_angle"), 1.0)
+    faces = Face.objects.bulk_create(Face(photo=photo, number=1, **box, **chip) for photo in photos)
+    Guess.objects.bulk_create(
+        Guess(face=face, attribute="race", label="Indian" if n < 3 else "White", probability=1, unsure=False)
+        for n, face in enumerate(faces)
+    )
+    column = TagColumn.objects.create(collection=collection, name="paper")
+    PhotoTag.objects.bulk_create(
+        PhotoTag(photo=photo, column=column, value="rare" if n < 3 else "common") for n, photo in enumerate(photos)
+    )
+    Collection.objects.filter(pk=collection.pk).update(has_origins=True)
+    return collection
+
+
+@contextmanager
+def counted_steps() -> Iterator[list[int]]:
+    """How many instructions SQLite's machine carries out, in tens."""
+    steps = [0]
+
+    def step() -> int:
+        steps[0] += 1
+        return 0
+
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(step, 10)
+    try:
+        yield steps
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+
+
+def test_no_order_and_no_filter_looks_at_each_photo_for_long(many, alice_client, monkeypatch):
+    monkeypatch.setattr("classifier.filters.FEW", 50)
+    spent = {}
+    for sort, asked in product(SORTS, ("", *(f"{name}={value}" for name in ORIGINS for value in ORIGINS[name]))):
+        with counted_steps() as steps:
+            page = alice_client.get(f"{reverse('collection-detail', args=[many.uid])}?sort={sort}&{asked}")
+        assert len(page.context["page"].rows) == (3 if asked.endswith(("rare", "Indian")) else 48)
+        spent[sort, asked] = 10 * steps[0]
+    plain = spent["newest", ""]
+    assert {what: count for what, count in spent.items() if count - plain > STEPS_A_PHOTO * MANY} == {}

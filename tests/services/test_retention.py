@@ -165,7 +165,7 @@ STEPS = {
     "after the mark": (deletion, "finish_photos"),
     "before files go": (storage, "remove_files"),
     "between two files": (storage.default_storage, "delete"),
-    "before rows go": (deletion, "_release_hashes"),
+    "before rows go": (deletion, "_forget_rest"),
 }
 
 

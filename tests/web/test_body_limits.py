@@ -52,12 +52,15 @@ def test_more_than_the_address_takes_is_413_and_is_not_read(settings, path):
     assert response["Cache-Control"] == "private, no-store"
 
 
-def test_only_the_addresses_of_photos_take_more_than_a_form(settings):
-    upload = reverse("photo-upload", args=["00000000-0000-4000-8000-000000000000"])
-    assert {path for path in [*addresses(), upload] if body_limits.max_body_bytes(path) > MIB} == {
+def test_only_the_addresses_of_photos_and_tables_take_more_than_a_form(settings):
+    names = ("photo-upload", "tag-list", "api-tag-list")
+    upload, *tables = (reverse(name, args=["00000000-0000-4000-8000-000000000000"]) for name in names)
+    assert {path for path in [*addresses(), upload, *tables] if body_limits.max_body_bytes(path) > MIB} == {
         upload,
         reverse("api-photo-list"),
+        *tables,
     }
+    assert {body_limits.max_body_bytes(path) for path in tables} == {9 * MIB}
     assert body_limits.max_body_bytes(upload) == settings.MAX_REQUEST_BYTES
     assert body_limits.max_body_bytes("/" + "%C3" * 9) == body_limits.max_body_bytes_at("/\xc3\xff") == MIB
 

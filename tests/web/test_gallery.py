@@ -166,13 +166,13 @@ def test_photos_of_others_cannot_be_selected(bob, bob_client, photo):
 
 def test_filters_that_are_set_are_told_in_words(people):
     asked = {"group": "Asian", "sure": "unsure-age", "size": "", "age": "no such age", "page": "x"}
-    found = PhotoFilter(asked, queryset=people.photos.all(), taxonomy="utkface-5", attributes=people.attributes)
+    found = PhotoFilter(asked, queryset=people.photos.all(), taxonomy="utkface-5", collection=people)
     assert [(active.label, active.value, active.name) for active in found.list_active()] == [
         ("Perceived group", "Asian", "group"),
         ("Certainty", "unsure of the age", "sure"),
     ]
     assert found.is_about_faces()
-    unset = PhotoFilter({}, queryset=people.photos.all(), taxonomy="utkface-5", attributes=people.attributes)
+    unset = PhotoFilter({}, queryset=people.photos.all(), taxonomy="utkface-5", collection=people)
     assert unset.list_active() == []
     assert not unset.is_about_faces()
     assert unset.find_faces().count() == 4
