@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, Q, Value
 from django.utils import timezone
 
+from classifier.models.accounts import REVIEWERS
 from ml.labels import ATTRIBUTES, FINEST, TAXONOMIES
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         if user.is_staff or user.is_reviewer():
             visible |= Q(is_opened_to_reviewers=True)
         return self.filter(id__in=self.model._default_manager.filter(visible, deleting_at=None).values("id"))
+
+    def reviewable_by(self, user: "User | AnonymousUser") -> Self:
+        """Own collections, those shared for review, and, for reviewers and staff, those opened to reviewers."""
+        if not user.is_authenticated:
+            return self.none()
+        invited = Q(owner=user) | Q(shares__user=user, shares__role=CollectionShare.Role.REVIEW)
+        reviews = Value(True) if user.is_staff else Exists(user.groups.filter(name=REVIEWERS))
+        invited |= Q(is_opened_to_reviewers=True) & Q(reviews)
+        return self.filter(id__in=self.model._default_manager.filter(invited, deleting_at=None).values("id"))
 
     def owned_by(self, user: "User | AnonymousUser") -> Self:
         """The collections a user may change and upload to."""

@@ -58,7 +58,7 @@ def to_values(report: Report) -> dict[str, Any]:
         "face_widths": {name: _rows(rows) for name, rows in report.widths.items()},
         "quality": {row.measure: {k: v for k, v in asdict(row).items() if k != "measure"} for row in report.quality},
         "left_out": dict(report.left_out),
-        "reviewing": asdict(report.reviewing) if report.reviewing else None,
+        "reviewing": {k: v for k, v in asdict(report.reviewing).items() if v != ""} if report.reviewing else None,
         "accuracy": {row.name: asdict(row) for row in report.accuracy},
         "agreement": {row.name: asdict(row) for row in report.agreement},
         "missed": asdict(report.missed) if report.missed else None,
