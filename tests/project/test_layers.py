@@ -28,7 +28,7 @@ def load(patterns):
 load(get_resolver().url_patterns)
 admin.autodiscover()
 assert admin.site.is_registered(__import__("classifier.models").models.Photo)
-heavy = {"torch", "torchvision", "facenet_pytorch", "numpy", "timm", "lightning", "captum", "matplotlib", "onnxruntime"}
+heavy = {"torch", "torchvision", "facenet_pytorch", "timm", "lightning", "captum", "matplotlib", "onnxruntime"}
 print(" ".join(sorted((heavy | {"ml.pipeline"}) & set(sys.modules))))
 """
 
