@@ -174,6 +174,7 @@ class _Rows:
         return self._count
 
     def add(self, rows: list[tuple[Any, ...]]) -> None:
+        """Take the rows of one read: of each face what the query of `_read_parts` selects, in its order."""
         self._count += len(rows)
         self._keys.append(np.array([row[0] for row in rows], dtype=np.int64))
         self._numbers.append(np.array([row[1:7] for row in rows], dtype=np.float64))
