@@ -22,6 +22,7 @@ AT_ONCE_REPORTS = 2  # in one web process: who comes while so many are computed 
 # times as long as it took, so that reports take a tenth of the time at most.
 RESTS, SHORTEST_REST_SECONDS = 10, 4.0
 REVIEWS_SECONDS = 60  # so long after an answer the next one is still expected
+MOST_WAITING = 20  # jobs of one person: who asks for more is served when some of them are done
 KEPT_QUESTIONS = 40  # of a collection: those not asked for longest go
 REASONS: dict[str, str] = {
     Job.Code.CRASHED: "The report could not be computed: something in Facet broke. Photos and results are safe.",
@@ -140,6 +141,9 @@ def _compute_here(row: ComputedReport) -> ComputedReport:
 
 
 def _ask_worker(row: ComputedReport, *, user: User, revision: int) -> ComputedReport:
+    waiting = Job.objects.filter(owner=user, kind=Job.Kind.REPORT, state__in=PENDING)
+    if waiting.count() >= MOST_WAITING:
+        return row
     with transaction.atomic():
         # Of two who ask at once the second finds the job of the first.
         held = ComputedReport.objects.select_for_update(of=("self",)).select_related("job", "other").get(pk=row.pk)

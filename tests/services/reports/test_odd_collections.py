@@ -147,3 +147,16 @@ def test_a_report_whose_worker_was_killed_is_taken_up_again_and_stored_once(alic
     # The one that was thought dead comes back with an answer: nobody's any more.
     computing.do_job(killed, token=killed.token)
     assert ComputedReport.objects.get().computed_at == stored.computed_at
+
+
+def test_who_asks_for_very_many_reports_waits_for_those_asked_before(alice, portraits, monkeypatch):
+    monkeypatch.setattr(caching, "AT_ONCE_FACES", 1)
+    monkeypatch.setattr(caching, "MOST_WAITING", 2)
+    for narrowest in (41, 42, 43):
+        ask(portraits, alice, narrowest_px=narrowest)
+    assert Job.objects.count() == 2
+    assert jobs.run_once() == 1
+    assert ask(portraits, alice, narrowest_px=43).state == "computing"
+    while jobs.run_once():
+        pass
+    assert ask(portraits, alice, narrowest_px=43).values["faces"] == 20
