@@ -70,7 +70,7 @@ if heic.IS_READ:
 class Decoded:
     """A picture upright and opaque: RGB, L or CMYK in the colours of an ICC profile, or sRGB where that is empty.
 
-    `frames` is 1 unless all frames were asked for; `captured_on` is the day by the camera's clock, where that tells one.
+    `frames` is 1 unless all frames were asked for; `captured_on` is the day by the camera's clock, if it tells one.
     """
 
     image: Image.Image
