@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ml.reporting import frame, numbers, rendering, survey_panels
+from ml.reporting import frame, rendering, survey_panels
 from ml.reporting.survey_bars import Chart, choose_axis, draw_chart, place, tell_interval, tell_label, tell_share
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Table
@@ -144,12 +144,5 @@ rendering.ENVIRONMENT.filters |= {
     "slug": slug,
     "share": tell_share,
     "label": tell_label,
-    "sentence": lambda text: text[:1].upper() + text[1:],
     "row_interval": tell_interval,
-    "percent": numbers.percent,
-    "points": numbers.points,
-    "points_interval": numbers.points_interval,
-    "interval": numbers.interval,
-    "decimal": numbers.decimal,
-    "p_value": numbers.p_value,
 }

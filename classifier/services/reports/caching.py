@@ -47,6 +47,7 @@ class Answer:
 
     @property
     def report(self) -> Report | None:
+        """What the stored values tell, read back; None where nothing was computed yet."""
         return survey_json.from_values(self.values) if self.values else None
 
 

@@ -127,5 +127,6 @@ def _tell_row(row: ComputedReport) -> Progress:
 
 
 def read_values(row: ComputedReport) -> dict[str, Any]:
+    """The whole report of a row as `ml.reporting.survey_json` writes it; empty where none was computed yet."""
     values: dict[str, Any] = json.loads(row.content) if row.content else {}
     return values

@@ -36,15 +36,18 @@ class Question:
     reference: Reference | None = None
 
     def to_values(self) -> dict[str, Any]:
+        """The question as plain values that JSON holds."""
         return asdict(self)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "Question":
+        """The question that `to_values` wrote. Raises TypeError for a field that no question has."""
         reference = values.get("reference")
         return cls(**{**values, "reference": Reference(**reference) if reference else None})
 
     @property
     def key(self) -> str:
+        """The hash that tells two questions apart, the same for the same question at any time."""
         return hash_text(write_canonical(self.to_values()))
 
     @property

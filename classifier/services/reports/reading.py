@@ -139,6 +139,7 @@ class _Rows:
         return self._count
 
     def add(self, rows: list[tuple[Any, ...]]) -> None:
+        """Take the rows of one read: of each face what the query of `_read_parts` selects, in its order."""
         self._count += len(rows)
         self._numbers.append(np.array([row[1:7] for row in rows], dtype=np.float64))
         for name in self._attributes:
