@@ -14,6 +14,7 @@ from classifier.services.summaries import Summary
 from classifier.templatetags.facet import attribute_title
 from ml.attributes import ATTRIBUTES
 from ml.reporting import survey_bars, survey_page
+from ml.shares.result import REVIEWED
 from ml.surveying.report import Report, Table
 
 register = template.Library()
@@ -130,6 +131,13 @@ def table_title(table: Table) -> str:
 def basis_words(basis: str) -> str:
     """What shares are made from: counted labels, corrected labels, people's answers."""
     return survey_page.BASES[basis]
+
+
+@register.filter
+def said_names(report: Report) -> str:
+    """The attributes whose shares people's answers make, as in a sentence."""
+    said = [table.name for table in report.tables if table.estimator == REVIEWED]
+    return " and ".join(survey_page.entitle(name).lower() for name in said)
 
 
 @register.filter

@@ -88,6 +88,9 @@ def _tables(tables: dict[str, Any], *, section: str, group: str) -> Iterator[Row
             if row["raw"] is not None and row["estimator"] != "counted":
                 told = _row(section, attribute, row["label"], measure="share", value=row["raw"])
                 yield told | about | {"estimator": "counted", "n": row["n"]}
+        for row in table.get("beside", ()):
+            told = _row(section, attribute, row["label"], measure="share", value=row["share"])
+            yield told | about | {k: row[k] for k in ("estimator", "low", "high", "bound", "reviewed")}
         if table["unsure"] is not None:
             told = _row(section, attribute, "unsure", measure="unsure", value=table["unsure"])
             yield told | about | {"estimator": "counted", "n": table["faces"]}

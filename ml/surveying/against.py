@@ -82,14 +82,17 @@ def compare_surveys(
     *,
     others: Mapping[Scheme, Estimate | None],
     name: str,
-    reviews: ReviewedDraw | None = None,
+    reviews: tuple[ReviewedDraw | None, ReviewedDraw | None] = (None, None),
 ) -> tuple[Comparison, ...]:
-    """Of each attribute of which both sides have more than counted labels. Raises BadInput where labels differ."""
+    """Of each attribute of which both sides have more than counted labels; `reviews` are those of each side.
+
+    Raises BadInput where labels differ.
+    """
     told = []
     for scheme, estimate in found.items():
         other = others.get(scheme)
-        first = _without_doubt(estimate, reviews=reviews)
-        second = None if other is None else _without_doubt(other, reviews=None)
+        first = _without_doubt(estimate, reviews=reviews[0])
+        second = None if other is None else _without_doubt(other, reviews=reviews[1])
         if first is not None and second is not None:
             of = comparing.compare_two(first, second)
             estimators = (first.estimator, second.estimator)

@@ -48,6 +48,7 @@ class Request:
     reference: against.Reference | None = None
     other: Survey | None = None
     other_known: Known | None = None
+    other_reviewed: Reviewed | None = None
     tell: Callable[[float], None] = lambda part: None
 
 
@@ -187,13 +188,15 @@ def _compare(
     if request.other is None:
         return ()
     other_known = request.other_known or known
-    means = Means(other_known.evidence, other_known.no_evidence, None, request.bootstrap)
+    other_reviews = request.other_reviewed.faces if request.other_reviewed else None
+    means = Means(other_known.evidence, other_known.no_evidence, other_reviews, request.bootstrap)
     others = {
         scheme: _estimate(request.other, scheme=scheme, means=means, known=other_known)
         for scheme in found
         if set(scheme.attributes) <= request.other.faces.classes.keys()
     }
-    return against.compare_surveys(found, others=others, name=request.other.source, reviews=reviewed.faces)
+    reviews = (reviewed.faces, other_reviews)
+    return against.compare_surveys(found, others=others, name=request.other.source, reviews=reviews)
 
 
 def _tell_not_compared(

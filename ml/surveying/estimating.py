@@ -64,14 +64,17 @@ def estimate(
         if shares.reviewed >= reviewed.HEADLINE_FROM:
             return Estimate(counts.tabulate(shares, assumption=REVIEWED_ASSUMPTION), shares, said)
     said_of = None if found is None else found[1]
+    beside = () if found is None else counts.list_rows(found[0])
     if means.evidence is None:
-        return Estimate(counts.tabulate(None, assumption=COUNTED_ASSUMPTION, limit=means.no_evidence), None, said_of)
+        plain = counts.tabulate(None, assumption=COUNTED_ASSUMPTION, limit=means.no_evidence, beside=beside)
+        return Estimate(plain, None, said_of)
     try:
         shares = adjusted.estimate_shares(of_domain, evidence=means.evidence, scheme=scheme, bootstrap=means.bootstrap)
         shares = widen_certain(shares, photos=of_domain.count_photos())
         span = sensitivity.find_range(of_domain, evidence=means.evidence, scheme=scheme)
     except NoEvidence as error:
-        return Estimate(counts.tabulate(None, assumption=COUNTED_ASSUMPTION, limit=str(error)), None, said_of)
+        plain = counts.tabulate(None, assumption=COUNTED_ASSUMPTION, limit=str(error), beside=beside)
+        return Estimate(plain, None, said_of)
     cautions = sensitivity.find_cautions(of_domain, evidence=means.evidence, scheme=scheme)
     name = means.evidence.name
     return Estimate(
@@ -80,6 +83,7 @@ def estimate(
             assumption=ASSUMPTION.format(name=name),
             span=span,
             cautions=tell_cautions(cautions, name=name),
+            beside=beside,
         ),
         shares,
         said_of,
@@ -165,16 +169,20 @@ class _Counts:
         span: sensitivity.Range | None = None,
         limit: str = "",
         cautions: tuple[str, ...] = (),
+        beside: tuple[Row, ...] = (),
     ) -> Table:
         told = self._told
         estimator = COUNTED if shares is None else shares.estimator
-        labels = told.labels if shares is None else shares.labels
-        rows = tuple(self._row(k, label, shares=shares, span=span) for k, label in enumerate(labels))
+        rows = self.list_rows(shares, span=span)
         unsure = float(told.unsure.sum() / told.faces) if self._known else None
         return Table(
             told.scheme, told.taxonomy, estimator, rows, told.faces, told.unanswered, unsure,
-            assumption, limit, cautions, span.parts if span else (),
+            assumption, limit, cautions, span.parts if span else (), beside=beside,
         )  # fmt: skip
+
+    def list_rows(self, shares: Shares | None, *, span: sensitivity.Range | None = None) -> tuple[Row, ...]:
+        labels = self._told.labels if shares is None else shares.labels
+        return tuple(self._row(k, label, shares=shares, span=span) for k, label in enumerate(labels))
 
     def _row(self, k: int, label: str, *, shares: Shares | None, span: sensitivity.Range | None) -> Row:
         told = self._told

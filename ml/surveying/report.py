@@ -37,7 +37,8 @@ class Table:
     `estimator` is counted, adjusted or reviewed; `limit` says why it is no better one, empty where it could not be.
     `unsure` is the share (0..1) of the counted faces of which the model is unsure, None where not known; `faces` are
     those with a label, `unanswered` those without one. `cautions` are reasons to doubt the assumption; `parts` are the
-    held-out faces that the sensitivity range goes over. `crossed` are the labels of each attribute of cells.
+    held-out faces that the sensitivity range goes over. `crossed` are the labels of each attribute of cells. `beside`
+    is what people's answers tell where they are too few to make the headline.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Table:
     cautions: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     crossed: tuple[tuple[str, ...], ...] = ()
+    beside: tuple[Row, ...] = ()
 
     def find(self, label: str) -> Row:
         """The row of a label. Raises StopIteration where there is none."""

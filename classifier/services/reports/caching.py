@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import PENDING, Collection, ComputedReport, Job, State, User, WorkerHeartbeat
+from classifier.models import PENDING, Collection, ComputedReport, Job, Review, State, User, WorkerHeartbeat
 from classifier.running import hints
 from classifier.services.reports import computing, reading
 from classifier.services.reports.questions import Question
@@ -16,9 +16,10 @@ from ml.reporting import survey_json
 from ml.surveying.report import Report
 
 AT_ONCE_FACES = 2_000  # about a second; more are left to a worker
-# What changes all the time, as while photos are analysed, is computed anew no sooner than this many times as long as
-# it took, so that reports take a tenth of the time at most.
+# What changes all the time, as while photos are analysed or somebody reviews, is computed anew no sooner than this many
+# times as long as it took, so that reports take a tenth of the time at most.
 RESTS, SHORTEST_REST_SECONDS = 10, 4.0
+REVIEWS_SECONDS = 60  # so long after an answer the next one is still expected
 KEPT_QUESTIONS = 40  # of a collection: those not asked for longest go
 REASONS: dict[str, str] = {
     Job.Code.CRASHED: "The report could not be computed: something in Facet broke. Photos and results are safe.",
@@ -110,9 +111,15 @@ def _rests(row: ComputedReport, *, collection: Collection) -> bool:
     """Whether it was computed so lately that it stands a while, whatever changed."""
     if row.computed_at is None:
         return False
-    rest = max(SHORTEST_REST_SECONDS, RESTS * row.seconds)
-    is_moving = collection.photos.filter(state__in=PENDING, deleting_at=None).exists()
-    return is_moving and timezone.now() - row.computed_at < timedelta(seconds=rest)
+    now = timezone.now()
+    if now - row.computed_at >= timedelta(seconds=max(SHORTEST_REST_SECONDS, RESTS * row.seconds)):
+        return False
+    if collection.photos.filter(state__in=PENDING, deleting_at=None).exists():
+        return True
+    lately = now - timedelta(seconds=REVIEWS_SECONDS)
+    # What a few answers change is computed at once where that takes no time.
+    is_slow = row.seconds >= SHORTEST_REST_SECONDS
+    return is_slow and Review.objects.filter(draw__collection=collection, at__gte=lately).exists()
 
 
 def _compute_here(row: ComputedReport) -> ComputedReport:

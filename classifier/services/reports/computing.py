@@ -53,12 +53,12 @@ def _compute(collection: Collection, *, question: Question, tell: Progress) -> R
         other = Collection.objects.get(uid=question.other, deleting_at=None)
         asked = Question(taxonomy=question.taxonomy, narrowest_px=question.narrowest_px)
         second = reading.read_collection(other, question=asked)
-        request = replace(request, other=second.survey, other_known=second.known)
+        request = replace(request, other=second.survey, other_known=second.known, other_reviewed=second.reviewed)
     try:
-        report = compute_report(found.survey, known=found.known, request=request)
+        report = compute_report(found.survey, known=found.known, reviewed=found.reviewed, request=request)
     except (BadReference, BadReferenceFile) as error:
         alone = replace(request, reference=None)
-        report = compute_report(found.survey, known=found.known, request=alone)
+        report = compute_report(found.survey, known=found.known, reviewed=found.reviewed, request=alone)
         report = replace(report, notes=(f"Not compared: {error}.", *report.notes))
     return replace(report, notes=(*_tell_limits(found), *report.notes))
 
@@ -75,6 +75,8 @@ def _tell_limits(found: reading.Found) -> list[str]:
             f"{faces} left out, since another model version looked at them last: answers of two versions are not "
             f"mixed. “Run again” has all looked at by one."
         )
+    if found.no_draw:
+        notes.append(f"No answers of people count here. {found.no_draw}")
     return notes
 
 

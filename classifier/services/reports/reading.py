@@ -8,8 +8,21 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, QuerySet
 
-from classifier.models import PENDING, Collection, Face, ModelEvidence, ModelVersion, Photo, PhotoTag, Prediction, State
+from classifier.models import (
+    PENDING,
+    Collection,
+    Draw,
+    Face,
+    ModelEvidence,
+    ModelVersion,
+    Photo,
+    PhotoTag,
+    Prediction,
+    Review,
+    State,
+)
 from classifier.services.reports.questions import FOLDER, MONTH, TAG, Question
+from classifier.services.reviews import reading as people
 from ml.attributes import ATTRIBUTES as ATTRIBUTES_
 from ml.labels import ATTRIBUTES, FINEST
 from ml.model.card import CheckpointError, ModelCard
@@ -22,6 +35,7 @@ from ml.surveying.computing import Known
 from ml.surveying.knowing import name_model
 from ml.surveying.reading import MOST_GROUPS, face_keys
 from ml.surveying.report import Model
+from ml.surveying.reviewing import Reviewed
 from ml.surveying.survey import Groups, PhotoCounts, Survey
 
 ROWS_AT_ONCE = 4_000
@@ -46,13 +60,16 @@ narrowing: list[Narrow] = []
 class Found:
     """A collection as a report needs it; `waiting` photos are not analysed yet, and not in it.
 
-    `others` are faces at which another model version looked last, which are not in it either.
+    `others` are faces at which another model version looked last, which are not in it either. `reviewed` is what people
+    said of these faces; `no_draw` says why none of their draws serves, empty where one does or there is none.
     """
 
     survey: Survey
     known: Known
+    reviewed: Reviewed
     waiting: int
     others: int
+    no_draw: str = ""
 
 
 def read_collection(collection: Collection, *, question: Question, tell: Progress = lambda part: None) -> Found:
@@ -74,7 +91,24 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
         rows.add(part)
         tell(len(rows) / max(total, 1))
     survey = rows.finish(collection, question=question, states=states, photos=photos, known=known, others=others)
-    return Found(survey, known, sum(states[of] for of in PENDING), others)
+    keys = rows.list_keys(survey)
+    card = version.card
+    reviewed = people.read_reviewed(collection, faces=keys, chosen=question.filters, model_card=card)
+    return Found(
+        survey,
+        known,
+        reviewed,
+        waiting=sum(states[of] for of in PENDING),
+        others=others,
+        no_draw="" if reviewed.faces else _explain_no_draw(collection, keys=keys),
+    )
+
+
+def _explain_no_draw(collection: Collection, *, keys: np.ndarray) -> str:
+    draws = Draw.objects.filter(collection=collection, kind=Draw.Kind.FACES, ended="")
+    if not Review.objects.told().filter(draw__in=draws).exists():
+        return ""
+    return people.choose_draw(collection, faces=keys).reason
 
 
 def narrow_photos(
@@ -131,6 +165,7 @@ class _Rows:
 
     def __init__(self, *, attributes: tuple[str, ...]) -> None:
         self._attributes = attributes
+        self._keys: list[np.ndarray] = []
         self._numbers: list[np.ndarray] = []
         self._vectors: dict[str, list[np.ndarray]] = {name: [] for name in attributes}
         self._count = 0
@@ -141,11 +176,17 @@ class _Rows:
     def add(self, rows: list[tuple[Any, ...]]) -> None:
         """Take the rows of one read: of each face what the query of `_read_parts` selects, in its order."""
         self._count += len(rows)
+        self._keys.append(np.array([row[0] for row in rows], dtype=np.int64))
         self._numbers.append(np.array([row[1:7] for row in rows], dtype=np.float64))
         for name in self._attributes:
             absent = [np.nan] * len(ATTRIBUTES[name])
             vectors = [row[7].get(name) or absent for row in rows]
             self._vectors[name].append(np.array(vectors, dtype=np.float16))
+
+    def list_keys(self, survey: Survey) -> np.ndarray:
+        """(N,) the primary keys of the survey's faces."""
+        keys: np.ndarray = np.concatenate(self._keys)[survey.row]
+        return keys
 
     def finish(
         self,
