@@ -133,6 +133,7 @@ def end_axis(rows: Sequence[Any], name: str) -> float:
 rendering.ENVIRONMENT.filters |= {
     "chart": draw_chart,
     "crossing": survey_panels.lay_crossing,
+    "so_far": lambda table: survey_panels.lay_so_far(table, names=(BASES[table.estimator], "people so far")),
     "parts": lambda groups, name: survey_panels.lay_parts(groups, name=name),
     "courses": lambda groups, name: survey_panels.lay_courses(groups, name=name),
     "is_course": survey_panels.is_course,
