@@ -19,7 +19,6 @@ from ml.surveying.survey import SMALL_FACE_PX
 
 WIDEST_PX = 1_000
 REFERENCE_BYTES = 20_000
-EXAMPLE = "gender,Female,51\ngender,Male,49"
 BY_SHORT = {attribute.short: name for name, attribute in ATTRIBUTES.items()}
 
 
@@ -87,7 +86,6 @@ class ReferenceForm(forms.Form):
         max_length=REFERENCE_BYTES,
         label="shares",
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
-        initial=EXAMPLE,
     )
     file = forms.FileField(required=False, label="or a CSV file")
 

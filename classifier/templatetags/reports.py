@@ -1,6 +1,6 @@
 """How reports are drawn and told on the pages: by the same code as in the file that they are exported to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +91,8 @@ def report_beside(part: Any) -> SafeString:
 
 
 @register.simple_tag
-def report_chart(table: Table, compact: bool = False) -> SafeString:
-    return mark_safe(survey_page.write_chart(table, compact=compact))  # noqa: S308 - its text is escaped
+def report_chart(table: Table, compact: bool = False, beside: Sequence[Table] = ()) -> SafeString:
+    return mark_safe(survey_page.write_chart(table, compact=compact, beside=beside))  # noqa: S308 - its text is escaped
 
 
 @register.simple_tag
@@ -109,6 +109,11 @@ def report_numbers(table: Table) -> SafeString:
 def report_body(report: Report, drawings: Mapping[str, str]) -> SafeString:
     """All of a report but its heading."""
     return mark_safe(survey_page.write_body(report, drawings=drawings))  # noqa: S308 - its text is escaped
+
+
+@register.filter
+def report_sections(report: Report) -> list[tuple[str, str]]:
+    return survey_page.list_sections(report)
 
 
 @register.filter

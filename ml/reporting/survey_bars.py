@@ -46,10 +46,14 @@ class Chart:
     has_range: bool
 
 
-def draw_chart(table: Table) -> Chart:
-    """The labels in their order, then what is doubtful: "cannot tell" of people, "unsure" of the model."""
+def draw_chart(table: Table, *, beside: Iterable[Table] = ()) -> Chart:
+    """The labels in their order, then what is doubtful: "cannot tell" of people, "unsure" of the model.
+
+    The axis holds the tables it stands `beside` too, so that bars of all of them can be compared.
+    """
     is_corrected = table.estimator != COUNTED
-    step, end = choose_axis([*reach(table.rows), *([] if table.unsure is None else [table.unsure])])
+    held = [table, *beside]
+    step, end = choose_axis([share for of in held for share in (*reach(of.rows), of.unsure) if share is not None])
     largest = max(row.share for row in table.rows if row.raw is not None)
     bars = [draw_bar(row, end=end, is_top=row.raw is not None and row.share == largest) for row in table.rows]
     if table.unsure is not None:
@@ -76,9 +80,10 @@ def mark_ticks(step: float, *, end: float) -> tuple[tuple[float, str], ...]:
 
 
 def shorten(table: Table, *, count: int) -> Table:
-    """The same with its largest labels only, in their order; what is doubtful stays."""
+    """The same with its largest labels only, in their order, and without ranges; what is doubtful stays."""
     largest = sorted((row for row in table.rows if row.raw is not None), key=lambda row: -row.share)[:count]
-    return replace(table, rows=tuple(row for row in table.rows if row in largest))
+    kept = (row for row in table.rows if row in largest)
+    return replace(table, rows=tuple(replace(row, sensitivity_low=None, sensitivity_high=None) for row in kept))
 
 
 def choose_axis(values: Sequence[float]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """The report of a collection as one HTML page: no script, nothing fetched, light and dark, printable."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,9 @@ def write_body(report: Report, *, drawings: Mapping[str, str] | None = None) -> 
     return Markup(rendering.render("_survey_body.html", **values))  # noqa: S704  # its text is escaped
 
 
-def write_chart(table: Table, *, compact: bool = False) -> Markup:
-    """The bars of one table."""
-    return rendering.call(PARTS, "bars", table, compact)
+def write_chart(table: Table, *, compact: bool = False, beside: Iterable[Table] = ()) -> Markup:
+    """The bars of one table, on the axis of those that it stands beside."""
+    return rendering.call(PARTS, "rows", draw_chart(table, beside=beside), compact)
 
 
 def write_beside(part: survey_panels.Beside) -> Markup:
@@ -79,6 +79,25 @@ def _lay_body(report: Report, *, drawings: Mapping[str, str] | None = None, can_
 def entitle(name: str) -> str:
     """What a heading calls an attribute."""
     return TITLES.get(name, name.replace("_", " ").replace(" x ", " and ").capitalize())
+
+
+def list_sections(report: Report) -> list[tuple[str, str]]:
+    """The places of a report's page, in their order: the id of each heading and what a list of contents calls it."""
+    tables = [(f"of-{place}", entitle(table.name)) for place, table in enumerate(report.tables, start=1)]
+    crossed = [(f"crossed-{place}", entitle(table.name)) for place, table in enumerate(report.crossings, start=1)]
+    against = report.comparisons[0].against if report.comparisons else ""
+    others = (
+        ("cells", "All of it crossed", report.cells is not None),
+        ("groups", f"By {report.grouped_by}", report.groups),
+        ("against", f"Against {against}", against),
+        ("photos", "In how many photos", report.photos_with),
+        ("sizes", "How large", report.widths),
+        ("here", "What people said", report.reviewing),
+        ("plan", "What reviews would bring", report.plan),
+        ("quality", "Quality, left out", True),
+        ("methods", "Methods", True),
+    )
+    return [*tables, *crossed, *((name, title) for name, title, is_told in others if is_told)]
 
 
 def slug(name: str) -> str:
@@ -114,6 +133,7 @@ def end_axis(rows: Sequence[Any], name: str) -> float:
 rendering.ENVIRONMENT.filters |= {
     "chart": draw_chart,
     "crossing": survey_panels.lay_crossing,
+    "so_far": lambda table: survey_panels.lay_so_far(table, names=(BASES[table.estimator], "people so far")),
     "parts": lambda groups, name: survey_panels.lay_parts(groups, name=name),
     "courses": lambda groups, name: survey_panels.lay_courses(groups, name=name),
     "is_course": survey_panels.is_course,

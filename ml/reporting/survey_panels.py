@@ -121,6 +121,14 @@ def lay_beside(first: Report, second: Report, *, names: tuple[str, str]) -> tupl
     return tuple(parts)
 
 
+def lay_so_far(table: Table, *, names: tuple[str, str]) -> Beside:
+    """A table's own shares, and those of people's answers that are too few to make the headline."""
+    step, end = choose_axis(reach([*table.rows, *table.beside]))
+    own, said = ({row.label: row for row in rows} for rows in (table.rows, table.beside))
+    rows = tuple((tell_label(label), (own.get(label), said.get(label))) for label in own | said)
+    return Beside(table.name, names, rows, end, mark_ticks(step, end=end))
+
+
 def lay_crossing(table: Table) -> Grid:
     """The rows of two attributes crossed ("White, Male") as a table of bars that share one axis.
 

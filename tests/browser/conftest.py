@@ -10,10 +10,13 @@ import pytest
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 from tests.web.conftest import (  # noqa: F401 - the same people, photos and addresses
+    evidence,
+    few_resamples,
     gallery,
     open_addresses,
     page_addresses,
     photo,
+    portraits,
     quick_passwords,
     token,
     upload,

@@ -420,3 +420,20 @@ def test_every_chart_is_an_svg_that_stands_alone(report):
 def test_names_in_an_svg_are_escaped(adjusted):
     root = fromstring(survey_svg.draw_chart_file(replace(adjusted, source="<b>&"), name="age"))
     assert "<b>& ·" in " ".join(root.itertext())
+
+
+def test_the_list_of_contents_names_every_heading_in_its_order(report):
+    listed = [name for name, _ in survey_page.list_sections(report)]
+    assert listed == re.findall(r'<h2 id="([^"]+)"', survey_page.write_body(report))
+
+
+def test_charts_beside_each_other_share_an_axis_and_cards_show_no_range(adjusted):
+    of = {table.name: table for table in adjusted.tables}
+    alone = survey_bars.draw_chart(of["race"])
+    beside = survey_bars.draw_chart(of["race"], beside=adjusted.tables)
+    assert beside.ticks == survey_bars.draw_chart(of["gender"], beside=adjusted.tables).ticks
+    assert float(beside.ticks[-1][1]) >= float(alone.ticks[-1][1])
+    short = survey_bars.draw_chart(survey_bars.shorten(of["race"], count=3))
+    assert alone.has_range
+    assert not short.has_range
+    assert [bar.is_top for bar in short.bars].count(True) == 1

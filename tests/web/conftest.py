@@ -2,6 +2,8 @@ import pytest
 from django.urls import reverse
 
 from classifier.models import Collection, Photo, State, Upload
+from classifier.services.reports import computing
+from ml.shares.resampling import Bootstrap
 from tests import factories
 
 
@@ -111,3 +113,26 @@ def open_addresses() -> list[str]:
         reverse("account_email_verification_sent"),
         "/no/such/page/",
     ]
+
+
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Where nothing looks at the width of an interval."""
+    request = computing.Request
+    monkeypatch.setattr(computing, "Request", lambda **values: request(bootstrap=Bootstrap(replicates=100), **values))
+
+
+@pytest.fixture
+def evidence(db):
+    return factories.give_evidence(factories.ModelVersionFactory())
+
+
+@pytest.fixture
+def portraits(collection, evidence) -> Collection:
+    """Alice's collection of twelve photos with 24 faces, half of them of women."""
+    races = ("White", "White", "White", "Black", "Indian", "East Asian")
+    for number in range(12):
+        photo = factories.make_photo(collection, name=f"{number}.jpg", folder="front" if number < 8 else "sport")
+        for place in (1, 2):
+            factories.make_face(photo, number=place, race=races[number % 6], gender=("Male", "Female")[place - 1])
+    return Collection.objects.get(pk=collection.pk)

@@ -26,35 +26,12 @@ from classifier.models import (
 )
 from classifier.models.reports import ImmutableReportError
 from classifier.services import collections, deletion, jobs
-from classifier.services.reports import caching, computing
+from classifier.services.reports import caching
 from ml.reporting import survey_json
-from ml.shares.resampling import Bootstrap
 from tests import factories
 from tests.conftest import logged_in
 
-RACES = ("White", "White", "White", "Black", "Indian", "East Asian")
-
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    """Nothing here looks at the width of an interval."""
-    request = computing.Request
-    monkeypatch.setattr(computing, "Request", lambda **values: request(bootstrap=Bootstrap(replicates=100), **values))
-
-
-@pytest.fixture
-def evidence(db):
-    return factories.give_evidence(factories.ModelVersionFactory())
-
-
-@pytest.fixture
-def portraits(collection, evidence) -> Collection:
-    """Alice's collection of twelve photos with 24 faces, half of them of women."""
-    for number in range(12):
-        photo = factories.make_photo(collection, name=f"{number}.jpg", folder="front" if number < 8 else "sport")
-        for place in (1, 2):
-            factories.make_face(photo, number=place, race=RACES[number % 6], gender=("Male", "Female")[place - 1])
-    return Collection.objects.get(pk=collection.pk)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 def address(name: str, collection: Collection, *args: object) -> str:
