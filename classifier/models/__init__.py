@@ -4,6 +4,7 @@ from classifier.models.accounts import AccessToken, Invitation, User
 from classifier.models.audit import AuditEvent
 from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
+from classifier.models.draws import Codebook, Draw, DrawnFace, DrawnPhoto, FrameFace
 from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
@@ -11,9 +12,11 @@ from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, 
 from classifier.models.model_versions import ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
+from classifier.models.reviews import CANNOT_TELL, PhotoReview, Review
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
+    "CANNOT_TELL",
     "FINISHED",
     "MAX_ATTEMPTS",
     "MAX_LOST",
@@ -21,10 +24,15 @@ __all__ = [
     "AccessToken",
     "AuditEvent",
     "Chore",
+    "Codebook",
     "Collection",
     "CollectionShare",
+    "Draw",
+    "DrawnFace",
+    "DrawnPhoto",
     "Explanation",
     "Face",
+    "FrameFace",
     "Guess",
     "Invitation",
     "Job",
@@ -32,8 +40,10 @@ __all__ = [
     "LeasedQuerySet",
     "ModelVersion",
     "Photo",
+    "PhotoReview",
     "Prediction",
     "RateBucket",
+    "Review",
     "State",
     "Upload",
     "UploadItem",

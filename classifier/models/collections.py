@@ -49,6 +49,15 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
             visible |= Q(is_opened_to_reviewers=True)
         return self.filter(id__in=self.model._default_manager.filter(visible, deleting_at=None).values("id"))
 
+    def reviewable_by(self, user: "User | AnonymousUser") -> Self:
+        """Own collections, those shared for review, and, for reviewers and staff, those opened to reviewers."""
+        if not user.is_authenticated:
+            return self.none()
+        invited = Q(owner=user) | Q(shares__user=user, shares__role=CollectionShare.Role.REVIEW)
+        if user.is_staff or user.is_reviewer():
+            invited |= Q(is_opened_to_reviewers=True)
+        return self.filter(id__in=self.model._default_manager.filter(invited, deleting_at=None).values("id"))
+
     def owned_by(self, user: "User | AnonymousUser") -> Self:
         """The collections a user may change and upload to."""
         return self.filter(owner=user, deleting_at=None) if user.is_authenticated else self.none()

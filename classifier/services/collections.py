@@ -8,6 +8,7 @@ from django.utils import timezone
 from classifier.models import Collection, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
 from classifier.services import audit, explanations, predictions
+from classifier.services.reviews import forgetting
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
 
@@ -59,11 +60,12 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
             count = predictions.forget_attributes(stored, attributes=removed)
             explained = Explanation.objects.filter(face__photo__collection=collection)
             explanations.forget(explained.filter(attribute__in=removed))
+            reviewed = forgetting.forget_attributes(collection, attributes=removed)
             audit.record(
                 "attributes switched off",
                 actor=actor,
                 target=f"collection {collection.uid}",
-                details={"attributes": removed, "predictions": count},
+                details={"attributes": removed, "predictions": count, **reviewed},
             )
 
 
