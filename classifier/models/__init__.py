@@ -9,9 +9,10 @@ from classifier.models.explanations import Explanation
 from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
 from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
-from classifier.models.model_versions import ModelVersion
+from classifier.models.model_versions import ModelEvidence, ModelVersion
 from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
+from classifier.models.reports import ComputedReport, KeptReport, RemovedReport
 from classifier.models.reviews import CANNOT_TELL, PhotoReview, Review
 from classifier.models.workers import WorkerHeartbeat
 
@@ -27,6 +28,7 @@ __all__ = [
     "Codebook",
     "Collection",
     "CollectionShare",
+    "ComputedReport",
     "Draw",
     "DrawnFace",
     "DrawnPhoto",
@@ -36,13 +38,16 @@ __all__ = [
     "Guess",
     "Invitation",
     "Job",
+    "KeptReport",
     "Leased",
     "LeasedQuerySet",
+    "ModelEvidence",
     "ModelVersion",
     "Photo",
     "PhotoReview",
     "Prediction",
     "RateBucket",
+    "RemovedReport",
     "Review",
     "State",
     "Upload",

@@ -1,10 +1,12 @@
 """One submission, what became of each file in it, and the photos: a photo's row is its own job."""
 
 import uuid
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -39,6 +41,29 @@ class PhotoQuerySet(LeasedQuerySet):
 
     def claimable(self) -> Self:
         return super().claimable().filter(deleting_at=None)
+
+    def fail_attempt(self, *, pk: int, token: uuid.UUID, code: str) -> bool:
+        with self._noted(pk=pk):
+            return super().fail_attempt(pk=pk, token=token, code=code)
+
+    def fail(self, *, pk: int, token: uuid.UUID, code: str) -> bool:
+        with self._noted(pk=pk):
+            return super().fail(pk=pk, token=token, code=code)
+
+    def _give_up_lost(self, *, token: uuid.UUID) -> int:
+        with self._noted(token=token):
+            return super()._give_up_lost(token=token)
+
+    @contextmanager
+    def _noted(self, **which: Any) -> Iterator[None]:
+        """A transaction after which reports tell that these photos could not be read.
+
+        It holds their collections before them, as a deletion does.
+        """
+        with transaction.atomic(using=self.db):
+            collections = Photo.objects.filter(**which).order_by().values("collection_id")
+            Collection.objects.filter(pk__in=collections).note_answers()
+            yield
 
 
 class Upload(models.Model):

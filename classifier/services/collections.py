@@ -54,6 +54,7 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
             setattr(collection, name, value)
         collection.attributes = [name for name in all_attributes() if name in collection.attributes]
         collection.save(update_fields=[*{*values, "attributes"}, "updated_at"])
+        Collection.objects.filter(pk=collection.pk).note_answers()
         removed = [attribute for attribute in before if attribute not in collection.attributes]
         if removed:
             stored = Prediction.objects.filter(face__photo__collection=collection)

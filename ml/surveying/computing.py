@@ -199,7 +199,7 @@ def _plan(survey: Survey, *, found: Mapping[Scheme, Estimate], known: Known, rev
     rows = []
     for scheme, estimate in found.items():
         try:
-            if reviewed.faces is not None and estimate.answers is not None:
+            if reviewed.faces is not None and estimate.answers is not None and reviewed.faces.within() is None:
                 plans = planning.plan_more(estimate.answers, draw=reviewed.faces.draw)
             elif reviewed.faces is None and known.evidence is not None:
                 plans = planning.plan_first(survey.faces, evidence=known.evidence, scheme=scheme)
@@ -215,7 +215,11 @@ def _tell_reviewing(reviewed: Reviewed) -> Reviewing | None:
     found = reviewed.faces
     if found is None:
         return None
-    return Reviewing(len(found.draw), found.answered, found.reviewers, found.strata.name)
+    return Reviewing(len(found.draw), found.answered, found.reviewers, found.strata.name, found.name, found.codebook)
+
+
+def _tell_faces(count: int) -> str:
+    return "One face" if count == 1 else f"{count:,} faces"
 
 
 def _list_notes(
@@ -246,6 +250,9 @@ def _list_notes(
                 f"Reviews do not make the headline of {', '.join(lacking)}: under {HEADLINE_FROM} answers in their "
                 "turn, or a stratum without any."
             )
+    if reviewed.faces is not None and reviewed.faces.uncovered:
+        came = _tell_faces(reviewed.faces.uncovered)
+        notes.append(f"{came} came after the draw: reviewed shares are of the others until the draw is extended.")
     waiting = max((estimate.shares.waiting for estimate in single.values() if estimate.shares is not None), default=0)
     if waiting:
         notes.append(

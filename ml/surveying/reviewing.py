@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ml.shares.answers import CANNOT, NOT_ASKED, Reviews
 from ml.shares.answers import NOT_A_FACE as NONE
 from ml.shares.draws import Draw
 from ml.shares.missed import Missed
-from ml.shares.schemes import Scheme
+from ml.shares.schemes import LEFT_OUT, Scheme
 from ml.spreadsheets import unguard_cell
 from ml.surveying import drawing
 from ml.surveying.errors import BadAnswers
@@ -30,7 +30,10 @@ DATE_HINT = '; "3 to 9" is what a spreadsheet does not make a date of'
 class ReviewedDraw:
     """A draw of the survey's faces with what people said; `draw.face` are positions in the survey.
 
-    `reviewers` counts those who answered, `answered` the faces.
+    Drawn faces that are not in it (a filter left them out, or they turned out to be none) are OUTSIDE: then the survey
+    is a domain of the draw. `reviewers` counts those who answered, `answered` the faces. `trained_on` (n,) marks those
+    that the model was trained on; `uncovered` faces of the survey could not be drawn, since they came later. `name` and
+    `codebook` are what the methods call the draw and what its questions were explained by.
     """
 
     draw: Draw
@@ -38,6 +41,24 @@ class ReviewedDraw:
     reviews: Reviews
     reviewers: int
     answered: int
+    trained_on: np.ndarray | None = field(default=None, repr=False)
+    uncovered: int = 0
+    name: str = ""
+    codebook: str = ""
+
+    def within(self, domain: np.ndarray | None = None) -> np.ndarray | None:
+        """(n,) which drawn faces are in the survey, and in a domain (N,) of it; None where all are."""
+        inside: np.ndarray = self.draw.face != draws.OUTSIDE
+        if domain is not None:
+            narrowed: np.ndarray = inside & domain[np.where(inside, self.draw.face, 0)]
+            return narrowed
+        return None if inside.all() else inside
+
+    def pick(self, places: np.ndarray) -> np.ndarray:
+        """(n,) the places (N,) of the survey's faces for the drawn ones, LEFT_OUT for those outside."""
+        inside = self.draw.face != draws.OUTSIDE
+        picked: np.ndarray = np.where(inside, places[np.where(inside, self.draw.face, 0)], LEFT_OUT)
+        return picked
 
 
 @dataclass(frozen=True)

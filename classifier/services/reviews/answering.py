@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
 from classifier.models import CANNOT_TELL, Collection, Draw, DrawnFace, Face, Review, User
 from classifier.services import audit
@@ -89,6 +89,7 @@ def answer_face(
             client_key=answer.client_key,
         )
         keep_review(review, instead_of=found.standing)
+        Collection.objects.filter(pk=draw.collection_id).note_answers()
         if found.is_first:
             _record("pass begun", draw, actor=reviewer)
         if found.standing and found.standing.verdict in (Review.Verdict.FACE, Review.Verdict.NOT_A_FACE):
@@ -130,15 +131,19 @@ def take_back(draw: Draw, *, reviewer: User, client_key: str = "") -> Review:
             client_key=client_key,
         )
         keep_review(undone, instead_of=last)
+        Collection.objects.filter(pk=draw.collection_id).note_answers()
         if last.verdict != Review.Verdict.SKIPPED:
             _record("review taken back", draw, actor=reviewer, review=str(last.uid))
     return last
 
 
 def keep_review(review: Review, *, instead_of: Review | None) -> None:
-    """Store a review in the place of the one that stood. Raises AnsweredMeanwhile where another came first."""
+    """Store a review in the place of the one that stood. Raises AnsweredMeanwhile where another came first.
+
+    Call it inside of a transaction, which is over then.
+    """
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             if instead_of is not None:
                 if not Review.objects.filter(pk=instead_of.pk, is_standing=True).update(is_standing=False):
                     raise AnsweredMeanwhile
@@ -191,7 +196,7 @@ def _find_same(reviewer: User, *, draw: Draw, face: Face, key: str, adjudicates:
     here = Q(draw=draw, face=face, adjudicates=adjudicates, is_standing=True)
     wanted = here | Q(client_key=key) if key else here
     any_other = mine.filter(draw=draw).order_by("pk").values("pk")[:1]
-    rows = list(mine.filter(wanted | Q(pk__in=list(any_other.values_list("pk", flat=True)))).distinct())
+    rows = list(mine.filter(wanted | Q(pk=Subquery(any_other))))
     sent_before = next((row for row in rows if key and row.client_key == key), None)
     standing = next(
         (

@@ -16,15 +16,15 @@ def read_frame(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_drawn(draw: Draw) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) primary keys of the drawn faces that still count, in the order of the draw, and (n,) their strata."""
+    """(n,) primary keys of the drawn faces in the frame now, in the order of the draw, and (n,) their strata."""
     rows = list(standing_drawn(draw).order_by("place").values_list("face_id", "stratum"))
     found = np.array(rows, dtype=np.int64).reshape(-1, 2)
     return found[:, 0], found[:, 1]
 
 
 def standing_drawn(draw: Draw) -> QuerySet[DrawnFace]:
-    """The drawn faces that still count."""
-    return DrawnFace.objects.filter(draw=draw, face__retired_at=None, face__photo__deleting_at=None)
+    """The drawn faces that are in the frame now."""
+    return DrawnFace.objects.filter(frames.STANDS, draw=draw, face__photo__deleting_at=None)
 
 
 def rebuild(draw: Draw) -> tuple[draws.Draw, np.ndarray, np.ndarray]:

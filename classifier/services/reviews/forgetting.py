@@ -13,8 +13,8 @@ from classifier.services.predictions import Without
 def forget_attributes(collection: Collection, *, attributes: Sequence[str]) -> dict[str, int]:
     """Remove answers about attributes, and end draws whose strata tell what the model guessed of one of them.
 
-    How many reviews and draws that changed, where any. Call it inside of the transaction that switches them off. What was said of
-    other attributes stays, for correction and training; a draw that is over feeds no statistics any more.
+    How many reviews and draws that changed, where any. Call it inside of the transaction that switches them off. What
+    was said of other attributes stays, for correction and training; a draw that is over feeds no statistics any more.
     """
     reviews = Review.objects.filter(face__photo__collection=collection)
     touched = forget_answers(reviews, attributes=attributes)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, Count, Exists, OuterRef, PositiveSmallIntegerField, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, OuterRef, PositiveSmallIntegerField, Q, QuerySet, Value, When
 from django.utils.dateparse import parse_date
 
 from classifier.models import Collection, Draw, Face, FrameFace, Guess, Photo, State
@@ -43,6 +43,7 @@ def select_photos(collection: Collection, *, chosen: Mapping[str, Any] | None = 
     return photos
 
 
+STANDS = Q(face__retired_at=None) | Q(face__retired_because=Face.Retired.NOT_A_FACE)
 FILTERS = {"received_from": "received_at__date__gte", "received_to": "received_at__date__lte"}
 
 
@@ -83,8 +84,11 @@ def count_frame(draw: Draw, *, first: int = 0) -> dict[int, int]:
 
 
 def standing_frame(draw: Draw) -> QuerySet[FrameFace]:
-    """The rows of the frame whose faces still count."""
-    return FrameFace.objects.filter(draw=draw, face__retired_at=None, face__photo__deleting_at=None)
+    """The rows of the frame whose faces still count, or turned out to be none: of them the draw has to tell how many.
+
+    Faces that were deleted, or replaced when a photo's faces were found anew, have left.
+    """
+    return FrameFace.objects.filter(STANDS, draw=draw, face__photo__deleting_at=None)
 
 
 def later_faces(draw: Draw) -> QuerySet[Face]:

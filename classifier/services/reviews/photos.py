@@ -116,6 +116,7 @@ def take_back(draw: Draw, *, reviewer: User) -> PhotoReview:
             raise NothingToTakeBack
         # An answer that is gone, not one put off: the photo comes next, before those that nobody has seen.
         PhotoReview.objects.filter(pk=last.pk).update(is_standing=False)
+        Collection.objects.filter(pk=draw.collection_id).note_answers()
         _record("photo review taken back", draw, actor=reviewer, review=str(last.uid))
     return last
 
@@ -164,6 +165,7 @@ def _keep(draw: Draw, *, photo: Photo, said: PhotoReview, replaces: str | UUID |
                 said.save(force_insert=True)
         except IntegrityError:
             raise AnsweredMeanwhile from None
+        Collection.objects.filter(pk=draw.collection_id).note_answers()
         if stands:
             _record("photo review corrected", draw, actor=said.reviewer, review=str(said.uid))
     return said

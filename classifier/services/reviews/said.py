@@ -41,7 +41,8 @@ def read_said(draw: Draw) -> SaidOfDraw:
         for review in Review.objects.standing().filter(draw=draw).order_by("pk")
         if review.verdict != Review.Verdict.WITHDRAWN
     ]
-    ranks = _rank_rows(rows, draw=draw, reviews=found)
+    settled = set(arrays.standing_drawn(draw).exclude(face__retired_at=None).values_list("face_id", flat=True))
+    ranks = _rank_rows(rows, draw=draw, reviews=found, settled=settled)
     order = sorted(range(len(rows)), key=lambda place: (ranks[rows[place][1]], place))
     face = np.array([rows[place][1] for place in order], dtype=np.int64)
     stratum = np.array([rows[place][2] for place in order], dtype=np.int64)
@@ -60,20 +61,28 @@ def read_said(draw: Draw) -> SaidOfDraw:
     )
 
 
-def _rank_rows(rows: Sequence[tuple[int, int, int, int]], *, draw: Draw, reviews: Sequence[Review]) -> dict[int, int]:
-    """Face -> IN_TURN where a reviewer had answered all before it in their own order of its stratum."""
+def _rank_rows(
+    rows: Sequence[tuple[int, int, int, int]], *, draw: Draw, reviews: Sequence[Review], settled: set[int]
+) -> dict[int, int]:
+    """Face -> IN_TURN where a reviewer had answered all before it in their own order of its stratum.
+
+    Those `settled` as no faces are in nobody's way.
+    """
     by_reviewer: dict[UUID, set[int]] = defaultdict(set)
     for review in reviews:
         if not review.adjudicates:
             by_reviewer[review.reviewer_uid].add(review.face_id)
     ranks = {face: WAITING for _, face, _, _ in rows}
     ranks.update({review.face_id: OUT_OF_TURN for review in reviews if review.face_id in ranks})
+    ranks.update(dict.fromkeys(settled, IN_TURN))
     of_key = {key: (face, stratum) for key, face, stratum, _ in rows}
     for reviewer_uid, answered in by_reviewer.items():
         given = ((key, stratum, batch) for key, _, stratum, batch in rows)
         broken: set[int] = set()
         for key in serving.shuffle(given, draw=draw, reviewer_uid=reviewer_uid):
             face, stratum = of_key[key]
+            if face in settled:
+                continue
             if face not in answered:
                 broken.add(stratum)
             elif stratum not in broken:

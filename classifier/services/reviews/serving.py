@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from classifier.models import Draw, DrawnFace, Face, Review, User
+from classifier.services.reviews import frames
 
 PRELOADED = 5  # faces after the one that is answered
 
@@ -66,12 +67,13 @@ def read_pass(draw: Draw, *, reviewer_uid: UUID) -> Pass:
         draw=draw, face=OuterRef("face_id"), reviewer_uid=reviewer_uid, is_standing=True, adjudicates=False
     )
     rows = (
-        DrawnFace.objects.filter(draw=draw, face__retired_at=None, face__photo__deleting_at=None)
+        DrawnFace.objects.filter(frames.STANDS, draw=draw, face__photo__deleting_at=None)
         .order_by("place")
         .annotate(verdict=Subquery(mine.values("verdict")[:1]))
-        .values_list("pk", "face_id", "stratum", "batch", "verdict")
+        .values_list("pk", "face_id", "stratum", "batch", "verdict", "face__retired_because")
     )
-    found = list(rows)
+    # Of a face that was retired as none nobody is asked any more.
+    found = [(*row[:4], row[4] or row[5]) for row in rows]
     shuffled = shuffle(
         ((pk, stratum, batch) for pk, _, stratum, batch, _ in found), draw=draw, reviewer_uid=reviewer_uid
     )

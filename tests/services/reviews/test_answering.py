@@ -1,8 +1,9 @@
 """One reviewer's way through a draw: answers, corrections, skips, taking back, and what comes in twice."""
 
 import pytest
+from django.db import transaction
 
-from classifier.models import CANNOT_TELL, AuditEvent, Face, Photo, Review
+from classifier.models import CANNOT_TELL, AuditEvent, Collection, Face, Photo, Review
 from classifier.services import deletion
 from classifier.services.reviews import answering, progress, serving
 from classifier.services.reviews.answering import Answer
@@ -27,6 +28,7 @@ def test_a_face_that_is_answered_makes_room_for_the_next(draw, alice):
     review = answer_next(draw, alice)
     assert review.face == faces[0]
     assert review.was_blind
+    assert Collection.objects.get().revision > draw.collection.revision  # so that reports are computed anew
     assert serving.next_faces(draw, reviewer=alice)[1][:5] == faces[1:]
     assert numbers(draw, alice) == (1, 0, 19)
     assert AuditEvent.objects.filter(action="pass begun", target=f"draw {draw.uid}", actor=alice).count() == 1
@@ -80,7 +82,7 @@ def test_two_answers_at_once_are_one_standing_review(draw, alice):
     """The database has the last word, whatever both requests saw before."""
     review = answer_next(draw, alice)
     late = Review(face=review.face, draw=draw, reviewer=alice, reviewer_uid=alice.uid, was_blind=True, answers=ALL)
-    with pytest.raises(AnsweredMeanwhile):
+    with pytest.raises(AnsweredMeanwhile), transaction.atomic():
         answering.keep_review(late, instead_of=None)
     assert Review.objects.count() == 1
 
