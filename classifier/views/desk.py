@@ -41,6 +41,24 @@ class Question:
     choices: tuple[Choice, ...]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the reviewer is: what is said around the faces, and the addresses that the script asks."""
+
+    title: str
+    heading: str
+    address: str
+    source: str
+    end_words: str
+    end_link: str
+    next_address: str
+    answer_address: str
+    undo_address: str = ""
+    progress_address: str = ""
+    is_blind: bool = True
+    is_counted: bool = True
+
+
 def ask(
     attributes: Sequence[str], *, said: Mapping[str, str] | None = None, guess: Mapping[str, Any] | None = None
 ) -> list[Question]:
@@ -51,9 +69,7 @@ def ask(
         choices = [Choice(label, group_label(label), digit) for digit, label in enumerate(ATTRIBUTES[name].labels, 1)]
         choices.append(Choice(CANNOT_TELL, "cannot tell", CANNOT_TELL_DIGIT))
         told = guess.get(name, {}).get("label")
-        marked = (
-            replace(one, is_said=said.get(name) == one.label, is_guess=told == one.label) for one in choices
-        )
+        marked = (replace(one, is_said=said.get(name) == one.label, is_guess=told == one.label) for one in choices)
         asked.append(Question(name, attribute_title(name), ATTRIBUTES[name].short, tuple(marked)))
     return asked
 

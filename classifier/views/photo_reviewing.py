@@ -109,9 +109,7 @@ def take_press(request: UserRequest, draw: Draw) -> list[list[float]] | None:
         return None
     if act == "save":
         comment = request.POST.get("comment", "")
-        photo_draws.mark_photo(
-            draw, photo=photo, reviewer=request.user, marks=marks, comment=comment, client_key=key
-        )
+        photo_draws.mark_photo(draw, photo=photo, reviewer=request.user, marks=marks, comment=comment, client_key=key)
         return None
     width, height = shown_size(photo)
     try:

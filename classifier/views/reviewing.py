@@ -1,7 +1,6 @@
 """Answering in a draw of faces: the page, which works without scripts, and what its script asks and sends."""
 
 import uuid
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,27 +20,10 @@ from classifier.services.reviews.refusals import BadAnswer, DrawEnded, NotDrawn,
 from classifier.services.reviews.serving import Pass
 from classifier.views import desk, photo_reviewing
 from classifier.views.access import UserRequest, login_required
+from classifier.views.desk import Place
 from classifier.views.review_requests import find_draws, read_count, read_json, read_key, read_seconds, refuse
 
 MOST_AHEAD = 12
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the reviewer is: what is said around the faces, and the addresses that the script asks."""
-
-    title: str
-    heading: str
-    address: str
-    source: str
-    end_words: str
-    end_link: str
-    next_address: str
-    answer_address: str
-    undo_address: str
-    progress_address: str
-    is_blind: bool = True
-    is_counted: bool = True
 
 
 @login_required
@@ -249,5 +231,3 @@ def describe_place(draw: Draw) -> Place:
         undo_address=reverse("draw-undo", args=uid),
         progress_address=reverse("draw-progress", args=uid),
     )
-
-
