@@ -51,21 +51,16 @@ def _shift(start: float, *, side: int, length: int) -> int:
 def cut_face(face: Face) -> bytes:
     """The picture of a face as a JPEG of up to `SIDE_PX` each way. Raises FileNotFoundError where the photo is gone."""
     square = square_of(face)
-    with (
-        _AT_ONCE,
-        face.photo.image.storage.open(face.photo.image.name) as file,
-        Image.open(file, formats=("JPEG",)) as photo,
-    ):
-        full = photo.width
+    stored = face.photo.image
+    with _AT_ONCE, stored.storage.open(str(stored.name)) as file, Image.open(file, formats=("JPEG",)) as photo:
+        width, height = photo.size
         # libjpeg halves while it decodes: a face of half a photo needs no 50 megapixels.
         scale = min(SIDE_PX / square.side, 1.0)
-        photo.draft("RGB", (max(int(full * scale), 1), max(int(photo.height * scale), 1)))
-        shrink = photo.width / full
-        box = tuple(
-            round(value * shrink)
-            for value in (square.left, square.top, square.left + square.side, square.top + square.side)
-        )
-        cut = photo.convert("RGB").crop(box)
+        photo.draft("RGB", (max(int(width * scale), 1), max(int(height * scale), 1)))
+        shrink = photo.width / width
+        edges = (square.left, square.top, square.left + square.side, square.top + square.side)
+        left, top, right, bottom = (round(value * shrink) for value in edges)
+        cut = photo.crop((left, top, right, bottom)).convert("RGB")
     size = min(SIDE_PX, square.side)
     if cut.width > size:
         cut = cut.resize((size, size), Image.Resampling.LANCZOS)

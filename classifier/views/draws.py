@@ -1,7 +1,7 @@
 """Draws: what waits for a reviewer, a new one, how far one is and what came of it, more of it, and who reviews."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,6 +20,8 @@ from classifier.views.access import UserRequest, login_required
 PHOTO_SIZES = (50, 100, 300)
 USUAL = 300  # the size that is chosen to begin with is the nearest to it
 MOST_CARDS = 60
+
+Sizes: TypeAlias = list[tuple[int, float | None, bool]]  # how many, half the width in points, whether it is all
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,21 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
         return kept | {"frame": 0, "nothing": "Nothing is computed for this collection, so there is nothing to ask."}
     if told and form.is_photos():
         frame = frames.select_photos(collection, chosen=chosen).count()
-        sizes = [(size, None, False) for size in PHOTO_SIZES if size < frame] + ([(frame, None, True)] if frame else [])
+        photo_sizes: Sizes = [(size, None, False) for size in PHOTO_SIZES if size < frame]
+        if frame:
+            photo_sizes.append((frame, None, True))
         nothing = "There is no photo to draw from: none was analysed yet, or none fits the dates."
-        return kept | {"is_photos": True, "frame": frame, "options": offer(sizes, asked=asked), "nothing": nothing}
+        return kept | {
+            "is_photos": True,
+            "frame": frame,
+            "options": offer(photo_sizes, asked=asked),
+            "nothing": nothing,
+        }
     from classifier.services.reviews import planning  # loads numpy
 
     attribute = told.get("attribute") or collection.attributes[0]
     guessed = planning.count_guesses(collection, attribute=attribute, chosen=chosen)
-    sizes = [(one.size, one.half_width * 100, one.is_all) for one in planning.plan_sizes(guessed)]
+    sizes: Sizes = [(one.size, one.half_width * 100, one.is_all) for one in planning.plan_sizes(guessed)]
     nothing = "There is no face to draw from: none was found yet, none is wide enough, or none fits the dates."
     return kept | {
         "frame": guessed.faces,
@@ -124,7 +133,7 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
     }
 
 
-def offer(sizes: list[tuple[int, float | None, bool]], *, asked: int | None) -> list[dict[str, Any]]:
+def offer(sizes: Sizes, *, asked: int | None) -> list[dict[str, Any]]:
     """The radio buttons: the one that was asked for is chosen, else the one nearest to the usual size."""
     known = [size for size, _, _ in sizes]
     usual = min(known, key=lambda size: abs(size - USUAL)) if known else None

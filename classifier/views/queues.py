@@ -144,9 +144,7 @@ def describe(faces: list[Face], *, attribute: str) -> list[dict[str, Any]]:
     """The faces with what the model guessed of the attribute."""
     told = Guess.objects.filter(face__in=faces, attribute=attribute).values_list("face_id", "label", "probability")
     guesses = {face: {"label": label, "probability": probability} for face, label, probability in told}
-    return [
-        desk.describe_face(face, guess={attribute: guesses[face.pk]} if face.pk in guesses else None) for face in faces
-    ]
+    return [desk.describe_face(face, guess={attribute: guesses.get(face.pk)}) for face in faces]
 
 
 def keep(request: UserRequest, *, collection: Collection, sent: dict[str, Any]) -> Any:
@@ -173,8 +171,8 @@ def take_press(request: UserRequest, *, queue: Queue, collection: Collection, pa
     if act == "not_a_face":
         sent["not_a_face"] = True
     elif act == "agree":
-        guess = Guess.objects.filter(face__uid=sent["face"], attribute=queue.attribute) if _is_uid(sent["face"]) else []
-        sent["answers"] = {queue.attribute: one.label for one in guess}
+        told = Guess.objects.filter(face__uid=sent["face"], attribute=queue.attribute) if _is_uid(sent["face"]) else []
+        sent["answers"] = {one.attribute: one.label for one in told}
     else:
         attribute, _, label = say.partition(":")
         sent["answers"] = {attribute: label} if label else {}

@@ -18,12 +18,14 @@ from classifier.services.reviews import answering, progress, serving
 from classifier.services.reviews.answering import Answer
 from classifier.services.reviews.refusals import BadAnswer, DrawEnded, NotDrawn, ReviewRefused
 from classifier.services.reviews.serving import Pass
+from classifier.templatetags.facet import attribute_label
 from classifier.views import desk, photo_reviewing
 from classifier.views.access import UserRequest, login_required
 from classifier.views.desk import Place
 from classifier.views.review_requests import find_draws, read_count, read_json, read_key, read_seconds, refuse
 
 MOST_AHEAD = 12
+END_WORDS = "Thank you. What these answers say of the collection, and of the model, stands on the draw’s page."
 
 
 @login_required
@@ -105,7 +107,7 @@ def answer(request: UserRequest, uid: UUID) -> JsonResponse:
         return refuse(refusal)
     told = ""
     if kept.dropped:
-        names = ", ".join(desk.attribute_label(name) for name in kept.dropped)
+        names = ", ".join(attribute_label(name) for name in kept.dropped)
         told = f"Meanwhile {names} was switched off for this collection: what you said of it was not kept."
     return JsonResponse({"saved": str(kept.review.uid), "is_new": kept.is_new, "message": told})
 
@@ -224,7 +226,7 @@ def describe_place(draw: Draw) -> Place:
         heading=desk.title_of(draw),
         address=reverse("draw-detail", args=uid),
         source=f"draw-{draw.uid}",
-        end_words="Thank you. What this draw says of the collection, and where people and the model differ, stands on its page.",
+        end_words=END_WORDS,
         end_link="See what came of it",
         next_address=reverse("draw-faces", args=uid),
         answer_address=reverse("draw-answer", args=uid),

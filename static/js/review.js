@@ -20,6 +20,7 @@ const live = document.getElementById("review-live");
 const picture = makePicture(form.querySelector(".review-picture"));
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`facet-review ${who} ${source}`) : null;
 
+const passed = new Set(); // put off in a queue, which keeps no such thing
 let current = null;
 let given = {}; // attribute -> what was said of this face, in the order of saying
 let ahead = [];
@@ -61,7 +62,7 @@ function show(face, { answers = {} } = {}) {
 
 function showGuess(guess) {
   for (const question of questions) {
-    const label = guess?.[question.dataset.question]?.label ?? "";
+    const label = guess?.[question.dataset.question]?.label ?? null;
     for (const button of question.querySelectorAll("[data-label]")) {
       button.classList.toggle("is-guess", button.dataset.label === label);
       button.querySelector(".guess-word")?.toggleAttribute("hidden", button.dataset.label !== label);
@@ -111,7 +112,8 @@ function finish(words) {
   channel?.postMessage({ answered: current.uid });
   counts.answered += words.skipped ? 0 : 1;
   counts.can_undo = true;
-  outbox.add(answerAddress, body);
+  if (words.skipped && !undoAddress) passed.add(current.uid);
+  else outbox.add(answerAddress, body);
   goOn();
 }
 
@@ -148,7 +150,9 @@ async function undo() {
   }
   const before = past.pop();
   if (before) {
-    if (!outbox.takeBack(before.key)) outbox.add(undoAddress, { key: makeKey(), face: before.face.uid, undoes: before.key });
+    // Outside of draws nothing is taken back: the next answer takes its place.
+    if (!outbox.takeBack(before.key) && undoAddress) outbox.add(undoAddress, { key: makeKey(), face: before.face.uid });
+    passed.delete(before.face.uid);
     if (current) ahead.unshift(current);
     counts.answered -= before.counted ? 1 : 0;
     goBack(before.face, before.given);
@@ -173,7 +177,7 @@ function goBack(face, answers) {
 async function fill() {
   if (isAsking || ahead.length >= AHEAD) return;
   isAsking = true;
-  const mine = [current?.uid, ...ahead.map(({ uid }) => uid)].filter(Boolean);
+  const mine = [current?.uid, ...ahead.map(({ uid }) => uid), ...passed].filter(Boolean);
   const address = new URL(nextAddress, location.href);
   // Answers on their way are still open for the server.
   for (const uid of new Set([...mine, ...past.slice(-40).map(({ face }) => face.uid)])) address.searchParams.append("not", uid);
@@ -189,8 +193,10 @@ async function fill() {
   const fresh = data.faces.filter(({ uid }) => !known.has(uid));
   ahead.push(...fresh);
   for (const face of fresh) picture.load(face);
-  counts.total = data.counts.total;
-  if (!outbox.size()) counts.answered = data.counts.answered;
+  if (undoAddress) {
+    counts.total = data.counts.total;
+    if (!outbox.size()) counts.answered = data.counts.answered;
+  }
   tellCounts();
   if (current) return;
   if (ahead.length) return show(ahead.shift());

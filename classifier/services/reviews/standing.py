@@ -40,10 +40,10 @@ def count_drawn(draws: Iterable[Draw]) -> dict[int, int]:
     keys = [draw.pk for draw in draws]
     faces = DrawnFace.objects.filter(draw__in=keys, face__retired_at=None, face__photo__deleting_at=None).order_by()
     photos = DrawnPhoto.objects.filter(draw__in=keys, photo__deleting_at=None).order_by()
-    counts = [
-        rows.values_list("draw").annotate(Count("pk")).values_list("draw", "pk__count") for rows in (faces, photos)
-    ]
-    return dict(counts[0]) | dict(counts[1])
+    counts: dict[int, int] = {}
+    for rows in (faces, photos):
+        counts |= dict(rows.values_list("draw").annotate(Count("pk")).values_list("draw", "pk__count"))
+    return counts
 
 
 def count_waiting_draws(user: User) -> int:
