@@ -17,7 +17,7 @@ _AT_ONCE = BoundedSemaphore(2)
 
 @dataclass(frozen=True)
 class Square:
-    """The square about a face, in whole pixels of its photo; as much of it as may lies inside the photo."""
+    """The square about a face, in whole pixels of its photo."""
 
     left: int
     top: int
@@ -36,16 +36,17 @@ class Square:
 
 
 def square_of(face: Face) -> Square:
-    """Where the picture of a face is cut, `face.photo` being loaded. What lies outside of the photo stays black."""
+    """Where the picture of a face is cut, `face.photo` being loaded: inside of the photo, however near to its edge."""
     photo = face.photo
-    side = max(round(MARGIN * max(face.x2 - face.x1, face.y2 - face.y1)), 1)
+    wanted = round(MARGIN * max(face.x2 - face.x1, face.y2 - face.y1))
+    side = max(min(wanted, photo.width, photo.height), 1)
     left, top = ((low + high - side) / 2 for low, high in ((face.x1, face.x2), (face.y1, face.y2)))
     return Square(_shift(left, side=side, length=photo.width), _shift(top, side=side, length=photo.height), side)
 
 
 def _shift(start: float, *, side: int, length: int) -> int:
-    """Moved inside the photo; in the middle of it where the photo is smaller than the square."""
-    return round((length - side) / 2) if side >= length else round(min(max(start, 0), length - side))
+    """Moved inside the photo."""
+    return round(min(max(start, 0), length - side))
 
 
 def cut_face(face: Face) -> bytes:

@@ -89,8 +89,7 @@ function show(photo, found = []) {
   picture.width = photo.shown_width;
   picture.height = photo.shown_height;
   picture.alt = `A photo with ${photo.boxes.length} found ${photo.boxes.length === 1 ? "face" : "faces"}: click on each that has no box`;
-  picture.classList.remove("is-gone");
-  form.querySelector(".marking").classList.toggle("is-tall", photo.height > photo.width);
+  form.querySelector(".marking").style.setProperty("--aspect", photo.width / photo.height);
   draw();
   tellCounts();
   for (const next of ahead.slice(0, AHEAD)) new Image().src = next.src;
