@@ -6,6 +6,7 @@ from typing import Any
 from classifier.models import Draw, User
 from classifier.services.reviews import adjudicating, progress, results
 from classifier.services.reviews.results import Mistake
+from classifier.services.reviews.serving import Pass
 from classifier.views import desk
 
 MOST_MISTAKES = 12
@@ -40,8 +41,11 @@ class Section:
     waiting: int
 
 
-def describe(draw: Draw, *, reader: User) -> dict[str, Any]:
-    """The context of a draw's page; nothing where it has ended."""
+def describe(draw: Draw, *, reader: User, own: Pass | None) -> dict[str, Any]:
+    """The context of a draw's page; nothing where it has ended. `own` is the reader's pass, of one who may review.
+
+    What the model guessed of single faces is told to nobody who has still to answer about them.
+    """
     if draw.ended:
         return {}
     if draw.kind == Draw.Kind.PHOTOS:
@@ -60,7 +64,7 @@ def describe(draw: Draw, *, reader: User) -> dict[str, Any]:
             of.attribute,
             [as_row(one.label, one.share, one.low, one.high, one.bound) for one in shares.get(of.attribute, [])],
             accuracies.get(of.attribute, []),
-            results.list_mistakes(draw, attribute=of.attribute, limit=MOST_MISTAKES),
+            list_mistakes(draw, attribute=of.attribute, own=own, is_owner=draw.collection.owner_id == reader.pk),
             of.answered,
             of.waiting,
         )
@@ -70,6 +74,14 @@ def describe(draw: Draw, *, reader: User) -> dict[str, Any]:
     told["disagreements"] = len(adjudicating.list_disagreements(draw))
     told["to_settle"] = len(adjudicating.list_disagreements(draw, adjudicator=reader))
     return told
+
+
+def list_mistakes(draw: Draw, *, attribute: str, own: Pass | None, is_owner: bool) -> list[Mistake]:
+    """Where people and the model differ, of faces the reader is through with; an owner may leave it to others."""
+    found = results.list_mistakes(draw, attribute=attribute)
+    is_reading_only = own is None or (is_owner and not own.answered)
+    done = set() if own is None else {turn.face_id for turn in own.turns if not (turn.is_open or turn.is_skipped)}
+    return [one for one in found if is_reading_only or one.face.pk in done][:MOST_MISTAKES]
 
 
 def estimate_accuracy(draw: Draw) -> dict[str, list[Row]]:

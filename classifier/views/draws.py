@@ -173,7 +173,7 @@ def show(request: UserRequest, draw: Draw, **forms: Any) -> HttpResponse:
         "extend_form": MoreForm(auto_id="extend_%s"),
         "invite_form": InviteForm(),
         "source": f"draw-{draw.uid}",
-        **draw_results.describe(draw, reader=request.user),
+        **draw_results.describe(draw, reader=request.user, own=own),
         **forms,
     }
     return render(request, "reviews/draw.html", context)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from classifier.models import CANNOT_TELL, Collection, DrawnFace, Face, Guess, Review, User
 from classifier.services import audit
@@ -47,7 +48,9 @@ def leave_out_drawn(faces: QuerySet[Face], *, reviewer: User) -> QuerySet[Face]:
 def _said_otherwise(attribute: str) -> QuerySet[Review]:
     """Reviews of a face, whose guess is `guessed`, that name another label."""
     told = Review.objects.told().filter(face=OuterRef("pk"), answers__has_key=attribute)
-    named = told.annotate(said=KeyTextTransform(attribute, "answers")).exclude(said=CANNOT_TELL)
+    # As text: SQLite would read the guess that it is compared with as JSON.
+    said = Cast(KeyTextTransform(attribute, "answers"), TextField())
+    named = told.annotate(said=said).exclude(said=CANNOT_TELL)
     return named.exclude(said=OuterRef("guessed"))
 
 
