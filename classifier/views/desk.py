@@ -16,7 +16,7 @@ from classifier.templatetags.facet import attribute_label, attribute_title, grou
 from ml.attributes import ATTRIBUTES
 
 CANNOT_TELL_DIGIT = 0
-FACES_A_MINUTE = 20  # of somebody who has done it for a while
+FACES_A_MINUTE, PHOTOS_A_MINUTE = 20, 6  # as we reckon for somebody who has done it for a while
 WORTH_TELLING = 0.8  # of the width now: what is told is the next one that is as much narrower
 
 
@@ -121,9 +121,9 @@ def tell_width(progress: Progress, *, attribute: str) -> str:
     return f"{now}, ± {later.half_width * 100:.1f} after {later.more:,} more" if later else now
 
 
-def tell_time(faces: int) -> str:
-    """How long so many faces take: 5 minutes, 1 hour 40 minutes."""
-    minutes = max(round(faces / FACES_A_MINUTE), 1)
+def tell_time(count: int, *, kind: str = Draw.Kind.FACES) -> str:
+    """How long so many faces or photos take: 5 minutes, 1 hour 40 minutes."""
+    minutes = max(round(count / (PHOTOS_A_MINUTE if kind == Draw.Kind.PHOTOS else FACES_A_MINUTE)), 1)
     hours, rest = divmod(minutes, 60)
     if not hours:
         return f"{minutes} minute{'' if minutes == 1 else 's'}"

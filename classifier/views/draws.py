@@ -16,6 +16,7 @@ from classifier.services.reviews import drawing, frames, inviting, photos, servi
 from classifier.services.reviews.refusals import BadDraw, ReviewRefused
 from classifier.views import desk, draw_results
 from classifier.views.access import UserRequest, login_required
+from classifier.views.review_requests import read_words
 
 PHOTO_SIZES = (50, 100, 300)
 USUAL = 300  # the size that is chosen to begin with is the nearest to it
@@ -44,7 +45,7 @@ class Card:
 
     @property
     def time(self) -> str:
-        return desk.tell_time(self.left)
+        return desk.tell_time(self.left, kind=self.draw.kind)
 
 
 @login_required
@@ -116,7 +117,7 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
         return kept | {
             "is_photos": True,
             "frame": frame,
-            "options": offer(photo_sizes, asked=asked),
+            "options": offer(photo_sizes, asked=asked, kind=Draw.Kind.PHOTOS),
             "nothing": nothing,
         }
     from classifier.services.reviews import planning  # loads numpy
@@ -133,13 +134,14 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
     }
 
 
-def offer(sizes: Sizes, *, asked: int | None) -> list[dict[str, Any]]:
+def offer(sizes: Sizes, *, asked: int | None, kind: str = Draw.Kind.FACES) -> list[dict[str, Any]]:
     """The radio buttons: the one that was asked for is chosen, else the one nearest to the usual size."""
     known = [size for size, _, _ in sizes]
     usual = min(known, key=lambda size: abs(size - USUAL)) if known else None
     picked = asked if asked in known else usual
     return [
-        {"size": size, "half_width": width, "is_all": is_all, "time": desk.tell_time(size), "is_chosen": size == picked}
+        {"size": size, "half_width": width, "is_all": is_all, "is_chosen": size == picked}
+        | {"time": desk.tell_time(size, kind=kind)}
         for size, width, is_all in sizes
     ]
 
@@ -166,7 +168,7 @@ def show(request: UserRequest, draw: Draw, **forms: Any) -> HttpResponse:
         "is_mine": is_mine,
         "own": own,
         "left": len(own.waiting) if own else 0,
-        "left_time": desk.tell_time(len(own.waiting)) if own else "",
+        "left_time": desk.tell_time(len(own.waiting), kind=draw.kind) if own else "",
         "reviewers": standing.list_reviewers(draw),
         "later": drawing.count_later(draw) if is_mine and not draw.ended else 0,
         "more_form": MoreForm(),
@@ -230,7 +232,7 @@ def invite(request: UserRequest, uid: UUID) -> HttpResponse:
 def dismiss(request: UserRequest, uid: UUID) -> HttpResponse:
     """Take back that somebody may review this collection; what they answered stays."""
     draw = find_draw(request, uid=uid, is_owners=True)
-    person = User.objects.filter(username=request.POST.get("reviewer", "")).first()
+    person = User.objects.filter(username=read_words(request.POST.dict(), name="reviewer")).first()
     if person and inviting.dismiss_reviewer(draw.collection, reviewer=person, actor=request.user):
         messages.success(request, f"{person.username} does not review this collection any more. The answers stay.")
     return redirect("draw-detail", uid=uid)

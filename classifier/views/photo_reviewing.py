@@ -14,7 +14,7 @@ from classifier.services.reviews.photos import PhotoPass
 from classifier.services.reviews.refusals import BadAnswer, NotDrawn, ReviewRefused
 from classifier.views import desk
 from classifier.views.access import UserRequest
-from classifier.views.review_requests import read_count, read_key, read_seconds
+from classifier.views.review_requests import read_count, read_key, read_seconds, read_words
 
 AHEAD, MOST_AHEAD = 3, 6
 SHOWN_PX = 640  # the width of the picture whose clicks a browser without scripts sends
@@ -75,16 +75,17 @@ def keep_sent(request: UserRequest, draw: Draw, *, sent: dict[str, Any]) -> Json
         photo=photo,
         reviewer=request.user,
         marks=marks,
-        comment=str(sent.get("comment") or ""),
+        comment=read_words(sent, name="comment"),
         seconds=read_seconds(sent),
         client_key=read_key(sent),
     )
     return JsonResponse({"saved": str(kept.uid)})
 
 
-def undo(request: UserRequest, draw: Draw) -> JsonResponse:
-    """Take the last photo's marks back. Raises NothingToTakeBack."""
-    undone = photo_draws.take_back(draw, reviewer=request.user)
+def undo(request: UserRequest, draw: Draw, *, sent: dict[str, Any]) -> JsonResponse:
+    """Take the marks of the last photo back, or those of `photo`. Raises NothingToTakeBack, NotDrawn."""
+    of = find_photo(draw, uid=sent["photo"]) if sent.get("photo") else None
+    undone = photo_draws.take_back(draw, reviewer=request.user, photo=of)
     found, _ = photo_draws.next_photos(draw, reviewer=request.user, count=0)
     photo = Photo.objects.with_faces().get(pk=undone.drawn_photo.photo_id)
     return JsonResponse({"photo": describe_photo(photo), "marks": undone.marks, "counts": describe_counts(found)})
@@ -108,7 +109,7 @@ def take_press(request: UserRequest, draw: Draw) -> list[list[float]] | None:
         photo_draws.skip_photo(draw, photo=photo, reviewer=request.user, client_key=key)
         return None
     if act == "save":
-        comment = request.POST.get("comment", "")
+        comment = read_words(request.POST.dict(), name="comment")
         photo_draws.mark_photo(draw, photo=photo, reviewer=request.user, marks=marks, comment=comment, client_key=key)
         return None
     width, height = shown_size(photo)

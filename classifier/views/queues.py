@@ -20,7 +20,7 @@ from classifier.templatetags.facet import attribute_label, group_label
 from classifier.views import desk
 from classifier.views.access import UserRequest, login_required
 from classifier.views.desk import Place
-from classifier.views.review_requests import read_count, read_json, read_key, read_seconds, refuse
+from classifier.views.review_requests import read_count, read_json, read_key, read_seconds, read_words, refuse
 from ml.attributes import ATTRIBUTES
 
 MOST_AHEAD, MOST_PASSED = 12, 100
@@ -157,7 +157,7 @@ def keep(request: UserRequest, *, collection: Collection, sent: dict[str, Any]) 
     if not isinstance(said, dict) or not all(isinstance(label, str) for label in said.values()):
         raise BadAnswer("malformed", "The answers are no labels by attribute.")
     verdict = Review.Verdict.NOT_A_FACE if sent.get("not_a_face") else Review.Verdict.FACE
-    comment = str(sent.get("comment") or "")
+    comment = read_words(sent, name="comment")
     told = Answer(answers=said, verdict=verdict, comment=comment, seconds=read_seconds(sent), client_key=read_key(sent))
     return queues.answer_outside(face, reviewer=request.user, answer=told)
 

@@ -1,6 +1,7 @@
 """What pages of review ask and send, and how they are refused."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -30,9 +31,14 @@ def read_json(request: UserRequest) -> dict[str, Any]:
     return sent
 
 
-def read_key(sent: dict[str, Any]) -> str:
+def read_words(sent: Mapping[str, Any], *, name: str) -> str:
+    """What somebody wrote, without NUL, which PostgreSQL stores in no text."""
+    return str(sent.get(name) or "").replace("\x00", "")
+
+
+def read_key(sent: Mapping[str, Any]) -> str:
     """The sender's name for an answer."""
-    return str(sent.get("key") or "")[:LONGEST_KEY]
+    return read_words(sent, name="key")[:LONGEST_KEY]
 
 
 def read_seconds(sent: dict[str, Any]) -> float | None:

@@ -22,7 +22,15 @@ from classifier.templatetags.facet import attribute_label
 from classifier.views import desk, photo_reviewing
 from classifier.views.access import UserRequest, login_required
 from classifier.views.desk import Place
-from classifier.views.review_requests import find_draws, read_count, read_json, read_key, read_seconds, refuse
+from classifier.views.review_requests import (
+    find_draws,
+    read_count,
+    read_json,
+    read_key,
+    read_seconds,
+    read_words,
+    refuse,
+)
 
 MOST_AHEAD = 12
 END_WORDS = "Thank you. What these answers say of the collection, and of the model, stands on the draw’s page."
@@ -115,18 +123,20 @@ def answer(request: UserRequest, uid: UUID) -> JsonResponse:
 @login_required
 @require_POST
 def undo(request: UserRequest, uid: UUID) -> JsonResponse:
-    """Take the last answer back; the face it was about, and what was said of it."""
+    """Take the last answer back, or that about `face`; the face it was about, and what was said of it."""
     draw = get_object_or_404(find_draws(request), uid=uid)
     try:
         if draw.kind == Draw.Kind.PHOTOS:
-            return photo_reviewing.undo(request, draw)
-        undone = answering.take_back(draw, reviewer=request.user, client_key=read_key(read_json(request)))
+            return photo_reviewing.undo(request, draw, sent=read_json(request))
+        sent = read_json(request)
+        face = find_face(draw, uid=sent["face"]) if sent.get("face") else None
+        undone = answering.take_back(draw, reviewer=request.user, face=face, client_key=read_key(sent))
     except ReviewRefused as refusal:
         return refuse(refusal)
-    face = Face.objects.select_related("photo").get(pk=undone.face_id)
+    shown = Face.objects.select_related("photo").get(pk=undone.face_id)
     found = serving.read_pass(draw, reviewer_uid=request.user.uid)
     counts = describe_counts(draw, found, reviewer_uid=request.user.uid)
-    return JsonResponse({"face": desk.describe_face(face), "answers": undone.answers, "counts": counts})
+    return JsonResponse({"face": desk.describe_face(shown), "answers": undone.answers, "counts": counts})
 
 
 @login_required
@@ -162,7 +172,7 @@ def keep(request: UserRequest, draw: Draw, *, sent: dict[str, Any]) -> answering
     kept = Answer(
         answers=said,
         verdict=Review.Verdict.NOT_A_FACE if sent.get("not_a_face") else Review.Verdict.FACE,
-        comment=str(sent.get("comment") or ""),
+        comment=read_words(sent, name="comment"),
         seconds=read_seconds(sent),
         client_key=key,
     )

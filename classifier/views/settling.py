@@ -16,7 +16,7 @@ from classifier.services.reviews.refusals import BadAnswer, DrawEnded, ReviewRef
 from classifier.templatetags.facet import group_label
 from classifier.views import desk
 from classifier.views.access import UserRequest, login_required
-from classifier.views.review_requests import find_draws, read_key
+from classifier.views.review_requests import find_draws, read_key, read_words
 from classifier.views.reviewing import find_face, read_given
 
 
@@ -79,7 +79,8 @@ def describe_said(disagreement: Disagreement) -> list[tuple[str, str]]:
 def take_press(request: UserRequest, *, draw: Any) -> dict[str, str]:
     """What was said so far, nothing when it is kept. Raises ReviewRefused."""
     face = find_face(draw, uid=request.POST.get("face"))
-    comment, key = request.POST.get("comment", "")[:LONGEST_COMMENT], read_key(request.POST.dict())
+    sent = request.POST.dict()
+    comment, key = read_words(sent, name="comment")[:LONGEST_COMMENT], read_key(sent)
     if request.POST.get("act") == "not_a_face":
         told = Answer(verdict=Review.Verdict.NOT_A_FACE, comment=comment, client_key=key)
         adjudicating.settle(draw, face=face, adjudicator=request.user, answer=told)

@@ -133,14 +133,15 @@ async function undo() {
     return say(`Mark removed, ${marks.length} left`);
   }
   const before = past.at(-1);
-  if (before && outbox.takeBack(before.key)) {
+  // One that was put off is still open: its answer takes the place of that.
+  if (before && (outbox.takeBack(before.key) || !before.counted)) {
     past.pop();
     counts.answered -= before.counted ? 1 : 0;
     if (current) ahead.unshift(current);
     show(before.photo, before.marks);
     return say("Back at the photo before");
   }
-  const { ok, data } = await ask(undoAddress, { key: makeKey() });
+  const { ok, data } = await ask(undoAddress, { key: makeKey(), photo: before?.photo.uid });
   if (!ok) return say("That could not be taken back now.");
   past.pop();
   counts = { ...counts, ...data.counts };

@@ -29,6 +29,7 @@ let seenAt = 0;
 let counts = JSON.parse(document.getElementById("review-counts").textContent);
 let isAsking = false;
 let isOver = false;
+let haveComeAgain = false; // the faces that were put off
 
 const outbox = openOutbox({ who, source, onSent: takeAnswer, onRefused: takeRefusal, onState: tellState });
 
@@ -178,9 +179,10 @@ async function fill() {
   if (isAsking || ahead.length >= AHEAD) return;
   isAsking = true;
   const mine = [current?.uid, ...ahead.map(({ uid }) => uid), ...passed].filter(Boolean);
-  const address = new URL(nextAddress, location.href);
   // Answers on their way are still open for the server.
-  for (const uid of new Set([...mine, ...past.slice(-40).map(({ face }) => face.uid)])) address.searchParams.append("not", uid);
+  const before = past.slice(-40).filter(({ comesAgain }) => !comesAgain);
+  const address = new URL(nextAddress, location.href);
+  for (const uid of new Set([...mine, ...before.map(({ face }) => face.uid)])) address.searchParams.append("not", uid);
   address.searchParams.set("count", String(AHEAD + 1 - ahead.length));
   const { ok, status, data } = await ask(address);
   isAsking = false;
@@ -201,6 +203,11 @@ async function fill() {
   if (current) return;
   if (ahead.length) return show(ahead.shift());
   if (outbox.size()) return setTimeout(fill, 2_000);
+  if (undoAddress && !haveComeAgain) {
+    haveComeAgain = true;
+    for (const entry of past) entry.comesAgain = !entry.counted;
+    return fill();
+  }
   over();
 }
 
@@ -340,7 +347,9 @@ listenToKeys({
 });
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && ahead.length < AHEAD) fill();
+  if (document.hidden) return;
+  outbox.send(); // whoever logged in again did so in another window
+  fill();
 });
 addEventListener("online", () => fill());
 
