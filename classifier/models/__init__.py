@@ -14,6 +14,7 @@ from classifier.models.photos import Photo, Upload, UploadItem
 from classifier.models.rates import RateBucket
 from classifier.models.reports import ComputedReport, KeptReport, RemovedReport
 from classifier.models.reviews import CANNOT_TELL, PhotoReview, Review
+from classifier.models.tags import PhotoTag, TagColumn
 from classifier.models.workers import WorkerHeartbeat
 
 __all__ = [
@@ -45,11 +46,13 @@ __all__ = [
     "ModelVersion",
     "Photo",
     "PhotoReview",
+    "PhotoTag",
     "Prediction",
     "RateBucket",
     "RemovedReport",
     "Review",
     "State",
+    "TagColumn",
     "Upload",
     "UploadItem",
     "User",

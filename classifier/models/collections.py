@@ -99,6 +99,10 @@ class Collection(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(36_500)],
         help_text="Photos are deleted this many days after they were received; empty keeps them.",
     )
+    keeps_capture_dates = models.BooleanField(
+        default=False,
+        help_text="Whether the day on which a photo was taken is kept with it; decided when the collection is made.",
+    )
     is_opened_to_reviewers = models.BooleanField(default=False, verbose_name="opened to reviewers")
     revision = models.BigIntegerField(
         default=0, editable=False, help_text="Counts the changes of what reports are computed from."

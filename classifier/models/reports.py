@@ -124,7 +124,8 @@ class KeptReport(models.Model):
 class RemovedReport(models.Model):
     """What is left of a kept report whose collection was deleted: that there was one, and the hash of its content.
 
-    With it a copy can still be told from a forgery. Only its owner is told, and goes with the account.
+    With it a copy can still be told from a forgery. Only who owned the collection is told, and it goes with the
+    account.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")

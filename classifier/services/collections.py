@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import Collection, Explanation, Prediction, User
+from classifier.models import Collection, ComputedReport, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
 from classifier.services import audit, explanations, predictions
 from classifier.services.reviews import forgetting
@@ -57,6 +57,8 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
         Collection.objects.filter(pk=collection.pk).note_answers()
         removed = [attribute for attribute in before if attribute not in collection.attributes]
         if removed:
+            # What was computed of it goes at once; a report that somebody kept stays as it is.
+            ComputedReport.objects.filter(collection=collection).delete()
             stored = Prediction.objects.filter(face__photo__collection=collection)
             count = predictions.forget_attributes(stored, attributes=removed)
             explained = Explanation.objects.filter(face__photo__collection=collection)

@@ -16,12 +16,11 @@ from itertools import islice
 from pathlib import Path
 
 from ml import labels
-from ml.attributes import FROM_THE_FIRST
+from ml.attributes import CANNOT_TELL, FROM_THE_FIRST, NOT_A_FACE
 from ml.datasets import face_set, image_store, labelled_images, texts
 from ml.preprocess import Chip
 from ml.spreadsheets import unguard_cell
 
-CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
 CHIP_COLUMNS = ("chip_cx", "chip_cy", "chip_side", "chip_angle")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 # Where FairFace's chips lie about MTCNN's boxes, in longer sides of the box: the median over 119 training images.

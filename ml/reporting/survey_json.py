@@ -9,6 +9,8 @@ from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
+from ml.attributes import ATTRIBUTES
+from ml.shares.faces import MEASURES
 from ml.surveying.report import (
     FORMAT,
     Accuracy,
@@ -86,7 +88,7 @@ def from_values(found: Mapping[str, Any]) -> Report:
     Of its model only name and hash are kept; the rest stands in the methods paragraph. Raises KeyError and TypeError
     where it is none.
     """
-    crossed = _read_tables(found["crossings"])
+    crossed = read_tables(found["crossings"])
     return Report(
         source=found["source"],
         created_at=datetime.fromisoformat(found["created_at"]),
@@ -97,32 +99,39 @@ def from_values(found: Mapping[str, Any]) -> Report:
         faces=found["faces"],
         basis=found["basis"],
         assumption=found["assumption"],
-        tables=_read_tables(found["attributes"]),
+        tables=read_tables(found["attributes"]),
         crossings=tuple(table for table in crossed if not table.crossed),
         cells=next((table for table in crossed if table.crossed), None),
-        photos_with={name: _read_rows(PhotoRow, rows) for name, rows in found["photos_with"].items()},
-        widths={name: _read_rows(WidthRow, rows) for name, rows in found["face_widths"].items()},
-        quality=tuple(_read(QualityRow, {"measure": name} | row) for name, row in found["quality"].items()),
+        photos_with={name: _read_rows(PhotoRow, of) for name, of in _in_order(found["photos_with"]).items()},
+        widths={name: _read_rows(WidthRow, of) for name, of in _in_order(found["face_widths"]).items()},
+        quality=tuple(_read(QualityRow, {"measure": name} | row) for name, row in _in_order(found["quality"]).items()),
         left_out=found["left_out"],
         notes=tuple(found["notes"]),
         methods=found["methods"],
         bibtex=found["bibtex"],
         reviewing=_read(Reviewing, found["reviewing"]) if found["reviewing"] else None,
-        accuracy=_read_rows(Accuracy, found["accuracy"].values()),
-        agreement=_read_rows(AgreementRow, found["agreement"].values()),
+        accuracy=_read_rows(Accuracy, _in_order(found["accuracy"]).values()),
+        agreement=_read_rows(AgreementRow, _in_order(found["agreement"]).values()),
         missed=_read(MissedFaces, found["missed"]) if found["missed"] else None,
         plan=_read_rows(PlanRow, found["plan"]),
         comparisons=_read_rows(Comparison, found["comparisons"]),
         grouped_by=found["grouped_by"],
         groups=tuple(
-            Group(of["value"], of["faces"], of["photos"], _read_tables(of["attributes"]), of["limit"])
+            Group(of["value"], of["faces"], of["photos"], read_tables(of["attributes"]), of["limit"])
             for of in found["groups"]
         ),
     )
 
 
-def _read_tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
-    return tuple(_read(Table, {"name": name} | values) for name, values in found.items())
+def read_tables(found: Mapping[str, Any]) -> tuple[Table, ...]:
+    """The tables of a part of the JSON, as `attributes`, in their order."""
+    return tuple(_read(Table, {"name": name} | found[name]) for name in _in_order(found))
+
+
+def _in_order(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes and measures as they are declared, then what they are not: JSON may have been stored in another."""
+    order = [*ATTRIBUTES, *MEASURES]
+    return dict(sorted(found.items(), key=lambda one: order.index(one[0]) if one[0] in order else len(order)))
 
 
 def _read_rows(kind: type[Any], found: Iterable[Mapping[str, Any]]) -> tuple[Any, ...]:

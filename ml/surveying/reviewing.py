@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.datasets.reviews import CANNOT_TELL, NOT_A_FACE
+from ml.attributes import CANNOT_TELL, NOT_A_FACE
 from ml.shares import draws, missed
 from ml.shares import faces as faces_
 from ml.shares.answers import CANNOT, NOT_ASKED, Reviews
@@ -16,7 +16,6 @@ from ml.shares.answers import NOT_A_FACE as NONE
 from ml.shares.draws import Draw
 from ml.shares.missed import Missed
 from ml.shares.schemes import LEFT_OUT, Scheme
-from ml.spreadsheets import unguard_cell
 from ml.surveying import drawing
 from ml.surveying.errors import BadAnswers
 from ml.surveying.reading import face_keys, key_of, read_face_numbers
@@ -115,7 +114,7 @@ def _read_faces(tables: Sequence[Table], *, survey: Survey) -> ReviewedDraw:
 
 
 def _take_part(rows: _Rows, part: Part, *, table: Table, classes: Mapping[str, tuple[str, ...]]) -> None:
-    files = np.array([key_of(unguard_cell(name)) for name in part.columns["file"]], dtype=np.uint64)
+    files = np.array([key_of(name) for name in part.columns["file"]], dtype=np.uint64)
     rows.key += face_keys(files, read_face_numbers(part)).tolist()
     rows.line += [f"{table.path.name}, line {line}" for line in part.lines]
     rows.draw += part.columns["draw"]
@@ -261,7 +260,7 @@ def _read_photos(tables: Sequence[Table], *, survey: Survey) -> Missed:
             number = part.numbers("missed")
             chances |= set(chance.tolist())
             for row, name in enumerate(part.columns["file"]):
-                key = key_of(unguard_cell(name))
+                key = key_of(name)
                 line = f"{table.path.name}, line {part.lines[row]}"
                 if key not in known:
                     raise BadAnswers("no_such_face", f"{line}: this photo is not among the predictions")

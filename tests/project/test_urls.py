@@ -12,6 +12,7 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from classifier.models import Collection, CollectionShare, Upload, User
 from classifier.services import tokens
+from classifier.services.reports import caching, keeping, reading
 from classifier.services.reviews import drawing
 from tests import factories, pictures
 from tests.conftest import logged_in
@@ -77,6 +78,19 @@ POST   collection-edit                          302   404   200   404   404
 GET    collection-delete                        302   404   200   404   404
 POST   collection-delete                        302   404   302   404   404
 GET    collection-progress                      302   404   200   200   200
+GET    collection-summary                       302   404   200   200   200
+GET    collection-report                        302   404   200   200   200
+POST   collection-report-reference              302   404   200   200   200
+POST   collection-report-again                  302   404   302   302   302
+POST   collection-report-keep                   302   404   302   404   404
+GET    collection-report-export                 302   404   200   200   200
+GET    collection-report-chart                  302   404   200   200   200
+GET    collection-faces                         302   404   200   200   200
+GET    collection-kept-report-list              302   404   200   200   200
+GET    collection-kept-report-compare           302   404   200   200   200
+GET    collection-kept-report                   302   404   200   200   200
+GET    collection-kept-report-export            302   404   200   200   200
+GET    collection-kept-report-chart             302   404   200   200   200
 POST   photo-upload                             302   404   302   404   404
 POST   photo-run-again-failed                   302   404   302   404   404
 POST   photo-delete-selected                    302   404   302   404   404
@@ -130,6 +144,7 @@ def parse(table: str) -> dict[tuple[str, str], dict[str, int]]:
 TABLE = parse(ACCESS)
 NAMES = sorted({name for _, name in TABLE})
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-export": "?format=csv"}
 # For whom a collection is shared to be reviewed.
 REVIEWING = {"api-draw-next", "api-draw-answers"} | {f"draw-{name}" for name in ("review", "faces", "answer", "undo")}
 REVIEWING |= {"draw-progress", "draw-settle", "queue-review", "queue-faces", "queue-answer"}
@@ -166,6 +181,9 @@ def rows(alice) -> SimpleNamespace:
     draw = drawing.begin_draw(collection, creator=alice, attribute="race", size=1)
     upload = Upload.objects.create(owner=alice, collection=collection)
     token, _ = tokens.create_token(alice, name="laptop")
+    answer = caching.read_answer(collection, question=reading.default_question(collection), user=alice)
+    question = reading.default_question(collection)
+    keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
     return SimpleNamespace(
         collection=collection,
         photo=photo,
@@ -188,8 +206,13 @@ def address(name: str, rows: SimpleNamespace) -> str:
         return reverse(name, args=[rows.face.uid, "race"])
     if "<uuid:uid>" not in ROUTES[name]:
         return reverse(name)
+    if name.startswith("collection-kept-report") and "<int:number>" in ROUTES[name]:
+        args = [rows.collection.uid, 1, *(["race"] if name.endswith("chart") else [])]
+        return reverse(name, args=args) + FORMATS.get(name, "")
+    if name == "collection-report-chart":
+        return reverse(name, args=[rows.collection.uid, "race"])
     kind = "collection" if name in IN_A_COLLECTION else name.removeprefix("api-").partition("-")[0]
-    return reverse(name, args=[getattr(rows, kind).uid])
+    return reverse(name, args=[getattr(rows, kind).uid]) + FORMATS.get(name, "")
 
 
 def form(name: str) -> dict[str, Any]:

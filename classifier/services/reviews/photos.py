@@ -34,10 +34,12 @@ class PhotoPass:
 
     @property
     def size(self) -> int:
+        """How many photos were drawn."""
         return len(self.turns)
 
     @property
     def answered(self) -> int:
+        """How many of them this reviewer has looked through."""
         return sum(turn.state == SAID for turn in self.turns)
 
     @property

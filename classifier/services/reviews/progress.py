@@ -36,6 +36,7 @@ class Progress:
     attributes: tuple[AttributeProgress, ...]
 
     def of(self, attribute: str) -> AttributeProgress | None:
+        """What is known of one attribute; None where the draw does not ask it."""
         return next((found for found in self.attributes if found.attribute == attribute), None)
 
 

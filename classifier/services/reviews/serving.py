@@ -30,10 +30,12 @@ class Turn:
 
     @property
     def is_open(self) -> bool:
+        """Nothing was said yet, or it was taken back."""
         return self.verdict in ("", Review.Verdict.WITHDRAWN)
 
     @property
     def is_skipped(self) -> bool:
+        """It was put off, and comes again at the end."""
         return self.verdict == Review.Verdict.SKIPPED
 
 
@@ -45,14 +47,17 @@ class Pass:
 
     @property
     def size(self) -> int:
+        """How many faces are drawn."""
         return len(self.turns)
 
     @property
     def answered(self) -> int:
+        """How many of them this reviewer has answered."""
         return sum(not (turn.is_open or turn.is_skipped) for turn in self.turns)
 
     @property
     def skipped(self) -> int:
+        """How many are put off."""
         return sum(turn.is_skipped for turn in self.turns)
 
     @property
