@@ -16,7 +16,10 @@ class ReviewRefused(Exception):
 
 
 class BadDraw(ReviewRefused):
-    """A draw that cannot be made so: `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `ended`."""
+    """A draw that cannot be made so.
+
+    `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `declared`, `not_extended`.
+    """
 
     def __init__(self, code: str, sentence: str, **details: Any) -> None:
         self.code = code
