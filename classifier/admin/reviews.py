@@ -66,7 +66,7 @@ class DrawAdmin(ReadOnlyAdmin):
     search_fields = ("uid", "collection__name", "collection__owner__username")
     fields = (
         *("uid", "collection", "kind", "filter", "narrowest_px", "strata_attribute", "strata", "attributes"),
-        *("allocation", "seed", "size", "codebook", "created_by", "created_at", "ended"),
+        *("allocation", "seed", "size", "codebook", "declared_by", "created_by", "created_at", "ended"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Draw]:

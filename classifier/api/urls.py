@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from classifier.api import draws, schema, views
+from classifier.api import draws, labels, schema, views
 
 urlpatterns = [
     path("photos/", views.PhotoList.as_view(), name="api-photo-list"),
@@ -10,6 +10,8 @@ urlpatterns = [
     path("faces/", views.FaceList.as_view(), name="api-face-list"),
     path("collections/", views.CollectionList.as_view(), name="api-collection-list"),
     path("collections/<uuid:uid>/", views.CollectionDetail.as_view(), name="api-collection-detail"),
+    path("collections/<uuid:uid>/draw-sizes/", labels.DrawSizes.as_view(), name="api-collection-draw-sizes"),
+    path("collections/<uuid:uid>/labels/", labels.Labels.as_view(), name="api-collection-labels"),
     path("models/", views.ModelList.as_view(), name="api-model-list"),
     path("draws/", draws.DrawList.as_view(), name="api-draw-list"),
     path("draws/<uuid:uid>/", draws.DrawDetail.as_view(), name="api-draw-detail"),

@@ -22,6 +22,8 @@ OPERATIONS = [
     ("POST", "/api/v1/collections/"),
     ("GET", "/api/v1/collections/{uid}/"),
     ("DELETE", "/api/v1/collections/{uid}/"),
+    ("GET", "/api/v1/collections/{uid}/draw-sizes/"),
+    ("POST", "/api/v1/collections/{uid}/labels/"),
     ("GET", "/api/v1/models/"),
     ("GET", "/api/v1/draws/"),
     ("POST", "/api/v1/draws/"),

@@ -35,6 +35,8 @@ def test_every_address_is_described(document):
         ("/api/v1/collections/", "post"),
         ("/api/v1/collections/{uid}/", "get"),
         ("/api/v1/collections/{uid}/", "delete"),
+        ("/api/v1/collections/{uid}/draw-sizes/", "get"),
+        ("/api/v1/collections/{uid}/labels/", "post"),
         ("/api/v1/models/", "get"),
         ("/api/v1/draws/", "get"),
         ("/api/v1/draws/", "post"),

@@ -64,6 +64,8 @@ POST   api-draw-enlarge                         401   404   400   404   404
 GET    api-draw-next                            401   404   200   200   200
 POST   api-draw-answers                         401   404   400   400   400
 GET    api-draw-results                         401   404   200   200   200
+GET    api-collection-draw-sizes                401   404   200   200   200
+POST   api-collection-labels                    401   404   400   404   404
 GET    api-schema                               200   200   200   200   200
 GET    api-docs                                 200   200   200   200   200
 GET    api-unknown                              404   404   404   404   404
@@ -121,6 +123,8 @@ POST   draw-undo                                302   404   400   400   400
 GET    draw-progress                            302   404   200   200   200
 GET    draw-settle                              302   404   200   200   200
 POST   draw-settle                              302   404   200   200   200
+GET    draw-export                              302   404   200   404   404
+GET    collection-reviews                       302   404   200   404   404
 GET    queue-review                             302   404   200   200   200
 POST   queue-review                             302   404   200   200   200
 GET    queue-faces                              302   404   200   200   200
@@ -148,7 +152,7 @@ FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-ex
 # For whom a collection is shared to be reviewed.
 REVIEWING = {"api-draw-next", "api-draw-answers"} | {f"draw-{name}" for name in ("review", "faces", "answer", "undo")}
 REVIEWING |= {"draw-progress", "draw-settle", "queue-review", "queue-faces", "queue-answer"}
-AS_JSON = ("api-collection-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
+AS_JSON = ("api-collection-labels", "api-collection-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
 IN_A_COLLECTION = {"photo-upload", "photo-run-again-failed", "photo-delete-selected", "draw-new"}
 IN_A_COLLECTION |= {"queue-review", "queue-faces", "queue-answer"}
 

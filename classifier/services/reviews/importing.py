@@ -30,6 +30,8 @@ class BadFile(ReviewRefused):
     The details name the lines.
     """
 
+    is_malformed = True
+
     def __init__(self, code: str, sentence: str, *, lines: Iterable[str] = ()) -> None:
         self.code = code
         found = list(lines)
