@@ -2,7 +2,22 @@
 
 from django.urls import path
 
-from classifier.views import accounts, collections, explanations, kept_reports, pages, photos, reports, tags, uploads
+from classifier.views import (
+    accounts,
+    collections,
+    draws,
+    explanations,
+    kept_reports,
+    pages,
+    photos,
+    queues,
+    reports,
+    review_files,
+    reviewing,
+    settling,
+    tags,
+    uploads,
+)
 
 urlpatterns = [
     path("", collections.collection_list, name="collection-list"),
@@ -43,6 +58,25 @@ urlpatterns = [
     path("photos/<uuid:uid>/detect-again/", photos.detect_again, name="photo-detect-again"),
     path("faces/<uuid:uid>/explanations/<str:attribute>/", explanations.explanation, name="face-explanation"),
     path("explanations/<uuid:uid>/heat/", explanations.heat, name="explanation-heat"),
+    path("faces/<uuid:uid>/crop/", reviewing.crop, name="face-crop"),
+    path("review/", draws.home, name="review-home"),
+    path("collections/<uuid:uid>/draws/new/", draws.new, name="draw-new"),
+    path("collections/<uuid:uid>/queue/", queues.review, name="queue-review"),
+    path("collections/<uuid:uid>/queue/faces/", queues.faces, name="queue-faces"),
+    path("collections/<uuid:uid>/queue/answers/", queues.answer, name="queue-answer"),
+    path("draws/<uuid:uid>/", draws.detail, name="draw-detail"),
+    path("draws/<uuid:uid>/enlarge/", draws.enlarge, name="draw-enlarge"),
+    path("draws/<uuid:uid>/extend/", draws.extend, name="draw-extend"),
+    path("draws/<uuid:uid>/invite/", draws.invite, name="draw-invite"),
+    path("draws/<uuid:uid>/dismiss/", draws.dismiss, name="draw-dismiss"),
+    path("draws/<uuid:uid>/review/", reviewing.review, name="draw-review"),
+    path("draws/<uuid:uid>/faces/", reviewing.faces, name="draw-faces"),
+    path("draws/<uuid:uid>/answers/", reviewing.answer, name="draw-answer"),
+    path("draws/<uuid:uid>/undo/", reviewing.undo, name="draw-undo"),
+    path("draws/<uuid:uid>/progress/", reviewing.tell_progress, name="draw-progress"),
+    path("draws/<uuid:uid>/settle/", settling.settle, name="draw-settle"),
+    path("draws/<uuid:uid>/answers.csv", review_files.export_draw, name="draw-export"),
+    path("collections/<uuid:uid>/reviews.csv", review_files.export_reviews, name="collection-reviews"),
     path("uploads/<uuid:uid>/", uploads.detail, name="upload-detail"),
     path("account/", accounts.account_detail, name="account-detail"),
     path("account/terms/", accounts.accept_terms, name="terms-accept"),

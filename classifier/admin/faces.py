@@ -4,14 +4,17 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 
 from classifier.admin import looks
 from classifier.admin.base import ReadOnlyAdmin, administrator, link_to
 from classifier.admin.guesses import LABEL_FILTERS, PREDICTED_COLUMNS
-from classifier.models import Face, Prediction
-from classifier.services import predictions
+from classifier.http.files import FILE_HEADERS
+from classifier.models import Face, Prediction, User
+from classifier.services import crops, predictions
 
 CAVEAT = "A model's guesses at how faces are perceived. They are not facts about anybody."
 
@@ -68,6 +71,25 @@ class FaceAdmin(ReadOnlyAdmin):
             context["picture"] = looks.sealed_link(face.photo, file="image", viewer=administrator(request))
         return super().change_view(request, object_id, form_url, context)
 
+    def get_urls(self) -> list[URLPattern]:
+        crop = self.admin_site.admin_view(self.crop_view)
+        return [path("<int:pk>/crop/", crop, name="classifier_face_crop"), *super().get_urls()]
+
+    def crop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The picture of one face."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        face = Face.objects.filter(photo__deleting_at=None, pk=pk).select_related("photo").first()
+        if face is None:
+            raise Http404("There is no such face.")
+        if not looks.is_recorded(request, face.photo):
+            looks.record_look(request, [face.photo], what="face")
+        try:
+            content = crops.cut_face(face)
+        except FileNotFoundError:
+            raise Http404("The stored file is missing.") from None
+        return HttpResponse(content, content_type="image/jpeg", headers=dict(FILE_HEADERS))
+
 
 @admin.register(Prediction)
 class PredictionAdmin(ReadOnlyAdmin):
@@ -112,3 +134,8 @@ def describe_guess(prediction: Prediction | None) -> str:
     return ", ".join(
         f"{'unsure: ' if guess['unsure'] else ''}{guess['label']} {guess['probability']:.0%}" for guess in guesses
     )
+
+
+def sealed_crop(face: Face, *, viewer: User) -> str:
+    """The address of the picture of a face, its photo being loaded, on a page whose look was recorded."""
+    return looks.seal(reverse("admin:classifier_face_crop", args=[face.pk]), photo=face.photo, viewer=viewer)

@@ -25,7 +25,11 @@ def record_look(request: HttpRequest, photos: Iterable[Photo], *, what: str) -> 
 
 def sealed_link(photo: Photo, *, file: str, viewer: User) -> str:
     """The address of a photo's `image` or `thumbnail` on a page whose look was recorded."""
-    address = reverse(f"admin:classifier_photo_{file}", args=[photo.pk])
+    return seal(reverse(f"admin:classifier_photo_{file}", args=[photo.pk]), photo=photo, viewer=viewer)
+
+
+def seal(address: str, *, photo: Photo, viewer: User) -> str:
+    """The address of a picture out of a photo, to stand on a page whose look was recorded."""
     return f"{address}?seal={_signer.sign(_content(photo, viewer)).partition(':')[2]}"
 
 

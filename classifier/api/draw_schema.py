@@ -1,6 +1,6 @@
 """What the OpenAPI document says of draws and answers."""
 
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
 from classifier.api import draw_serializers as serializers
 from classifier.api.examples import COLLECTION_UID
@@ -23,6 +23,7 @@ DRAW = {
     "frame": 1002,
     "codebook": "You say how a face looks to you …",
     "codebook_version": 1,
+    "declared_by": "",
     "created_at": "2026-11-23T09:00:00Z",
     "ended": "",
 }
@@ -93,4 +94,34 @@ draw_results = extend_schema(
     description="Shares with 95 % intervals, how wide they are and will be, and how far reviewers agree; of a draw of "
     "photos how many faces were missed.",
     responses={200: serializers.ResultsSerializer, **errors(400, 404)},
+)
+draw_sizes = extend_schema(
+    operation_id="list_draw_sizes",
+    summary="How many faces a precision takes",
+    description="Before anybody has answered: draws by the guesses of an attribute, and the width of their intervals.",
+    parameters=[OpenApiParameter("attribute", str, description="Whose guesses make the strata; left out: the first.")],
+    responses={200: serializers.SizesSerializer, **errors(400, 404)},
+    examples=[
+        example(
+            "sizes",
+            {"attribute": "race", "faces": 1002, "sizes": [{"size": 300, "half_width": 0.031, "is_all": False}]},
+        )
+    ],
+)
+labels_create = extend_schema(
+    operation_id="send_labels",
+    summary="Send labels from elsewhere",
+    description="Reference or self-identified labels as CSV, all of a file or nothing. They serve correction and "
+    "training; those that you declare to be a random draw serve the shares as well, with your name. Needs the scope "
+    "`upload`.",
+    request=serializers.LabelsSerializer,
+    responses={201: serializers.MatchedSerializer, **errors(400, 403, 404, 409, 411, 413, 415)},
+    examples=[
+        OpenApiExample(
+            "two labels",
+            {"csv": "file,face,reviewed_race\na.jpg,1,Black\na.jpg,2,White\n", "source": "reference"},
+            request_only=True,
+        ),
+        example("kept", {"rows": 2, "faces": 2, "new": 2, "replaced": 0, "draw": None}, status=201),
+    ],
 )

@@ -32,12 +32,14 @@ class DrawSerializer(serializers.ModelSerializer[Draw]):
     frame = serializers.IntegerField(help_text="Faces, or photos, that it was drawn from, as counted then.")
     codebook = serializers.CharField(source="codebook.text")
     codebook_version = serializers.IntegerField(source="codebook.version")
+    declared_by = serializers.CharField(help_text="Who said of labels from elsewhere that their faces were drawn.")
 
     class Meta:
         model = Draw
         fields = (
             *("uid", "collection", "kind", "filter", "narrowest_px", "strata_attribute", "strata", "attributes"),
-            *("allocation", "seed", "size", "frame", "codebook", "codebook_version", "created_at", "ended"),
+            *("allocation", "seed", "size", "frame", "codebook", "codebook_version", "declared_by"),
+            *("created_at", "ended"),
         )
         read_only_fields = fields
 
@@ -198,3 +200,44 @@ class ResultsSerializer(serializers.Serializer[Any]):
     attributes = serializers.DictField(child=ToldAttributeSerializer(), required=False)
     agreement = AgreementSerializer(many=True, required=False)
     missed = MissedSerializer(required=False, allow_null=True)
+
+
+class SizeSerializer(serializers.Serializer[Any]):
+    size = serializers.IntegerField()
+    half_width = serializers.FloatField(help_text="Of the widest interval, 0 to 1.")
+    is_all = serializers.BooleanField(help_text="These are all faces.")
+
+
+class SizesSerializer(serializers.Serializer[Any]):
+    """Draws worth their time, if the model's probabilities hold for this collection."""
+
+    attribute = serializers.CharField()
+    faces = serializers.IntegerField(help_text="That a draw would be made from.")
+    sizes = SizeSerializer(many=True)
+
+
+class LabelsSerializer(serializers.Serializer[Any]):
+    """Labels of a collection's faces."""
+
+    csv = serializers.CharField(
+        trim_whitespace=False,
+        help_text="Columns `file` (and `face` or `x1`, `y1`, `x2`, `y2`) or `face_uid`; `reviewed_` and an attribute; "
+        "`reviewer`, `drawn`.",
+    )
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        choices=[choice for choice in Review.Source.choices if choice[0] != Review.Source.PERSON]
+    )
+    is_random_draw = serializers.BooleanField(
+        default=False,
+        help_text="You say that these faces, or those with `yes` in `drawn`, were drawn at random among all.",
+    )
+
+
+class MatchedSerializer(serializers.Serializer[Any]):
+    """What a file brought."""
+
+    rows = serializers.IntegerField()
+    faces = serializers.IntegerField()
+    new = serializers.IntegerField()
+    replaced = serializers.IntegerField()
+    draw = serializers.UUIDField(source="draw.uid", allow_null=True, default=None, help_text="Of the declared draw.")

@@ -69,8 +69,7 @@ class ReviewRefused(ApiError):
     def __init__(self, refusal: review_refusals.ReviewRefused) -> None:
         super().__init__(refusal.sentence, details=refusal.details)
         self.detail = exceptions.ErrorDetail(refusal.sentence, code=refusal.code)
-        is_malformed = isinstance(refusal, review_refusals.BadAnswer | review_refusals.BadDraw)
-        self.status_code = status.HTTP_400_BAD_REQUEST if is_malformed else status.HTTP_409_CONFLICT
+        self.status_code = status.HTTP_400_BAD_REQUEST if refusal.is_malformed else status.HTTP_409_CONFLICT
 
 
 class Unavailable(ApiError):

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from classifier.api import draws, reports, schema, views
+from classifier.api import draws, labels, reports, schema, views
 
 urlpatterns = [
     path("photos/", views.PhotoList.as_view(), name="api-photo-list"),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("collections/<uuid:uid>/faces.csv", reports.CollectionFaces.as_view(), name="api-collection-faces"),
     path("reports/", reports.KeptReportList.as_view(), name="api-kept-report-list"),
     path("reports/<uuid:uid>/", reports.KeptReportDetail.as_view(), name="api-kept-report-detail"),
+    path("collections/<uuid:uid>/draw-sizes/", labels.DrawSizes.as_view(), name="api-collection-draw-sizes"),
+    path("collections/<uuid:uid>/labels/", labels.Labels.as_view(), name="api-collection-labels"),
     path("models/", views.ModelList.as_view(), name="api-model-list"),
     path("draws/", draws.DrawList.as_view(), name="api-draw-list"),
     path("draws/<uuid:uid>/", draws.DrawDetail.as_view(), name="api-draw-detail"),

@@ -28,6 +28,8 @@ OPERATIONS = [
     ("GET", "/api/v1/reports/"),
     ("POST", "/api/v1/reports/"),
     ("GET", "/api/v1/reports/{uid}/"),
+    ("GET", "/api/v1/collections/{uid}/draw-sizes/"),
+    ("POST", "/api/v1/collections/{uid}/labels/"),
     ("GET", "/api/v1/models/"),
     ("GET", "/api/v1/draws/"),
     ("POST", "/api/v1/draws/"),

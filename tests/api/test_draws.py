@@ -136,3 +136,30 @@ def test_only_those_invited_review_and_reading_tokens_do_not(api, reader, strang
     share.delete()  # removed in the middle
     assert client_of(bob).get(f"{draw}next/").status_code == 404
     assert Review.objects.count() == 1
+
+
+def test_the_faces_that_a_precision_takes_are_told_before_anything_is_drawn(api, stranger, pictured):
+    address = f"/api/v1/collections/{pictured.uid}/draw-sizes/"
+    told = api.get(address).json()
+    assert (told["attribute"], told["faces"]) == ("race", 110)
+    widths = [size["half_width"] for size in told["sizes"]]
+    assert widths == sorted(widths, reverse=True)
+    assert told["sizes"][-1] == {"size": 110, "half_width": 0, "is_all": True}
+    assert api.get(f"{address}?attribute=shoes").json()["error"]["code"] == "invalid"
+    assert stranger.get(address).status_code == 404
+
+
+def test_labels_from_elsewhere_come_in_and_are_a_draw_only_on_somebodys_word(api, reader, pictured):
+    address = f"/api/v1/collections/{pictured.uid}/labels/"
+    sent = {"csv": "\ufefffile;reviewed_race\n0.jpg;White\n1.jpg;Black\n", "source": "reference"}
+    assert reader.post(address, sent, format="json").status_code == 403
+    plain = api.post(address, sent, format="json")
+    assert (plain.status_code, plain.json()) == (201, {"rows": 2, "faces": 2, "new": 2, "replaced": 0, "draw": None})
+    declared = api.post(address, {**sent, "is_random_draw": True}, format="json").json()
+    told = api.get(f"/api/v1/draws/{declared['draw']}/").json()
+    assert (told["declared_by"], told["size"], told["allocation"]) == ("alice", 2, "simple")
+    more = api.post(f"/api/v1/draws/{declared['draw']}/enlarge/", {"size": 1}, format="json")
+    assert (more.status_code, more.json()["error"]["code"]) == (400, "declared")
+    wrong = api.post(address, {**sent, "csv": "file,reviewed_race\n0.jpg,Martian\n"}, format="json")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "bad_rows")
+    assert wrong.json()["error"]["details"]["lines"] == ["line 2: 'Martian' is no answer about race"]

@@ -45,6 +45,8 @@ def test_every_address_is_described(document):
         ("/api/v1/reports/", "get"),
         ("/api/v1/reports/", "post"),
         ("/api/v1/reports/{uid}/", "get"),
+        ("/api/v1/collections/{uid}/draw-sizes/", "get"),
+        ("/api/v1/collections/{uid}/labels/", "post"),
         ("/api/v1/models/", "get"),
         ("/api/v1/draws/", "get"),
         ("/api/v1/draws/", "post"),

@@ -70,6 +70,8 @@ POST   api-draw-enlarge                         401   404   400   404   404
 GET    api-draw-next                            401   404   200   200   200
 POST   api-draw-answers                         401   404   400   400   400
 GET    api-draw-results                         401   404   200   200   200
+GET    api-collection-draw-sizes                401   404   200   200   200
+POST   api-collection-labels                    401   404   400   404   404
 GET    api-schema                               200   200   200   200   200
 GET    api-docs                                 200   200   200   200   200
 GET    api-unknown                              404   404   404   404   404
@@ -116,6 +118,29 @@ GET    face-explanation                         302   404   302   302   302
 POST   face-explanation                         302   404   302   302   302
 GET    explanation-heat                         302   404   200   200   200
 GET    upload-detail                            302   404   200   200   200
+GET    face-crop                                302   404   200   200   200
+GET    review-home                              302   200   200   200   200
+GET    draw-new                                 302   404   200   404   404
+POST   draw-new                                 302   404   200   404   404
+GET    draw-detail                              302   404   200   200   200
+POST   draw-enlarge                             302   404   200   404   404
+POST   draw-extend                              302   404   200   404   404
+POST   draw-invite                              302   404   200   404   404
+POST   draw-dismiss                             302   404   302   404   404
+GET    draw-review                              302   404   200   200   200
+POST   draw-review                              302   404   200   200   200
+GET    draw-faces                               302   404   200   200   200
+POST   draw-answer                              302   404   400   400   400
+POST   draw-undo                                302   404   400   400   400
+GET    draw-progress                            302   404   200   200   200
+GET    draw-settle                              302   404   200   200   200
+POST   draw-settle                              302   404   200   200   200
+GET    draw-export                              302   404   200   404   404
+GET    collection-reviews                       302   404   200   404   404
+GET    queue-review                             302   404   200   200   200
+POST   queue-review                             302   404   200   200   200
+GET    queue-faces                              302   404   200   200   200
+POST   queue-answer                             302   404   400   400   400
 GET    account-detail                           302   200   200   200   200
 POST   terms-accept                             302   302   302   302   302
 GET    token-list                               302   200   200   200   200
@@ -136,9 +161,13 @@ TABLE = parse(ACCESS)
 NAMES = sorted({name for _, name in TABLE})
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-export": "?format=csv"}
-REVIEWING = ("api-draw-next", "api-draw-answers")  # for whom a collection is shared to be reviewed
-AS_JSON = ("api-collection-list", "api-kept-report-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
-IN_A_COLLECTION = ("tag-list", "api-tag-list", "photo-upload", "photo-run-again-failed", "photo-delete-selected")
+# For whom a collection is shared to be reviewed.
+REVIEWING = {"api-draw-next", "api-draw-answers"} | {f"draw-{name}" for name in ("review", "faces", "answer", "undo")}
+REVIEWING |= {"draw-progress", "draw-settle", "queue-review", "queue-faces", "queue-answer"}
+AS_JSON = {"api-collection-labels", "api-collection-list", "api-kept-report-list", "api-draw-list"}
+AS_JSON |= {"api-draw-enlarge", "api-draw-answers"}
+IN_A_COLLECTION = {"photo-upload", "photo-run-again-failed", "photo-delete-selected", "draw-new"}
+IN_A_COLLECTION |= {"tag-list", "api-tag-list", "queue-review", "queue-faces", "queue-answer"}
 
 
 def all_urls(resolver: URLResolver | None = None, *, namespace: str = "") -> Iterator[tuple[str, str]]:

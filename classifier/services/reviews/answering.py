@@ -103,10 +103,11 @@ def skip_face(draw: Draw, *, face: Face, reviewer: User, client_key: str = "") -
     return answer_face(draw, face=face, reviewer=reviewer, answer=skip)  # which replaces no answer
 
 
-def take_back(draw: Draw, *, reviewer: User, client_key: str = "") -> Review:
+def take_back(draw: Draw, *, reviewer: User, face: Face | None = None, client_key: str = "") -> Review:
     """Undo a reviewer's last answer in a draw, so that its face comes next again; the review that was taken back.
 
-    Called again it goes back further. Raises NothingToTakeBack, DrawEnded.
+    Called again it goes back further. With `face` it is the last answer about that face: another window may have
+    answered since. Raises NothingToTakeBack, DrawEnded.
     """
     with transaction.atomic():
         Collection.objects.hold_attributes(draw.collection_id)
@@ -118,6 +119,8 @@ def take_back(draw: Draw, *, reviewer: User, client_key: str = "") -> Review:
         if draw.ended:
             raise DrawEnded
         kept = mine.standing().filter(face__retired_at=None, face__photo__deleting_at=None)
+        if face is not None:
+            kept = kept.filter(face=face)
         last = kept.select_related("face").order_by("-id").first()
         if last is None:
             raise NothingToTakeBack

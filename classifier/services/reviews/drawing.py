@@ -95,6 +95,44 @@ def begin_photo_draw(
     return draw
 
 
+def declare_draw(
+    collection: Collection, *, faces: Sequence[int], attribute: str, attributes: Sequence[str], by: User
+) -> Draw:
+    """A draw of faces (primary keys) that somebody drew elsewhere, and says were equally likely; who is recorded.
+
+    Faces that are not in the frame of a draw begun here (too narrow, without a guess) are left out. Raises BadDraw.
+    """
+    with transaction.atomic():
+        draw = Draw.objects.create(
+            collection=collection,
+            allocation=Draw.Allocation.SIMPLE,
+            narrowest_px=SMALL_FACE_PX,
+            strata_attribute=attribute,
+            attributes=list(attributes),
+            seed=_new_seed(),
+            size=0,
+            codebook=_codebook(collection, text="", author=by),
+            declared_by=by.get_username(),
+            created_by=by,
+        )
+        count = frames.freeze(draw, faces=frames.select_faces(collection, narrowest_px=SMALL_FACE_PX)).get(0, 0)
+        inside = set(draw.frame_faces.values_list("face_id", flat=True))
+        kept = [pk for pk in dict.fromkeys(faces) if pk in inside]
+        if not kept:
+            raise BadDraw("empty", "None of these faces is one that a draw is made from: wide enough, and analysed.")
+        rows = [
+            DrawnFace(draw=draw, face_id=pk, stratum=0, inclusion_probability=len(kept) / count, place=place)
+            for place, pk in enumerate(kept, start=1)
+        ]
+        DrawnFace.objects.bulk_create(rows, batch_size=BATCH_ROWS)
+        newest = frames.select_photos(collection).order_by("-pk").values_list("pk", flat=True).first()
+        draw.strata = frames.name_strata({0: count}, labels=[frames.ALL], part=1)
+        draw.size, draw.frame_last = len(kept), newest or 0
+        draw.save(update_fields=["strata", "size", "frame_last"])
+        _record("draw declared", draw, actor=by, faces=len(kept))
+    return draw
+
+
 def enlarge_draw(draw: Draw, *, size: int, actor: User) -> Draw:
     """Draw `size` more out of what the draw was drawn from. The number must not depend on answers. Raises BadDraw."""
     from classifier.services.reviews import picking
@@ -182,11 +220,15 @@ def _keep_photos(draw: Draw, picked: Sequence[int], *, chance: float, batch: int
 
 
 def _hold(draw: Draw) -> Draw:
-    """The draw as it is now, which nobody changes meanwhile. Raises DrawEnded."""
+    """The draw as it is now, which nobody changes meanwhile. Raises DrawEnded, BadDraw."""
     Collection.objects.hold_attributes(draw.collection_id)
     held = Draw.objects.select_for_update(of=("self",)).select_related("collection").get(pk=draw.pk)
     if held.ended:
         raise DrawEnded
+    if held.declared_by:
+        raise BadDraw(
+            "declared", f"{held.declared_by} drew these faces elsewhere; nobody here can draw more in the same way."
+        )
     return held
 
 

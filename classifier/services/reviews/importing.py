@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import Q
 
-from classifier.models import CANNOT_TELL, Collection, Face, Review, User
+from classifier.models import CANNOT_TELL, Collection, Draw, Face, Review, User
 from classifier.services import audit
-from classifier.services.reviews import answering
+from classifier.services.reviews import answering, drawing
 from classifier.services.reviews.refusals import ReviewRefused
 from ml.attributes import ATTRIBUTES
 
@@ -25,7 +25,12 @@ BOX = ("x1", "y1", "x2", "y2")
 
 
 class BadFile(ReviewRefused):
-    """A file of which nothing was stored: `not_text`, `no_header`, `bad_rows`, `too_long`; details name the lines."""
+    """A file of which nothing was stored: `not_text`, `no_header`, `bad_rows`, `too_long`, `nothing_drawn`.
+
+    The details name the lines.
+    """
+
+    is_malformed = True
 
     def __init__(self, code: str, sentence: str, *, lines: Iterable[str] = ()) -> None:
         self.code = code
@@ -35,12 +40,16 @@ class BadFile(ReviewRefused):
 
 @dataclass(frozen=True)
 class Matched:
-    """What a file brought: rows, the faces they are about, reviews that are new, and those that replaced others."""
+    """What a file brought: rows, the faces they are about, reviews that are new, and those that replaced others.
+
+    `draw` holds the faces that were declared to be a random draw.
+    """
 
     rows: int
     faces: int
     new: int
     replaced: int
+    draw: Draw | None = None
 
 
 @dataclass
@@ -50,12 +59,21 @@ class _Row:
     answers: dict[str, str] = field(default_factory=dict)
     verdict: str = Review.Verdict.FACE
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it belongs to the draw, if the file is said to hold one."""
+        return _plain(self.cells.get("drawn", "yes")) in ("yes", "1", "true", "x")
 
-def import_labels(collection: Collection, *, content: bytes, actor: User, source: str) -> Matched:
+
+def import_labels(
+    collection: Collection, *, content: bytes, actor: User, source: str, is_random_draw: bool = False
+) -> Matched:
     """Store labels of a collection's faces: columns `file`, `face` or a box or `face_uid`, `reviewed_...`, `reviewer`.
 
-    They serve correction and training, and no statistics. Separators may be commas, semicolons or tabs. Raises BadFile,
-    which tells each line that is wrong: then nothing is stored.
+    They serve correction and training, and no statistics; unless the actor says that the faces were drawn at random
+    among all of the collection: those of rows with "yes" in a column `drawn`, or of all rows of a file without it.
+    Separators may be commas, semicolons or tabs. Raises BadFile, which tells each line that is wrong, and BadDraw: then
+    nothing is stored.
     """
     rows = _read_rows(content)
     with transaction.atomic():
@@ -64,17 +82,34 @@ def import_labels(collection: Collection, *, content: bytes, actor: User, source
         faces = _match_faces(collection, rows=rows, wrong=wrong)
         if wrong:
             raise BadFile("bad_rows", f"{len(wrong):,} of {len(rows):,} rows cannot be kept, so none is.", lines=wrong)
+        draw = _declare(collection, rows=rows, faces=faces, actor=actor) if is_random_draw else None
+        drawn = set(draw.drawn_faces.values_list("face_id", flat=True)) if draw else set()
         new, replaced = 0, 0
         for row, face in zip(rows, faces, strict=True):
-            is_new = _keep(row, face=face, collection=collection, source=source)
+            of = draw if row.is_drawn and face.pk in drawn else None
+            is_new = _keep(row, face=face, collection=collection, source=source, draw=of)
             new, replaced = new + is_new, replaced + (not is_new)
+        if draw:
+            Collection.objects.filter(pk=collection.pk).note_answers()
         audit.record(
             "labels imported",
             actor=actor,
             target=f"collection {collection.uid}",
-            details={"rows": len(rows), "source": source},
+            details={"rows": len(rows), "source": source, "declared_draw": str(draw.uid) if draw else ""},
         )
-    return Matched(len(rows), len({face.pk for face in faces}), new, replaced)
+    return Matched(len(rows), len({face.pk for face in faces}), new, replaced, draw)
+
+
+def _declare(collection: Collection, *, rows: list[_Row], faces: list[Face], actor: User) -> Draw:
+    """Raises BadDraw, BadFile."""
+    chosen = [(row, face) for row, face in zip(rows, faces, strict=True) if row.is_drawn]
+    said = {name for row, _ in chosen for name in row.answers}
+    asked = [name for name in collection.attributes if name in said]
+    if not asked:
+        raise BadFile("nothing_drawn", 'No row of the draw has a label: its rows say "yes" in the column drawn.')
+    return drawing.declare_draw(
+        collection, faces=[face.pk for _, face in chosen], attribute=asked[0], attributes=asked, by=actor
+    )
 
 
 def _read_rows(content: bytes) -> list[_Row]:
@@ -177,13 +212,14 @@ def _overlap(face: Face, box: list[float]) -> float:
     return inside / ((face.x2 - face.x1) * (face.y2 - face.y1) + (x2 - x1) * (y2 - y1) - inside)
 
 
-def _keep(row: _Row, *, face: Face, collection: Collection, source: str) -> bool:
-    """Whether it is the first word of its reviewer, by the name in the file, on this face."""
+def _keep(row: _Row, *, face: Face, collection: Collection, source: str, draw: Draw | None) -> bool:
+    """Whether it is the first word of its reviewer, by the name in the file, on this face, in this draw or outside."""
     said_by = row.cells.get("reviewer", "")[:150]
     who = uuid.uuid5(collection.uid, f"{source}:{said_by}")
-    standing = Review.objects.filter(face=face, draw=None, reviewer_uid=who, source=source, is_standing=True).first()
+    standing = Review.objects.filter(face=face, draw=draw, reviewer_uid=who, source=source, is_standing=True).first()
     review = Review(
         face=face,
+        draw=draw,
         reviewer_uid=who,
         said_by=said_by,
         source=source,

@@ -105,14 +105,17 @@ def skip_photo(draw: Draw, *, photo: Photo, reviewer: User, client_key: str = ""
     return _keep(draw, photo=photo, said=said, replaces=None)
 
 
-def take_back(draw: Draw, *, reviewer: User) -> PhotoReview:
+def take_back(draw: Draw, *, reviewer: User, photo: Photo | None = None) -> PhotoReview:
     """Undo a reviewer's last answer, so that its photo comes next again; what was taken back. Raises NothingToTakeBack.
 
-    A photo that was taken back and not answered again is passed over: called again it goes back further.
+    A photo that was taken back and not answered again is passed over: called again it goes back further. With `photo`
+    it is the last answer about that photo.
     """
     with transaction.atomic():
         Collection.objects.hold_attributes(draw.collection_id)
         mine = PhotoReview.objects.filter(drawn_photo__draw=draw, reviewer_uid=reviewer.uid, is_standing=True)
+        if photo is not None:
+            mine = mine.filter(drawn_photo__photo=photo)
         last = mine.filter(is_skip=False, drawn_photo__photo__deleting_at=None).order_by("-id").first()
         if last is None:
             raise NothingToTakeBack

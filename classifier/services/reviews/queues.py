@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, TextField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
-from classifier.models import Collection, Face, Guess, Review, User
+from classifier.models import CANNOT_TELL, Collection, DrawnFace, Face, Guess, Review, User
 from classifier.services import audit
 from classifier.services.reviews import answering
 from classifier.services.reviews.answering import Answer, Kept
 from classifier.services.reviews.refusals import BadAnswer, NotDrawn
 
-DOUBT, LABEL = "doubt", "label"  # the least sure first; those guessed as one label, the least sure first
+# The least sure first; those guessed as one label; those of which people said something else than the model.
+DOUBT, LABEL, DISAGREEMENT = "doubt", "label", "disagreement"
 
 
 def list_faces(
@@ -23,12 +26,32 @@ def list_faces(
         guesses = guesses.filter(label=label)
     mine = Review.objects.told().filter(face=OuterRef("pk"), draw=None, reviewer_uid=reviewer.uid)
     faces = Face.objects.counted().filter(photo__collection=collection, photo__deleting_at=None)
+    if order == DISAGREEMENT:
+        faces = faces.annotate(guessed=guesses.values("label")[:1]).filter(Exists(_said_otherwise(attribute)))
     return (
         faces.filter(Exists(guesses), ~Exists(mine))
         .annotate(sureness=guesses.values("probability")[:1])
         .select_related("photo")
         .order_by("sureness", "pk")
     )
+
+
+def leave_out_drawn(faces: QuerySet[Face], *, reviewer: User) -> QuerySet[Face]:
+    """Without faces that wait for this reviewer in a draw: whoever saw the guess is not blind there any more."""
+    told = Review.objects.told().filter(
+        draw=OuterRef("draw"), face=OuterRef("face"), reviewer_uid=reviewer.uid, adjudicates=False
+    )
+    drawn = DrawnFace.objects.filter(~Exists(told), face=OuterRef("pk"), draw__ended="")
+    return faces.filter(~Exists(drawn))
+
+
+def _said_otherwise(attribute: str) -> QuerySet[Review]:
+    """Reviews of a face, whose guess is `guessed`, that name another label."""
+    told = Review.objects.told().filter(face=OuterRef("pk"), answers__has_key=attribute)
+    # As text: SQLite would read the guess that it is compared with as JSON.
+    said = Cast(KeyTextTransform(attribute, "answers"), TextField())
+    named = told.annotate(said=said).exclude(said=CANNOT_TELL)
+    return named.exclude(said=OuterRef("guessed"))
 
 
 def answer_outside(face: Face, *, reviewer: User, answer: Answer) -> Kept:

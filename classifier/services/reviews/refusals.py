@@ -4,8 +4,12 @@ from typing import Any
 
 
 class ReviewRefused(Exception):
-    """Nothing was stored. `details` hold what a program may want to know."""
+    """Nothing was stored. `details` hold what a program may want to know.
 
+    `is_malformed`: it could never be done so; otherwise it cannot be done any more, or yet.
+    """
+
+    is_malformed = False
     code = "refused"
     sentence = "This cannot be done."
 
@@ -16,7 +20,12 @@ class ReviewRefused(Exception):
 
 
 class BadDraw(ReviewRefused):
-    """A draw that cannot be made so: `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `ended`."""
+    """A draw that cannot be made so.
+
+    `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `declared`, `not_extended`.
+    """
+
+    is_malformed = True
 
     def __init__(self, code: str, sentence: str, **details: Any) -> None:
         self.code = code
@@ -40,6 +49,8 @@ class QuestionsOff(ReviewRefused):
 
 class BadAnswer(ReviewRefused):
     """An answer that says nothing, or not all, or in other words: `empty_answer`, `incomplete`, `unknown_label`."""
+
+    is_malformed = True
 
     def __init__(self, code: str, sentence: str, **details: Any) -> None:
         self.code = code

@@ -17,14 +17,14 @@ def list_candidates() -> QuerySet[Face]:
     The most certain first.
     """
     told = Q(reviews__is_standing=True)
+    none = Review.objects.told().filter(verdict=Review.Verdict.NOT_A_FACE)
     return (
         Face.objects.counted()
-        .filter(photo__deleting_at=None)
+        .filter(pk__in=none.values("face"), photo__deleting_at=None)
         .annotate(
             against=Count("reviews", filter=told & Q(reviews__verdict=Review.Verdict.NOT_A_FACE)),
             for_it=Count("reviews", filter=told & Q(reviews__verdict=Review.Verdict.FACE)),
         )
-        .filter(against__gt=0)
         .order_by(F("for_it") - F("against"), "-pk")
     )
 

@@ -66,7 +66,7 @@ def _rank_rows(
 ) -> dict[int, int]:
     """Face -> IN_TURN where a reviewer had answered all before it in their own order of its stratum.
 
-    Those `settled` as no faces are in nobody's way.
+    Those `settled` as no faces are in nobody's way. In a declared draw no order was kept: each answer is in its turn.
     """
     by_reviewer: dict[UUID, set[int]] = defaultdict(set)
     for review in reviews:
@@ -75,6 +75,8 @@ def _rank_rows(
     ranks = {face: WAITING for _, face, _, _ in rows}
     ranks.update({review.face_id: OUT_OF_TURN for review in reviews if review.face_id in ranks})
     ranks.update(dict.fromkeys(settled, IN_TURN))
+    if draw.declared_by:
+        return {face: IN_TURN if rank == OUT_OF_TURN else rank for face, rank in ranks.items()}
     of_key = {key: (face, stratum) for key, face, stratum, _ in rows}
     for reviewer_uid, answered in by_reviewer.items():
         given = ((key, stratum, batch) for key, _, stratum, batch in rows)

@@ -1,0 +1,78 @@
+"""Forms of draws: what is drawn, how much more of it, and who is asked to review."""
+
+from typing import Any
+
+from django import forms
+
+from classifier.models import Collection, Draw
+from classifier.services.reviews import codebooks, frames
+from classifier.templatetags.facet import attribute_title
+
+KINDS = [
+    (Draw.Kind.FACES, "Faces, to tell how people perceive them"),
+    (Draw.Kind.PHOTOS, "Photos, to count the faces that were missed"),
+]
+FILTERS = {"received_from": "Received from", "received_to": "Received until"}
+
+
+class DrawForm(forms.Form):
+    """A new draw. `size` is a number that the page worked out, or "other", which then stands in `other`."""
+
+    kind = forms.ChoiceField(label="Draw", choices=KINDS, initial=Draw.Kind.FACES, widget=forms.RadioSelect)
+    attribute = forms.ChoiceField(
+        label="Drawn evenly by",
+        help_text="Small groups of this are not missed. All that is computed is asked about each face.",
+    )
+    size = forms.CharField(required=False)
+    other = forms.IntegerField(label="Another number", required=False, min_value=1)
+    codebook = forms.CharField(
+        label="What reviewers are told",
+        max_length=10_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        help_text="It is kept with the draw, in this version, and can be read while reviewing.",
+    )
+
+    def __init__(self, *args: Any, collection: Collection, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        attribute: Any = self.fields["attribute"]
+        attribute.choices = [(name, attribute_title(name)) for name in collection.attributes]
+        self.fields["codebook"].initial = codebooks.current_text(collection)
+        for name in frames.FILTERS:
+            self.fields[name] = forms.DateField(
+                label=FILTERS.get(name, name.replace("_", " ").capitalize()),
+                required=False,
+                widget=forms.DateInput(attrs={"type": "date"}),
+            )
+
+    @property
+    def filter_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in frames.FILTERS]
+
+    def chosen(self) -> dict[str, str]:
+        """The filter, as draws keep it; what is no day is left to the form's own words."""
+        days = {name: self.cleaned_data.get(name) for name in frames.FILTERS}
+        return {name: day.isoformat() for name, day in days.items() if day}
+
+    def is_photos(self) -> bool:
+        return self.cleaned_data.get("kind") == Draw.Kind.PHOTOS
+
+    def wanted_size(self) -> int | None:
+        """How many, where the form says it."""
+        size = self.cleaned_data.get("size", "")
+        if size == "other" or not size:
+            other: int | None = self.cleaned_data.get("other")
+            return other
+        return int(size) if size.isascii() and size.isdigit() and len(size) < 7 else None
+
+
+class MoreForm(forms.Form):
+    """So many more, of the same draw or out of later photos."""
+
+    size = forms.IntegerField(label="How many more", min_value=1, max_value=20_000)
+
+
+class InviteForm(forms.Form):
+    """Somebody who may review."""
+
+    name = forms.CharField(label="User name or e-mail address", max_length=254)

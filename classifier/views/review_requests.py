@@ -1,0 +1,58 @@
+"""What pages of review ask and send, and how they are refused."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import JsonResponse
+
+from classifier.models import Draw
+from classifier.services.reviews.refusals import BadAnswer, ReviewRefused
+from classifier.views.access import UserRequest
+
+LONGEST_KEY = 40
+CLOSING = ("draw_ended",)  # refusals after which there is nothing more to answer
+
+
+def find_draws(request: UserRequest) -> QuerySet[Draw]:
+    """The draws that the reader of a page may answer in; everybody else gets 404."""
+    return Draw.objects.reviewable_by(request.user).select_related("collection", "codebook")
+
+
+def read_json(request: UserRequest) -> dict[str, Any]:
+    """Raises BadAnswer("malformed")."""
+    try:
+        sent = json.loads(request.body)
+    except ValueError:
+        sent = None
+    if not isinstance(sent, dict):
+        raise BadAnswer("malformed", "This is no answer.")
+    return sent
+
+
+def read_words(sent: Mapping[str, Any], *, name: str) -> str:
+    """What somebody wrote, without NUL, which PostgreSQL stores in no text."""
+    return str(sent.get(name) or "").replace("\x00", "")
+
+
+def read_key(sent: Mapping[str, Any]) -> str:
+    """The sender's name for an answer."""
+    return read_words(sent, name="key")[:LONGEST_KEY]
+
+
+def read_seconds(sent: dict[str, Any]) -> float | None:
+    seconds = sent.get("seconds")
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def read_count(text: str, *, usual: int, most: int) -> int:
+    """How many faces the page asks for."""
+    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 4 else usual
+
+
+def refuse(refusal: ReviewRefused) -> JsonResponse:
+    """409, or 400 for what no page of ours sends: the script tells the sentence and does not send it again."""
+    status = 400 if isinstance(refusal, BadAnswer) else 409
+    error = {"code": refusal.code, "message": refusal.sentence, "closes": refusal.code in CLOSING}
+    return JsonResponse({"error": error}, status=status)
