@@ -296,6 +296,7 @@ SPECTACULAR_SETTINGS = {
         "The answers are a model's guesses, never facts about a person."
     ),
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {"AttributesEnum": "classifier.api.draw_serializers.NAMES"},  # and of `attribute`
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {"AttributeEnum": "classifier.api.draw_serializers.NAMES"},
     "TAGS": [
