@@ -13,10 +13,10 @@ def max_body_bytes(path: str) -> int:
         name = resolve(path).url_name
     except Resolver404:
         name = None
-    if name in UPLOADS:
-        return settings.MAX_REQUEST_BYTES
-    form_bytes: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return form_bytes + (settings.MAX_TABLE_BYTES if name in TABLES else 0)
+    most: int = settings.MAX_REQUEST_BYTES if name in UPLOADS else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if name in TABLES:
+        most += settings.MAX_TABLE_BYTES
+    return most
 
 
 def max_body_bytes_at(wsgi_path: str) -> int:
