@@ -108,11 +108,11 @@ def test_a_table_is_sent_and_what_became_of_it_is_told(alice_client, archive):
     page = send_table(alice_client, archive, b"file,by\na.jpg,Ann\nx.jpg,Bo\na.jpg,Cy\nb.jpg\n").content.decode()
     for words in (
         "0 photos tagged from 4 lines",
-        "1 line: name no photo here",
-        "line 3, <b>x.jpg</b>",
-        "1 line: give a photo a second value",
-        "line 4, <b>a.jpg</b>: by: “Ann” and “Cy”",
-        "line 5, <b>b.jpg</b>: 1 of 2 cells",
+        "No photo of this name: 1 line",
+        "line 3</span><span><b>x.jpg</b>",
+        "A second value for a photo: 1 line",
+        "line 4</span><span><b>a.jpg</b>: by: “Ann” and “Cy”",
+        "line 5</span><span><b>b.jpg</b>: 1 of 2 cells",
     ):
         assert words in page
     assert "news paper" in page
