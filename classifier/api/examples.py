@@ -154,13 +154,14 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
     ),
     404: (
         "Not there, or not yours; of a list, a cursor that it did not give out (`invalid_cursor`) or a group that the "
-        "taxonomy lacks (`no_such_group`).",
+        "taxonomy lacks (`no_such_group`); of a report, what the collection has not to choose (`no_such_choice`).",
         "not_found",
         "Not found.",
         {},
     ),
     409: (
-        "The terms of the collection are not accepted; for the Inbox, the terms of use.",
+        "The terms of the collection are not accepted; for the Inbox, the terms of use. Of a report: no face is "
+        "counted (`nothing_counted`).",
         "terms_not_accepted",
         "The terms of use, which cover the Inbox, are not accepted for this account. Accept them at "
         "https://facet.example.org/account/, or send photos to a collection whose declaration you make.",
@@ -195,7 +196,7 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
     ),
     503: (
         "The database is away (`unavailable`), or too many photos are waiting (`queue_full`): ask again after "
-        "Retry-After seconds.",
+        "Retry-After seconds. Of a report: a worker gave it up (`report_failed`).",
         "unavailable",
         "The database cannot be reached right now.",
         {},

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from classifier.api import draws, schema, views
+from classifier.api import draws, reports, schema, views
 
 urlpatterns = [
     path("photos/", views.PhotoList.as_view(), name="api-photo-list"),
@@ -10,6 +10,10 @@ urlpatterns = [
     path("faces/", views.FaceList.as_view(), name="api-face-list"),
     path("collections/", views.CollectionList.as_view(), name="api-collection-list"),
     path("collections/<uuid:uid>/", views.CollectionDetail.as_view(), name="api-collection-detail"),
+    path("collections/<uuid:uid>/report/", reports.CollectionReport.as_view(), name="api-collection-report"),
+    path("collections/<uuid:uid>/faces.csv", reports.CollectionFaces.as_view(), name="api-collection-faces"),
+    path("reports/", reports.KeptReportList.as_view(), name="api-kept-report-list"),
+    path("reports/<uuid:uid>/", reports.KeptReportDetail.as_view(), name="api-kept-report-detail"),
     path("models/", views.ModelList.as_view(), name="api-model-list"),
     path("draws/", draws.DrawList.as_view(), name="api-draw-list"),
     path("draws/<uuid:uid>/", draws.DrawDetail.as_view(), name="api-draw-detail"),

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.core.management import CommandError
@@ -20,20 +22,24 @@ _UID = "gen_random_uuid()"
 
 @contextmanager
 def own_database() -> Iterator[None]:
-    """An empty database beside the site's own, on the same server, for the length of the block.
+    """An empty database beside the site's own, for the length of the block: on the same server, or a SQLite file.
 
-    One that an earlier run left behind is replaced; the site's own is never touched. Raises CommandError where
-    somebody else's has its name.
+    One that an earlier run left behind on a server is replaced; the site's own is never touched. Raises CommandError
+    where somebody else's has its name.
     """
     site = connection.settings_dict["NAME"]
-    name = f"{site}{DATABASE_SUFFIX}"
-    _make_database(name)
-    connection.settings_dict["TEST"]["NAME"] = name
-    connection.creation.create_test_db(verbosity=0, serialize=False, keepdb=True)
-    try:
-        yield
-    finally:
-        connection.creation.destroy_test_db(site, verbosity=0)
+    with TemporaryDirectory() as folder:
+        if connection.vendor == "postgresql":
+            name = f"{site}{DATABASE_SUFFIX}"
+            _make_database(name)
+        else:
+            name = str(Path(folder) / "facet.sqlite3")
+        connection.settings_dict["TEST"]["NAME"] = name
+        connection.creation.create_test_db(verbosity=0, serialize=False, keepdb=True)
+        try:
+            yield
+        finally:
+            connection.creation.destroy_test_db(site, verbosity=0)
 
 
 def _make_database(name: str) -> None:

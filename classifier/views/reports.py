@@ -1,8 +1,6 @@
 """Who is pictured in a collection: the summary on its page, and the full report with its ways out."""
 
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,33 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_POST
 
-from classifier.filters import ActiveFilter, PhotoFilter
-from classifier.models import Collection, KeptReport, Photo
-from classifier.report_forms import (
-    QuestionForm,
-    ReferenceForm,
-    describe_question,
-    offer_labels,
-    read_reference,
-    write_reference,
-)
+from classifier.asking import Asked, entitle, read_asked
+from classifier.filters import ActiveFilter
+from classifier.models import Collection, KeptReport
+from classifier.report_forms import ReferenceForm, describe_question, offer_labels, write_reference
 from classifier.services.reports import caching, exporting, keeping, reading
-from classifier.services.reports.questions import Question
 from classifier.templatetags.reports import show_answer
 from classifier.views.access import UserRequest, login_required
-from ml.labels import TAXONOMIES, attribute_of
-
-NOT_ASKED = ("shown", "format", "csrfmiddlewaretoken")  # of an address: no part of its question
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The question of an address, with the forms that show it, and the address's own part of it."""
-
-    question: Question
-    form: QuestionForm
-    filter: PhotoFilter
-    query: str
 
 
 @login_required
@@ -60,7 +38,7 @@ def summary(request: UserRequest, uid: UUID) -> HttpResponse:
 def report(request: UserRequest, uid: UUID) -> HttpResponse:
     """The full report. A page that waits says what it has `shown`, and gets nothing (204) while that still holds."""
     collection = _find(request, uid)
-    asked = read_asked(request.GET, request=request, collection=collection)
+    asked = read_asked(request.GET, user=request.user, collection=collection)
     context = describe_report(request, collection=collection, asked=asked)
     if request.htmx:
         if request.GET.get("shown") == context["answer"].shown:
@@ -74,7 +52,7 @@ def report(request: UserRequest, uid: UUID) -> HttpResponse:
 def reference(request: UserRequest, uid: UUID) -> HttpResponse:
     """Shares that were typed or sent become part of the report's address."""
     collection = _find(request, uid)
-    asked = read_asked(request.GET, request=request, collection=collection)
+    asked = read_asked(request.GET, user=request.user, collection=collection)
     labels = offer_labels(collection, taxonomy=asked.question.taxonomy)
     form = ReferenceForm(request.POST, request.FILES, labels=labels)
     if not form.is_valid():
@@ -92,7 +70,7 @@ def reference(request: UserRequest, uid: UUID) -> HttpResponse:
 def again(request: UserRequest, uid: UUID) -> HttpResponse:
     """A report that failed is asked for once more."""
     collection = _find(request, uid)
-    asked = read_asked(request.GET, request=request, collection=collection)
+    asked = read_asked(request.GET, user=request.user, collection=collection)
     caching.ask_again(collection, question=asked.question, user=request.user)
     return redirect(address_of(collection, query=asked.query))
 
@@ -102,7 +80,7 @@ def again(request: UserRequest, uid: UUID) -> HttpResponse:
 def keep(request: UserRequest, uid: UUID) -> HttpResponse:
     """Only what stands on the page is kept: where the numbers are others by now, they are shown first."""
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
-    asked = read_asked(request.GET, request=request, collection=collection)
+    asked = read_asked(request.GET, user=request.user, collection=collection)
     answer = caching.read_answer(collection, question=asked.question, user=request.user)
     if answer.values is None or request.POST.get("shown") != answer.shown:
         messages.warning(request, "The numbers have changed since. Look at these, then keep them.")
@@ -135,31 +113,13 @@ def chart(request: UserRequest, uid: UUID, name: str) -> HttpResponse:
 def faces(request: UserRequest, uid: UUID) -> HttpResponseBase:
     """Every face that the report is about, as CSV."""
     collection = _find(request, uid)
-    asked = read_asked(request.GET, request=request, collection=collection)
+    asked = read_asked(request.GET, user=request.user, collection=collection)
     lines = exporting.write_faces(collection, question=asked.question)
     return StreamingHttpResponse(
         (line.encode() for line in lines),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{slugify(collection.name) or "faces"}-faces.csv"'},
     )
-
-
-def read_asked(data: QueryDict, *, request: UserRequest, collection: Collection) -> Asked:
-    """The question of an address. What is not valid in it counts as not said."""
-    told = {name: str(value) for name, value in data.items() if name not in NOT_ASKED}
-    taxonomy = told.get("taxonomy", "")
-    is_offered = taxonomy in TAXONOMIES and attribute_of(taxonomy) in collection.attributes
-    taxonomy = taxonomy if is_offered else collection.taxonomy
-    photos = Photo.objects.filter(collection=collection, deleting_at=None)
-    found = PhotoFilter(data, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
-    filters = {active.name: told[active.name] for active in found.list_active() if active.name in told}
-    form = QuestionForm(told, collection=collection, user=request.user)
-    known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))
-    question = form.read_question(filters=filters, reference=known)
-    kept = {name: value for name, value in told.items() if value and (name in form.fields or name in filters)}
-    if known:
-        kept |= {"reference": write_reference(known.shares), "reference_name": known.name}
-    return Asked(question, form, found, urlencode(kept))
 
 
 def describe_report(request: UserRequest, *, collection: Collection, asked: Asked) -> dict[str, Any]:
@@ -192,16 +152,6 @@ def address_of(collection: Collection, *, query: str) -> str:
     return resolve_url("collection-report", uid=collection.uid) + (f"?{query}" if query else "")
 
 
-def entitle(collection: Collection, *, asked: Asked) -> str:
-    """What a kept report is about: the collection, what it was narrowed to, and how it was told."""
-    question = asked.question
-    told = [f"{one.label.lower()} {one.value}" for one in asked.filter.list_active()]
-    told += [f"by {question.grouped_by}"] if question.by else []
-    told += [f"against {question.reference.name}"] if question.reference else []
-    told += ["against another collection"] if question.other else []
-    return ", ".join([collection.name, *told])[:200]
-
-
 def send_report(values: dict[str, Any], *, kind: str, name: str) -> HttpResponse:
     """A report as a file. Raises Http404 for a format that there is not."""
     if kind not in exporting.KINDS or kind == "svg":
@@ -228,7 +178,7 @@ def _find(request: UserRequest, uid: UUID) -> Collection:
 
 
 def _read_values(request: UserRequest, *, collection: Collection) -> dict[str, Any]:
-    asked = read_asked(request.GET, request=request, collection=collection)
+    asked = read_asked(request.GET, user=request.user, collection=collection)
     answer = caching.read_answer(collection, question=asked.question, user=request.user)
     if answer.values is None:
         raise Http404("There is no report of this yet.")

@@ -56,6 +56,12 @@ GET    api-collection-list                      401   200   200   200   200
 POST   api-collection-list                      401   400   400   400   400
 GET    api-collection-detail                    401   404   200   200   200
 DELETE api-collection-detail                    401   404   204   404   404
+GET    api-collection-report                    401   404   200   200   200
+POST   api-collection-report                    401   404   200   200   200
+GET    api-collection-faces                     401   404   200   200   200
+GET    api-kept-report-list                     401   200   200   200   200
+POST   api-kept-report-list                     401   400   400   400   400
+GET    api-kept-report-detail                   401   404   200   200   200
 GET    api-model-list                           401   200   200   200   200
 GET    api-draw-list                            401   200   200   200   200
 POST   api-draw-list                            401   400   400   400   400
@@ -125,7 +131,7 @@ NAMES = sorted({name for _, name in TABLE})
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-export": "?format=csv"}
 REVIEWING = ("api-draw-next", "api-draw-answers")  # for whom a collection is shared to be reviewed
-AS_JSON = ("api-collection-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
+AS_JSON = ("api-collection-list", "api-kept-report-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
 IN_A_COLLECTION = ("photo-upload", "photo-run-again-failed", "photo-delete-selected")
 
 
@@ -159,13 +165,14 @@ def rows(alice) -> SimpleNamespace:
     token, _ = tokens.create_token(alice, name="laptop")
     answer = caching.read_answer(collection, question=reading.default_question(collection), user=alice)
     question = reading.default_question(collection)
-    keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
+    kept = keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
     return SimpleNamespace(
         collection=collection,
         photo=photo,
         face=face,
         explanation=explanation,
         draw=draw,
+        kept=kept,
         upload=upload,
         token=token,
     )

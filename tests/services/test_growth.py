@@ -1,10 +1,14 @@
 """What must not grow with the number of photos: the plans of PostgreSQL, and the command that measures it."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
@@ -175,3 +179,18 @@ def test_what_was_counted_of_many_photos_is_told_again_for_a_while(collection, m
     assert tell() == (5, 3, 3)
     cache.clear()
     assert tell() == (7, 4, 4)
+
+
+def test_reports_are_measured_where_the_site_keeps_its_rows(tmp_path):
+    """In a process of its own: the command forks, and takes a database of its own beside the site's."""
+    told = tmp_path / "measures.json"
+    environment = {**os.environ, "FACET_DATA": str(tmp_path), "DEBUG": "1"}
+    command = [sys.executable, "manage.py", "measure_reports", "--faces", "60", "--json", told]
+    result = subprocess.run(
+        command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    measures = json.loads(told.read_text())
+    assert [row["what"] for row in measures if row["ms"] <= 0 or row["peak_mb"] < 10] == []
+    assert {row["faces"] for row in measures} == {60}
+    assert "the summary of the report" in result.stdout

@@ -5,6 +5,7 @@ import io
 import json
 import re
 from datetime import date
+from threading import BoundedSemaphore
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -193,6 +194,14 @@ def test_large_collections_are_left_to_a_worker(alice_client, portraits, monkeyp
     assert "Race group, as perceived" in fragment
     assert "<html" not in fragment
     assert "hx-get" not in fragment
+
+
+def test_who_comes_while_others_are_computed_at_once_is_left_to_a_worker(alice_client, portraits, monkeypatch):
+    monkeypatch.setattr(caching, "_at_once", BoundedSemaphore(1))
+    with caching._at_once:
+        assert "The report is being computed" in read(alice_client, "report", portraits)
+    assert jobs.run_once() == 1
+    assert "Race group, as perceived" in read(alice_client, "report", portraits)
 
 
 def test_a_report_that_failed_can_be_tried_again(alice_client, portraits, monkeypatch):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 from django.db import transaction
@@ -16,10 +17,12 @@ from ml.reporting import survey_json
 from ml.surveying.report import Report
 
 AT_ONCE_FACES = 2_000  # about a second; more are left to a worker
+AT_ONCE_REPORTS = 2  # in one web process: who comes while so many are computed is left to a worker, not kept waiting
 # What changes all the time, as while photos are analysed or somebody reviews, is computed anew no sooner than this many
 # times as long as it took, so that reports take a tenth of the time at most.
 RESTS, SHORTEST_REST_SECONDS = 10, 4.0
 REVIEWS_SECONDS = 60  # so long after an answer the next one is still expected
+MOST_WAITING = 20  # jobs of one person: who asks for more is served when some of them are done
 KEPT_QUESTIONS = 40  # of a collection: those not asked for longest go
 REASONS: dict[str, str] = {
     Job.Code.CRASHED: "The report could not be computed: something in Facet broke. Photos and results are safe.",
@@ -27,6 +30,9 @@ REASONS: dict[str, str] = {
     Job.Code.WORKER_LOST: "The worker stopped again and again while it computed this report.",
     Job.Code.DISK_FULL: "The disk of this site is full, so the report could not be stored.",
 }
+
+
+_at_once = BoundedSemaphore(AT_ONCE_REPORTS)
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,11 @@ def read_answer(collection: Collection, *, question: Question, user: User, is_su
     if not _is_current(row, collection=collection) and not _rests(row, collection=collection):
         if row.job and row.job.state in PENDING:
             pass
-        elif reading.count_faces(collection) <= AT_ONCE_FACES:
-            row = _compute_here(row)
+        elif reading.count_faces(collection) <= AT_ONCE_FACES and _at_once.acquire(blocking=False):
+            try:
+                row = _compute_here(row)
+            finally:
+                _at_once.release()
         elif not (row.job and row.job.state == State.FAILED and row.job_revision == collection.revision):
             row = _ask_worker(row, user=user, revision=collection.revision)
     values = row.summary if is_summary else computing.read_values(row)
@@ -132,6 +141,9 @@ def _compute_here(row: ComputedReport) -> ComputedReport:
 
 
 def _ask_worker(row: ComputedReport, *, user: User, revision: int) -> ComputedReport:
+    waiting = Job.objects.filter(owner=user, kind=Job.Kind.REPORT, state__in=PENDING)
+    if waiting.count() >= MOST_WAITING:
+        return row
     with transaction.atomic():
         # Of two who ask at once the second finds the job of the first.
         held = ComputedReport.objects.select_for_update(of=("self",)).select_related("job", "other").get(pk=row.pk)

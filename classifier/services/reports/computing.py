@@ -3,6 +3,7 @@
 import json
 import logging
 import uuid
+from collections.abc import Iterable
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -46,21 +47,39 @@ def _compute(collection: Collection, *, question: Question, tell: Progress) -> R
     attributes = found.survey.faces.classes
     taxonomy = question.taxonomy if "race" in attributes else None
     request = Request(taxonomy=taxonomy, tell=lambda part: tell(READING_PART + (1 - READING_PART) * part))
-    if question.reference is not None:
-        shares = {name: of for name, of in question.reference.shares.items() if name in attributes}
-        request = replace(request, reference=against.Reference(question.reference.name, shares))
-    elif question.other:
-        other = Collection.objects.get(uid=question.other, deleting_at=None)
-        asked = Question(taxonomy=question.taxonomy, narrowest_px=question.narrowest_px)
-        second = reading.read_collection(other, question=asked)
-        request = replace(request, other=second.survey, other_known=second.known, other_reviewed=second.reviewed)
+    known: dict[str, Any] = {"known": found.known, "reviewed": found.reviewed}
+    reason = ""
     try:
-        report = compute_report(found.survey, known=found.known, reviewed=found.reviewed, request=request)
-    except (BadReference, BadReferenceFile) as error:
-        alone = replace(request, reference=None)
-        report = compute_report(found.survey, known=found.known, reviewed=found.reviewed, request=alone)
-        report = replace(report, notes=(f"Not compared: {error}.", *report.notes))
-    return replace(report, notes=(*_tell_limits(found), *report.notes))
+        report = compute_report(
+            found.survey, **known, request=_add_other_side(request, question, attributes=attributes)
+        )
+    except (_NotComparable, BadReference, BadReferenceFile) as error:
+        reason = f"{str(error).rstrip('.')}."
+        report = compute_report(found.survey, **known, request=request)
+    not_compared = (f"Not compared: {reason}",) if reason else ()
+    return replace(report, notes=(*_tell_limits(found), *not_compared, *report.notes))
+
+
+class _NotComparable(Exception):
+    """Why there is nothing to hold a collection against, in a sentence."""
+
+
+def _add_other_side(request: Request, question: Question, *, attributes: Iterable[str]) -> Request:
+    """The request with what the collection is held against. Raises _NotComparable."""
+    if question.reference is not None:
+        shares = {name: of for name, of in question.reference.shares.items() if name in set(attributes)}
+        return replace(request, reference=against.Reference(question.reference.name, shares))
+    if not question.other:
+        return request
+    other = Collection.objects.filter(uid=question.other, deleting_at=None).first()
+    if other is None:
+        raise _NotComparable("the other collection was deleted.")
+    asked = Question(taxonomy=question.taxonomy, narrowest_px=question.narrowest_px)
+    try:
+        second = reading.read_collection(other, question=asked)
+    except NoFaces as error:
+        raise _NotComparable(f"{other.name} has nobody to count. {error}") from None
+    return replace(request, other=second.survey, other_known=second.known, other_reviewed=second.reviewed)
 
 
 def _tell_limits(found: reading.Found) -> list[str]:

@@ -3,17 +3,23 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from classifier.models import Collection, Face
+from django.db.models import FilteredRelation, Q
+
+from classifier.models import Collection, Face, ModelVersion
 from classifier.services.reports import reading
 from classifier.services.reports.questions import Question
-from ml.attributes import ATTRIBUTES
+from ml.attributes import ATTRIBUTES, Attribute
 from ml.reporting import survey_csv, survey_json, survey_page, survey_svg
 from ml.spreadsheets import guard_cell
 
 FACES_AT_ONCE = 1_000
+_COLUMNS = (
+    "pk", "photo__name", "photo__folder", "number", "x1", "y1", "x2", "y2", "detection", "size_px", "current__vectors",
+    "current__model_version",
+)  # fmt: skip
 KINDS = {"csv": "text/csv", "json": "application/json", "html": "text/html", "svg": "image/svg+xml"}
 _WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "csv": lambda values: survey_csv.write_csv(survey_json.from_values(values)),
@@ -47,28 +53,34 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
     yield _write([names])
     photos = collection.photos.filter(deleting_at=None)
     _, faces = reading.narrow_photos(photos, collection=collection, question=question)
-    last = 0
     wanted = faces.filter(size_px__gte=question.narrowest_px).order_by().values("pk")
-    found = Face.objects.filter(pk__in=wanted).select_related("photo").with_current_predictions()
-    while part := list(found.filter(pk__gt=last).order_by("pk")[:FACES_AT_ONCE]):
-        yield _write([_tell(face, attributes=attributes) for face in part])
-        last = part[-1].pk
+    # Values, not rows as objects: a line of a hundred thousand takes a third of the time.
+    current = FilteredRelation("predictions", condition=Q(predictions__is_current=True))
+    found = Face.objects.annotate(current=current).filter(pk__in=wanted).order_by("pk").values_list(*_COLUMNS)
+    versions: dict[int, ModelVersion] = {}
+    last = 0
+    while part := list(found.filter(pk__gt=last)[:FACES_AT_ONCE]):
+        lacking = {row[-1] for row in part if row[-1]} - versions.keys()
+        versions |= ModelVersion.objects.in_bulk(lacking) if lacking else {}
+        yield _write([_tell(row, attributes=attributes, versions=versions) for row in part])
+        last = part[-1][0]
 
 
-def _tell(face: Face, *, attributes: list[Any]) -> list[Any]:
-    prediction = face.prediction
-    box = [round(value, 2) for value in (face.x1, face.y1, face.x2, face.y2)]
-    row: list[Any] = [guard_cell(face.photo.name), guard_cell(face.photo.folder), face.number, *box]
-    row += [round(face.detection, 4), round(face.size_px, 1), prediction.model_version.name if prediction else ""]
+def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mapping[int, ModelVersion]) -> list[Any]:
+    _, name, folder, number, *box, detection, size_px, vectors, version_id = row
+    version = versions.get(version_id)
+    told: list[Any] = [guard_cell(name), guard_cell(folder), number, *(round(value, 2) for value in box)]
+    told += [round(detection, 4), round(size_px, 1), guard_cell(version.name) if version else ""]
     for attribute in attributes:
-        vector = prediction.vectors.get(attribute.name) if prediction else None
-        if prediction is None or vector is None:
-            row += [""] * (2 + len(attribute.labels))
+        vector = vectors.get(attribute.name) if version else None
+        if version is None or vector is None:
+            told += [""] * (2 + len(attribute.labels))
             continue
-        threshold = prediction.model_version.threshold(attribute.name, taxonomy=attribute.finest)
-        row += [prediction.predicted_label(attribute.name), str(max(vector) < threshold).lower()]
-        row += [round(float(share), 5) for share in vector]
-    return row
+        top = max(vector)
+        threshold = version.threshold(attribute.name, taxonomy=attribute.finest)
+        told += [attribute.labels[vector.index(top)], "true" if top < threshold else "false"]
+        told += [round(share, 5) for share in vector]
+    return told
 
 
 def _write(rows: list[list[Any]]) -> str:

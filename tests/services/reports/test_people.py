@@ -107,6 +107,7 @@ def test_an_answer_makes_what_was_computed_old(alice, collection, world, draw):
     (told,) = caching.read_summaries([Collection.objects.get(pk=collection.pk)]).values()
     assert told.is_current
     answer(draw, alice, world, count=1)
+    collection.computed_reports.update(seconds=0.5)  # a slow one would stand a while
     (told,) = caching.read_summaries([Collection.objects.get(pk=collection.pk)]).values()
     assert not told.is_current
     assert ask(collection, alice).values["reviewing"]["answered"] == 101
