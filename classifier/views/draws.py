@@ -85,6 +85,7 @@ def new(request: UserRequest, uid: UUID) -> HttpResponse:
             errors = [refusal.sentence]
         else:
             return redirect("draw-detail", uid=draw.uid)
+    errors += form.errors.get("other", [])
     context: dict[str, Any] = {"collection": collection, "form": form}
     context["plan"] = plan(collection, form=form, errors=errors)
     if not request.htmx:
@@ -98,6 +99,9 @@ def begin(user: User, *, collection: Collection, form: DrawForm) -> Draw:
     size = form.wanted_size()
     if size is None:
         raise BadDraw("too_small", "Say how many.")
+    written = form.cleaned_data.get("other")
+    if written not in (None, size):
+        raise BadDraw("two_sizes", f"You wrote {written:,} and chose {size:,}: choose one of them.")
     values: dict[str, Any] = {"chosen": form.chosen(), "codebook": form.cleaned_data["codebook"], "size": size}
     if form.is_photos():
         return drawing.begin_photo_draw(collection, creator=user, **values)
