@@ -213,7 +213,7 @@ async function fill() {
     show(ahead.shift());
     return tellFace();
   }
-  if (outbox.size()) return setTimeout(fill, 2_000);
+  if (outbox.size()) return setTimeout(fill, 400);
   if (undoAddress && !haveComeAgain) {
     haveComeAgain = true;
     for (const entry of past) entry.comesAgain = !entry.counted;
@@ -378,6 +378,8 @@ if (outbox.size()) {
 } else if (first.length) {
   show(first[0], { answers: JSON.parse(document.getElementById("review-given").textContent) });
   fill();
-} else {
+} else if (page.querySelector(".review-closed").hidden) {
   over();
+} else {
+  page.classList.add("is-closed");
 }

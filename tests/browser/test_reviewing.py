@@ -327,6 +327,10 @@ def test_what_goes_while_somebody_answers_is_told_and_loses_nothing(live_server,
     collections.change_collection(draw.collection, actor=alice, attributes=["gender"])
     press(page, "515")
     page.get_by_text("This draw has ended").wait_for()
+    page.reload()
+    page.wait_for_selector(".is-closed .review-closed:visible")
+    assert not page.locator(".review-end").is_visible()
+    check(page)
     page.goto(live_server.url + reverse("draw-detail", args=[draw.uid]))
     check(page)
 
