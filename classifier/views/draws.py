@@ -85,7 +85,7 @@ def new(request: UserRequest, uid: UUID) -> HttpResponse:
             errors = [refusal.sentence]
         else:
             return redirect("draw-detail", uid=draw.uid)
-    errors += form.errors.get("other", [])
+    errors += [str(error) for error in form.errors.get("other", [])]
     context: dict[str, Any] = {"collection": collection, "form": form}
     context["plan"] = plan(collection, form=form, errors=errors)
     if not request.htmx:
