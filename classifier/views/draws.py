@@ -20,7 +20,7 @@ from classifier.views.review_requests import read_words
 
 PHOTO_SIZES = (50, 100, 300)
 USUAL = 300  # the size that is chosen to begin with is the nearest to it
-MOST_CARDS = 60
+MOST_CARDS, MOST_BEFORE = 60, 10
 
 Sizes: TypeAlias = list[tuple[int, float | None, bool]]  # how many, half the width in points, whether it is all
 
@@ -85,7 +85,12 @@ def new(request: UserRequest, uid: UUID) -> HttpResponse:
             errors = [refusal.sentence]
         else:
             return redirect("draw-detail", uid=draw.uid)
-    context = {"collection": collection, "form": form, "plan": plan(collection, form=form, errors=errors)}
+    errors += form.errors.get("other", [])
+    context: dict[str, Any] = {"collection": collection, "form": form}
+    context["plan"] = plan(collection, form=form, errors=errors)
+    if not request.htmx:
+        before = Draw.objects.filter(collection=collection).order_by("-created_at")[:MOST_BEFORE]
+        context["before"] = [(draw, desk.title_of(draw)) for draw in before]
     return render(request, "reviews/_sizes.html" if request.htmx else "reviews/new.html", context)
 
 
@@ -94,6 +99,9 @@ def begin(user: User, *, collection: Collection, form: DrawForm) -> Draw:
     size = form.wanted_size()
     if size is None:
         raise BadDraw("too_small", "Say how many.")
+    written = form.cleaned_data.get("other")
+    if written not in (None, size):
+        raise BadDraw("two_sizes", f"You wrote {written:,} and chose {size:,}: choose one of them.")
     values: dict[str, Any] = {"chosen": form.chosen(), "codebook": form.cleaned_data["codebook"], "size": size}
     if form.is_photos():
         return drawing.begin_photo_draw(collection, creator=user, **values)

@@ -79,6 +79,7 @@ function draw() {
 
 function show(photo, found = []) {
   current = photo;
+  page.classList.remove("is-waiting");
   marks = found.map((mark) => [...mark]);
   cross = null;
   seenAt = performance.now();
@@ -119,6 +120,7 @@ function finish(words) {
 
 function goOn() {
   current = null;
+  page.classList.toggle("is-waiting", !ahead.length);
   if (ahead.length) {
     show(ahead.shift());
     say(`Saved. Photo ${counts.answered + 1} of ${counts.total}, ${current.boxes.length} faces found.`);

@@ -29,6 +29,7 @@ let seenAt = 0;
 let counts = JSON.parse(document.getElementById("review-counts").textContent);
 let isAsking = false;
 let isOver = false;
+let steps = 0; // answers and undos: what the server counted before one of them is out of date
 let haveComeAgain = false; // the faces that were put off
 
 const outbox = openOutbox({ who, source, onSent: takeAnswer, onRefused: takeRefusal, onState: tellState });
@@ -111,6 +112,7 @@ function finish(words) {
   const body = { key, face: current.uid, seconds: Number(seconds), comment: comment.value.trim(), ...words };
   past.push({ face: current, given: words.answers ?? {}, key, counted: !words.skipped });
   channel?.postMessage({ answered: current.uid });
+  steps += 1;
   counts.answered += words.skipped ? 0 : 1;
   counts.can_undo = true;
   if (words.skipped && !undoAddress) passed.add(current.uid);
@@ -122,12 +124,16 @@ function goOn() {
   const next = ahead.shift();
   if (next) {
     show(next);
-    say(`Saved. Face ${counts.answered + 1}. ${unanswered()?.dataset.title ?? ""}`);
+    tellFace();
     fill();
   } else {
     wait();
     fill();
   }
+}
+
+function tellFace() {
+  say(`Saved. Face ${counts.answered + 1}. ${unanswered()?.dataset.title ?? ""}`);
 }
 
 function agree() {
@@ -141,15 +147,16 @@ function agree() {
 }
 
 async function undo() {
-  const steps = Object.keys(given);
-  if (steps.length) {
-    delete given[steps.at(-1)];
+  const said = Object.keys(given);
+  if (said.length) {
+    delete given[said.at(-1)];
     mark();
     if (form.contains(document.activeElement)) focusOn(unanswered());
     say(`Taken back. ${unanswered().dataset.title}`);
     return;
   }
   const before = past.pop();
+  steps += 1;
   if (before) {
     // Outside of draws nothing is taken back: the next answer takes its place.
     if (!outbox.takeBack(before.key) && undoAddress) outbox.add(undoAddress, { key: makeKey(), face: before.face.uid });
@@ -184,6 +191,7 @@ async function fill() {
   const address = new URL(nextAddress, location.href);
   for (const uid of new Set([...mine, ...before.map(({ face }) => face.uid)])) address.searchParams.append("not", uid);
   address.searchParams.set("count", String(AHEAD + 1 - ahead.length));
+  const [stepsThen, wasAllSent] = [steps, !outbox.size()];
   const { ok, status, data } = await ask(address);
   isAsking = false;
   if (!ok) {
@@ -197,12 +205,15 @@ async function fill() {
   for (const face of fresh) picture.load(face);
   if (undoAddress) {
     counts.total = data.counts.total;
-    if (!outbox.size()) counts.answered = data.counts.answered;
+    if (wasAllSent && steps === stepsThen) counts.answered = data.counts.answered;
   }
   tellCounts();
   if (current) return;
-  if (ahead.length) return show(ahead.shift());
-  if (outbox.size()) return setTimeout(fill, 2_000);
+  if (ahead.length) {
+    show(ahead.shift());
+    return tellFace();
+  }
+  if (outbox.size()) return setTimeout(fill, 400);
   if (undoAddress && !haveComeAgain) {
     haveComeAgain = true;
     for (const entry of past) entry.comesAgain = !entry.counted;
@@ -260,7 +271,6 @@ picture.onGone((face) => {
 
 let sinceTold = 0;
 function takeAnswer(entry, data) {
-  if (data.counts && !outbox.size()) counts = { ...counts, ...data.counts };
   if (data.message) notice(data.message);
   tellCounts();
   sinceTold += 1;
@@ -324,7 +334,8 @@ page.addEventListener("click", (event) => {
   const button = event.target.closest("[data-label], [data-act]");
   if (!button) return;
   event.preventDefault();
-  if (event.detail > 1 && performance.now() - seenAt < 300) return; // the second half of a double click
+  const isSecond = event.detail > 1 && performance.now() - seenAt < 300; // half of a double click, on a face hardly seen
+  if (isSecond && button.dataset.act !== "undo") return;
   if (button.dataset.label !== undefined) answer(button.closest("[data-question]"), button.dataset.label);
   else acts[button.dataset.act]?.();
 });
@@ -367,6 +378,8 @@ if (outbox.size()) {
 } else if (first.length) {
   show(first[0], { answers: JSON.parse(document.getElementById("review-given").textContent) });
   fill();
-} else {
+} else if (page.querySelector(".review-closed").hidden) {
   over();
+} else {
+  page.classList.add("is-closed");
 }

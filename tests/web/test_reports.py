@@ -78,11 +78,13 @@ def test_the_summary_tells_estimates_and_what_they_rest_on(alice_client, portrai
     first = read(alice_client, "detail", portraits)
     assert "Who is pictured here" not in first  # nothing is computed while a page waits for it
     assert f'hx-get="{address("summary", portraits)}?shown="' in first
+    CollectionShare.objects.create(collection=portraits, user=factories.UserFactory(username="reader"), role="read")
     fragment = read(alice_client, "summary", portraits)
     page = read(alice_client, "detail", portraits)
     for text in (fragment, page):
         assert "if the model errs here as on FairFace" in text
         assert "Appearances, not persons" in text
+        assert f'href="{reverse("draw-new", args=[portraits.uid])}">Review a sample' in text
         heads = re.findall(r"<h3>(Perceived \w+)</h3>", text)
         assert heads == ["Perceived group", "Perceived gender", "Perceived age"]
         ages = text.split("Perceived age</h3>")[1]
@@ -90,6 +92,9 @@ def test_the_summary_tells_estimates_and_what_they_rest_on(alice_client, portrai
         for part in ("whisker", "raw", "url(#hatch)", "show numbers"):
             assert part in text
         assert " style=" not in text.partition('id="summary"')[2]
+    of_others = read(logged_in(CollectionShare.objects.get().user), "summary", portraits)
+    assert "Appearances, not persons" in of_others
+    assert "Review a sample" not in of_others
 
 
 def test_the_summary_costs_the_page_one_query(alice_client, portraits):

@@ -83,6 +83,20 @@ def test_the_faces_that_a_page_has_are_not_sent_again(alice_client, draw):
     assert not set(first) & set(more)
 
 
+def test_an_undo_takes_back_the_answer_that_it_names(alice, alice_client, draw):
+    first, second = serving.next_faces(draw, reviewer=alice, count=2)[1]
+    for face in (first, second):
+        send(alice_client, draw, face, comment="one\x00two", seconds="NaN")
+    address = reverse("draw-undo", args=[draw.uid])
+    sent = {"face": str(first.uid), "key": "\x00u"}
+    undone = alice_client.post(address, json.dumps(sent), content_type="application/json").json()
+    assert (undone["face"]["uid"], undone["answers"]) == (str(first.uid), ALL)
+    assert Review.objects.told().get().face == second
+    assert Review.objects.told().get().comment == "onetwo"
+    again = alice_client.post(address, json.dumps(sent | {"key": "v"}), content_type="application/json")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "nothing_to_take_back")
+
+
 def test_without_scripts_three_presses_answer_and_undo_goes_back_step_by_step(alice, alice_client, draw):
     face = next_face(draw, alice)
     page = press(alice_client, draw, face=face.uid, key="k", say="race:Black")
@@ -187,6 +201,7 @@ def test_a_draw_begins_with_the_codebook_as_it_was_edited(alice_client, pictured
     assert "Say what you see." in alice_client.get(address).content.decode()
     alice_client.post(address, sent | {"kind": "photos", "size": "other", "other": "7"})
     assert Draw.objects.get(kind="photos").size == 7
+    assert "7 photos, for faces that were missed</a>" in alice_client.get(address).content.decode()
     assert Codebook.objects.count() == 1
 
 
@@ -196,6 +211,7 @@ def test_a_draw_begins_with_the_codebook_as_it_was_edited(alice_client, pictured
         ({"size": "other", "other": "5000"}, "there are 120 faces to draw from"),
         ({"size": "other", "other": "3"}, "two are drawn of each of 3 groups"),
         ({"size": "other"}, "Say how many"),
+        ({"size": "100", "other": "7"}, "You wrote 7 and chose 100"),
         ({"size": "other", "other": "7", "received_from": "2999-01-01"}, "There is no face to draw from"),
         ({"size": "100", "attribute": "shoe"}, "Select a valid choice"),
         ({"size": "100", "received_to": "soon"}, "Enter a valid date"),

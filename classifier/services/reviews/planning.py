@@ -36,6 +36,7 @@ class Guessed:
 
     @property
     def faces(self) -> int:
+        """How many there are to draw from."""
         return int(self.frame.sum())
 
 
