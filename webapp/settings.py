@@ -298,7 +298,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {"AttributesEnum": "classifier.api.draw_serializers.NAMES"},  # and of `attribute`
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"AttributeEnum": "classifier.api.draw_serializers.NAMES"},
     "TAGS": [
         {"name": "photos", "description": "Send photos, read what was found, delete them."},
         {"name": "faces", "description": "Faces over all photos, narrowed by what the model said."},

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import pickle
 import time
@@ -115,7 +116,9 @@ class KeepState(Checkpoint):
         if not trainer.is_global_zero:
             return
         os.replace(part, self._folder / STATE_FILE)
-        metrics = {name: round(value, 4) for name, value in row.items() if name.startswith("val_")}
+        # Of a group without held-out faces nothing was measured, and JSON has no word for that number.
+        told = {name: value for name, value in row.items() if name.startswith("val_") and math.isfinite(value)}
+        metrics = {name: round(value, 4) for name, value in told.items()}
         card = replace(
             self._card,
             metrics={"held_out": metrics},

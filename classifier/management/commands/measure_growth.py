@@ -25,12 +25,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from classifier.management import generated_rows
-from classifier.models import Collection, Photo
+from classifier.models import Collection, Draw, Face, Photo
 from classifier.services.paging import PAGE_SIZE, read_page
-from ml.attributes import COMPARED_BY
+from classifier.services.reviews import drawing, serving
+from ml.attributes import ATTRIBUTES, COMPARED_BY
 
 ROWS = (1_000, 100_000, 1_000_000)
 CLAIMS, PAGES = 50, 10  # rounds of each
+DRAWN = 300  # faces of a draw
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,34 @@ def name_steps(large: Collection, *, small: Collection) -> dict[str, Callable[[]
         **steps,
         "list of collections, shares anew": partial(_get_anew, client, reverse("collection-list"), large=large),
         "an upload's turn in the queue": partial(Photo.objects.next_turn, large.owner_id),
+        **_name_review_steps(client, large=large),
+    }
+
+
+def _name_review_steps(client: Client, *, large: Collection) -> dict[str, Callable[[], Any]]:
+    """A draw of the large collection, its next faces, and answers to them, as the page of review asks for them."""
+    faces = Face.objects.counted().filter(photo__collection=large).count()
+    begin = partial(drawing.begin_draw, large, creator=large.owner, attribute=COMPARED_BY.name, size=min(DRAWN, faces))
+    draw = begin()
+    return {
+        "begin of a draw": begin,
+        "next faces of a draw": partial(_get, client, reverse("draw-faces", args=[draw.uid])),
+        "answer in a draw, with finding its face": partial(_answer, client, draw=draw),
     }
 
 
 def _get(client: Client, path: str) -> None:
     answer = client.get(path, secure=settings.BEHIND_TLS)
+    if answer.status_code != HTTPStatus.OK:
+        raise CommandError(f"{path} answered {answer.status_code}")
+
+
+def _answer(client: Client, *, draw: Draw) -> None:
+    said = {name: ATTRIBUTES[name].labels[0] for name in draw.questions()}
+    _, (face, *_) = serving.next_faces(draw, reviewer=draw.collection.owner)  # which a page has loaded before
+    sent = {"face": str(face.uid), "key": str(uuid4()), "answers": said}
+    path = reverse("draw-answer", args=[draw.uid])
+    answer = client.post(path, json.dumps(sent), content_type="application/json", secure=settings.BEHIND_TLS)
     if answer.status_code != HTTPStatus.OK:
         raise CommandError(f"{path} answered {answer.status_code}")
 

@@ -121,7 +121,10 @@ def _read_rows(content: bytes) -> list[_Row]:
     if not lines or "\0" in text:
         raise BadFile("no_header", "The file is empty.")
     delimiter = max(DELIMITERS, key=lines[0].count)
-    table = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise BadFile("bad_rows", f"The file is no table: {error}.") from None
     header = [name.strip() for name in table[0]]
     if "face_uid" not in header and "file" not in header:
         raise BadFile("no_header", "The first line must name columns, file or face_uid among them.")

@@ -78,6 +78,9 @@ def test_labels_come_in_by_file_number_box_or_uid(collection, alice, faces):
         ("file,x1,y1,x2,y2,reviewed_race\n0.jpg,0,0,9,9,White\n", "bad_rows", "line 2: there is no such face"),
         ("file,reviewed_race\n0.jpg,\n", "bad_rows", "line 2: nothing is said"),
         ("file,reviewed_race\n", "bad_rows", ""),
+        (f"file,reviewed_race\n0.jpg,{'W' * 200_000}\n", "bad_rows", ""),
+        ('file,reviewed_race\n"0.jpg,White\n', "bad_rows", "line 2: 1 cells of 2"),
+        ("file,file,reviewed_race\n0.jpg,0.jpg,White\n", "no_header", ""),
         ("name,label\na,b\n", "no_header", ""),
         ("", "no_header", ""),
         (b"\xff\xfe\x00", "not_text", ""),
@@ -89,3 +92,12 @@ def test_what_is_wrong_with_a_file_is_told_and_nothing_is_stored(collection, ali
     assert refused.value.code == code
     assert line in "".join(refused.value.details["lines"])
     assert not Review.objects.exists()
+
+
+def test_lines_may_end_as_on_any_machine_and_a_name_of_two_photos_is_told(collection, alice, faces):
+    for end in ("\r", "\r\n", "\n"):
+        assert load(collection, alice, end.join(("file\treviewed_race", "0.jpg\tWhite", ""))).rows == 1
+    factories.make_face(factories.make_photo(collection, name="0.jpg"))
+    with pytest.raises(importing.BadFile) as refused:
+        load(collection, alice, "file,reviewed_race\n0.jpg,Black\n")
+    assert refused.value.details["lines"] == ["line 2: several photos are called 0.jpg"]
