@@ -16,8 +16,25 @@ ACCEPTED = "image/*,.heic,.heif,.avif" if heic.IS_READ else ",".join(f"image/{na
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs")
+_VIDEO_BRANDS = (b"qt  ", b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp4", b"avc1", b"M4V", b"3gp", b"3g2")
 _SHARED_BRANDS = (b"mif1", b"msf1")  # the container's own brand: either of the two may be inside
 
+# What people send by mistake: how it begins -> what is wrong with it, and its name.
+_OTHER_FILES = (
+    (b"PK\x03\x04", "archive", "zip"),
+    (b"PK\x05\x06", "archive", "zip"),
+    (b"Rar!\x1a\x07", "archive", "rar"),
+    (b"7z\xbc\xaf\x27\x1c", "archive", "7z"),
+    (b"\x1f\x8b", "archive", "gzip"),
+    (b"%PDF-", "document", "PDF"),
+    (b"\xd0\xcf\x11\xe0", "document", "Office"),
+    (b"\x1aE\xdf\xa3", "video", "WebM or Matroska"),
+    (b"II*\x00", "other_picture", "TIFF or raw"),
+    (b"MM\x00*", "other_picture", "TIFF or raw"),
+    (b"8BPS", "other_picture", "Photoshop"),
+)
+
+_NONE_OF_THESE = f"Facet reads {FORMATS}; this file is none of these"
 # What is wrong -> the outcome it counts as, and what to tell people.
 _REASONS = {
     "empty": ("empty", "This file is empty. Look at it where it is kept and send it again."),
@@ -31,9 +48,19 @@ _REASONS = {
         "too_many_pixels",
         "Reading this picture takes more memory than Facet allows. Save it smaller and send it again.",
     ),
-    "unsupported": (
+    "unsupported": ("unsupported", f"{_NONE_OF_THESE}. If it is a photo, save it as JPEG and send that."),
+    "archive": (
         "unsupported",
-        f"Facet reads {FORMATS}; this file is none of these. Save the photo as JPEG and send that.",
+        f"{_NONE_OF_THESE} but an archive ({{kind}}). Unpack it and send the photos, or the folder that holds them.",
+    ),
+    "document": (
+        "unsupported",
+        f"{_NONE_OF_THESE} but a document ({{kind}}). Save the pictures in it as files of their own and send those.",
+    ),
+    "video": ("unsupported", f"{_NONE_OF_THESE} but a video ({{kind}}). Save frames of it as pictures and send those."),
+    "other_picture": (
+        "unsupported",
+        f"{_NONE_OF_THESE} but a picture of another kind ({{kind}}). Save the photo as JPEG and send that.",
     ),
     "no_heic": (
         "unsupported",
@@ -86,7 +113,8 @@ class BadImage(Exception):
 def recognise_format(head: bytes) -> tuple[str, ...]:
     """Pillow's names of the formats that a file beginning with `head` may have.
 
-    Raises BadImage("unsupported"), or "no_heic" for HEIC where that is not read.
+    Raises BadImage with what the file is instead, as far as its first bytes tell that, else "unsupported"; "no_heic"
+    for HEIC where that is not read.
     """
     if head.startswith(b"\xff\xd8\xff"):
         return ("JPEG", "MPO")
@@ -100,6 +128,11 @@ def recognise_format(head: bytes) -> tuple[str, ...]:
         return ("BMP",)
     if head[4:8] == b"ftyp":
         return _recognise_container(head)
+    for beginning, reason, kind in _OTHER_FILES:
+        if head.startswith(beginning):
+            raise BadImage(reason, kind=kind)
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        raise BadImage("video", kind="AVI")
     raise BadImage("unsupported")
 
 
@@ -109,7 +142,7 @@ def _recognise_container(head: bytes) -> tuple[str, ...]:
     if brand in _AVIF_BRANDS:
         return ("AVIF",)
     if brand not in _HEIF_BRANDS + _SHARED_BRANDS:
-        raise BadImage("unsupported")
+        raise BadImage("video", kind="MP4 or MOV") if brand.startswith(_VIDEO_BRANDS) else BadImage("unsupported")
     if heic.IS_READ:
         return ("HEIF",) if brand in _HEIF_BRANDS else ("AVIF", "HEIF")
     others = {head[start : start + 4] for start in range(16, len(head), 4)}
