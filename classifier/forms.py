@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
 from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import ResetPasswordForm as AllauthRequestResetForm
 from allauth.account.forms import ResetPasswordKeyForm as AllauthResetPasswordForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from django import forms
 from django.conf import settings
@@ -93,6 +95,16 @@ class SignupForm(AllauthSignupForm):
             if is_guest:
                 invitations.note_guest(code, user=user)
         return user
+
+
+class AddEmailForm(AllauthAddEmailForm):
+    """Another address, which takes the place of the present one once it is confirmed."""
+
+    def save(self, request: HttpRequest) -> EmailAddress:
+        # allauth would take the present address, where nobody confirmed it, for an earlier wish and forget it.
+        EmailAddress.objects.filter(user=self.user, verified=False).delete()
+        added: EmailAddress = super().save(request)
+        return added
 
 
 class ChangePasswordForm(AllauthChangePasswordForm):

@@ -1,7 +1,8 @@
 """How numbers, names and states are written on the pages."""
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from classifier.models import Face, Photo, State
 from classifier.services import predictions
+from classifier.services.summaries import Summary
 from classifier.terms import TERMS_OF_USE
 from ml.attributes import ATTRIBUTES
 
@@ -20,6 +22,7 @@ register = template.Library()
 NBSP = "\N{NO-BREAK SPACE}"
 # Variance of the Laplacian of the chip, from which on a face is called so.
 SHARP_FROM, SOFT_FROM = 60.0, 20.0
+CARD_GROUPS = 3  # as many groups are named on a card
 SECONDS_TOLD = 90  # longer waits are told in minutes
 # Labels and taxonomies as people say them, of all attributes.
 WORDS = {word: said for attribute in ATTRIBUTES.values() for word, said in attribute.words.items()}
@@ -45,6 +48,28 @@ def percent(fraction: float | None) -> str:
     if 0.995 <= fraction < 1:
         return f">99{NBSP}%"
     return f"{fraction * 100:.0f}{NBSP}%"
+
+
+def whole_percents(fractions: Sequence[float]) -> list[int]:
+    """Parts of one whole as whole per cent that add up to 100: rounded down, the rest to the largest remainders."""
+    exact = [fraction * 100 for fraction in fractions]
+    whole = [math.floor(value + 1e-9) for value in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
+    for place in by_remainder[: round(sum(exact)) - sum(whole)]:
+        whole[place] += 1
+    return whole
+
+
+@register.simple_tag
+def card_shares(card: Summary) -> list[tuple[str, str]]:
+    """The labels below a card's bar: the largest groups, what the others have together, and the unsure ones."""
+    parts = [(group_label(share.label), share.fraction) for share in card.shares[:CARD_GROUPS]]
+    if others := card.shares[CARD_GROUPS:]:
+        parts.append(("others", sum(share.fraction for share in others)))
+    if card.unsure:
+        parts.append(("unsure", card.unsure.fraction))
+    whole = whole_percents([fraction for _, fraction in parts])
+    return [(label, f"{count or '<1'}{NBSP}%") for (label, _), count in zip(parts, whole, strict=True)]
 
 
 @register.filter
@@ -184,6 +209,18 @@ def state_word(photo: Photo) -> str:
             return "no face"
         return "1 face" if photo.face_count == 1 else f"{photo.face_count} faces"
     return str(photo.get_state_display())
+
+
+@register.simple_tag
+def failure_advice(photo: Photo, is_mine: bool) -> str:
+    """What is safe and what helps after the analysis of a photo failed, for its owner or for somebody else."""
+    who = "you" if is_mine else "its owner"
+    if photo.code == Photo.Code.FILE_MISSING:
+        return (
+            "Running it again helps only after whoever runs this site has brought the file back from a backup; "
+            f"otherwise {who} can delete it here and add it anew."
+        )
+    return f"The photo itself is safe; {who} can run it again."
 
 
 STATE_FORMS = {
