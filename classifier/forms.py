@@ -20,9 +20,9 @@ from classifier.accounts import find_invitation
 from classifier.http import visitors
 from classifier.intake import formats
 from classifier.models import AccessToken, Collection, User
-from classifier.services import attempts, invitations, retention, tokens
+from classifier.services import attempts, collections, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
-from classifier.templatetags.facet import group_label
+from classifier.templatetags.facet import attribute_label, group_label
 from classifier.terms import TERMS_VERSION
 from ml.attributes import ATTRIBUTES
 from ml.labels import FINEST, TAXONOMIES
@@ -192,9 +192,20 @@ class NewCollectionForm(CollectionForm):
 
 
 class ChangeCollectionForm(CollectionForm):
-    """A change that soon deletes photos is made only when that was seen and confirmed."""
+    """A change that soon deletes photos, or results at once, is made only when that was seen and confirmed."""
 
     confirms_deletion = forms.BooleanField(label="Delete them", required=False)
+    confirms_removal = forms.MultipleChoiceField(
+        label="Results that go",
+        choices=[(name, attribute.title) for name, attribute in ATTRIBUTES.items()],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    computes_again = forms.BooleanField(
+        required=False,
+        help_text="The photos wait their turn and are looked at with the present model; until then they tell what "
+        "they tell now. Tick it to have back what was switched off before.",
+    )
 
     def foresee(self) -> NextDeletion | None:
         """What other days to keep delete next; None where they stay as they were."""
@@ -207,6 +218,24 @@ class ChangeCollectionForm(CollectionForm):
         if doomed is None or not doomed.is_close or self.cleaned_data["confirms_deletion"]:
             return False
         self.add_error("retention_days", f"With this, {doomed}. Confirm it below, or choose more days.")
+        return True
+
+    def foresee_removal(self) -> dict[str, int]:
+        """How many results go with each attribute that is switched off here."""
+        gone = set(self.initial["attributes"]) - set(self.cleaned_data["attributes"])
+        return collections.count_results(self.instance, attributes=sorted(gone, key=list(ATTRIBUTES).index))
+
+    def asks_about_results(self, going: dict[str, int]) -> bool:
+        """Whether the removal of results must be confirmed first, each attribute by itself; then the form says so."""
+        if going.keys() <= set(self.cleaned_data["confirms_removal"]):
+            return False
+        self.fields["confirms_removal"].choices = [  # type: ignore[attr-defined]
+            (name, f"Delete {count:,} result{'s' if count > 1 else ''} of {attribute_label(name)}")
+            for name, count in going.items()
+        ]
+        count = sum(going.values())
+        told = "1 stored result is" if count == 1 else f"{count:,} stored results are"
+        self.add_error("attributes", f"With this, {told} deleted for good. Confirm it below, or leave the box ticked.")
         return True
 
 

@@ -1,8 +1,10 @@
 """Collections come into being, named ones with a declaration and everybody's Inbox, and change."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from classifier.models import Collection, Explanation, Prediction, User
@@ -65,6 +67,14 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
                 target=f"collection {collection.uid}",
                 details={"attributes": removed, "predictions": count},
             )
+
+
+def count_results(collection: Collection, *, attributes: Iterable[str]) -> dict[str, int]:
+    """How many faces have a stored result of each of these attributes; those that none has are left out."""
+    stored = Prediction.objects.filter(face__photo__collection=collection)
+    faces = Count("face", distinct=True)
+    counts = {name: stored.filter(vectors__has_key=name).aggregate(n=faces)["n"] for name in attributes}
+    return {name: count for name, count in counts.items() if count}
 
 
 def get_inbox(user: User) -> Collection:
