@@ -1,13 +1,16 @@
 """The gallery's filters: by a photo's state, and by what the model said of one of its faces."""
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import django_filters
-from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.formats import date_format
 
-from classifier.models import PENDING, Face, Guess, Photo, Prediction, State
+from classifier.models import PENDING, Collection, Face, Guess, Photo, Prediction, State
 from classifier.models.faces import SMALL_FACE_PX
+from classifier.services.reports.questions import Question
 from classifier.templatetags.facet import group_label
 from ml import labels
 from ml.attributes import ATTRIBUTES, Attribute
@@ -24,11 +27,22 @@ CERTAINTIES = [
     *((f"unsure-{attribute.short}", f"unsure of the {attribute.short}") for attribute in ATTRIBUTES.values()),
 ]
 SIZES = [("small", f"small, under {SMALL_FACE_PX} px"), ("large", f"{SMALL_FACE_PX} px and wider")]
+EMPTY: tuple[Any, ...] = (None, "", [], slice(None, None))
 # What the address says -> the column to sort by.
-SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name"}
+SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name_key"}
 
 
 BY_SHORT = {attribute.short: attribute for attribute in ATTRIBUTES.values()}
+ABOUT_FACES = {*BY_SHORT, "sure", "size"}
+
+
+@dataclass(frozen=True)
+class ActiveFilter:
+    """A filter that is set: what it is about and its value as people say them, and its name in the address."""
+
+    label: str
+    value: str
+    name: str
 
 
 def choice(title: str, *, empty: str, choices: list[tuple[str, str]] | None = None) -> Any:
@@ -69,26 +83,46 @@ class PhotoFilter(django_filters.FilterSet):
             self.filters[short].extra["choices"] = [(label, group_label(label)) for label in names]
 
     @property
-    def form(self) -> forms.Form:
-        form: forms.Form = super().form
-        for name, field in form.fields.items():
-            field.widget.attrs["class"] = "chip is-set" if self.data.get(name) else "chip"
-        return form
+    def chosen(self) -> dict[str, Any]:
+        """Filter -> the value it is set to. What is not offered, or not valid, is not set."""
+        self.form.errors  # noqa: B018 - cleans what was asked for
+        cleaned: dict[str, Any] = getattr(self.form, "cleaned_data", {})
+        return {name: value for name, value in cleaned.items() if name in self.filters and value not in EMPTY}
+
+    def list_active(self) -> list[ActiveFilter]:
+        """The filters that are set, in the order of the form: for chips, and to name what a report is about."""
+        fields = self.form.fields
+        return [
+            ActiveFilter(label=str(fields[name].label), value=_say(fields[name], value), name=name)
+            for name, value in self.chosen.items()
+        ]
+
+    def find_faces(self) -> QuerySet[Face]:
+        """The counted faces that all filters about a face hold for: every one where no such filter is set."""
+        return Face.objects.counted().filter(self._about_face())
+
+    def is_about_faces(self) -> bool:
+        """Whether some faces of the photos that are kept may be others than those asked for."""
+        return bool(ABOUT_FACES & self.chosen.keys())
 
     def keep(self, queryset: QuerySet[Photo], name: str, value: str) -> QuerySet[Photo]:
         """One filter alone changes nothing: `filter_queryset` puts those about a face together."""
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
-        chosen = {name: value for name, value in self.form.cleaned_data.items() if value}
-        queryset = queryset.filter(_state(chosen.pop("state", "")))
-        about_face = Q()
-        for name, value in chosen.items():
-            about_face &= self._label(BY_SHORT[name], value) if name in BY_SHORT else getattr(self, f"_{name}")(value)
-        if about_face:
-            faces = Face.objects.counted().filter(about_face, photo=OuterRef("pk"))
-            queryset = queryset.filter(Exists(faces))
+        queryset = queryset.filter(_state(self.chosen.get("state", "")))
+        if self.is_about_faces():
+            queryset = queryset.filter(Exists(self.find_faces().filter(photo=OuterRef("pk"))))
         return queryset
+
+    def _about_face(self) -> Q:
+        about_face = Q()
+        for name, value in self.chosen.items():
+            if name in BY_SHORT:
+                about_face &= self._label(BY_SHORT[name], value)
+            elif name in ABOUT_FACES:
+                about_face &= getattr(self, f"_{name}")(value)
+        return about_face
 
     def _label(self, attribute: Attribute, label: str) -> Q:
         return _said(Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=label))
@@ -108,6 +142,25 @@ class PhotoFilter(django_filters.FilterSet):
 def _said(guesses: QuerySet[Guess]) -> Q:
     """Faces that have one of these guesses."""
     return Q(Exists(guesses.filter(face=OuterRef("pk"))))
+
+
+def narrow(
+    photos: QuerySet[Photo], collection: Collection, question: Question
+) -> tuple[QuerySet[Photo], QuerySet[Face]]:
+    """The photos and the counted faces that a report's filters keep."""
+    found = PhotoFilter(question.filters, queryset=photos, taxonomy=question.taxonomy, attributes=collection.attributes)
+    return found.qs, found.find_faces()
+
+
+def _say(field: Any, value: Any) -> str:
+    """A filter's value as people say it."""
+    if isinstance(value, slice):  # a range of which one end may be open
+        ends = (("from", value.start), ("to", value.stop))
+        return " ".join(f"{word} {_say(field, end)}" for word, end in ends if end is not None)
+    if isinstance(value, date):
+        return date_format(value, "j F Y")
+    choices = dict(getattr(field, "choices", ()))
+    return str(choices.get(value, value))
 
 
 def _state(value: str) -> Q:

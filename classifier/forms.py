@@ -220,22 +220,19 @@ class ChangeCollectionForm(CollectionForm):
         self.add_error("retention_days", f"With this, {doomed}. Confirm it below, or choose more days.")
         return True
 
-    def foresee_removal(self) -> dict[str, int]:
-        """How many results go with each attribute that is switched off here."""
+    def foresee_removal(self) -> dict[str, collections.Removal]:
+        """What goes with each attribute that is switched off here."""
         gone = set(self.initial["attributes"]) - set(self.cleaned_data["attributes"])
-        return collections.count_results(self.instance, attributes=sorted(gone, key=list(ATTRIBUTES).index))
+        return collections.foresee_removal(self.instance, attributes=[name for name in ATTRIBUTES if name in gone])
 
-    def asks_about_results(self, going: dict[str, int]) -> bool:
+    def asks_about_results(self, going: dict[str, collections.Removal]) -> bool:
         """Whether the removal of results must be confirmed first, each attribute by itself; then the form says so."""
         if going.keys() <= set(self.cleaned_data["confirms_removal"]):
             return False
-        self.fields["confirms_removal"].choices = [  # type: ignore[attr-defined]
-            (name, f"Delete {count:,} result{'s' if count > 1 else ''} of {attribute_label(name)}")
-            for name, count in going.items()
-        ]
-        count = sum(going.values())
-        told = "1 stored result is" if count == 1 else f"{count:,} stored results are"
-        self.add_error("attributes", f"With this, {told} deleted for good. Confirm it below, or leave the box ticked.")
+        told = [(name, f"{removal} of {attribute_label(name)}") for name, removal in going.items()]
+        self.fields["confirms_removal"].choices = [(name, f"Delete {words}") for name, words in told]  # type: ignore[attr-defined]
+        listed = ", and ".join(words for _, words in told)
+        self.add_error("attributes", f"This deletes for good {listed}. Confirm it below, or leave the box ticked.")
         return True
 
 

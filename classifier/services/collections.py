@@ -1,15 +1,17 @@
 """Collections come into being, named ones with a declaration and everybody's Inbox, and change."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from classifier.models import Collection, Explanation, Prediction, User
+from classifier.models import Collection, ComputedReport, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
 from classifier.services import audit, explanations, predictions
+from classifier.services.reviews import forgetting
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
 
@@ -55,26 +57,50 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
             setattr(collection, name, value)
         collection.attributes = [name for name in all_attributes() if name in collection.attributes]
         collection.save(update_fields=[*{*values, "attributes"}, "updated_at"])
+        Collection.objects.filter(pk=collection.pk).note_answers()
         removed = [attribute for attribute in before if attribute not in collection.attributes]
         if removed:
+            # What was computed of it goes at once; a report that somebody kept stays as it is.
+            ComputedReport.objects.filter(collection=collection).delete()
             stored = Prediction.objects.filter(face__photo__collection=collection)
             count = predictions.forget_attributes(stored, attributes=removed)
             explained = Explanation.objects.filter(face__photo__collection=collection)
             explanations.forget(explained.filter(attribute__in=removed))
+            reviewed = forgetting.forget_attributes(collection, attributes=removed)
             audit.record(
                 "attributes switched off",
                 actor=actor,
                 target=f"collection {collection.uid}",
-                details={"attributes": removed, "predictions": count},
+                details={"attributes": removed, "predictions": count, **reviewed},
             )
 
 
-def count_results(collection: Collection, *, attributes: Iterable[str]) -> dict[str, int]:
-    """How many faces have a stored result of each of these attributes; those that none has are left out."""
-    stored = Prediction.objects.filter(face__photo__collection=collection)
+@dataclass(frozen=True)
+class Removal:
+    """What goes with an attribute that is switched off: results, and what people said in reviews."""
+
+    results: int
+    reviews: int
+    draws: int
+
+    def __str__(self) -> str:
+        counts = (("result", self.results), ("review", self.reviews), ("draw", self.draws))
+        told = [f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts if count]
+        return " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
+
+
+def foresee_removal(collection: Collection, *, attributes: Iterable[str]) -> dict[str, Removal]:
+    """What would go with each of these attributes; those with which nothing goes are left out."""
     faces = Count("face", distinct=True)
-    counts = {name: stored.filter(vectors__has_key=name).aggregate(n=faces)["n"] for name in attributes}
-    return {name: count for name, count in counts.items() if count}
+    stored = Prediction.objects.filter(face__photo__collection=collection)
+    removals = {
+        name: Removal(
+            results=stored.filter(vectors__has_key=name).aggregate(n=faces)["n"],
+            **forgetting.count_attribute(collection, attribute=name),
+        )
+        for name in attributes
+    }
+    return {name: removal for name, removal in removals.items() if str(removal)}
 
 
 def get_inbox(user: User) -> Collection:

@@ -1,8 +1,7 @@
 """How numbers, names and states are written on the pages."""
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ from django.utils.safestring import SafeString
 
 from classifier.models import Face, Photo, State
 from classifier.services import predictions
-from classifier.services.summaries import Summary
 from classifier.terms import TERMS_OF_USE
 from ml.attributes import ATTRIBUTES
 
@@ -22,7 +20,6 @@ register = template.Library()
 NBSP = "\N{NO-BREAK SPACE}"
 # Variance of the Laplacian of the chip, from which on a face is called so.
 SHARP_FROM, SOFT_FROM = 60.0, 20.0
-CARD_GROUPS = 3  # as many groups are named on a card
 SECONDS_TOLD = 90  # longer waits are told in minutes
 # Labels and taxonomies as people say them, of all attributes.
 WORDS = {word: said for attribute in ATTRIBUTES.values() for word, said in attribute.words.items()}
@@ -48,28 +45,6 @@ def percent(fraction: float | None) -> str:
     if 0.995 <= fraction < 1:
         return f">99{NBSP}%"
     return f"{fraction * 100:.0f}{NBSP}%"
-
-
-def whole_percents(fractions: Sequence[float]) -> list[int]:
-    """Parts of one whole as whole per cent that add up to 100: rounded down, the rest to the largest remainders."""
-    exact = [fraction * 100 for fraction in fractions]
-    whole = [math.floor(value + 1e-9) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
-    for place in by_remainder[: round(sum(exact)) - sum(whole)]:
-        whole[place] += 1
-    return whole
-
-
-@register.simple_tag
-def card_shares(card: Summary) -> list[tuple[str, str]]:
-    """The labels below a card's bar: the largest groups, what the others have together, and the unsure ones."""
-    parts = [(group_label(share.label), share.fraction) for share in card.shares[:CARD_GROUPS]]
-    if others := card.shares[CARD_GROUPS:]:
-        parts.append(("others", sum(share.fraction for share in others)))
-    if card.unsure:
-        parts.append(("unsure", card.unsure.fraction))
-    whole = whole_percents([fraction for _, fraction in parts])
-    return [(label, f"{count or '<1'}{NBSP}%") for (label, _), count in zip(parts, whole, strict=True)]
 
 
 @register.filter

@@ -16,7 +16,9 @@ from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.intake import formats
 from classifier.models import Collection, Photo
 from classifier.services import collections, deletion, paging, rerun, retention, summaries
+from classifier.services.reports import caching
 from classifier.templatetags.facet import attribute_label
+from classifier.templatetags.reports import show_card
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
 from ml.labels import TAXONOMIES, attribute_of
@@ -28,8 +30,10 @@ POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
 @require_GET
 def collection_list(request: UserRequest) -> HttpResponse:
     visible = Collection.objects.visible_to(request.user).select_related("owner")
-    cards = summaries.summarise(list(visible))
-    cards.sort(key=lambda card: card.changed_at, reverse=True)
+    found = summaries.summarise(list(visible))
+    found.sort(key=lambda card: card.changed_at, reverse=True)
+    answers = caching.read_summaries([card.collection for card in found])
+    cards = [{"summary": card, "answer": show_card(answers.get(card.collection.pk), summary=card)} for card in found]
     return render(request, "collections/list.html", {"cards": cards})
 
 
@@ -55,8 +59,9 @@ def edit(request: UserRequest, uid: UUID) -> HttpResponse:
         if not any(asks):
             collections.change_collection(collection, actor=request.user, **form.values())
             again = _compute_again(request, collection) if form.cleaned_data["computes_again"] else ""
-            told = ["Saved.", *_tell_removal(going), f"With the new days to keep, {doomed}." if doomed else "", again]
-            messages.success(request, " ".join(filter(None, told)))
+            gone = [f"Deleted: {removal} of {attribute_label(name)}." for name, removal in going.items()]
+            kept = f"With the new days to keep, {doomed}." if doomed else ""
+            messages.success(request, " ".join(filter(None, ["Saved.", *gone, kept, again])))
             return redirect("collection-detail", uid=uid)
     context = {"form": form, "collection": collection, "doomed": doomed, "going": going}
     return render(request, "collections/form.html", context | {"analysed": _offer_again(collection)})
@@ -138,12 +143,6 @@ def _offer_again(collection: Collection) -> str:
     if not (count := counts.done + counts.failed):
         return ""
     return "Compute again for the photo that is here" if count == 1 else f"Compute again for all {count:,} photos"
-
-
-def _tell_removal(going: dict[str, int]) -> list[str]:
-    """Sentences about the results that went with their attributes."""
-    counted = {name: "1 result" if count == 1 else f"{count:,} results" for name, count in going.items()}
-    return [f"Deleted: {count} of {attribute_label(name)}." for name, count in counted.items()]
 
 
 def _compute_again(request: UserRequest, collection: Collection) -> str:

@@ -10,7 +10,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from classifier.models import State, User
-from classifier.templatetags import facet
 from tests import factories
 from tests.conftest import logged_in
 
@@ -89,30 +88,3 @@ def test_a_mail_that_confirms_an_address_is_in_our_own_words(alice, alice_client
     assert sent.subject == "Confirm your e-mail address for Facet"
     assert "alice gave this address" in sent.body
     assert "Hello from" not in sent.body
-
-
-@pytest.mark.parametrize(
-    ("fractions", "expected"),
-    [
-        ([1 / 3, 1 / 3, 1 / 3], [34, 33, 33]),
-        ([0.406, 0.304, 0.203, 0.087], [41, 30, 20, 9]),
-        ([0.29, 0.71], [29, 71]),
-        ([0.996, 0.004], [100, 0]),
-        ([1.0], [100]),
-        ([], []),
-    ],
-)
-def test_parts_of_a_whole_add_up_to_it(fractions, expected):
-    whole = facet.whole_percents(fractions)
-    assert sum(whole) == (100 if fractions else 0)
-    assert sorted(whole) == sorted(expected)
-
-
-def test_the_labels_of_a_card_add_up_to_a_hundred(alice_client, collection):
-    photo = factories.make_photo(collection)
-    groups = ["White"] * 5 + ["Black"] * 4 + ["Indian"] * 3 + ["East Asian"] * 2 + ["Southeast Asian"]
-    for number, race in enumerate(groups, start=1):
-        factories.make_face(photo, number=number, race=race, probability=0.3 if number == 1 else 0.9)
-    page = read(alice_client, "collection-list")
-    labels = re.search(r"Perceived groups: (.*?) 1 photo", page)[1]
-    assert labels == "Black 27 % White 27 % Indian 20 % others 20 % unsure 6 %"

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from classifier.filters import PhotoFilter
 from classifier.models import State
 from classifier.services import paging
 from tests import factories
@@ -138,13 +139,13 @@ def test_a_cursor_that_no_page_of_this_order_gave_out_shows_the_first_page(alice
 
 def test_a_page_needs_the_same_queries_for_many_photos_and_faces(alice_client, people, django_assert_num_queries):
     address = reverse("collection-detail", args=[people.uid])
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         alice_client.get(address)
     for number in range(12):
         photo = factories.make_photo(people, state=State.DONE)
         for face in range(1, 4):
             factories.make_face(photo, number=face, race=["White", "Black", "Indian"][number % 3])
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         alice_client.get(address)
 
 
@@ -161,3 +162,17 @@ def test_photos_of_others_cannot_be_selected(bob, bob_client, photo):
     bob_client.post(reverse("photo-delete-selected", args=[own.uid]), {"photos": [str(photo.uid)]})
     photo.refresh_from_db()
     assert photo.deleting_at is None
+
+
+def test_filters_that_are_set_are_told_in_words(people):
+    asked = {"group": "Asian", "sure": "unsure-age", "size": "", "age": "no such age", "page": "x"}
+    found = PhotoFilter(asked, queryset=people.photos.all(), taxonomy="utkface-5", attributes=people.attributes)
+    assert [(active.label, active.value, active.name) for active in found.list_active()] == [
+        ("Perceived group", "Asian", "group"),
+        ("Certainty", "unsure of the age", "sure"),
+    ]
+    assert found.is_about_faces()
+    unset = PhotoFilter({}, queryset=people.photos.all(), taxonomy="utkface-5", attributes=people.attributes)
+    assert unset.list_active() == []
+    assert not unset.is_about_faces()
+    assert unset.find_faces().count() == 4
