@@ -99,6 +99,7 @@ TEMPLATES = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = ["webapp.formats"]
 
 # --- Database, cache, files ------------------------------------------------------------------------------------------
 
@@ -304,7 +305,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "collections", "description": "Named sets of photos with a stated purpose."},
         {"name": "models", "description": "Which networks speak, and how far they can be trusted."},
     ],
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": -1},
+    # JavaScript, since the page's own frame for it comes from static/js/api-docs.js.
+    "SWAGGER_UI_SETTINGS": (
+        '{deepLinking: true, defaultModelsExpandDepth: -1, layout: "FacetLayout", plugins: [facetPlugin]}'
+    ),
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

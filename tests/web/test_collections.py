@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier.models import Collection, Draw, Job, Photo, Review, State, User
+from classifier.models import Codebook, Collection, Draw, Job, Photo, Review, State, User
 from classifier.services import analysis, summaries, workers
 from classifier.services.reports import caching, reading
 from classifier.terms import TERMS_VERSION
@@ -133,7 +133,9 @@ def test_results_that_go_with_an_attribute_are_counted_and_asked_about_first(ali
 
 def test_what_people_said_of_an_attribute_is_counted_too(alice_client, collection, rita):
     face = factories.make_face(factories.make_photo(collection))
-    draw = Draw.objects.create(collection=collection, narrowest_px=20, seed=1, size=1, strata_attribute="gender")
+    codebook = Codebook.objects.create(collection=collection, version=1, text="Look closely.")
+    drawn = {"narrowest_px": 20, "seed": 1, "size": 1, "codebook": codebook, "strata_attribute": "gender"}
+    draw = Draw.objects.create(collection=collection, **drawn)
     Review.objects.create(
         face=face, draw=draw, reviewer=rita, reviewer_uid=rita.uid, was_blind=True, answers={"gender": "Male"}
     )
