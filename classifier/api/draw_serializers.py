@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from classifier.api.serializers import BoxFractionSerializer, BoxSerializer, PixelsField
+from classifier.api.serializers import WORDS, BoxFractionSerializer, BoxSerializer, PixelsField
 from classifier.models import CANNOT_TELL, Draw, Face, Photo, Review
 from classifier.models.faces import SMALL_FACE_PX
 from classifier.services.reviews import drawing
@@ -41,13 +42,31 @@ class DrawSerializer(serializers.ModelSerializer[Draw]):
         read_only_fields = fields
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {"type": "string", "pattern": WORDS},
+        "description": "Filters: received_from, received_to (days).",
+    }
+)
+class ChosenField(serializers.DictField):
+    """Filters by name, told so that a client knows what no value may hold."""
+
+
+@extend_schema_field(
+    {"type": "string", "maxLength": 10_000, "pattern": WORDS, "description": "Left out: the latest, or Facet's own."}
+)
+class CodebookField(serializers.CharField):
+    """What reviewers read before they answer, likewise."""
+
+
 class NewDrawSerializer(serializers.Serializer[Any]):
     """What a draw begins with."""
 
     collection = serializers.UUIDField(help_text="Yours.")
     kind = serializers.ChoiceField(choices=Draw.Kind.choices, default=Draw.Kind.FACES)
-    attribute = serializers.CharField(
-        max_length=16, default=NAMES[0], help_text="Whose guesses make the strata; of faces alone."
+    attribute = serializers.ChoiceField(
+        choices=NAMES, default=NAMES[0], help_text="Whose guesses make the strata; of faces alone."
     )
     attributes = serializers.ListField(
         child=serializers.ChoiceField(choices=NAMES),
@@ -55,13 +74,9 @@ class NewDrawSerializer(serializers.Serializer[Any]):
         help_text="What is asked; left out: all that is on.",
     )
     size = serializers.IntegerField(min_value=1, max_value=drawing.MOST_DRAWN)
-    chosen = serializers.DictField(
-        child=serializers.CharField(), required=False, help_text="Filters: received_from, received_to (days)."
-    )
+    chosen = ChosenField(child=serializers.CharField(), required=False)
     narrowest_px = serializers.FloatField(min_value=0, max_value=100_000, default=SMALL_FACE_PX)
-    codebook = serializers.CharField(
-        max_length=10_000, required=False, help_text="Left out: the latest, or Facet's own."
-    )
+    codebook = CodebookField(max_length=10_000, required=False)
 
 
 class MoreSerializer(serializers.Serializer[Any]):
