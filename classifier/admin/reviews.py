@@ -55,6 +55,7 @@ class DrawAdmin(ReadOnlyAdmin):
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
     list_display = ("face_link", "verdict", "answers", "said_by_whom", "draw", "was_blind", "is_standing", "at")
+    list_display_links = ("verdict",)
     list_filter = ("verdict", "source", "was_blind", "is_standing", "adjudicates")
     list_select_related = ("face", "reviewer", "draw__collection")
     show_full_result_count = False

@@ -216,8 +216,13 @@ def state_mark(name: str) -> SafeString:
 
 @register.filter
 def bars(answer: Mapping[str, Any]) -> list[Bar]:
-    """The rows of one attribute's chart, the most probable first; no bar is the top one where the model is unsure."""
-    rows = sorted(answer["probabilities"].items(), key=lambda row: -row[1])
+    """The rows of one attribute's chart, the most probable first; no bar is the top one where the model is unsure.
+
+    What has an order of its own keeps it: ages, the youngest first.
+    """
+    rows = list(answer["probabilities"].items())
+    if "low" not in answer:
+        rows.sort(key=lambda row: -row[1])
     return [
         Bar(
             label=group_label(name),
@@ -231,8 +236,10 @@ def bars(answer: Mapping[str, Any]) -> list[Bar]:
 
 @register.filter
 def largest(answer: Mapping[str, Any], count: int) -> list[Bar]:
-    """The `count` most probable rows of an attribute."""
-    return bars(answer)[:count]
+    """The `count` most probable rows of an attribute, in the order of its chart."""
+    rows = bars(answer)
+    kept = sorted(rows, key=lambda row: -row.width)[:count]
+    return [row for row in rows if row in kept]
 
 
 @register.filter
@@ -283,13 +290,17 @@ def _guess(label: str, *, unsure: bool) -> str:
 
 @register.simple_tag
 def face_box(face: Face) -> SafeString:
-    """Two rectangles over each other, dark and light, so that the box shows on any picture; dashed when small."""
+    """Two rectangles over each other, dark and light, so that the box shows on any picture; dashed when small.
+
+    A third one, unseen, makes also a small face large enough for a finger.
+    """
     box = format_html(
         'x="{}" y="{}" width="{}" height="{}" rx="{}"',
         *(f"{value:.1f}" for value in (face.x1, face.y1, face.x2 - face.x1, face.y2 - face.y1, face.size_px / 16)),
     )
     small = " is-small" if face.is_small() else ""
-    return format_html('<rect class="box-edge" {}/><rect class="box{}" {}/>', box, small, box)
+    drawing = '<rect class="box-reach" {}/><rect class="box-edge" {}/><rect class="box{}" {}/>'
+    return format_html(drawing, box, box, small, box)
 
 
 @register.simple_tag

@@ -19,6 +19,16 @@ globalThis.facetPlugin = ({ React: { createElement: make } }) => ({
   },
 });
 
+// What it builds anew at each click, and gives neither names nor a way in for the keyboard.
+function mend() {
+  for (const code of document.querySelectorAll("#swagger-ui pre.microlight:not([tabindex])")) code.tabIndex = 0;
+  for (const select of document.querySelectorAll("#swagger-ui .examples-select-element:not([aria-label])")) {
+    select.setAttribute("aria-label", "Example");
+  }
+}
+
+new MutationObserver(mend).observe(document.getElementById("swagger-ui"), { childList: true, subtree: true });
+
 // Swagger UI has a dark dress of its own, which it wears when <html> has this class: keep it in step with the theme.
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
