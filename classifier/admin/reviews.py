@@ -42,9 +42,8 @@ class DrawAdmin(ReadOnlyAdmin):
         )
 
     @admin.display(description="answered", ordering="answered_count")
-    def answered(self, draw: Any) -> int:
-        count: int = draw.answered_count
-        return count
+    def answered(self, draw: Any) -> str:
+        return f"{draw.answered_count:,}"
 
     @admin.display(description="reviewers", ordering="reviewer_count")
     def reviewers(self, draw: Any) -> int:
