@@ -12,6 +12,7 @@ from classifier.admin.base import ReadOnlyAdmin, administrator, link_to
 from classifier.admin.guesses import LABEL_FILTERS, PREDICTED_COLUMNS
 from classifier.models import Face, Prediction
 from classifier.services import predictions
+from classifier.templatetags.facet import group_label, percent
 
 CAVEAT = "A model's guesses at how faces are perceived. They are not facts about anybody."
 
@@ -110,5 +111,6 @@ def describe_guess(prediction: Prediction | None) -> str:
         return "–"
     guesses = predictions.describe_prediction(prediction).values()
     return ", ".join(
-        f"{'unsure: ' if guess['unsure'] else ''}{guess['label']} {guess['probability']:.0%}" for guess in guesses
+        f"{'unsure: ' if guess['unsure'] else ''}{group_label(guess['label'])} {percent(guess['probability'])}"
+        for guess in guesses
     )
