@@ -25,7 +25,7 @@ class FacetAdminSite(admin.AdminSite):
         from classifier.admin.widgets import NamedDateTime
 
         chosen: type[admin.ModelAdmin[Any]] = admin_class or admin.ModelAdmin
-        widgets: dict[Any, dict[str, Any]] = {DateTimeField: {"widget": NamedDateTime}, **chosen.formfield_overrides}
+        widgets: dict[Any, Any] = {DateTimeField: {"widget": NamedDateTime}, **chosen.formfield_overrides}
         fields = {"__module__": chosen.__module__, "formfield_overrides": widgets}
         guarded = type(chosen.__name__, (GuardedAdmin, chosen), fields)
         super().register(model_or_iterable, guarded, **options)
