@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from allauth.account.adapter import get_adapter
+from allauth.account.forms import AddEmailForm as AllauthAddEmailForm
 from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import ResetPasswordForm as AllauthRequestResetForm
 from allauth.account.forms import ResetPasswordKeyForm as AllauthResetPasswordForm
 from allauth.account.forms import SignupForm as AllauthSignupForm
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from django import forms
 from django.conf import settings
@@ -18,9 +20,9 @@ from classifier.accounts import find_invitation
 from classifier.http import visitors
 from classifier.intake import formats
 from classifier.models import AccessToken, Collection, User
-from classifier.services import attempts, invitations, retention, tokens
+from classifier.services import attempts, collections, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
-from classifier.templatetags.facet import group_label
+from classifier.templatetags.facet import attribute_label, group_label
 from classifier.terms import TERMS_VERSION
 from ml.attributes import ATTRIBUTES
 from ml.labels import FINEST, TAXONOMIES
@@ -93,6 +95,16 @@ class SignupForm(AllauthSignupForm):
             if is_guest:
                 invitations.note_guest(code, user=user)
         return user
+
+
+class AddEmailForm(AllauthAddEmailForm):
+    """Another address, which takes the place of the present one once it is confirmed."""
+
+    def save(self, request: HttpRequest) -> EmailAddress:
+        # allauth would take the present address, where nobody confirmed it, for an earlier wish and forget it.
+        EmailAddress.objects.filter(user=self.user, verified=False).delete()
+        added: EmailAddress = super().save(request)
+        return added
 
 
 class ChangePasswordForm(AllauthChangePasswordForm):
@@ -188,9 +200,20 @@ class NewCollectionForm(CollectionForm):
 
 
 class ChangeCollectionForm(CollectionForm):
-    """A change that soon deletes photos is made only when that was seen and confirmed."""
+    """A change that soon deletes photos, or results at once, is made only when that was seen and confirmed."""
 
     confirms_deletion = forms.BooleanField(label="Delete them", required=False)
+    confirms_removal = forms.MultipleChoiceField(
+        label="Results that go",
+        choices=[(name, attribute.title) for name, attribute in ATTRIBUTES.items()],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+    computes_again = forms.BooleanField(
+        required=False,
+        help_text="The photos wait their turn and are looked at with the present model; until then they tell what "
+        "they tell now. Tick it to have back what was switched off before.",
+    )
 
     def foresee(self) -> NextDeletion | None:
         """What other days to keep delete next; None where they stay as they were."""
@@ -203,6 +226,21 @@ class ChangeCollectionForm(CollectionForm):
         if doomed is None or not doomed.is_close or self.cleaned_data["confirms_deletion"]:
             return False
         self.add_error("retention_days", f"With this, {doomed}. Confirm it below, or choose more days.")
+        return True
+
+    def foresee_removal(self) -> dict[str, collections.Removal]:
+        """What goes with each attribute that is switched off here."""
+        gone = set(self.initial["attributes"]) - set(self.cleaned_data["attributes"])
+        return collections.foresee_removal(self.instance, attributes=[name for name in ATTRIBUTES if name in gone])
+
+    def asks_about_results(self, going: dict[str, collections.Removal]) -> bool:
+        """Whether the removal of results must be confirmed first, each attribute by itself; then the form says so."""
+        if going.keys() <= set(self.cleaned_data["confirms_removal"]):
+            return False
+        told = [(name, f"{removal} of {attribute_label(name)}") for name, removal in going.items()]
+        self.fields["confirms_removal"].choices = [(name, f"Delete {words}") for name, words in told]  # type: ignore[attr-defined]
+        listed = ", and ".join(words for _, words in told)
+        self.add_error("attributes", f"This deletes for good {listed}. Confirm it below, or leave the box ticked.")
         return True
 
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.admin import actions
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 from django.db import transaction
+from django.db.models import DateTimeField
 
 
 class AdminConfig(DjangoAdminConfig):
@@ -19,8 +20,12 @@ class FacetAdminSite(admin.AdminSite):
         self.add_action(transaction.atomic(actions.delete_selected), "delete_selected")
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        from classifier.admin.reach import GuardedAdmin  # needs the models, which are loaded after this module
+        # These need the models, which are loaded after this module.
+        from classifier.admin.reach import GuardedAdmin
+        from classifier.admin.widgets import NamedDateTime
 
         chosen: type[admin.ModelAdmin[Any]] = admin_class or admin.ModelAdmin
-        guarded = type(chosen.__name__, (GuardedAdmin, chosen), {"__module__": chosen.__module__})
+        widgets: dict[Any, Any] = {DateTimeField: {"widget": NamedDateTime}, **chosen.formfield_overrides}
+        fields = {"__module__": chosen.__module__, "formfield_overrides": widgets}
+        guarded = type(chosen.__name__, (GuardedAdmin, chosen), fields)
         super().register(model_or_iterable, guarded, **options)

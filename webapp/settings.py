@@ -99,6 +99,7 @@ TEMPLATES = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = ["webapp.formats"]
 
 # --- Database, cache, files ------------------------------------------------------------------------------------------
 
@@ -175,6 +176,7 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "classifier.accounts.AccountAdapter"
 ACCOUNT_FORMS = {
     "signup": "classifier.forms.SignupForm",
+    "add_email": "classifier.forms.AddEmailForm",
     "change_password": "classifier.forms.ChangePasswordForm",
     "reset_password": "classifier.forms.RequestResetForm",
     "reset_password_from_key": "classifier.forms.ResetPasswordForm",
@@ -195,6 +197,7 @@ ACCOUNT_RATE_LIMITS = dict.fromkeys(
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # the subjects name Facet themselves
 
 vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("FACET_EMAIL_FROM", default="Facet <facet@localhost>")
@@ -234,7 +237,7 @@ MAX_FILE_BYTES = env.int("FACET_MAX_FILE_MB", default=20) * 1024**2
 MAX_FILES_PER_REQUEST = env.int("FACET_MAX_FILES", default=100)
 MAX_REQUEST_BYTES = env.int("FACET_MAX_REQUEST_MB", default=400) * 1024**2
 MAX_PIXELS = env.int("FACET_MAX_MEGAPIXELS", default=50) * 1_000_000
-USER_QUOTA_BYTES = env.int("FACET_USER_QUOTA_GB", default=20) * 1024**3
+USER_QUOTA_BYTES = env.int("FACET_USER_QUOTA_GB", default=20) * 1000**3  # as pages tell sizes
 MAX_PENDING_PHOTOS = env.int("FACET_MAX_PENDING_PHOTOS", default=100_000)  # beyond it the API answers 503
 UPLOAD_RATE = env("FACET_UPLOAD_RATE", default="3000/min")  # photos a person sends, by page or API
 EXPLAIN_RATE = env("FACET_EXPLAIN_RATE", default="60/min")  # heat maps a person asks for that are not there yet
@@ -304,7 +307,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "collections", "description": "Named sets of photos with a stated purpose."},
         {"name": "models", "description": "Which networks speak, and how far they can be trusted."},
     ],
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "defaultModelsExpandDepth": -1},
+    # JavaScript, since the page's own frame for it comes from static/js/api-docs.js.
+    "SWAGGER_UI_SETTINGS": (
+        '{deepLinking: true, defaultModelsExpandDepth: -1, layout: "FacetLayout", plugins: [facetPlugin]}'
+    ),
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

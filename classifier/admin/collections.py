@@ -73,30 +73,30 @@ class CollectionAdmin(AuditedAdmin):
 
     @admin.display(description="photos", ordering="photo_count")
     def photo_count(self, collection: "CountedCollection") -> SafeString:
-        return _link_to_photos(collection, text=str(collection.photo_count))
+        return _link_to_photos(collection, text=f"{collection.photo_count:,}")
 
     @admin.display(description="queued", ordering="queued_count")
-    def queued_count(self, collection: "CountedCollection") -> int:
-        return collection.queued_count
+    def queued_count(self, collection: "CountedCollection") -> str:
+        return f"{collection.queued_count:,}"
 
     @admin.display(description="running", ordering="running_count")
-    def running_count(self, collection: "CountedCollection") -> int:
-        return collection.running_count
+    def running_count(self, collection: "CountedCollection") -> str:
+        return f"{collection.running_count:,}"
 
     @admin.display(description="done", ordering="done_count")
-    def done_count(self, collection: "CountedCollection") -> int:
-        return collection.done_count
+    def done_count(self, collection: "CountedCollection") -> str:
+        return f"{collection.done_count:,}"
 
     @admin.display(description="failed", ordering="failed_count")
     def failed_count(self, collection: "CountedCollection") -> SafeString | int:
         if not collection.failed_count:
             return 0
-        return _link_to_photos(collection, text=str(collection.failed_count), state__exact="failed")
+        return _link_to_photos(collection, text=f"{collection.failed_count:,}", state__exact="failed")
 
     @admin.display(description="photos")
     def photos(self, collection: "CountedCollection") -> SafeString:
         count = collection.photo_count
-        return _link_to_photos(collection, text="1 photo" if count == 1 else f"{count} photos")
+        return _link_to_photos(collection, text="1 photo" if count == 1 else f"{count:,} photos")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # only its owner can state a purpose and make the declaration
@@ -151,19 +151,19 @@ class UploadAdmin(ReadOnlyAdmin):
     @admin.display(description="files", ordering="items_total")
     def file_count(self, upload: "CountedUpload") -> SafeString:
         items = reverse("admin:classifier_uploaditem_changelist")
-        return format_html('<a href="{}?upload__id__exact={}">{}</a>', items, upload.pk, upload.items_total)
+        return format_html('<a href="{}?upload__id__exact={}">{}</a>', items, upload.pk, f"{upload.items_total:,}")
 
     @admin.display(ordering="items_accepted")
-    def accepted(self, upload: "CountedUpload") -> int:
-        return upload.items_accepted
+    def accepted(self, upload: "CountedUpload") -> str:
+        return f"{upload.items_accepted:,}"
 
     @admin.display(ordering="items_duplicate")
-    def duplicates(self, upload: "CountedUpload") -> int:
-        return upload.items_duplicate
+    def duplicates(self, upload: "CountedUpload") -> str:
+        return f"{upload.items_duplicate:,}"
 
     @admin.display(ordering="items_refused")
-    def refused(self, upload: "CountedUpload") -> int:
-        return upload.items_refused
+    def refused(self, upload: "CountedUpload") -> str:
+        return f"{upload.items_refused:,}"
 
 
 @admin.register(UploadItem)

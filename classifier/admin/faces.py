@@ -15,6 +15,7 @@ from classifier.admin.guesses import LABEL_FILTERS, PREDICTED_COLUMNS
 from classifier.http.files import FILE_HEADERS
 from classifier.models import Face, Prediction, User
 from classifier.services import crops, predictions
+from classifier.templatetags.facet import group_label, percent
 
 CAVEAT = "A model's guesses at how faces are perceived. They are not facts about anybody."
 
@@ -132,7 +133,8 @@ def describe_guess(prediction: Prediction | None) -> str:
         return "–"
     guesses = predictions.describe_prediction(prediction).values()
     return ", ".join(
-        f"{'unsure: ' if guess['unsure'] else ''}{guess['label']} {guess['probability']:.0%}" for guess in guesses
+        f"{'unsure: ' if guess['unsure'] else ''}{group_label(guess['label'])} {percent(guess['probability'])}"
+        for guess in guesses
     )
 
 

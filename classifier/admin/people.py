@@ -15,7 +15,6 @@ from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet,
 from django.db.models.functions import Coalesce
 from django.forms.widgets import Script
 from django.http import HttpRequest
-from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -26,6 +25,7 @@ from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, re
 from classifier.models import AccessToken, Collection, Invitation, Photo, User
 from classifier.models.accounts import REVIEWERS
 from classifier.services import accounts, attempts, deletion, tokens
+from classifier.templatetags.facet import size_of_bytes
 from classifier.terms import TERMS_VERSION
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
     @admin.display(description="stored", ordering="stored_bytes")
     def stored(self, user: "ListedUser") -> str:
-        return f"{filesizeformat(user.stored_bytes)} of {filesizeformat(user.allowed_bytes())}"
+        return f"{size_of_bytes(user.stored_bytes)} of {size_of_bytes(user.allowed_bytes())}"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Nobody gives rights, to himself or others, that go beyond his own."""

@@ -78,9 +78,8 @@ class DrawAdmin(ReadOnlyAdmin):
         )
 
     @admin.display(description="answered", ordering="answered_count")
-    def answered(self, draw: Any) -> int:
-        count: int = draw.answered_count
-        return count
+    def answered(self, draw: Any) -> str:
+        return f"{draw.answered_count:,}"
 
     @admin.display(description="reviewers", ordering="reviewer_count")
     def reviewers(self, draw: Any) -> int:
@@ -111,6 +110,7 @@ def _tell_widths(of: dict[str, Any]) -> dict[str, Any]:
 class ReviewAdmin(ReadOnlyAdmin):
     change_list_template = "admin/facet/reviews.html"
     list_display = ("face_link", "verdict", "answers", "said_by_whom", "draw", "was_blind", "is_standing", "at")
+    list_display_links = ("verdict",)
     list_filter = (
         *("verdict", "source", "was_blind", "is_standing", "adjudicates", FacesCollectionFilter),
         *map(_filter_by, ATTRIBUTES.values()),

@@ -12,6 +12,24 @@ FORMATS = f"{', '.join(_NAMES[:-1])} and {_NAMES[-1]}"  # in words for people
 # What a browser offers to choose. A phone that keeps photos as HEIC sends JPEG where that is not among it.
 ACCEPTED = "image/*,.heic,.heif,.avif" if heic.IS_READ else ",".join(f"image/{name.lower()}" for name in _NAMES)
 
+_VIDEO_BRANDS = (b"qt  ", b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp4", b"avc1", b"M4V", b"3gp", b"3g2")
+
+# What people send by mistake: how it begins -> what is wrong with it, and its name.
+_OTHER_FILES = (
+    (b"PK\x03\x04", "archive", "zip"),
+    (b"PK\x05\x06", "archive", "zip"),
+    (b"Rar!\x1a\x07", "archive", "rar"),
+    (b"7z\xbc\xaf\x27\x1c", "archive", "7z"),
+    (b"\x1f\x8b", "archive", "gzip"),
+    (b"%PDF-", "document", "PDF"),
+    (b"\xd0\xcf\x11\xe0", "document", "Office"),
+    (b"\x1aE\xdf\xa3", "video", "WebM or Matroska"),
+    (b"II*\x00", "other_picture", "TIFF or raw"),
+    (b"MM\x00*", "other_picture", "TIFF or raw"),
+    (b"8BPS", "other_picture", "Photoshop"),
+)
+
+_NONE_OF_THESE = f"Facet reads {FORMATS}; this file is none of these"
 # What is wrong -> the outcome it counts as, and what to tell people.
 _REASONS = {
     "empty": ("empty", "This file is empty. Look at it where it is kept and send it again."),
@@ -25,9 +43,19 @@ _REASONS = {
         "too_many_pixels",
         "Reading this picture takes more memory than Facet allows. Save it smaller and send it again.",
     ),
-    "unsupported": (
+    "unsupported": ("unsupported", f"{_NONE_OF_THESE}. If it is a photo, save it as JPEG and send that."),
+    "archive": (
         "unsupported",
-        f"Facet reads {FORMATS}; this file is none of these. Save the photo as JPEG and send that.",
+        f"{_NONE_OF_THESE} but an archive ({{kind}}). Unpack it and send the photos, or the folder that holds them.",
+    ),
+    "document": (
+        "unsupported",
+        f"{_NONE_OF_THESE} but a document ({{kind}}). Save the pictures in it as files of their own and send those.",
+    ),
+    "video": ("unsupported", f"{_NONE_OF_THESE} but a video ({{kind}}). Save frames of it as pictures and send those."),
+    "other_picture": (
+        "unsupported",
+        f"{_NONE_OF_THESE} but a picture of another kind ({{kind}}). Save the photo as JPEG and send that.",
     ),
     "no_heic": (
         "unsupported",
@@ -92,14 +120,29 @@ class BadImage(Exception):
 def recognise_format(head: bytes) -> tuple[str, ...]:
     """Pillow's names of the formats that a file beginning with `head` may have.
 
-    Raises BadImage("unsupported"), or "no_heic" for HEIC where that is not read.
+    Raises BadImage with what the file is instead, as far as its first bytes tell that, else "unsupported"; "no_heic"
+    for HEIC where that is not read.
     """
     try:
         return photo_formats.recognise_format(head)
     except photo_formats.UnreadablePhoto as error:
+        if error.reason == "format":
+            raise _name_other(head) from error
         raise explain_refusal(error) from error
 
 
 def explain_refusal(unreadable: photo_formats.UnreadablePhoto, **values: float | str) -> BadImage:
     """What the reader of photos refuses, in the words of the site; `values` fill its sentence where it has places."""
     return BadImage(_REFUSALS[unreadable.reason], **values)
+
+
+def _name_other(head: bytes) -> BadImage:
+    """What a file is that is none of the formats, as far as its first bytes tell."""
+    for beginning, reason, kind in _OTHER_FILES:
+        if head.startswith(beginning):
+            return BadImage(reason, kind=kind)
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return BadImage("video", kind="AVI")
+    if head[4:8] == b"ftyp" and head[8:12].startswith(_VIDEO_BRANDS):
+        return BadImage("video", kind="MP4 or MOV")
+    return BadImage("unsupported")

@@ -1,8 +1,11 @@
 """Collections come into being, named ones with a declaration and everybody's Inbox, and change."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from classifier.models import Collection, ComputedReport, Explanation, Prediction, User
@@ -72,6 +75,34 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
                 target=f"collection {collection.uid}",
                 details={"attributes": removed, "predictions": count, **reviewed},
             )
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What goes with an attribute that is switched off: results, and what people said in reviews."""
+
+    results: int
+    reviews: int
+    draws: int
+
+    def __str__(self) -> str:
+        counts = (("result", self.results), ("review", self.reviews), ("draw", self.draws))
+        told = [f"{count:,} {word}{'s' if count > 1 else ''}" for word, count in counts if count]
+        return " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
+
+
+def foresee_removal(collection: Collection, *, attributes: Iterable[str]) -> dict[str, Removal]:
+    """What would go with each of these attributes; those with which nothing goes are left out."""
+    faces = Count("face", distinct=True)
+    stored = Prediction.objects.filter(face__photo__collection=collection)
+    removals = {
+        name: Removal(
+            results=stored.filter(vectors__has_key=name).aggregate(n=faces)["n"],
+            **forgetting.count_attribute(collection, attribute=name),
+        )
+        for name in attributes
+    }
+    return {name: removal for name, removal in removals.items() if str(removal)}
 
 
 def get_inbox(user: User) -> Collection:

@@ -186,6 +186,18 @@ def state_word(photo: Photo) -> str:
     return str(photo.get_state_display())
 
 
+@register.simple_tag
+def failure_advice(photo: Photo, is_mine: bool) -> str:
+    """What is safe and what helps after the analysis of a photo failed, for its owner or for somebody else."""
+    who = "you" if is_mine else "its owner"
+    if photo.code == Photo.Code.FILE_MISSING:
+        return (
+            "Running it again helps only after whoever runs this site has brought the file back from a backup; "
+            f"otherwise {who} can delete it here and add it anew."
+        )
+    return f"The photo itself is safe; {who} can run it again."
+
+
 STATE_FORMS = {
     "queued": '<circle cx="8" cy="8" r="5"/>',
     "running": '<circle cx="8" cy="8" r="5" class="track"/><path class="turning" d="M8 3a5 5 0 0 1 5 5"/>',
@@ -204,8 +216,13 @@ def state_mark(name: str) -> SafeString:
 
 @register.filter
 def bars(answer: Mapping[str, Any]) -> list[Bar]:
-    """The rows of one attribute's chart, the most probable first; no bar is the top one where the model is unsure."""
-    rows = sorted(answer["probabilities"].items(), key=lambda row: -row[1])
+    """The rows of one attribute's chart, the most probable first; no bar is the top one where the model is unsure.
+
+    What has an order of its own keeps it: ages, the youngest first.
+    """
+    rows = list(answer["probabilities"].items())
+    if "low" not in answer:
+        rows.sort(key=lambda row: -row[1])
     return [
         Bar(
             label=group_label(name),
@@ -219,8 +236,10 @@ def bars(answer: Mapping[str, Any]) -> list[Bar]:
 
 @register.filter
 def largest(answer: Mapping[str, Any], count: int) -> list[Bar]:
-    """The `count` most probable rows of an attribute."""
-    return bars(answer)[:count]
+    """The `count` most probable rows of an attribute, in the order of its chart."""
+    rows = bars(answer)
+    kept = sorted(rows, key=lambda row: -row.width)[:count]
+    return [row for row in rows if row in kept]
 
 
 @register.filter
@@ -271,13 +290,17 @@ def _guess(label: str, *, unsure: bool) -> str:
 
 @register.simple_tag
 def face_box(face: Face) -> SafeString:
-    """Two rectangles over each other, dark and light, so that the box shows on any picture; dashed when small."""
+    """Two rectangles over each other, dark and light, so that the box shows on any picture; dashed when small.
+
+    A third one, unseen, makes also a small face large enough for a finger.
+    """
     box = format_html(
         'x="{}" y="{}" width="{}" height="{}" rx="{}"',
         *(f"{value:.1f}" for value in (face.x1, face.y1, face.x2 - face.x1, face.y2 - face.y1, face.size_px / 16)),
     )
     small = " is-small" if face.is_small() else ""
-    return format_html('<rect class="box-edge" {}/><rect class="box{}" {}/>', box, small, box)
+    drawing = '<rect class="box-reach" {}/><rect class="box-edge" {}/><rect class="box{}" {}/>'
+    return format_html(drawing, box, box, small, box)
 
 
 @register.simple_tag

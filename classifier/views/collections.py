@@ -15,8 +15,9 @@ from classifier.filters import SORTS, PhotoFilter
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.intake import formats
 from classifier.models import Collection, Photo
-from classifier.services import collections, deletion, paging, retention, summaries
+from classifier.services import collections, deletion, paging, rerun, retention, summaries
 from classifier.services.reports import caching
+from classifier.templatetags.facet import attribute_label
 from classifier.templatetags.reports import show_card
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
@@ -51,14 +52,19 @@ def create(request: UserRequest) -> HttpResponse:
 def edit(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
     form = ChangeCollectionForm(request.POST or None, instance=collection)
-    doomed = None
+    doomed, going = None, {}
     if request.method == "POST" and form.is_valid():
-        doomed = form.foresee()
-        if not form.asks_first(doomed):
+        doomed, going = form.foresee(), form.foresee_removal()
+        asks = [form.asks_first(doomed), form.asks_about_results(going)]
+        if not any(asks):
             collections.change_collection(collection, actor=request.user, **form.values())
-            messages.success(request, f"Saved. With the new days to keep, {doomed}." if doomed else "Saved.")
+            again = _compute_again(request, collection) if form.cleaned_data["computes_again"] else ""
+            gone = [f"Deleted: {removal} of {attribute_label(name)}." for name, removal in going.items()]
+            kept = f"With the new days to keep, {doomed}." if doomed else ""
+            messages.success(request, " ".join(filter(None, ["Saved.", *gone, kept, again])))
             return redirect("collection-detail", uid=uid)
-    return render(request, "collections/form.html", {"form": form, "collection": collection, "doomed": doomed})
+    context = {"form": form, "collection": collection, "doomed": doomed, "going": going}
+    return render(request, "collections/form.html", context | {"analysed": _offer_again(collection)})
 
 
 @login_required
@@ -129,6 +135,20 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
             "taxonomy": choose_taxonomy(request, collection=collection),
         },
     )
+
+
+def _offer_again(collection: Collection) -> str:
+    """The words of the box that has all analysed photos of a collection computed again; "" where there are none."""
+    counts = summaries.count_photos([collection])[collection.pk]
+    if not (count := counts.done + counts.failed):
+        return ""
+    return "Compute again for the photo that is here" if count == 1 else f"Compute again for all {count:,} photos"
+
+
+def _compute_again(request: UserRequest, collection: Collection) -> str:
+    """Queue all analysed photos of a collection, and say how many they are."""
+    count = rerun.run_again(Photo.objects.owned_by(request.user).filter(collection=collection))
+    return "1 photo is queued again." if count == 1 else f"{count:,} photos are queued again."
 
 
 def choose_taxonomy(request: UserRequest, *, collection: Collection) -> str:

@@ -28,6 +28,13 @@ class Measured:
     columns: list[str]
     rows: list[tuple[str, list[float | None]]]
 
+    @property
+    def charts(self) -> list[tuple[str, list[tuple[str, float | None]]]]:
+        """The table column by column: a measure, and its value for each group."""
+        return [
+            (column, [(group, cells[place]) for group, cells in self.rows]) for place, column in enumerate(self.columns)
+        ]
+
 
 @login_required
 @require_safe

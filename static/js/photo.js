@@ -11,6 +11,8 @@ let zoomed = false;
 let view = [0, 0, WIDTH, HEIGHT];
 let turning = 0;
 
+const STEPS = new Map([["ArrowRight", "face-next"], ["ArrowLeft", "face-previous"]]);
+
 const chosen = () => svg.querySelector("a.face[aria-current]");
 
 function measure() {
@@ -82,7 +84,7 @@ for (const failure of ["htmx:responseError", "htmx:sendError"]) {
 
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-  const step = { ArrowRight: "face-next", ArrowLeft: "face-previous" }[event.key];
+  const step = STEPS.get(event.key);
   if (step) {
     const link = document.getElementById(step);
     if (!link) return;

@@ -1,14 +1,16 @@
 """Every page of the admin, for those who may and those who may not."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
+from django.core.paginator import Paginator
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from classifier.models import AuditEvent, Photo, WorkerHeartbeat
+from classifier.models import AuditEvent, Collection, Photo, WorkerHeartbeat
 from classifier.services import audit
 from tests import factories
 
@@ -151,3 +153,28 @@ def test_the_audit_log_shows_details_and_hash(adam_client):
     event = AuditEvent.objects.get()
     html = adam_client.get(address(AuditEvent, "change", event.pk)).content.decode()
     assert event.hash in html
+
+
+def test_moments_and_numbers_are_written_as_on_the_site(adam_client, instance, monkeypatch):
+    Photo.objects.update(received_at=datetime(2026, 3, 5, 16, 7, tzinfo=UTC))
+    assert "5 March 2026, 16:07 UTC" in adam_client.get("/admin/classifier/photo/").content.decode()
+    assert "p.m." not in adam_client.get(f"/admin/classifier/photo/{instance.done.pk}/change/").content.decode()
+    monkeypatch.setattr(Paginator, "count", 1234)
+    assert "1,234 photos" in adam_client.get("/admin/classifier/photo/").content.decode()
+    counted = Collection(pk=1)
+    counted.photo_count = counted.queued_count = 20_000
+    shown = admin.site._registry[Collection]
+    assert ">20,000</a>" in shown.photo_count(counted)
+    assert shown.queued_count(counted) == "20,000"
+
+
+def test_the_fields_of_a_moment_have_names(adam_client, instance):
+    page = adam_client.get("/admin/classifier/invitation/add/").content.decode()
+    assert 'aria-label="Day"' in page
+    assert 'aria-label="Time"' in page
+
+
+def test_no_link_of_a_list_holds_another(adam_client, instance):
+    for model in ("photo", "review", "draw", "face", "prediction"):
+        page = adam_client.get(f"/admin/classifier/{model}/").content.decode()
+        assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", page, re.DOTALL), model

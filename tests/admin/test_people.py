@@ -22,10 +22,10 @@ def choose(client, model, action, *rows):
 
 
 def test_the_list_of_users_tells_terms_quota_and_who_reviews(adam_client, instance, alice, rita):
-    User.objects.filter(pk=alice.pk).update(quota_bytes=2 * 1024**3)
+    User.objects.filter(pk=alice.pk).update(quota_bytes=2 * 1000**3)
     html = adam_client.get(USERS).content.decode()
     assert alice.terms_version in html
-    assert "of 2.0\xa0GB" in html
+    assert "of 2\xa0GB" in html
     answer = adam_client.get(USERS, {"groups__id__exact": rita.groups.get().pk}).content.decode()
     assert "rita@example.org" in answer
     assert "bob@example.org" not in answer

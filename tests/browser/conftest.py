@@ -53,13 +53,17 @@ def new_page(browser) -> Iterator:
     """Opens pages of fresh browser profiles; at the end no page may have met an error of a script or of the CSP."""
     contexts, errors = [], []
 
+    def note(message):
+        if "Content Security" in message.text:
+            errors.append(f"{message.text} {message.location} on {message.page.url}")
+
     def make(**options):
         context = browser.new_context(viewport=options.pop("viewport", WIDE), **options)
         context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+        page.on("console", note)
         return page
 
     yield make

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.project.test_urls import TABLE
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
@@ -10,7 +12,9 @@ def test_it_lists_and_opens_every_address_from_this_site_alone(live_server, page
     page.on("request", lambda request: asked.append(request.url))
     page.goto(live_server.url + "/api/v1/docs/")
     page.wait_for_selector(".opblock")
-    assert page.locator(".opblock").count() == 10
+    undocumented = ("api-schema", "api-docs", "api-unknown")
+    documented = [name for _, name in TABLE if name.startswith("api-") and name not in undocumented]
+    assert page.locator(".opblock").count() == len(documented)
     page.click("#operations-photos-send_photos .opblock-summary-control")
     page.wait_for_selector("#operations-photos-send_photos .responses-table")
     assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from classifier.models import Photo
+from tests.browser.conftest import PHONE
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -152,3 +153,22 @@ def test_a_filter_left_unset_stays_out_of_the_address_and_usable(gallery_page):
     gallery_page.locator("#id_gender").select_option("Female")
     gallery_page.wait_for_url("**/?gender=Female&**")
     assert "age=" not in gallery_page.url
+
+
+def test_a_finger_hits_a_face_however_small_it_is_drawn(live_server, new_page, log_in, alice, gallery):
+    page = log_in(new_page(viewport=PHONE, is_mobile=True, has_touch=True), alice)
+    for place in (
+        reverse("collection-detail", args=[gallery.uid]),
+        reverse("photo-detail", args=[gallery.photos.get(name="team.jpg").uid]),
+    ):
+        page.goto(live_server.url + place)
+        page.locator("a.face").first.scroll_into_view_if_needed()
+        reached = page.evaluate(
+            """() => [...document.querySelectorAll("a.face")].map((face) => {
+                const { x, y, width, height } = face.querySelector(".box").getBoundingClientRect();
+                const across = (at) => document.elementFromPoint(x + width / 2 + at, y + height / 2)?.closest("a.face");
+                const [left, right] = [-Math.max(11, width / 2 - 1), Math.max(11, width / 2 - 1)].map(across);
+                return left === face && right === face;
+            })"""
+        )
+        assert reached == [True, True], place

@@ -213,6 +213,9 @@ def test_an_error_that_no_log_in_helps_against_offers_none(open_collection, file
 def test_without_a_script_the_plain_form_works(live_server, new_page, log_in, alice, collection, files):
     page = log_in(new_page(java_script_enabled=False), alice)
     page.goto(live_server.url + reverse("collection-detail", args=[collection.uid]))
+    inputs = [field.get_attribute("id") for field in page.locator("main input[type=file]").all() if field.is_visible()]
+    assert inputs == ["id_images"]  # what is put into another one would be dropped
+    assert not page.get_by_text("Delete selected").is_visible()
     page.set_input_files("#id_images", files)
     page.get_by_role("button", name="Add", exact=True).click()
     page.wait_for_url("**/uploads/*/")

@@ -54,6 +54,22 @@ def test_what_is_not_on_the_list_is_unsupported(kind):
     assert "Facet reads JPEG, PNG, WebP, GIF, BMP, AVIF and HEIC; this file is none" in refused.message
 
 
+@pytest.mark.parametrize(
+    ("kind", "told", "advice"),
+    [
+        ("zip", "an archive (zip)", "Unpack it"),
+        ("PDF", "a document (PDF)", "Save the pictures in it"),
+        ("MP4", "a video (MP4 or MOV)", "Save frames of it"),
+        ("TIFF", "a picture of another kind (TIFF or raw)", "Save the photo as JPEG"),
+        ("text", "none of these.", "If it is a photo"),
+    ],
+)
+def test_what_to_do_instead_fits_what_was_sent(kind, told, advice):
+    message = refusal(CLOSED[kind]).message
+    assert told in message
+    assert advice in message
+
+
 def test_parsers_of_closed_formats_are_not_even_loaded_and_neither_is_django():
     code = (
         "import io, sys; from PIL import Image; from classifier.intake import pictures;"

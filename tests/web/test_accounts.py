@@ -88,7 +88,7 @@ def test_the_account_page_tells_what_was_accepted_and_stored(alice_client, photo
     page = alice_client.get(reverse("account-detail")).content.decode()
     assert "alice@example.org" in page
     assert TERMS_VERSION in page
-    assert "of 21.5\N{NO-BREAK SPACE}GB" in page
+    assert "of 20\N{NO-BREAK SPACE}GB" in page
 
 
 def test_a_new_token_is_shown_once_with_a_line_to_try_it(alice, alice_client):
@@ -240,7 +240,7 @@ def test_a_password_set_by_the_operator_ends_tokens_and_lock_outs(client, alice,
     assert client.post(reverse("account_login"), form).status_code == 302
 
 
-@pytest.mark.parametrize(("quota", "said"), [(0, "0 bytes"), (2_000_000, "2 MB"), (None, "21.5 GB")])
+@pytest.mark.parametrize(("quota", "said"), [(0, "0 bytes"), (2_000_000, "2 MB"), (None, "20 GB")])
 def test_a_quota_of_nothing_is_told_as_nothing(alice, alice_client, quota, said):
     User.objects.filter(pk=alice.pk).update(quota_bytes=quota)
     page = alice_client.get(reverse("account-detail")).content.decode()

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from classifier.models import Collection, Job, Photo, State, User
+from classifier.models import Codebook, Collection, Draw, Job, Photo, Review, State, User
 from classifier.services import analysis, summaries, workers
 from classifier.services.reports import caching, reading
 from classifier.terms import TERMS_VERSION
@@ -104,10 +104,64 @@ def test_switching_an_attribute_off_removes_what_is_stored_of_it(alice_client, c
     face = factories.make_face(factories.make_photo(collection))
     address = reverse("collection-edit", args=[collection.uid])
     assert "of photos that are here already it is removed" in alice_client.get(address).content.decode()
-    assert alice_client.post(address, NEW).status_code == 302
+    assert alice_client.post(address, NEW | {"confirms_removal": ["gender"]}).status_code == 302
     prediction = face.predictions.get()
     assert ("gender" in prediction.vectors, prediction.predicted_label("gender")) == (False, "")
     assert prediction.vectors["race"]
+
+
+def test_results_that_go_with_an_attribute_are_counted_and_asked_about_first(alice_client, collection):
+    photo = factories.make_photo(collection)
+    for number in (1, 2):
+        factories.make_face(photo, number=number)
+    address = reverse("collection-edit", args=[collection.uid])
+    only_age = NEW | {"attributes": ["age"]}
+    for confirmed in ([], ["gender"]):  # a confirmation holds for what it names
+        page = alice_client.post(address, only_age | {"confirms_removal": confirmed}).content.decode()
+        assert "deletes for good 2 results of perceived group, and 2 results of perceived gender." in page
+        assert "Delete 2 results of perceived group" in page
+        assert "Delete 2 results of perceived gender" in page
+        assert "perceived age" not in page
+        collection.refresh_from_db()
+        assert collection.attributes == ["race", "gender", "age"]
+    confirmed = only_age | {"confirms_removal": ["race", "gender"]}
+    page = alice_client.post(address, confirmed, follow=True).content.decode()
+    assert "Deleted: 2 results of perceived gender." in page
+    collection.refresh_from_db()
+    assert collection.attributes == ["age"]
+
+
+def test_what_people_said_of_an_attribute_is_counted_too(alice_client, collection, rita):
+    face = factories.make_face(factories.make_photo(collection))
+    codebook = Codebook.objects.create(collection=collection, version=1, text="Look closely.")
+    drawn = {"narrowest_px": 20, "seed": 1, "size": 1, "codebook": codebook, "strata_attribute": "gender"}
+    draw = Draw.objects.create(collection=collection, **drawn)
+    Review.objects.create(
+        face=face, draw=draw, reviewer=rita, reviewer_uid=rita.uid, was_blind=True, answers={"gender": "Male"}
+    )
+    page = alice_client.post(reverse("collection-edit", args=[collection.uid]), NEW).content.decode()
+    assert "Delete 1 result, 1 review and 1 draw of perceived gender" in page
+    assert Review.objects.get().answers
+
+
+def test_an_attribute_without_results_goes_without_a_question(alice_client, collection):
+    factories.make_photo(collection)
+    page = alice_client.post(reverse("collection-edit", args=[collection.uid]), NEW, follow=True)
+    assert page.redirect_chain
+    assert "Saved." in page.content.decode()
+
+
+def test_all_photos_are_computed_again_from_the_page_that_brings_an_attribute_back(alice_client, collection):
+    address = reverse("collection-edit", args=[collection.uid])
+    assert "Compute again" not in alice_client.get(address).content.decode()
+    done, _, waiting = (factories.make_photo(collection, state=state) for state in ("done", "failed", "queued"))
+    assert "Compute again for all 2 photos" in alice_client.get(address).content.decode()
+    page = alice_client.post(address, NEW | {"computes_again": "on"}, follow=True).content.decode()
+    assert "2 photos are queued again." in page
+    assert {photo.state for photo in Photo.objects.all()} == {State.QUEUED}
+    assert Photo.objects.get(pk=done.pk).turn > Photo.objects.get(pk=waiting.pk).turn
+    alice_client.post(address, NEW)
+    assert Photo.objects.filter(state=State.QUEUED).count() == 3
 
 
 def test_deleting_asks_first_and_then_leaves_nothing(alice_client, gallery, media):

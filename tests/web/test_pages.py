@@ -131,6 +131,15 @@ def test_the_models_page_tells_accuracy_per_group(alice_client):
     assert "2,500" not in page
 
 
+def test_the_models_page_draws_a_bar_for_each_group(alice_client):
+    published = json.loads((settings.BASE_DIR / "ml" / "weights" / "model.json").read_text())
+    factories.ModelVersionFactory(sha256="a" * 64, card=published)
+    page = alice_client.get(reverse("model-list")).content.decode()
+    by_group = published["metrics"]["fairface_val"]["race"]["by_race"]
+    for share in by_group.values():
+        assert f'class="bar-share" width="{share * 100:.2f}%"' in page
+
+
 def test_the_models_page_prefers_the_validation_set_to_what_training_held_out(alice_client):
     """The README and the model card tell these figures too: one model has one accuracy."""
     published = json.loads((settings.BASE_DIR / "ml" / "weights" / "model.json").read_text())

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from classifier.models import Photo, State
 from classifier.services import analysis
+from classifier.templatetags import facet
 from tests import factories
 from tests.conftest import logged_in
 
@@ -146,3 +147,21 @@ def test_somebody_who_may_only_read_cannot_delete(photo, rita):
     assert client.get(reverse("photo-image", args=[photo.uid])).status_code == 200
     assert client.post(reverse("photo-delete", args=[photo.uid])).status_code == 404
     assert Photo.objects.filter(pk=photo.pk, deleting_at=None).exists()
+
+
+def test_ages_stand_in_the_order_of_age_and_groups_by_probability(alice_client, photo):
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid]))
+    answers = page.context["answers"]
+    assert [bar.label for bar in facet.bars(answers["age"])] == [
+        *("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70 and over")
+    ]
+    widths = [bar.width for bar in facet.bars(answers["race"])]
+    assert widths == sorted(widths, reverse=True)
+    few = facet.largest(answers["age"], 3)
+    assert sum(bar.is_top for bar in few) == 1
+    assert [bar.label for bar in few] == [bar.label for bar in facet.bars(answers["age"]) if bar in few]
+
+
+def test_a_small_face_has_a_reach_for_fingers(alice_client, photo):
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
+    assert page.count('class="box-reach"') == 2

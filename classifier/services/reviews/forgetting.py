@@ -29,6 +29,13 @@ def forget_attributes(collection: Collection, *, attributes: Sequence[str]) -> d
     return {name: count for name, count in {"reviews": touched, "draws": ended}.items() if count}
 
 
+def count_attribute(collection: Collection, *, attribute: str) -> dict[str, int]:
+    """How many reviews lose an answer, and how many draws end, where this attribute is switched off."""
+    reviews = Review.objects.filter(face__photo__collection=collection, answers__has_key=attribute)
+    draws = Draw.objects.filter(collection=collection, strata_attribute=attribute, ended="")
+    return {"reviews": reviews.count(), "draws": draws.count()}
+
+
 def forget_answers(reviews: QuerySet[Review], *, attributes: Sequence[str]) -> int:
     """Take answers about attributes out of reviews; those that say nothing any more go. How many were touched."""
     count = 0
