@@ -14,9 +14,10 @@ def max_body_bytes(path: str) -> int:
     except Resolver404:
         name = None
     if name in UPLOADS:
-        return settings.MAX_REQUEST_BYTES
-    form_bytes: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    return form_bytes + (settings.MAX_TABLE_BYTES if name in TABLES else 0)
+        most: int = settings.MAX_REQUEST_BYTES
+    else:
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + (settings.MAX_TABLE_BYTES if name in TABLES else 0)
+    return most
 
 
 def max_body_bytes_at(wsgi_path: str) -> int:
