@@ -88,13 +88,14 @@ class UidOrNothingField(fields.CharField):
 
 @extend_schema_field(
     {
-        "type": "array",
-        "items": {"type": "string"},
+        # The page's form fills in what it takes for an example.
+        "type": "string",
+        "example": "",
         "description": "Where the files lay, a relative path: once for all of them, or once for each in their order.",
     }
 )
-class FoldersField(fields.ListField):
-    """Text fields of one name."""
+class FolderField(fields.CharField):
+    """Told as one: that there are as many as files, where there are several, is beyond a schema."""
 
 
 class SubmissionSerializer(fields.Serializer[Any]):
@@ -102,7 +103,7 @@ class SubmissionSerializer(fields.Serializer[Any]):
 
     images = FilesField()
     collection = UidOrNothingField(required=False)
-    folder = FoldersField(required=False)
+    folder = FolderField(required=False)
 
 
 class TableSerializer(fields.Serializer[Any]):

@@ -38,4 +38,5 @@ def add_parents(folders: Iterable[str]) -> list[str]:
 
 
 def is_below(folder: str, *, top: str) -> bool:
+    """Whether a folder is another one, or lies in it."""
     return folder == top or folder.startswith(f"{top}/")

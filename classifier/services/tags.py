@@ -45,6 +45,7 @@ class Lines:
     count: int = 0
 
     def add(self, number: int, file: str, words: str = "") -> None:
+        """Count a line, and keep it while there are few."""
         self.count += 1
         if len(self.first) < MOST_TOLD:
             self.first.append(Line(number, file, words))
