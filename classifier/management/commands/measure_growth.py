@@ -27,7 +27,7 @@ from django.utils import timezone
 from classifier.management import generated_rows
 from classifier.models import Collection, Draw, Face, Photo
 from classifier.services.paging import PAGE_SIZE, read_page
-from classifier.services.reviews import drawing, serving
+from classifier.services.reviews import answering, drawing, serving
 from ml.attributes import ATTRIBUTES, COMPARED_BY
 
 ROWS = (1_000, 100_000, 1_000_000)
@@ -129,7 +129,9 @@ def _get(client: Client, path: str) -> None:
 
 def _answer(client: Client, *, draw: Draw) -> None:
     said = {name: ATTRIBUTES[name].labels[0] for name in draw.questions()}
-    _, (face, *_) = serving.next_faces(draw, reviewer=draw.collection.owner)  # which a page has loaded before
+    owner = draw.collection.owner
+    _, faces = serving.next_faces(draw, reviewer=owner)  # which a page has loaded before
+    face = faces[0] if faces else answering.take_back(draw, reviewer=owner).face  # of few faces all are answered soon
     sent = {"face": str(face.uid), "key": str(uuid4()), "answers": said}
     path = reverse("draw-answer", args=[draw.uid])
     answer = client.post(path, json.dumps(sent), content_type="application/json", secure=settings.BEHIND_TLS)
