@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ml.photo_formats import REASONS
 from ml.predicting.rows import OK, UNREADABLE, Row
 
 
@@ -33,4 +34,5 @@ class Tally:
         told = f"{files}, {self.faces:,} {'face' if self.faces == 1 else 'faces'}"
         if not self.reasons:
             return told
-        return f"{told}; not read: {', '.join(f'{count:,} {why}' for why, count in self.reasons.most_common())}"
+        reasons = (f"{count:,} ({REASONS.get(why, why)})" for why, count in self.reasons.most_common())
+        return f"{told}; not read: {', '.join(reasons)}"

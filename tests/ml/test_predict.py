@@ -147,7 +147,7 @@ def test_it_runs_as_a_command_and_says_by_its_status_that_nothing_could_be_read(
     found = run(folder / "broken.jpg", "--json")
     assert found.returncode == 3, found.stderr
     assert [(row["status"], row["reason"]) for row in json.loads(found.stdout)] == [("unreadable", "format")]
-    assert b"1 file, 0 faces; not read: 1 format" in found.stderr
+    assert b"1 file, 0 faces; not read: 1 (cannot identify the format: none of those that Facet reads)" in found.stderr
 
 
 def test_no_name_of_a_file_costs_a_run(tmp_path):

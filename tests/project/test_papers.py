@@ -50,7 +50,7 @@ def test_prose_is_wrapped(paper):
 def places_of(paper: str) -> set[str]:
     """What a paper says is found in the code: files, folders, and names longer than a word."""
     text = (ROOT / paper).read_text()
-    text = text[text.find("Five changes") : text.find("## Inside `classifier`")] if "architecture" in paper else text
+    text = text[text.index("Six changes") : text.find("## Inside `classifier`")] if "architecture" in paper else text
     text = re.sub(r"```.*?```|\[`[^`]+`\]", "", text, flags=re.DOTALL)  # code, and links, which are followed elsewhere
     quoted = set(re.findall(r"`([^`\n]+)`", text)) - {"reviewed_mask"}  # a column of the example
     return {place for place in quoted if re.fullmatch(r"[\w/.]*(\.py|/)|[A-Z]\w*[A-Z_]\w*|[a-z]+_[a-z_]+", place)}

@@ -1,5 +1,6 @@
 """What `test_without_heif` runs in a Python that has no pillow-heif; its name keeps it out of everybody's tests."""
 
+import csv
 import json
 import re
 
@@ -73,11 +74,10 @@ def test_the_description_of_the_api_does_not_offer_it():
 
 def test_predict_says_which_files_it_cannot_read(tmp_path, capsys):
     (tmp_path / "phone.HEIC").write_bytes(HEIC)
-    assert predict.main([str(tmp_path), "--csv", str(tmp_path / "faces.csv")]) == 0
-    assert (
-        "1 HEIC photos cannot be read: pillow-heif, Facet's extra “heif”, is not installed" in capsys.readouterr().err
-    )
-    assert "phone.HEIC,unreadable" in (tmp_path / "faces.csv").read_text()
+    assert predict.main([str(tmp_path), "--csv", str(tmp_path / "faces.csv")]) == 3
+    assert "HEIC needs pillow-heif, Facet's extra “heif”, which is not installed" in capsys.readouterr().err
+    (row,) = csv.DictReader((tmp_path / "faces.csv").read_text().splitlines())
+    assert (row["status"], row["reason"]) == ("unreadable", "no_heic")
     with pytest.raises(photos.UnreadablePhoto) as caught:
         photos.read_photo(HEIC)
     assert caught.value.reason == "no_heic"
