@@ -54,6 +54,11 @@ class WidthFilter(django_filters.NumberFilter):
     """Pixels of a photo."""
 
 
+@extend_schema_field({"type": "string", "minLength": 1, "pattern": r"^[^\x00]+$"})
+class FolderFilter(django_filters.CharFilter):
+    """A path, told so that a client knows that no filter is left out, not sent empty."""
+
+
 class ApiFilterSet(django_filters.FilterSet):
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows kept. An empty filter (a script's unset variable, say) is refused: it would keep everything."""
@@ -76,7 +81,7 @@ class PhotoFilter(ApiFilterSet):
     received_after = MomentFilter(field_name="received_at", lookup_expr="gt", label="ISO 8601.")
     received_before = MomentFilter(field_name="received_at", lookup_expr="lt", label="ISO 8601.")
 
-    folder = django_filters.CharFilter(label="Exactly this folder, `1999/May` say.")
+    folder = FolderFilter(label="Exactly this folder, `1999/May` say.")
     captured_after = django_filters.DateFilter(field_name="captured_on", lookup_expr="gte", label="That day or later.")
     captured_before = django_filters.DateFilter(
         field_name="captured_on", lookup_expr="lte", label="That day or earlier."
