@@ -6,7 +6,9 @@ class ClassifierConfig(AppConfig):
     verbose_name = "Facet"
 
     def ready(self) -> None:
-        from classifier import checks, tasks  # noqa: F401 - registers the system checks, and what a hint names
+        from classifier import checks, filters, tasks  # noqa: F401 - registers the system checks, and what a hint names
         from classifier.intake import multipart
+        from classifier.services.reports import reading
 
         multipart.keep_every_file()
+        reading.narrowing[:] = [filters.narrow]

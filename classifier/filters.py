@@ -8,8 +8,9 @@ import django_filters
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.formats import date_format
 
-from classifier.models import PENDING, Face, Guess, Photo, Prediction, State
+from classifier.models import PENDING, Collection, Face, Guess, Photo, Prediction, State
 from classifier.models.faces import SMALL_FACE_PX
+from classifier.services.reports.questions import Question
 from classifier.templatetags.facet import group_label
 from ml import labels
 from ml.attributes import ATTRIBUTES, Attribute
@@ -28,7 +29,7 @@ CERTAINTIES = [
 SIZES = [("small", f"small, under {SMALL_FACE_PX} px"), ("large", f"{SMALL_FACE_PX} px and wider")]
 EMPTY: tuple[Any, ...] = (None, "", [], slice(None, None))
 # What the address says -> the column to sort by.
-SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name"}
+SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name_key"}
 SORT_WORDS = {"newest": "newest first", "oldest": "oldest first", "faces": "most faces first", "name": "by name"}
 
 
@@ -152,6 +153,14 @@ class PhotoFilter(django_filters.FilterSet):
 def _said(guesses: QuerySet[Guess]) -> Q:
     """Faces that have one of these guesses."""
     return Q(Exists(guesses.filter(face=OuterRef("pk"))))
+
+
+def narrow(
+    photos: QuerySet[Photo], collection: Collection, question: Question
+) -> tuple[QuerySet[Photo], QuerySet[Face]]:
+    """The photos and the counted faces that a report's filters keep."""
+    found = PhotoFilter(question.filters, queryset=photos, taxonomy=question.taxonomy, attributes=collection.attributes)
+    return found.qs, found.find_faces()
 
 
 def _say(field: Any, value: Any) -> str:

@@ -1,6 +1,7 @@
 """The one door from the site to the model. Importing this module is light; the first call loads torch."""
 
 import io
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from classifier.models import Face
     from ml.pipeline import FacePipeline
     from ml.requests import PhotoRequest, PhotoResult
+
+logger = logging.getLogger("facet.inference")
 
 WARM_UP_SIZE = (640, 480)
 
@@ -72,12 +75,37 @@ def get_pipeline() -> "FacePipeline":
         raise UnusableModel(f"FACET_DEVICE is {settings.DEVICE or 'empty'}: {error}") from error
 
 
+@dataclass(frozen=True)
+class EvidenceFile:
+    """How the loaded model errs: the file that lies with its checkpoint, and what the checkpoint's card tells of it."""
+
+    about: dict[str, Any]
+    content: bytes
+
+
 def describe_model() -> dict[str, Any]:
-    """Name, hash and card (as the values of its JSON) of the model that this process has loaded."""
+    """Name, hash, card (as the values of its JSON) and evidence of the model that this process has loaded."""
     from ml.model.card import card_values
 
     card = get_pipeline().card
-    return {"name": card.name, "sha256": card.sha256, "card": card_values(card)}
+    return {"name": card.name, "sha256": card.sha256, "card": card_values(card), "evidence": find_evidence()}
+
+
+def find_evidence() -> EvidenceFile | None:
+    """None where the checkpoint carries none, or one that cannot be used, which is logged."""
+    from ml.model import evidence
+    from ml.model.card import DEFAULT_DIR, CheckpointError
+    from ml.shares.errors import NoEvidence
+
+    card = get_pipeline().card
+    try:
+        content = evidence.read_bytes(Path(settings.MODEL_DIR) if settings.MODEL_DIR else DEFAULT_DIR, card=card)
+    except NoEvidence:
+        return None
+    except CheckpointError as error:
+        logger.warning("%s: reports tell counted labels until it is mended", error)
+        return None
+    return EvidenceFile(card.evidence, content)
 
 
 def warm_up() -> None:

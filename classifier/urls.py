@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from classifier.views import accounts, collections, explanations, pages, photos, uploads
+from classifier.views import accounts, collections, explanations, kept_reports, pages, photos, reports, uploads
 
 urlpatterns = [
     path("", collections.collection_list, name="collection-list"),
@@ -14,6 +14,25 @@ urlpatterns = [
     path("collections/<uuid:uid>/upload/", uploads.upload, name="photo-upload"),
     path("collections/<uuid:uid>/run-again/", photos.run_again_failed, name="photo-run-again-failed"),
     path("collections/<uuid:uid>/delete-photos/", photos.delete_selected, name="photo-delete-selected"),
+    path("collections/<uuid:uid>/summary/", reports.summary, name="collection-summary"),
+    path("collections/<uuid:uid>/report/", reports.report, name="collection-report"),
+    path("collections/<uuid:uid>/report/reference/", reports.reference, name="collection-report-reference"),
+    path("collections/<uuid:uid>/report/again/", reports.again, name="collection-report-again"),
+    path("collections/<uuid:uid>/report/keep/", reports.keep, name="collection-report-keep"),
+    path("collections/<uuid:uid>/report/export/", reports.export, name="collection-report-export"),
+    path("collections/<uuid:uid>/report/charts/<slug:name>.svg", reports.chart, name="collection-report-chart"),
+    path("collections/<uuid:uid>/faces.csv", reports.faces, name="collection-faces"),
+    path("collections/<uuid:uid>/reports/", kept_reports.kept_list, name="collection-kept-report-list"),
+    path("collections/<uuid:uid>/reports/compare/", kept_reports.compare, name="collection-kept-report-compare"),
+    path("collections/<uuid:uid>/reports/<int:number>/", kept_reports.detail, name="collection-kept-report"),
+    path(
+        "collections/<uuid:uid>/reports/<int:number>/export/", kept_reports.export, name="collection-kept-report-export"
+    ),
+    path(
+        "collections/<uuid:uid>/reports/<int:number>/charts/<slug:name>.svg",
+        kept_reports.chart,
+        name="collection-kept-report-chart",
+    ),
     path("photos/<uuid:uid>/", photos.detail, name="photo-detail"),
     path("photos/<uuid:uid>/image/", photos.image, name="photo-image"),
     path("photos/<uuid:uid>/thumbnail/", photos.thumbnail, name="photo-thumbnail"),

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LONGEST_NAME, LONGEST_LABEL = 16, 20  # characters that the site's database keeps
+# What people may say of a face instead of a label, as files spell it.
+CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
 # What the addresses of the gallery and of the API mean otherwise, so that no attribute can be called so.
 TAKEN = frozenset(
     {"card", "collection", "cursor", "explain", "face", "min_size_px", "page", "page_size", "photo", "size", "sort"}

@@ -12,16 +12,16 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from ml.commands import known_device, told_errors, writable_file
 from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
-from ml.measuring import comparing, same_answers
+from ml.measuring import comparing, same_answers, stored_comparison
+from ml.measuring.comparison_tables import SIDES, ComparedFaces, Comparison, Side
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
 from ml.model.card import DEFAULT_DIR
 from ml.model.precision import PRECISIONS
@@ -61,29 +61,29 @@ class Faces:
 
 def compare_models(
     production: Runtime | Predictions, candidate: Runtime | Predictions, *, source: sources.Source
-) -> tuple[dict[str, Any], dict[str, comparing.Pairing], face_set.FaceSet]:
-    """The report, the pairs it is made of, and the faces. Raises BadData.
-
-    `production` and `candidate` {name, sha256, seen} say whose predictions, and whether it was trained on these images;
-    `data` {source, images, sha256}; `not_compared` {attribute: why}; `attributes` as `comparing.compare` tells them.
-    """
+) -> tuple[Comparison, dict[str, comparing.Pairing], face_set.FaceSet]:
+    """The report, the pairs it is made of, and the faces. Raises BadData."""
     faces = Faces(source)
-    sides = dict(zip(comparing.SIDES, (production, candidate), strict=True))
+    sides = dict(zip(SIDES, (production, candidate), strict=True))
     said = {
         name: side if isinstance(side, Predictions) else predict_faces(side, faces.read(side.card.preset))
         for name, side in sides.items()
     }
     shown = faces.read_any()
     pairings, reasons = comparing.pair(said["production"], said["candidate"], shown)
-    report: dict[str, Any] = {}
+    about = {}
     for name, side in sides.items():
-        report[name] = {"name": said[name].name, "sha256": "", "seen": False}
+        about[name] = Side(said[name].name)
         if not isinstance(side, Predictions):
             seen = held_out.was_seen(faces.read(side.card.preset), card=side.card, place=source.place)
-            report[name] |= {"sha256": side.card.sha256, "seen": seen}
-    report["data"] = {"source": describe_source(source), "images": len(shown), "sha256": shown.data_hash()}
-    report["not_compared"] = reasons
-    report["attributes"] = comparing.compare(pairings, shown)
+            about[name] = replace(about[name], sha256=side.card.sha256, seen=seen)
+    report = Comparison(
+        production=about["production"],
+        candidate=about["candidate"],
+        data=ComparedFaces(describe_source(source), len(shown), shown.data_hash()),
+        not_compared=reasons,
+        attributes=comparing.compare(pairings, shown),
+    )
     return report, pairings, shown
 
 
@@ -110,15 +110,15 @@ def make_thumbnails(disagreements: Sequence[comparing.Disagreement], faces: face
     return items
 
 
-def to_csv(report: dict[str, Any]) -> str:
+def to_csv(report: Comparison) -> str:
     """A row for each attribute as a whole and for each of its groups; shares in 0..1."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\n", extrasaction="ignore", restval="")
     writer.writeheader()
-    for attribute, part in report["attributes"].items():
-        writer.writerow({"attribute": attribute, "group": "all", **part["overall"]})
-        for by, rows in part["by"].items():
-            writer.writerows({"attribute": attribute, "by": by, **row} for row in rows)
+    for attribute, part in report.attributes.items():
+        writer.writerow({"attribute": attribute, "group": "all", **vars(part.overall)})
+        for by, rows in part.by.items():
+            writer.writerows({"attribute": attribute, "by": by, **vars(row)} for row in rows)
     return text.getvalue()
 
 
@@ -128,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--production", type=Path, default=DEFAULT_DIR, metavar="DIR", help="a checkpoint, or a CSV")
     parser.add_argument("--candidate", type=Path, required=True, metavar="DIR", help="a checkpoint, or a CSV")
-    for side in comparing.SIDES:
+    for side in SIDES:
         parser.add_argument(f"--{side}-mapping", type=Path, metavar="TOML", help="what the columns of its CSV mean")
         parser.add_argument(f"--{side}-runtime", choices=RUNTIMES, help="what runs it (default: what its folder holds)")
         parser.add_argument(f"--{side}-precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
@@ -149,17 +149,18 @@ def main(argv: list[str] | None = None) -> int:
     if not 0 <= args.faces <= MOST_FACES:
         parser.error(f"--faces is a number from 0 to {MOST_FACES}")
     with told_errors(parser):
-        sides = [_load_side(args, side, parser=parser) for side in comparing.SIDES]
+        sides = [_load_side(args, side, parser=parser) for side in SIDES]
         report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args))
         print(comparison_page.summarise(report))
         if args.same_answers:
-            same = same_answers.check(report["attributes"])
-            print("\n".join(["", *comparison_page.tell_same_answers(same)]))
-            report["same_answers"] = {name: asdict(found) | {"same": found.same} for name, found in same.items()}
+            report = replace(report, same_answers=same_answers.check(report.attributes))
+            print("\n".join(["", *comparison_page.tell_same_answers(report.same_answers)]))
         if args.output_csv:
             replace_file(args.output_csv, to_csv(report))
         if args.json:
-            replace_file(args.json, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+            replace_file(
+                args.json, json.dumps(stored_comparison.write_comparison(report), indent=2, ensure_ascii=False) + "\n"
+            )
         if args.output_html:
             apart = {name: comparing.find_disagreements(pairing) for name, pairing in pairings.items()}
             page = comparison_page.write_page(
@@ -168,7 +169,7 @@ def main(argv: list[str] | None = None) -> int:
                 apart={name: len(found) for name, found in apart.items()},
             )
             replace_file(args.output_html, page)
-    return 0 if all(part["same"] for part in report.get("same_answers", {}).values()) else 1
+    return 0 if all(found.same for found in report.same_answers.values()) else 1
 
 
 def _load_side(args: argparse.Namespace, side: str, *, parser: argparse.ArgumentParser) -> Runtime | Predictions:

@@ -23,6 +23,7 @@ from ml.datasets.face_set import EmptySet
 from ml.files import replace_file
 from ml.model.card import DEFAULT_DIR, read_card
 from ml.reporting import survey_files
+from ml.spreadsheets import guard_cell
 from ml.surveying import computing, knowing, reading
 
 if TYPE_CHECKING:
@@ -194,11 +195,11 @@ def rows_of(file: Path, result: "PhotoResult") -> list[dict[str, Cell]]:
 
 
 def to_csv(rows: list[dict[str, Cell]]) -> str:
-    """The rows as CSV with a header; empty cells where there is nothing."""
+    """The rows as CSV with a header; empty cells where there is nothing, and no file's name is a formula."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=columns(), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(row | {"file": guard_cell(str(row["file"]))} for row in rows)
     return text.getvalue()
 
 

@@ -218,6 +218,8 @@ def _card(
         values["teachers"] = [f"{teacher.card.name} {teacher.card.sha256[:12]}" for teacher in teachers]
     if listed:  # what was read, not what the recipe speaks of
         values["data"] |= {"reader": "list", "list": listed.name, "shards": [], "held_out": 0, "validation_share": 0.0}
+    if uids := sorted(filter(None, training.face_uids)):  # so that the site leaves them out of this model's accuracy
+        values["reviewed_faces"] = uids
     return ModelCard(
         name=wanted.name,
         arch=wanted.arch,

@@ -15,7 +15,8 @@ from safetensors.torch import load as load_tensors
 from ml.commands import told_errors
 from ml.datasets import face_set
 from ml.files import replace_file
-from ml.measuring import stored, tables
+from ml.measuring import stored, stored_comparison, tables
+from ml.measuring.comparison_tables import Comparison
 from ml.model import evidence
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
@@ -44,12 +45,13 @@ def read_report(path: Path, *, card: ModelCard) -> tables.Evaluation:
     return found
 
 
-def read_comparison(path: Path, *, card: ModelCard) -> dict[str, Any]:
+def read_comparison(path: Path, *, card: ModelCard) -> Comparison:
     """What ml.compare wrote with this model on one side. Raises BadData for anything else, and OSError."""
-    found = _read_json(path)
-    if not {"production", "candidate", "data", "attributes"} <= found.keys():
-        raise face_set.BadData(f"{path} is not what ml.compare --json writes")
-    names = [found[side]["name"] for side in ("production", "candidate")]
+    try:
+        found = stored_comparison.read_comparison(_read_json(path))
+    except stored.Unreadable as error:
+        raise face_set.BadData(f"{path} {error}") from error
+    names = [side.name for side in found.sides.values()]
     if card.name not in names:
         raise face_set.BadData(f"{path} compares {names[0]} with {names[1]}, not {card.name}")
     return found

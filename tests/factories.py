@@ -8,11 +8,25 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from classifier.intake import storage
-from classifier.models import Collection, Explanation, Face, Job, ModelVersion, Photo, State, User
+from classifier.models import (
+    Collection,
+    Explanation,
+    Face,
+    Job,
+    ModelEvidence,
+    ModelVersion,
+    Photo,
+    State,
+    User,
+)
 from classifier.services import predictions
 from classifier.terms import TERMS_VERSION
 from ml import labels
+from ml.model import evidence
+from ml.model.card import ModelCard
+from ml.shares.evidence import PHOTOS
 from tests import pictures
+from tests.ml.surveying import made_up
 
 _numbers = count(1)
 
@@ -59,6 +73,16 @@ class ModelVersionFactory(factory.django.DjangoModelFactory):
         "licence": "test",
         "metrics": {},
     }
+
+
+def give_evidence(version: ModelVersion, *, count: int = 700) -> ModelEvidence:
+    """How a made-up model errs, as a worker keeps it of the checkpoint that it loaded."""
+    known = made_up.make_evidence(count=count, way=PHOTOS)
+    card = ModelCard(name=version.name, arch="", labels={name: tuple(of) for name, of in labels.ATTRIBUTES.items()})
+    card, content = evidence.attach(card, ways=[known], data_sha256="")
+    return ModelEvidence.objects.create(
+        model_version=version, sha256=card.evidence["sha256"], about=card.evidence, content=content
+    )
 
 
 def make_photo(collection: Collection, *, state: str = State.DONE, name: str = "photo.jpg", **values: object) -> Photo:

@@ -141,7 +141,8 @@ if REDIS_URL:
 MEDIA_ROOT = DATA_DIR / "media"
 STATIC_URL = "static/"
 STATIC_ROOT = env("FACET_STATIC_ROOT", default="") or None  # with it, what `collectstatic` put there is served
-STATICFILES_DIRS = [BASE_DIR / "static"]
+# The style of a report is the one of the file that it is exported to.
+STATICFILES_DIRS = [BASE_DIR / "static", ("css", str(BASE_DIR / "ml" / "reporting" / "styles"))]
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 STORAGES = {
     "default": {

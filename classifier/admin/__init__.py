@@ -3,7 +3,7 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
-from classifier.admin import collections, faces, operations, people, photos  # noqa: F401 - they register themselves
+from classifier.admin import collections, faces, operations, people, photos, reviews  # noqa: F401 - they register themselves
 
 admin.site.site_header = "Facet administration"
 admin.site.site_title = "Facet"

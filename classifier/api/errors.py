@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from classifier.http.refusals import RETRY_SECONDS, find_status, find_wait
 from classifier.services import disk, rates, refusals
+from classifier.services.reviews import refusals as review_refusals
 
 logger = logging.getLogger("facet.api")
 
@@ -60,6 +61,16 @@ class UploadRefused(ApiError):
         self.wait = find_wait(refusal)
         if refusal.wait:
             self.details = {"retry_after": self.wait}
+
+
+class ReviewRefused(ApiError):
+    """What `services.reviews` turned away: 400 of what cannot be read so, 409 of what is not so any more."""
+
+    def __init__(self, refusal: review_refusals.ReviewRefused) -> None:
+        super().__init__(refusal.sentence, details=refusal.details)
+        self.detail = exceptions.ErrorDetail(refusal.sentence, code=refusal.code)
+        is_malformed = isinstance(refusal, review_refusals.BadAnswer | review_refusals.BadDraw)
+        self.status_code = status.HTTP_400_BAD_REQUEST if is_malformed else status.HTTP_409_CONFLICT
 
 
 class Unavailable(ApiError):
@@ -118,6 +129,8 @@ def recognise(error: Exception) -> exceptions.APIException:
             return UploadRefused(refusals.TooManyFiles())
         case refusals.UploadRefused():
             return UploadRefused(error)
+        case review_refusals.ReviewRefused():
+            return ReviewRefused(error)
         case SuspiciousOperation() | UnreadablePostError():
             return exceptions.ParseError("The request is malformed.")
         case _ if disk.is_full(error):

@@ -72,7 +72,9 @@ def check_data_folder_mode(app_configs: Any, **kwargs: Any) -> Iterator[CheckMes
 def check_private_files(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     """Static files are served to everybody without asking; photos must never lie among them."""
     private = {"data folder": settings.DATA_DIR, "folder of photos": Path(settings.MEDIA_ROOT)}
-    public = [Path(folder) for folder in (settings.STATIC_ROOT, *settings.STATICFILES_DIRS) if folder]
+    # A folder that is served under a prefix comes with it, as a pair.
+    served = [entry[1] if isinstance(entry, tuple) else entry for entry in settings.STATICFILES_DIRS]
+    public = [Path(str(folder)) for folder in (settings.STATIC_ROOT, *served) if folder]
     for name, folder in private.items():
         for root in public:
             if folder.resolve().is_relative_to(root.resolve()):

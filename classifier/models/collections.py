@@ -2,14 +2,15 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, F, Q, Value
 from django.utils import timezone
 
+from classifier.models.accounts import REVIEWERS
 from ml.labels import ATTRIBUTES, FINEST, TAXONOMIES
 
 if TYPE_CHECKING:
@@ -36,9 +37,16 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         held = self.select_for_update(no_key=True).filter(pk=pk)
         return next(iter(held.values_list("attributes", flat=True)), [])
 
-    def note_change(self, pks: Iterable[int]) -> None:
+    def note_change(self, pks: Iterable[int]) -> int:
         """Photos came, went or wait again: from now on what was counted before is not told any more."""
-        self.filter(pk__in=set(pks)).update(updated_at=timezone.now())
+        return self.filter(pk__in=set(pks)).update(updated_at=timezone.now(), revision=F("revision") + 1)
+
+    def note_answers(self) -> None:
+        """What reports are computed from is another: results came in, or reviews. In the transaction that stores them.
+
+        Whoever read the revision before the faces may have seen more than it tells of, never less.
+        """
+        self.update(revision=F("revision") + 1)
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Own collections, those shared with the user, and, for reviewers and staff, those opened to reviewers."""
@@ -48,6 +56,15 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         if user.is_staff or user.is_reviewer():
             visible |= Q(is_opened_to_reviewers=True)
         return self.filter(id__in=self.model._default_manager.filter(visible, deleting_at=None).values("id"))
+
+    def reviewable_by(self, user: "User | AnonymousUser") -> Self:
+        """Own collections, those shared for review, and, for reviewers and staff, those opened to reviewers."""
+        if not user.is_authenticated:
+            return self.none()
+        invited = Q(owner=user) | Q(shares__user=user, shares__role=CollectionShare.Role.REVIEW)
+        reviews = Value(True) if user.is_staff else Exists(user.groups.filter(name=REVIEWERS))
+        invited |= Q(is_opened_to_reviewers=True) & Q(reviews)
+        return self.filter(id__in=self.model._default_manager.filter(invited, deleting_at=None).values("id"))
 
     def owned_by(self, user: "User | AnonymousUser") -> Self:
         """The collections a user may change and upload to."""
@@ -82,7 +99,14 @@ class Collection(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(36_500)],
         help_text="Photos are deleted this many days after they were received; empty keeps them.",
     )
+    keeps_capture_dates = models.BooleanField(
+        default=False,
+        help_text="Whether the day on which a photo was taken is kept with it; decided when the collection is made.",
+    )
     is_opened_to_reviewers = models.BooleanField(default=False, verbose_name="opened to reviewers")
+    revision = models.BigIntegerField(
+        default=0, editable=False, help_text="Counts the changes of what reports are computed from."
+    )
     terms_version = models.CharField(max_length=20, blank=True, editable=False)
     terms_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     terms_accepted_by = models.ForeignKey(
@@ -107,6 +131,13 @@ class Collection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Never writes the revision of a row that is there: it is only counted on, in the database."""
+        if not (self._state.adding or kwargs.get("force_insert")) and kwargs.get("update_fields") is None:
+            known = {field.attname: field.name for field in self._meta.concrete_fields if not field.primary_key}
+            kwargs["update_fields"] = {known[name] for name in known.keys() - self.get_deferred_fields()} - {"revision"}
+        super().save(*args, **kwargs)
 
     def terms_accepted(self) -> bool:
         """Whether photos may be added: the declaration was made, or this is the Inbox of somebody who signed up."""

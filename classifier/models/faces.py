@@ -39,6 +39,9 @@ class Face(models.Model):
     detecting again, and no landmarks are kept.
     """
 
+    class Retired(models.TextChoices):
+        NOT_A_FACE = "not_a_face", "reviewers say it is none"
+
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="faces")
     number = models.PositiveIntegerField(help_text="From 1, largest face first; never used twice in a photo.")
@@ -56,6 +59,13 @@ class Face(models.Model):
     chip_angle = models.FloatField()
     detector_version = models.CharField(max_length=40)
     retired_at = models.DateTimeField(null=True, blank=True)
+    retired_because = models.CharField(
+        max_length=12,
+        blank=True,
+        choices=Retired.choices,
+        default="",
+        help_text="Empty: its photo's faces were found anew.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = FaceQuerySet.as_manager()

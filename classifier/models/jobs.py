@@ -13,6 +13,7 @@ class Job(Leased):
 
     class Kind(models.TextChoices):
         EXPLANATION = "explanation", "explanation"
+        REPORT = "report", "report"
 
     class Code(models.TextChoices):
         CRASHED = "crashed", "it broke"

@@ -85,10 +85,13 @@ class LeasedQuerySet(models.QuerySet[Any]):
                 lost=Case(running, default=F("lost"), output_field=models.PositiveSmallIntegerField()),
             )
         if not first_is_fresh:
-            self.filter(token=token, lost__gte=MAX_LOST).update(
-                state=State.FAILED, code="worker_lost", token=None, lease_until=None, finished_at=now
-            )
+            self._give_up_lost(token=token)
         return list(self.filter(token=token).order_by("turn", "id"))
+
+    def _give_up_lost(self, *, token: uuid.UUID) -> int:
+        return self.filter(token=token, lost__gte=MAX_LOST).update(
+            state=State.FAILED, code="worker_lost", token=None, lease_until=None, finished_at=timezone.now()
+        )
 
     def _next_rows(self, *, limit: int) -> list[tuple[int, str, int, int]]:
         """The id, state, attempts and lost of the claimable rows whose turn it is, held where the database can.

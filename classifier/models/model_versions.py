@@ -44,3 +44,20 @@ class ModelVersion(models.Model):
     def threshold(self, attribute: str, *, taxonomy: str) -> float:
         """The probability under which this version is "unsure" about an attribute told in a taxonomy, 0 to 1."""
         return float(self.card.get("thresholds", {}).get(attribute, {}).get(taxonomy, 0.0))
+
+
+class ModelEvidence(models.Model):
+    """How a model version errs: the file of its answers for held-out faces, as it lay with the checkpoint.
+
+    Kept by the worker that loaded the version, so that a report finds it wherever it is computed, also when the
+    checkpoint is long replaced.
+    """
+
+    model_version = models.OneToOneField(ModelVersion, on_delete=models.CASCADE, related_name="evidence")
+    sha256 = models.CharField(max_length=64, help_text="Of the file.")
+    about = models.JSONField(default=dict, help_text="What the checkpoint's card tells of it.")
+    content = models.BinaryField()
+    stored_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"evidence of {self.model_version}"

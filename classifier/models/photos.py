@@ -1,20 +1,25 @@
 """One submission, what became of each file in it, and the photos: a photo's row is its own job."""
 
 import uuid
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from classifier.models.collections import Collection
 from classifier.models.leases import Leased, LeasedQuerySet, State
+from classifier.models.sorting import NameKeyField
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
     from classifier.models.accounts import User
+
+FOLDER_LENGTH = 400
 
 
 class PhotoQuerySet(LeasedQuerySet):
@@ -39,6 +44,29 @@ class PhotoQuerySet(LeasedQuerySet):
 
     def claimable(self) -> Self:
         return super().claimable().filter(deleting_at=None)
+
+    def fail_attempt(self, *, pk: int, token: uuid.UUID, code: str) -> bool:
+        with self._noted(pk=pk):
+            return super().fail_attempt(pk=pk, token=token, code=code)
+
+    def fail(self, *, pk: int, token: uuid.UUID, code: str) -> bool:
+        with self._noted(pk=pk):
+            return super().fail(pk=pk, token=token, code=code)
+
+    def _give_up_lost(self, *, token: uuid.UUID) -> int:
+        with self._noted(token=token):
+            return super()._give_up_lost(token=token)
+
+    @contextmanager
+    def _noted(self, **which: Any) -> Iterator[None]:
+        """A transaction after which reports tell that these photos could not be read.
+
+        It holds their collections before them, as a deletion does.
+        """
+        with transaction.atomic(using=self.db):
+            collections = Photo.objects.filter(**which).order_by().values("collection_id")
+            Collection.objects.filter(pk__in=collections).note_answers()
+            yield
 
 
 class Upload(models.Model):
@@ -72,6 +100,17 @@ class Photo(Leased):
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="photos")
     code = models.CharField(max_length=20, blank=True, choices=Code.choices)
     name = models.CharField(max_length=255, help_text="The file name as sent; for display only.")
+    name_key = NameKeyField(default=b"", help_text="Sorts names as people count.")
+    folder = models.CharField(
+        max_length=FOLDER_LENGTH,
+        blank=True,
+        help_text="Where it lay as it was sent, from the folder that was dropped on; empty for a photo by itself.",
+    )
+    captured_on = models.DateField(
+        null=True,
+        blank=True,
+        help_text="The day of its EXIF by the camera's clock, where the collection keeps it.",
+    )
     sha256 = models.CharField(max_length=64, editable=False, help_text="Of the received bytes.")
     note = models.CharField(max_length=200, blank=True, help_text="What the decoder had to say, if anything.")
     width = models.PositiveIntegerField(help_text="Pixels of the stored, upright photo.")
@@ -107,7 +146,12 @@ class Photo(Leased):
             *Leased.Meta.indexes,
             models.Index(fields=["collection", "-received_at", "-id"], name="photo_gallery"),
             models.Index(fields=["collection", "-face_count", "-id"], name="photo_most_faces"),
-            models.Index(fields=["collection", "name", "id"], name="photo_names"),
+            models.Index(fields=["collection", "name_key", "id"], name="photo_by_name"),
+            models.Index(fields=["collection", "folder"], name="photo_folders"),
+            # Few collections keep dates.
+            models.Index(
+                fields=["collection", "captured_on"], condition=Q(captured_on__isnull=False), name="photo_captured"
+            ),
             models.Index(fields=["owner", "-received_at", "-id"], name="photo_newest"),
             models.Index(fields=["collection", "state", "-received_at", "-id"], name="photo_gallery_of_state"),
             models.Index("collection", "queued_at", condition=Q(state=State.QUEUED), name="photo_run"),

@@ -148,6 +148,7 @@ def store_result(
             {name: vector for name, vector in found.probabilities.items() if name in wanted} for found in result.faces
         ]
         predictions.store_predictions(dict(zip(faces, vectors, strict=True)), model_version=version, are_first=is_new)
+        Collection.objects.filter(pk=photo.collection_id).note_answers()
     return True
 
 

@@ -5,9 +5,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import Collection, Explanation, Prediction, User
+from classifier.models import Collection, ComputedReport, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
 from classifier.services import audit, explanations, predictions
+from classifier.services.reviews import forgetting
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
 
@@ -53,17 +54,21 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
             setattr(collection, name, value)
         collection.attributes = [name for name in all_attributes() if name in collection.attributes]
         collection.save(update_fields=[*{*values, "attributes"}, "updated_at"])
+        Collection.objects.filter(pk=collection.pk).note_answers()
         removed = [attribute for attribute in before if attribute not in collection.attributes]
         if removed:
+            # What was computed of it goes at once; a report that somebody kept stays as it is.
+            ComputedReport.objects.filter(collection=collection).delete()
             stored = Prediction.objects.filter(face__photo__collection=collection)
             count = predictions.forget_attributes(stored, attributes=removed)
             explained = Explanation.objects.filter(face__photo__collection=collection)
             explanations.forget(explained.filter(attribute__in=removed))
+            reviewed = forgetting.forget_attributes(collection, attributes=removed)
             audit.record(
                 "attributes switched off",
                 actor=actor,
                 target=f"collection {collection.uid}",
-                details={"attributes": removed, "predictions": count},
+                details={"attributes": removed, "predictions": count, **reviewed},
             )
 
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from classifier.intake import storage
-from classifier.models import Collection, Explanation, Photo, Upload, UploadItem, User
+from classifier.models import Collection, Explanation, KeptReport, Photo, RemovedReport, Upload, UploadItem, User
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import disk
 
@@ -67,8 +67,25 @@ def delete_collection(collection: Collection) -> None:
 
 
 def mark_collections(collections: QuerySet[Collection]) -> None:
-    """Take collections out of everybody's sight, with what people wrote about them. Call it inside a transaction."""
+    """Take collections out of everybody's sight, with what people wrote about them. Call it inside a transaction.
+
+    Of reports that were kept, number and hash stay: with them a copy can be told from a forgery.
+    """
     forget_log_entries(collections)
+    kept = KeptReport.objects.filter(collection__in=collections).select_related("collection").defer("content")
+    RemovedReport.objects.bulk_create(
+        (
+            RemovedReport(
+                owner_id=report.collection.owner_id,
+                collection_uid=report.collection.uid,
+                number=report.number,
+                sha256=report.sha256,
+                kept_at=report.kept_at,
+            )
+            for report in kept
+        ),
+        ignore_conflicts=True,  # marked before, and cut short
+    )
     collections.update(deleting_at=timezone.now(), is_inbox=False, name="", purpose="")
 
 

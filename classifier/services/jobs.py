@@ -7,11 +7,15 @@ from time import monotonic
 
 from classifier.models import Job
 from classifier.services import disk, explaining, leases
+from classifier.services.reports import computing
 
 logger = logging.getLogger("facet.jobs")
 
 # What does a job of each kind: it finishes or fails the row that it is given, under the token of the claim.
-DOERS: dict[str, Callable[..., None]] = {Job.Kind.EXPLANATION: explaining.explain_face}
+DOERS: dict[str, Callable[..., None]] = {
+    Job.Kind.EXPLANATION: explaining.explain_face,
+    Job.Kind.REPORT: computing.do_job,
+}
 
 
 def has_work() -> bool:

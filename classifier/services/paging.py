@@ -4,11 +4,10 @@ Rows that arrive or go meanwhile move nothing: a cursor is the place of a row, s
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 
 PAGE_SIZE = 48  # divides into rows of 2, 3, 4, 6 and 8
 
@@ -34,7 +33,7 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
     """
     fields = _fields_of(order)
     salt = _salt(queryset, order=order)
-    backwards, values = _read_cursor(cursor, salt=salt) if cursor else (False, [])
+    backwards, values = _read_cursor(cursor, fields=fields, salt=salt, model=queryset.model) if cursor else (False, [])
     is_downwards = order.startswith("-") != backwards
     if values:
         queryset = queryset.filter(_beyond(fields, values, downwards=is_downwards))
@@ -105,14 +104,18 @@ def _beyond(fields: tuple[str, ...], values: list[Any], *, downwards: bool) -> Q
 
 
 def _cursor(row: Model, *, fields: tuple[str, ...], backwards: bool, salt: str) -> str:
-    values = [getattr(row, field) for field in fields]
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]  # read back as it is
+    plain = [_field(row, name).value_to_string(row) for name in fields]
     return signing.dumps([backwards, plain], salt=salt)
 
 
-def _read_cursor(cursor: str, *, salt: str) -> tuple[bool, list[Any]]:
+def _read_cursor(cursor: str, *, fields: tuple[str, ...], salt: str, model: type[Model]) -> tuple[bool, list[Any]]:
     try:
-        backwards, values = signing.loads(cursor, salt=salt)
+        backwards, plain = signing.loads(cursor, salt=salt)
     except (signing.BadSignature, ValueError):
         raise InvalidCursor from None
-    return backwards, values
+    return backwards, [_field(model, name).to_python(text) for name, text in zip(fields, plain, strict=True)]
+
+
+def _field(model: Model | type[Model], name: str) -> "Field[Any, Any]":
+    """A field, which knows how to tell its values as text and back."""
+    return cast("Field[Any, Any]", model._meta.get_field(name))

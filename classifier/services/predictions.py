@@ -73,13 +73,13 @@ def forget_attributes(predictions: QuerySet[Prediction], *, attributes: Iterable
     left: Combinable = F("vectors")
     for attribute in gone:
         count = max(count, predictions.filter(vectors__has_key=attribute).count())
-        left = _Without(left, Value(attribute, output_field=TextField()))
+        left = Without(left, Value(attribute, output_field=TextField()))
     Guess.objects.filter(face__in=predictions.values("face"), attribute__in=gone).delete()
     predictions.update(vectors=left)
     return count
 
 
-class _Without(Func):
+class Without(Func):
     """A JSON object without one of its keys."""
 
     output_field = Prediction._meta.get_field("vectors")

@@ -1,22 +1,40 @@
 """Which model versions exist, and which one is production."""
 
+import hashlib
 from typing import Any
 
 from django.db import transaction
 
 from classifier import inference
-from classifier.models import ModelVersion
+from classifier.models import Collection, ModelEvidence, ModelVersion
 
 
-def register_version(*, name: str, sha256: str, card: dict[str, Any]) -> ModelVersion:
+def register_version(
+    *, name: str, sha256: str, card: dict[str, Any], evidence: "inference.EvidenceFile | None" = None
+) -> ModelVersion:
     """The row of a checkpoint that a worker has loaded. On first sight it becomes the production version.
 
-    Later starts leave the choice alone that an administrator made since.
+    Later starts leave the choice alone that an administrator made since. `evidence` is kept with it; a checkpoint may
+    get it, or a better one, under the same hash.
     """
     version, created = ModelVersion.objects.get_or_create(sha256=sha256, defaults={"name": name, "card": card})
     if created or production_version() is None:
         promote_version(version)
+    if evidence is not None:
+        _keep_evidence(version, evidence=evidence)
     return version
+
+
+def _keep_evidence(version: ModelVersion, *, evidence: "inference.EvidenceFile") -> None:
+    digest = hashlib.sha256(evidence.content).hexdigest()
+    if ModelEvidence.objects.filter(model_version=version, sha256=digest, about=evidence.about).exists():
+        return
+    with transaction.atomic():
+        ModelEvidence.objects.update_or_create(
+            model_version=version,
+            defaults={"sha256": digest, "about": evidence.about, "content": evidence.content},
+        )
+        Collection.objects.all().note_answers()  # whatever was corrected by the former one is no more up to date
 
 
 def loaded_version() -> ModelVersion:
@@ -35,6 +53,7 @@ def promote_version(version: ModelVersion) -> None:
         production.exclude(pk=version.pk).update(status=ModelVersion.Status.RETIRED)
         version.status = ModelVersion.Status.PRODUCTION
         version.save(update_fields=["status"])
+        Collection.objects.all().note_answers()  # which version a report is of where several looked may be another now
 
 
 def production_version() -> ModelVersion | None:

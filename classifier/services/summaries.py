@@ -1,4 +1,4 @@
-"""Counts over whole collections, as the pages show them; shares of groups are kept in the cache."""
+"""Counts over whole collections, as the pages show them."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,33 +7,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
-from django.db.models.fields.json import KT
+from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
-from classifier.models import PENDING, Collection, Guess, Photo, State
-from ml.attributes import ATTRIBUTES
-from ml.labels import attribute_of
+from classifier.models import PENDING, Collection, Photo, State
 
 RATE_SECONDS = 20  # the speed is told over what was finished last, not over the whole run
-SHARES_SECONDS = 24 * 3600
 # Counting looks at every photo: what was counted in a large collection is told again until this would be about a
 # twentieth of the time, so that looking at a million photos costs no more than looking at ten thousand.
 LARGE_PHOTOS = 20_000
 COUNTED_PER_SECOND = 50_000  # photos for each second that a count is kept
 SHORTEST_SECONDS = 2  # caches count in whole seconds, and some drop what is kept for less than one
 RUNS_KEPT = 8  # of each collection, for pages opened at different times; the browser says since when it watches
-SHARED_PER_SECOND = 5_000  # faces likewise, for the shares of groups while they still change
-
-
-@dataclass(frozen=True)
-class Share:
-    """One perceived group's part of the faces, 0 to 1; `start` is where its piece of the bar begins."""
-
-    label: str
-    count: int
-    fraction: float
-    start: float
+THUMBNAILS = 4  # on a card
 
 
 @dataclass(frozen=True)
@@ -72,8 +58,7 @@ class Summary:
 
     collection: Collection
     counts: Counts
-    shares: list[Share] = field(default_factory=list)
-    unsure: Share | None = None
+    thumbnails: list[Photo] = field(default_factory=list)
 
     @property
     def changed_at(self) -> datetime:
@@ -129,20 +114,20 @@ def _keep_if_large(key: str, counted: Any, *, photos: int) -> None:
 
 
 def summarise(collections: Sequence[Collection]) -> list[Summary]:
-    """Counts and perceived shares of each collection, in the order given."""
+    """Counts and the newest photos of each collection, in the order given."""
     counts = count_photos(collections)
-    places = {collection.pk: _shares_place(collection, counts=counts[collection.pk]) for collection in collections}
-    known = cache.get_many(key for key, _ in places.values())
-    missing = [collection for collection in collections if places[collection.pk][0] not in known]
-    for pk, rows in _count_groups(missing).items():
-        key, seconds = places[pk]
-        cache.set(key, rows, seconds)
-        known[key] = rows
-    summaries = []
-    for collection in collections:
-        shares, unsure = _as_shares(known[places[collection.pk][0]])
-        summaries.append(Summary(collection, counts[collection.pk], shares, unsure))
-    return summaries
+    thumbnails = _newest_photos(collections)
+    return [Summary(of, counts[of.pk], thumbnails.get(of.pk, [])) for of in collections]
+
+
+def _newest_photos(collections: Sequence[Collection]) -> dict[int, list[Photo]]:
+    """By collection, a few photos that are done; one query that looks at no more than it tells."""
+    done = Photo.objects.filter(deleting_at=None, state=State.DONE)
+    newest = done.filter(collection=OuterRef("collection")).order_by("-received_at", "-pk").values("pk")[:THUMBNAILS]
+    found: dict[int, list[Photo]] = {}
+    for photo in done.filter(collection__in=collections, pk__in=Subquery(newest)).order_by("-received_at", "-pk"):
+        found.setdefault(photo.collection_id, []).append(photo)
+    return found
 
 
 def measure_run(collection: Collection, *, since: datetime | None = None) -> Run:
@@ -179,56 +164,3 @@ def _measure_anew(photos: QuerySet[Photo], *, since: datetime) -> Run:
         per_second = moved["count"] / max(watched, 1.0)
         seconds_left = row["pending"] / per_second
     return Run(since, row["total"], row["total"] - row["pending"], per_second, seconds_left)
-
-
-def _shares_place(collection: Collection, *, counts: Counts) -> tuple[str, float]:
-    """The key of a collection's shares in the cache, and for how many seconds they are kept.
-
-    The key changes whenever photos come, go or are analysed again, and when the collection is changed; of many photos
-    that are still analysed the shares may lag behind, however often some of them come or go.
-    """
-    if counts.pending and counts.photos > LARGE_PHOTOS:
-        is_on = attribute_of(collection.taxonomy) in collection.attributes
-        key = f"shares:{collection.uid}:running:{collection.taxonomy}:{is_on}"
-        return key, max(SHORTEST_SECONDS, math.ceil(counts.faces / SHARED_PER_SECOND))
-    changed = ":".join(at.isoformat() for at in (collection.updated_at, counts.changed_at) if at)
-    return f"shares:{collection.uid}:{counts.done}:{counts.faces}:{changed}", SHARES_SECONDS
-
-
-def _count_groups(collections: Sequence[Collection]) -> dict[int, list[tuple[str, bool, int]]]:
-    """Faces by group of each collection's own taxonomy: (label, unsure, faces)."""
-    rows: dict[int, list[tuple[str, bool, int]]] = {collection.pk: [] for collection in collections}
-    for taxonomy in {collection.taxonomy for collection in collections}:
-        attribute = ATTRIBUTES[attribute_of(taxonomy)]
-        label, unsure = (
-            F(name) if taxonomy == attribute.finest else KT(f"groups__{taxonomy}__{name}")
-            for name in ("label", "unsure")
-        )
-        counted = (
-            Guess.objects.filter(
-                attribute=attribute.name,
-                face__retired_at=None,
-                face__photo__deleting_at=None,
-                face__photo__collection_id__in=[c.pk for c in collections if c.taxonomy == taxonomy],
-            )
-            .order_by()
-            .values("face__photo__collection_id", told_label=label, told_unsure=unsure)
-            .annotate(faces=Count("pk"))
-            .values_list("face__photo__collection_id", "told_label", "told_unsure", "faces")
-        )
-        for pk, label, unsure, faces in counted:
-            rows[pk].append((label, str(unsure).lower() in ("true", "1"), faces))
-    return rows
-
-
-def _as_shares(rows: list[tuple[str, bool, int]]) -> tuple[list[Share], Share | None]:
-    """Shares among all faces, the largest first, and the unsure ones by themselves, last."""
-    total = sum(faces for _, _, faces in rows)
-    if not total:
-        return [], None
-    shares, start = [], 0.0
-    for label, _, faces in sorted((row for row in rows if not row[1]), key=lambda row: -row[2]):
-        shares.append(Share(label, faces, faces / total, start))
-        start += faces / total
-    doubtful = sum(faces for _, unsure, faces in rows if unsure)
-    return shares, Share("unsure", doubtful, doubtful / total, start) if doubtful else None

@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Sum
-from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from classifier.intake import storage
@@ -148,7 +147,7 @@ def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Co
     hashes = {file.sha256 for file in received if file.sha256}
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)
-        if not Collection.objects.filter(pk=collection.pk, deleting_at=None).update(updated_at=timezone.now()):
+        if not Collection.objects.filter(deleting_at=None).note_change([collection.pk]):
             raise refusals.CollectionGone
         photos = _find_photos(collection, hashes=hashes)
         fresh = [file.photo for file in received if file.photo and file.sha256 not in photos]

@@ -16,6 +16,8 @@ from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.intake import formats
 from classifier.models import Collection, Photo
 from classifier.services import collections, deletion, matches, retention, summaries
+from classifier.services.reports import caching
+from classifier.templatetags.reports import show_card
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
 from classifier.views.photo_sets import read_set
@@ -28,8 +30,10 @@ POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
 @require_GET
 def collection_list(request: UserRequest) -> HttpResponse:
     visible = Collection.objects.visible_to(request.user).select_related("owner")
-    cards = summaries.summarise(list(visible))
-    cards.sort(key=lambda card: card.changed_at, reverse=True)
+    found = summaries.summarise(list(visible))
+    found.sort(key=lambda card: card.changed_at, reverse=True)
+    answers = caching.read_summaries([card.collection for card in found])
+    cards = [{"summary": card, "answer": show_card(answers.get(card.collection.pk), summary=card)} for card in found]
     return render(request, "collections/list.html", {"cards": cards})
 
 

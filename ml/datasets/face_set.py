@@ -109,9 +109,9 @@ class FaceSet:
     """Chips (N, S, S, 3) uint8 RGB, per attribute an array (N,) of class positions or -1, and the files' names.
 
     `classes` tells what the positions mean; `digests` are the SHA-256 of each file as read, with the chip if there is
-    one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `years` (N,) are
-    exact ages and `sides` (N,) the pixels of the file along each chip's side, nan where unknown; `left_out` counts by
-    reason what the reader did not take.
+    one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `face_uids` are
+    what a site calls reviewed faces (empty: none of a site); `years` (N,) are exact ages and `sides` (N,) the pixels
+    of the file along each chip's side, nan where unknown; `left_out` counts by reason what the reader did not take.
     """
 
     images: np.ndarray
@@ -120,6 +120,7 @@ class FaceSet:
     classes: dict[str, Classes] = field(default_factory=fine_classes)
     digests: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
+    face_uids: tuple[str, ...] = ()
     years: np.ndarray | None = None
     sides: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -194,6 +195,7 @@ class FaceSet:
             files=of_row(self.files),
             digests=of_row(self.digests),
             identities=of_row(self.identities),
+            face_uids=of_row(self.face_uids),
             years=None if self.years is None else of_array(self.years),
             sides=None if self.sides is None else of_array(self.sides),
         )
@@ -236,6 +238,7 @@ def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
     for faces in sets:
         left_out.update(faces.left_out)
     with_identities = any(faces.identities for faces in sets)
+    with_uids = any(faces.face_uids for faces in sets)
     return FaceSet(
         images=np.concatenate([faces.images for faces in sets]),
         targets=targets,
@@ -243,6 +246,7 @@ def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
         classes=classes,
         digests=tuple(digest for faces in sets for digest in faces.digests),
         identities=tuple(who for faces in sets for who in faces.identities or faces.digests) if with_identities else (),
+        face_uids=tuple(uid for faces in sets for uid in faces.face_uids or ("",) * len(faces)) if with_uids else (),
         years=_join_known([faces.years for faces in sets], sets=sets),
         sides=_join_known([faces.sides for faces in sets], sets=sets),
         left_out=dict(left_out),

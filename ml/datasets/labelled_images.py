@@ -20,13 +20,14 @@ DECODING_THREADS = os.cpu_count() or 2
 class Example:
     """One image to read: class positions of the attributes that are known, and where on it the face is.
 
-    `chip` None takes the whole image.
+    `chip` None takes the whole image; `face_uid` is what a site calls the face.
     """
 
     file: str
     targets: Mapping[str, int]
     chip: preprocess.Chip | None = None
     identity: str = ""
+    face_uid: str = ""
     years: float | None = None
 
 
@@ -101,6 +102,7 @@ def read_faces(
         classes=dict(classes),
         digests=tuple(digest for digest in digests if digest is not None),
         identities=tuple(e.identity for e in chosen) if any(e.identity for e in chosen) else (),
+        face_uids=tuple(e.face_uid for e in chosen) if any(e.face_uid for e in chosen) else (),
         years=_years(chosen),
         sides=sides,
         left_out=counts,

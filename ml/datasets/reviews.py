@@ -3,23 +3,24 @@
 Columns: `file`; where the face is, as `chip_cx`, `chip_cy`, `chip_side`, `chip_angle` (pixels of the upright photo,
 degrees clockwise) or else as a box `x1`, `y1`, `x2`, `y2`, or neither for a file that is a chip already;
 `reviewed_race`, `reviewed_gender`, `reviewed_age`, and so of further attributes: a label, empty where nothing was said,
-`cannot tell` or `not a face`; `reviewer`: who said it, by any name, empty where that is not told. Other columns are
+`cannot tell` or `not a face`; `reviewer`: who said it, by any name, empty where that is not told; `face_uid`, where a
+site wrote the file: what it calls the face, so that it knows which faces a network was trained on. Other columns are
 passed over.
 """
 
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from ml import labels
-from ml.attributes import FROM_THE_FIRST
+from ml.attributes import CANNOT_TELL, FROM_THE_FIRST, NOT_A_FACE
 from ml.datasets import face_set, image_store, labelled_images, texts
 from ml.preprocess import Chip
 from ml.spreadsheets import unguard_cell
 
-CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
 CHIP_COLUMNS = ("chip_cx", "chip_cy", "chip_side", "chip_angle")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 # Where FairFace's chips lie about MTCNN's boxes, in longer sides of the box: the median over 119 training images.
@@ -47,10 +48,11 @@ def read_reviews(
     missing column or a bad number, MissingFiles, UnknownLabels and EmptySet.
     """
     found = _read_answers(path)
-    asked = {name for answers in found.values() for answer in answers for name in answer}
+    asked = {name for told in found.values() for answer in told.answers.values() for name in answer}
     classes = {name: of for name, of in (classes or face_set.fine_classes()).items() if name in asked}
     counts, unknown, examples = Counter[str](), labelled_images.Unknown(), []
-    for (file, chip), answers in islice(found.items(), limit):
+    for (file, chip), told in islice(found.items(), limit):
+        answers = list(told.answers.values())
         if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
             counts[NOT_A_FACE] += 1
             continue
@@ -67,7 +69,7 @@ def read_reviews(
             elif winner:
                 counts[winner] += 1
         if targets:
-            examples.append(labelled_images.Example(file, targets, chip=chip, identity=file))
+            examples.append(labelled_images.Example(file, targets, chip=chip, identity=file, face_uid=told.uid))
         else:
             counts["nothing known"] += 1
     unknown.tell(skip=skip_unknown)
@@ -81,10 +83,18 @@ def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:
     return Chip((x1 + x2) / 2, (y1 + y2) / 2 + CHIP_BELOW_BOX * longer, CHIP_SIDES_PER_BOX * longer, 0.0)
 
 
-def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, str]]]:
-    """Per face the answers, one a reviewer: attribute -> word."""
+@dataclass
+class _Told:
+    """What a file says of one face: by reviewer, attribute -> word."""
+
+    uid: str = ""
+    answers: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def _read_answers(path: Path) -> dict[tuple[str, Chip | None], _Told]:
+    """Per face the answers, one a reviewer."""
     columns = ["file", *(f"reviewed_{name}" for name in FROM_THE_FIRST), "reviewer"]
-    found: dict[tuple[str, Chip | None], dict[str, dict[str, str]]] = {}
+    found: dict[tuple[str, Chip | None], _Told] = {}
     for line, row in enumerate(texts.read_table(path, columns=columns), start=2):
         try:
             face = (unguard_cell(row["file"]), _chip_of_row(row))
@@ -93,12 +103,13 @@ def _read_answers(path: Path) -> dict[tuple[str, Chip | None], list[dict[str, st
         words = {
             name: " ".join(row[f"reviewed_{name}"].split()) for name in labels.ATTRIBUTES if f"reviewed_{name}" in row
         }
-        answers = found.setdefault(face, {})
-        answers[row["reviewer"] or f"line {line}"] = {
+        told = found.setdefault(face, _Told())
+        told.uid = row.get("face_uid", "").strip() or told.uid
+        told.answers[row["reviewer"] or f"line {line}"] = {
             name: word.casefold() if word.casefold() in (CANNOT_TELL, NOT_A_FACE) else word
             for name, word in words.items()
         }
-    return {face: list(answers.values()) for face, answers in found.items()}
+    return found
 
 
 def _chip_of_row(row: Row) -> Chip | None:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
@@ -11,10 +10,19 @@ from scipy.stats import binomtest
 from ml import metrics
 from ml.datasets import face_set
 from ml.measuring.alignment import NO_ANSWER, align
+from ml.measuring.comparison_tables import (
+    SIDES,
+    Agreement,
+    AttributeComparison,
+    Both,
+    Number,
+    Paired,
+    PairedGroup,
+    Worst,
+)
 from ml.measuring.grouping import Grouping, NothingInCommon, find_grouping
 from ml.measuring.predictions import Predictions
 
-SIDES = ("production", "candidate")
 NONE_OF_THEM = "none of these groups"  # said of a face whose whole probability lies in what the grouping leaves out
 
 
@@ -70,38 +78,28 @@ def pair(
     return pairings, reasons
 
 
-def compare(pairings: dict[str, Pairing], faces: face_set.FaceSet) -> dict[str, Any]:
-    """What `ml.compare` writes as JSON, per attribute; shares in 0..1, None where there is nothing to measure.
-
-    `images`, `not_compared` (labelled faces that one side does not predict), `groups` and `taxonomy` say what was
-    measured. `overall` is a comparison of accuracies:
-        {"images", "production", "candidate", "difference", "low", "high", "production_only", "candidate_only", "p"}
-    with the 95 % interval of the difference (Bonett and Price 2012), the numbers of faces that only one side has right,
-    and the p-value of McNemar's exact test. `balanced_accuracy`, `ece` (of labels without probabilities: None) and
-    `worst_group` ({"group", "share", "images"}) are per side; `agreement` has `same`, `both_right` and `both_wrong`.
-    `by` maps every labelled attribute to a list of comparisons, one a `group`, with `p_holm` adjusted for their number
-    (Holm 1979); by the attribute itself they compare recalls.
-    """
+def compare(pairings: dict[str, Pairing], faces: face_set.FaceSet) -> dict[str, AttributeComparison]:
+    """All measures, per attribute."""
     return {attribute: _compare_attribute(pairing, faces) for attribute, pairing in pairings.items()}
 
 
-def compare_shares(production_right: np.ndarray, candidate_right: np.ndarray) -> dict[str, Any]:
-    """Two sides on the same examples (N,) bool; None in place of numbers that nothing has."""
+def compare_shares(production_right: np.ndarray, candidate_right: np.ndarray) -> Paired:
+    """Two sides on the same examples (N,) bool, of which there is at least one."""
     n = len(production_right)
     first = int(np.sum(production_right & ~candidate_right))
     second = int(np.sum(candidate_right & ~production_right))
     low, high = paired_interval(first, second, n)
-    return {
-        "images": n,
-        "production": _share(production_right.mean()) if n else None,
-        "candidate": _share(candidate_right.mean()) if n else None,
-        "difference": _share((second - first) / n) if n else None,
-        "low": _share(low),
-        "high": _share(high),
-        "production_only": first,
-        "candidate_only": second,
-        "p": mcnemar(first, second) if n else None,
-    }
+    return Paired(
+        images=n,
+        production=_round(production_right.mean()),
+        candidate=_round(candidate_right.mean()),
+        difference=_round((second - first) / n),
+        low=_round(low),
+        high=_round(high),
+        production_only=first,
+        candidate_only=second,
+        p=mcnemar(first, second),
+    )
 
 
 def mcnemar(production_only: int, candidate_only: int) -> float:
@@ -170,7 +168,7 @@ def _pair_attribute(
     )
 
 
-def _compare_attribute(pairing: Pairing, faces: face_set.FaceSet) -> dict[str, Any]:
+def _compare_attribute(pairing: Pairing, faces: face_set.FaceSet) -> AttributeComparison:
     attribute, names = pairing.grouping.attribute, pairing.grouping.names
     actual, predicted = pairing.actual, pairing.predicted
     right = {side: predicted[side] == actual for side in SIDES}
@@ -179,47 +177,52 @@ def _compare_attribute(pairing: Pairing, faces: face_set.FaceSet) -> dict[str, A
     for other, classes in faces.classes.items():
         if other != attribute:
             by[other] = _by_group(right, groups=faces.targets[other][pairing.rows], names=classes.names)
-    return {
-        "images": len(actual),
-        "not_compared": int(np.sum(labelled != face_set.UNKNOWN)) - len(actual),
-        "groups": list(names),
-        "taxonomy": pairing.grouping.taxonomy,
-        "overall": compare_shares(right["production"], right["candidate"]),
-        "balanced_accuracy": {
-            side: _share(metrics.balanced_accuracy(predicted[side], actual, count=len(names))) for side in SIDES
-        },
-        "ece": {
-            side: None
-            if side in pairing.labels_only
-            else _share(metrics.calibration_error(pairing.vectors[side], actual))
-            for side in SIDES
-        },
-        "worst_group": {side: _worst(by[attribute], side=side) for side in SIDES},
-        "agreement": {
-            "same": _share(np.mean(predicted["production"] == predicted["candidate"])),
-            "both_right": _share(np.mean(right["production"] & right["candidate"])),
-            "both_wrong": _share(np.mean(~right["production"] & ~right["candidate"])),
-        },
-        "by": {name: rows for name, rows in by.items() if rows},
-    }
+    recalls = {side: _share(metrics.balanced_accuracy(predicted[side], actual, count=len(names))) for side in SIDES}
+    return AttributeComparison(
+        images=len(actual),
+        not_compared=int(np.sum(labelled != face_set.UNKNOWN)) - len(actual),
+        groups=tuple(names),
+        taxonomy=pairing.grouping.taxonomy,
+        overall=compare_shares(right["production"], right["candidate"]),
+        balanced_accuracy=Both(**recalls),
+        ece=Both(**{side: _measure_calibration(pairing, side=side) for side in SIDES}),
+        worst_group=Both(**{side: _find_worst(by[attribute], side=side) for side in SIDES}),
+        agreement=Agreement(
+            same=_round(np.mean(predicted["production"] == predicted["candidate"])),
+            both_right=_round(np.mean(right["production"] & right["candidate"])),
+            both_wrong=_round(np.mean(~right["production"] & ~right["candidate"])),
+        ),
+        by={name: rows for name, rows in by.items() if rows},
+    )
 
 
-def _by_group(right: dict[str, np.ndarray], *, groups: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+def _by_group(right: dict[str, np.ndarray], *, groups: np.ndarray, names: Sequence[str]) -> tuple[PairedGroup, ...]:
     """A comparison for each group that occurs."""
-    rows = [
-        {"group": name, **compare_shares(*(right[side][groups == place] for side in SIDES))}
+    found = {
+        name: compare_shares(*(right[side][groups == place] for side in SIDES))
         for place, name in enumerate(names)
         if np.any(groups == place)
-    ]
-    for row, adjusted in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = adjusted
-    return rows
+    }
+    adjusted = holm([row.p for row in found.values()])
+    return tuple(
+        PairedGroup(group=name, p_holm=p, **vars(row)) for (name, row), p in zip(found.items(), adjusted, strict=True)
+    )
 
 
-def _worst(rows: Sequence[dict[str, Any]], *, side: str) -> dict[str, Any]:
-    worst = min(rows, key=lambda row: row[side])
-    return {"group": worst["group"], "share": worst[side], "images": worst["images"]}
+def _find_worst(rows: Sequence[PairedGroup], *, side: str) -> Worst:
+    worst = min(rows, key=lambda row: row.of(side))
+    return Worst(worst.group, worst.of(side), worst.images)
 
 
-def _share(value: float) -> float | None:
-    return None if math.isnan(value) else round(float(value), 5)
+def _measure_calibration(pairing: Pairing, *, side: str) -> Number:
+    if side in pairing.labels_only:
+        return None
+    return _share(metrics.calibration_error(pairing.vectors[side], pairing.actual))
+
+
+def _share(value: float) -> Number:
+    return None if math.isnan(value) else _round(value)
+
+
+def _round(value: float) -> float:
+    return round(float(value), 5)

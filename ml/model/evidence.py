@@ -66,11 +66,15 @@ def read_evidence(folder: Path, *, card: ModelCard, way: str) -> Evidence:
 
     Raises what `read_bytes` raises, NoEvidence("no_matrix") where this way was not measured.
     """
-    content = read_bytes(folder, card=card)
+    return parse_evidence(read_bytes(folder, card=card), card=card, way=way, source=str(folder / EVIDENCE_FILE))
+
+
+def parse_evidence(content: bytes, *, card: ModelCard, way: str, source: str) -> Evidence:
+    """What the file's bytes tell of one way; `source` names them in errors. Raises like `read_evidence`."""
     try:
         arrays = load_arrays(content)
     except SafetensorError as error:
-        raise DamagedCheckpoint(f"{folder / EVIDENCE_FILE}: {error}") from error
+        raise DamagedCheckpoint(f"{source}: {error}") from error
     found = {key.removeprefix(f"{way}."): values for key, values in arrays.items() if key.startswith(f"{way}.")}
     if not found:
         raise NoEvidence("no_matrix", f"{card.name} was not measured on {way}: {COMMAND} does it")
@@ -79,4 +83,4 @@ def read_evidence(folder: Path, *, card: ModelCard, way: str) -> Evidence:
     except NoEvidence:
         raise
     except SharesError as error:
-        raise DamagedCheckpoint(f"{folder / EVIDENCE_FILE}: {error}") from error
+        raise DamagedCheckpoint(f"{source}: {error}") from error

@@ -6,16 +6,12 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ml.measuring.tables import AttributeMeasures, Confidence, Difference, Gap, Share, Sure, Years
-from ml.reporting import evaluation_text, figures, html, numbers
+from ml.reporting import evaluation_text, figures, html, numbers, rendering
 
 LOWEST_CELLS = 12
 NARROW_GROUPS = 7
 FEW_FACES = 10  # a bin of fewer would be drawn as a spike that means nothing
-SLICES = {
-    "size": "Size: pixels of the file along the crop's side.",
-    "sharpness": "Sharpness: the variance of the crop's Laplacian; its quarters are those of this set.",
-    "brightness": "Brightness: the mean luma, 0 to 1, likewise in quarters.",
-}
+WORDS = "evaluation.txt"
 GAP = ("lowest", "highest", "points")
 _SHARE = ("faces", "accuracy", "95 % interval")
 
@@ -29,8 +25,8 @@ def write_attribute(name: str, table: AttributeMeasures, *, sure: Mapping[str, S
             caption=caption,
         )
         for percent, title, caption in (
-            (True, f"{entitle(name)}: where each label's faces go", "Per cent of each row."),
-            (False, f"{entitle(name)}: numbers of faces", "Rows are labels, columns predictions."),
+            (True, f"{rendering.capital(name)}: where each label's faces go", "Per cent of each row."),
+            (False, f"{rendering.capital(name)}: numbers of faces", "Rows are labels, columns predictions."),
         )
     ]
     # Side by side, the numbers of more groups would be too small to read.
@@ -43,19 +39,11 @@ def write_attribute(name: str, table: AttributeMeasures, *, sure: Mapping[str, S
     parts.append(html.section("By quality of the picture", *_slices(table)))
     if table.taxonomies:
         parts.append(html.section("In other groupings", _taxonomies(table)))
-    return html.section(entitle(name), *parts)
+    return html.section(rendering.capital(name), *parts)
 
 
 def _counted(name: str, table: AttributeMeasures) -> list[Markup]:
-    told = [f"{count:,} faces are not counted: {reason}." for reason, count in table.left_out.items()]
-    if table.unanswered:
-        told.append(f"Of {table.unanswered:,} faces only a group that is left out was predicted; they count as wrong.")
-    if table.labels_only:
-        told.append("Only labels were told, without probabilities, so calibration is not measured.")
-    grouping = table.grouping or f"{', '.join(table.names)}"
-    if grouping != name:
-        told.insert(0, f"Measured in the groups {grouping}.")
-    return [html.paragraph(" ".join(told))] if told else []
+    return [html.paragraph(told) for told in rendering.say_each(WORDS, "counted", name, table)]
 
 
 def _groups(name: str, table: AttributeMeasures) -> Markup:
@@ -72,7 +60,7 @@ def _groups(name: str, table: AttributeMeasures) -> Markup:
         for group, of in table.groups.items()
     ]
     header = (name, "labelled", "recall", "95 % interval", "predicted", "precision", "95 % interval")
-    return html.table(header, rows, caption=f"{entitle(name)}, group by group")
+    return html.table(header, rows, caption=f"{rendering.capital(name)}, group by group")
 
 
 def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) -> list[Markup]:
@@ -81,16 +69,16 @@ def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) 
         [part.confidence for part in bins],
         [part.accuracy if part.n >= FEW_FACES else None for part in bins],
         [part.n for part in bins],
-        title=f"{entitle(name)}: calibration error {numbers.decimal(confidence.ece)}",
+        title=f"{rendering.capital(name)}: calibration error {numbers.decimal(confidence.ece)}",
     )
     coverage = figures.coverage(
         [point.share for point in curve],
         [point.accuracy for point in curve],
-        title=f"{entitle(name)}: accuracy among the surest",
+        title=f"{rendering.capital(name)}: accuracy among the surest",
     )
     parts = [
         html.figures(
-            _figure(reliability, caption=f"By how sure the answers are; without bins of fewer than {FEW_FACES} faces."),
+            _figure(reliability, caption=rendering.say(WORDS, "reliability", FEW_FACES)),
             _figure(coverage, caption="Leaving the least sure unanswered leaves fewer errors."),
         )
     ]
@@ -121,7 +109,7 @@ def _between_groups(name: str, table: AttributeMeasures) -> list[Markup]:
             [part.accuracy for part in of.values()],
             [part.low for part in of.values()],
             [part.high for part in of.values()],
-            title=f"{entitle(name)} right, by {by} as labelled",
+            title=f"{rendering.capital(name)} right, by {by} as labelled",
         )
         parts.append(_figure(drawn, caption="Lines are 95 % intervals."))
     markup = [html.figures(*parts)] if parts else []
@@ -130,12 +118,12 @@ def _between_groups(name: str, table: AttributeMeasures) -> list[Markup]:
         markup.append(_years(name, table.years))
     lowest = evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS)
     if lowest:
-        caption = f"The intersections of at least {evaluation_text.MANY_FACES} faces with the lowest accuracy"
+        caption = rendering.say(WORDS, "lowest_cells", evaluation_text.MANY_FACES)
         markup.append(html.table(("", *_SHARE), [[cell.name, *_share(cell.share)] for cell in lowest], caption=caption))
     for crossed, cells in table.intersections.items():
         names = crossed.split(" x ")
         rows = [[*(cell.labels[by] for by in names), *_share(cell.share)] for cell in cells]
-        shown = html.table((*names, *_SHARE), rows, caption=f"{entitle(name)} right, {crossed}")
+        shown = html.table((*names, *_SHARE), rows, caption=f"{rendering.capital(name)} right, {crossed}")
         markup.append(html.folded(f"All of {crossed} ({len(cells)})", shown))
     return markup
 
@@ -164,7 +152,7 @@ def _years(name: str, years: Years) -> Markup:
         if of.n
     ]
     header = ("", "faces", "years off, mean", "predicted minus true, mean")
-    return html.table(header, rows, caption=f"{entitle(name)} in years")
+    return html.table(header, rows, caption=f"{rendering.capital(name)} in years")
 
 
 def _slices(table: AttributeMeasures) -> list[Markup]:
@@ -176,7 +164,7 @@ def _slices(table: AttributeMeasures) -> list[Markup]:
     ]
     return [
         html.table(("", *_SHARE), rows, caption="Accuracy by the picture's quality"),
-        html.paragraph(" ".join(told for name, told in SLICES.items() if name in table.slices)),
+        html.paragraph(rendering.say(WORDS, "quality", table.slices)),
     ]
 
 
@@ -208,11 +196,6 @@ def tell_gap(gap: Gap) -> list[html.Cell]:
 
 def _tell_difference(found: Difference | None) -> str:
     return f"{found.value:.2f} ({found.of_class})" if found else numbers.NOTHING
-
-
-def entitle(text: str) -> str:
-    """With a capital, as a heading begins."""
-    return text[:1].upper() + text[1:]
 
 
 def _figure(drawn: Figure, *, caption: str) -> Markup:

@@ -1,130 +1,89 @@
-"""The chapters of a model card on accuracy: overall, by group, where groups meet, and what is taken for what."""
+"""The tables of a model card on accuracy: overall, by group, where groups meet, and what is taken for what."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ml import labels
 from ml.attributes import ATTRIBUTES
-from ml.measuring.tables import AttributeMeasures, Evaluation, Taxonomy
-from ml.model.card import ModelCard
+from ml.measuring.tables import AttributeMeasures, Taxonomy
 from ml.reporting import card_cells as cells
-from ml.reporting import evaluation_text, markdown, numbers
+from ml.reporting import evaluation_text, numbers
 
 LOWEST_CELLS = 5
+LOWEST_GROUPS, TAKEN_FOR = 2, 2
+
+Tables = Mapping[str, AttributeMeasures]
+Rows = list[tuple[str, ...]]
 
 
-def write_overview(report: Evaluation, *, card: ModelCard) -> list[str]:
-    """What was measured on, and a line an attribute."""
-    measures, tables = report.measures, report.measures.attributes
+@dataclass(frozen=True)
+class LowGroup:
+    """A group that is found rarely, and the shares of its faces that are taken for others."""
+
+    name: str
+    recall: float
+    taken_for: tuple[tuple[str, float], ...]
+
+
+def overview_rows(tables: Tables) -> Rows:
+    """A line an attribute."""
     return [
-        markdown.heading("How well it does"),
-        markdown.paragraph(
-            f"All numbers are percentages on {measures.images:,} images of {cells.name_data(report)} "
-            f"({cells.name_source(report.data.source)}), unless something else is said.",
-            "No training touched them, as far as the recipe tells." if card.recipe.get("data") else "",
-            "In brackets, or in a "
-            "column of their own, are 95 % intervals (Wilson): what so many images can tell. Mean recall, or balanced "
-            "accuracy, gives every group the same weight, however many images it has.",
-            *(f"{count:,} images were left out: {reason}." for reason, count in measures.left_out.items()),
-        ),
-        markdown.table(
-            ("", "images", "accuracy", "95 % interval", "mean recall", "among the 80 % surest"),
-            [
-                (
-                    cells.name_attribute(name, table),
-                    f"{table.images:,}",
-                    cells.share(table.accuracy),
-                    numbers.interval(*table.accuracy_interval),
-                    cells.share(table.balanced_accuracy),
-                    cells.share(table.accuracy_of_surest),
-                )
-                for name, table in tables.items()
-            ],
-        ),
-        *(markdown.paragraph(told) for name, table in tables.items() if (told := cells.tell_steps(name, table))),
+        (
+            cells.name_attribute(name, table),
+            f"{table.images:,}",
+            cells.share(table.accuracy),
+            numbers.interval(*table.accuracy_interval),
+            cells.share(table.balanced_accuracy),
+            cells.share(table.accuracy_of_surest),
+        )
+        for name, table in tables.items()
     ]
 
 
-def write_groups(report: Evaluation) -> list[str]:
-    """Recall and precision of every group, the other attributes by them, gaps, and the lowest intersections."""
-    tables = report.measures.attributes
-    parts = []
-    for name, table in tables.items():
-        parts += [markdown.heading(f"{cells.capital(name)} by group", level=3), _group_table(table)]
-        parts.append(markdown.paragraph(*_tell_lowest(table)))
-    return [*parts, *_write_by_group(tables), *_write_gaps(tables), *_write_intersections(tables)]
-
-
-def write_confusions(report: Evaluation) -> list[str]:
-    """The confusion matrix of each attribute."""
-    parts = [
-        markdown.heading("What is taken for what", level=3),
-        markdown.paragraph("Rows are labels, columns are predictions, in images."),
-    ]
-    for name, table in report.measures.attributes.items():
-        rows = [
-            (label, *(f"{count:,}" for count in row)) for label, row in zip(table.names, table.confusion, strict=True)
-        ]
-        parts.append(markdown.table((name, *table.names), rows))
-    return parts
-
-
-def write_taxonomies(report: Evaluation) -> list[str]:
-    """Every attribute that has them in coarser groupings."""
-    tables = report.measures.attributes
-    return [part for name, of in tables.items() for part in _write_coarser(name, of.taxonomies or {})]
-
-
-def _write_coarser(attribute: str, taxonomies: Mapping[str, Taxonomy]) -> list[str]:
-    found = {name: of for name, of in taxonomies.items() if of.images}
-    if len(found) < 2:
-        return []
+def group_rows(table: AttributeMeasures) -> Rows:
+    """Recall and precision of every group."""
     return [
-        markdown.heading(f"{cells.capital(attribute)} in coarser groupings", level=3),
-        markdown.paragraph(
-            "Groups are sums of the finest probabilities, never a separate model. Images of groups that a grouping "
-            "leaves out are not counted."
-        ),
-        markdown.table(
-            ("grouping", "images", "accuracy", "95 % interval", "mean recall", "lowest recall"),
-            [_taxonomy_row(name, of) for name, of in found.items()],
-        ),
+        (
+            name,
+            f"{of.labelled:,}",
+            cells.with_interval(of.recall, *of.recall_interval),
+            f"{of.predicted:,}",
+            cells.with_interval(of.precision, *of.precision_interval),
+        )
+        for name, of in table.groups.items()
     ]
 
 
-def _group_table(table: AttributeMeasures) -> str:
-    return markdown.table(
-        ("group", "labelled so", "found (recall)", "called so", "right of those (precision)"),
-        [
-            (
-                name,
-                f"{of.labelled:,}",
-                cells.with_interval(of.recall, *of.recall_interval),
-                f"{of.predicted:,}",
-                cells.with_interval(of.precision, *of.precision_interval),
-            )
-            for name, of in table.groups.items()
-        ],
-    )
-
-
-def _tell_lowest(table: AttributeMeasures) -> list[str]:
-    """For the groups found least often, what they are taken for."""
-    names, sentences = table.names, []
+def find_lowest_groups(table: AttributeMeasures) -> list[LowGroup]:
+    """Those found least often: one of two groups, two of more."""
+    names, found = table.names, []
     known = {name: recall for name in names if (recall := table.groups[name].recall) is not None}
-    for name in sorted(known, key=lambda one: known[one])[: 2 if len(known) > 2 else 1]:
+    for name in sorted(known, key=lambda one: known[one])[: LOWEST_GROUPS if len(known) > 2 else 1]:
         row = dict(zip(names, table.confusion[names.index(name)], strict=True))
         wrong = sorted((other for other in names if other != name and row[other]), key=lambda other: -row[other])
-        taken = [f"{other} {numbers.percent(row[other] / table.groups[name].labelled)}" for other in wrong[:2]]
-        told = f"of the faces labelled {name}, {numbers.percent(known[name])} are found"
-        told += f"; mostly taken for: {', '.join(taken)}" if taken else ""
-        sentences.append(markdown.escape(f"{cells.capital(told)}."))
-    return sentences
+        taken = tuple((other, row[other] / table.groups[name].labelled) for other in wrong[:TAKEN_FOR])
+        found.append(LowGroup(name, known[name], taken))
+    return found
 
 
-def _write_by_group(tables: Mapping[str, AttributeMeasures]) -> list[str]:
-    others = {name: of for name, of in tables.items() if name != labels.BY and len(of.parts.get(labels.BY, {})) > 1}
-    if not others:
-        return []
+def confusion_rows(table: AttributeMeasures) -> Rows:
+    """Labels by predictions."""
+    return [(label, *(f"{count:,}" for count in row)) for label, row in zip(table.names, table.confusion, strict=True)]
+
+
+def taxonomy_rows(table: AttributeMeasures) -> Rows:
+    """The coarser groupings; none where there is only one way to part the attribute."""
+    found = {name: of for name, of in (table.taxonomies or {}).items() if of.images}
+    return [_taxonomy_row(name, of) for name, of in found.items()] if len(found) > 1 else []
+
+
+def others_by_group(tables: Tables) -> Tables:
+    """The attributes that were measured by group of `labels.BY`, but for that itself."""
+    return {name: of for name, of in tables.items() if name != labels.BY and len(of.parts.get(labels.BY, {})) > 1}
+
+
+def tabulate_by_group(others: Tables) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: a group's accuracies, and of attributes of two labels both recalls and the gap."""
     of_two = [(of.names, of.label_gap) for of in others.values() if of.label_gap]
     groups = next(iter(others.values())).parts[labels.BY]
     rows = []
@@ -134,17 +93,15 @@ def _write_by_group(tables: Mapping[str, AttributeMeasures]) -> list[str]:
         for names, gaps in of_two:
             row += [*(cells.share(gaps[group].recall[name]) for name in names), numbers.points(gaps[group].gap)]
         rows.append(row)
-    header = ["labelled", "images", *(f"{name} right" for name in others)]
+    header = cells.header("labelled", "images", names=others, told="right")
     for names, _ in of_two:
         header += [*(f"{name} found" for name in names), " minus ".join(names)]
-    return [
-        markdown.heading(f"{cells.capital(' and '.join(others))} by {labels.BY} group", level=3),
-        markdown.table(header, rows),
-    ]
+    return header, rows
 
 
-def _write_gaps(tables: Mapping[str, AttributeMeasures]) -> list[str]:
-    rows = []
+def gap_rows(tables: Tables) -> Rows:
+    """From the worst group to the best, by attribute and by what parts it."""
+    rows: Rows = []
     for attribute, table in tables.items():
         for by, parting in table.gaps.items():
             if not (gap := parting.gap):
@@ -152,47 +109,35 @@ def _write_gaps(tables: Mapping[str, AttributeMeasures]) -> list[str]:
             told = [numbers.decimal(rate.value if rate else None, digits=2) for rate in parting.differences]
             worst, best = (f"{name} {cells.share(share)}" for name, share in gap.ends)
             rows.append((f"{attribute} by {by}", worst, best, cells.share(gap.gap), *told))
-    if not rows:
-        return []
-    return [
-        markdown.heading("Gaps between groups", level=3),
-        markdown.paragraph(
-            "The lowest and the highest accuracy, the points between them, and fairlearn's largest differences of "
-            "demographic parity and of equalised odds (0 is even, 1 is the most uneven)."
-        ),
-        markdown.table(("", "lowest", "highest", "points", "parity", "odds"), rows),
-    ]
+    return rows
 
 
-def _write_intersections(tables: Mapping[str, AttributeMeasures]) -> list[str]:
-    parts = []
+def meetings(tables: Tables) -> list[tuple[str, Rows]]:
+    """The accuracies where the groups of `labels.BY` meet the labels of an attribute of two, by that attribute."""
+    found = []
     for other, declared in ATTRIBUTES.items():
-        if declared.is_of_two:
-            parts += _write_meeting(tables, other=other)
-    lowest = []
-    for name, table in tables.items():
-        for cell in evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS):
-            lowest.append((name, cell.name, f"{cell.share.n:,}", cells.accuracy(cell.share)))
-    if lowest:
-        told = f"The lowest intersections of at least {evaluation_text.MANY_FACES} faces:"
-        parts += [markdown.paragraph(told), markdown.table(("", "labelled", "images", "right"), lowest)]
-    return parts
+        if declared.is_of_two and (rows := _meeting_rows(tables, other=other)):
+            found.append((other, rows))
+    return found
 
 
-def _write_meeting(tables: Mapping[str, AttributeMeasures], *, other: str) -> list[str]:
-    """The accuracies where the groups meet the labels of another attribute; nothing where none has both."""
-    crossed = f"{labels.BY} x {other}"
-    meetings = [{cell.name: cell.share for cell in table.intersections.get(crossed, ())} for table in tables.values()]
-    rows = []
-    for place in dict.fromkeys(name for of in meetings for name in of):
-        found = [of.get(place) for of in meetings]
-        rows.append((place, f"{max(part.n for part in found if part):,}", *map(cells.accuracy, found)))
-    if not rows:
-        return []
+def lowest_rows(tables: Tables) -> Rows:
+    """The intersections that are told right least often."""
     return [
-        markdown.heading(f"Where {labels.BY} and {other} meet", level=3),
-        markdown.table(("labelled", "images", *(f"{name} right" for name in tables)), rows),
+        (name, cell.name, f"{cell.share.n:,}", cells.accuracy(cell.share))
+        for name, table in tables.items()
+        for cell in evaluation_text.find_lowest_cells(table, count=LOWEST_CELLS)
     ]
+
+
+def _meeting_rows(tables: Tables, *, other: str) -> Rows:
+    crossed = f"{labels.BY} x {other}"
+    found = [{cell.name: cell.share for cell in table.intersections.get(crossed, ())} for table in tables.values()]
+    rows: Rows = []
+    for place in dict.fromkeys(name for of in found for name in of):
+        shares = [of.get(place) for of in found]
+        rows.append((place, f"{max(part.n for part in shares if part):,}", *map(cells.accuracy, shares)))
+    return rows
 
 
 def _taxonomy_row(name: str, of: Taxonomy) -> tuple[str, ...]:

@@ -4,31 +4,15 @@ from markupsafe import Markup
 
 from ml import labels
 from ml.measuring.tables import AttributeMeasures, Evaluation, Measures, WholeWay
-from ml.reporting import attribute_section, html, numbers
+from ml.reporting import attribute_section, html, numbers, rendering
 
-SEEN = (
-    "The model was trained on images of this set. These numbers say how well it remembers them, and nothing of how "
-    "well it does on other pictures."
-)
-METHODS = (
-    "Predictions and labels were first brought to the finest groups that both can be told in: probabilities are "
-    "summed and scaled to 1, then the largest counts. Faces labelled with a group that is left out are not counted.",
-    "Intervals are 95 % intervals of a share (Wilson). In a group of few faces several points of difference are noise.",
-    "Recall is the share of the faces labelled so that are predicted so; precision the share of those predicted so "
-    "that are labelled so; mean recall, or balanced accuracy, counts every group alike.",
-    "The demographic parity difference is by how much the share of faces that are given a class differs between "
-    "groups; right answers differ too where the groups do. The equalised odds difference asks the same among the faces "
-    "labelled so, and among all others. Each class is held against the others, and the largest difference is told. "
-    "Groups of fewer than 10 faces are passed over.",
-    "The calibration error (ECE) is the mean distance between how sure the answers are and how often they are right, "
-    "over 15 bins.",
-)
+WORDS = attribute_section.WORDS
 
 
 def write_page(report: Evaluation) -> str:
     """The whole page."""
     measured, source = report.measures, report.data
-    seen = [html.paragraph(SEEN)] if source.seen else []
+    seen = [html.paragraph(rendering.say(WORDS, "seen"))] if source.seen else []
     sections = [html.section("In short", *seen, *_in_short(measured))]
     sections += [
         attribute_section.write_attribute(name, table, sure=measured.sure.get(name, {}))
@@ -36,13 +20,10 @@ def write_page(report: Evaluation) -> str:
     ]
     if report.whole_way:
         sections.append(_whole_way(report.whole_way))
-    sections.append(html.section("How this was measured", *map(html.paragraph, METHODS), _sources(report)))
-    return html.page(
-        f"{report.name} on {source.name}",
-        lead=f"How {report.name} does on {measured.images:,} faces, group by group. "
-        "Labels and predictions are impressions of faces, not facts about people.",
-        sections=sections,
-    )
+    methods = map(html.paragraph, rendering.say_each(WORDS, "methods"))
+    sections.append(html.section("How this was measured", *methods, _sources(report)))
+    title, lead = (rendering.say(WORDS, part, report) for part in ("title", "lead"))
+    return html.page(title, lead=lead, sections=sections)
 
 
 def _in_short(measured: Measures) -> list[Markup]:
@@ -60,7 +41,8 @@ def _in_short(measured: Measures) -> list[Markup]:
     ]
     header = ("", "faces", "accuracy", "95 % interval", "mean recall", "among the 80 % surest", "calibration error")
     parts = [html.table(header, rows, caption="All faces")]
-    parts += [html.paragraph(line) for name, table in measured.attributes.items() for line in _steps(name, table)]
+    for name, table in measured.attributes.items():
+        parts += map(html.paragraph, rendering.say_each(WORDS, "steps", name, table))
     gaps = [
         [name if by == name else f"{name}, by {by}", *attribute_section.tell_gap(gap)]
         for name, table in measured.attributes.items()
@@ -76,21 +58,6 @@ def _in_short(measured: Measures) -> list[Markup]:
     return parts
 
 
-def _steps(name: str, table: AttributeMeasures) -> list[str]:
-    told, title = [], attribute_section.entitle(name)
-    if steps := table.steps:
-        told.append(
-            f"{title} within one bin: {numbers.percent(steps.within_one_bin)}; "
-            f"on average {numbers.decimal(steps.mean_bins_off, digits=2)} bins off."
-        )
-    if (years := table.years) and years.bias_years is not None:
-        told.append(
-            f"{title} in years: {numbers.decimal(years.mean_absolute_error_years, digits=1)} years off on average, "
-            f"{abs(years.bias_years):.1f} too {'high' if years.bias_years > 0 else 'low'} in the mean."
-        )
-    return told
-
-
 def _whole_way(way: WholeWay) -> html.Section:
     rows: list[list[html.Cell]] = [
         [
@@ -103,10 +70,7 @@ def _whole_way(way: WholeWay) -> html.Section:
     ]
     return html.section(
         "From the photo to the answer",
-        html.paragraph(
-            "Each chip was laid on a grey canvas of twice its side, turned by up to 15 degrees, found by the detector "
-            f"and cut again: {numbers.percent(way.found)} of {way.images:,} were found."
-        ),
+        html.paragraph(rendering.say(WORDS, "whole_way", way)),
         html.table(
             ("", "found and cut again", "95 % interval", "the same faces' chips"),
             rows,
@@ -125,9 +89,7 @@ def _sources(report: Evaluation) -> Markup:
     if measured.unpredicted:
         pairs.append(("Not predicted", measured.unpredicted))
     pairs += [(f"Left out, {reason}", count) for reason, count in measured.left_out.items()]
-    pairs += [
-        (f"{attribute_section.entitle(name)} not measured", reason) for name, reason in measured.not_measured.items()
-    ]
+    pairs += [(f"{rendering.capital(name)} not measured", reason) for name, reason in measured.not_measured.items()]
     return html.facts(pairs)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml import labels
+from ml.measuring.comparison_tables import Comparison
 from ml.measuring.tables import Evaluation
 from ml.model.card import EVIDENCE_FILE, ModelCard
-from ml.reporting import card_accuracy, card_evidence, card_trust, markdown
+from ml.reporting import card_accuracy, card_cells, card_evidence, card_trust, evaluation_text, rendering
 from ml.shares.evidence import Evidence
 
 ARCHITECTURES = {
@@ -27,34 +28,6 @@ DATA_LICENCES = {
     "UTKFace": "UTKFace: Zhang, Song and Qi, Age Progression/Regression by Conditional Adversarial Autoencoder, "
     "CVPR 2017; for non-commercial research only",
 }
-WHAT_IT_SAYS = (
-    "looks at an aligned face chip and says as which {attributes} the face is likely to be *perceived*: a vector of "
-    "{probabilities} for each. They describe what annotators would probably say of a picture. They say "
-    "nothing of who a person is, how they see themselves, where they come from or how old they are."
-)
-INTENDED = (
-    "Auditing collections of pictures as a whole: how are people of different groups represented in a data set, an "
-    "archive, a campaign; how does a system treat groups? Report shares with their error, use the right to say "
-    '"unsure", and check a sample by hand: the accuracy on your pictures is not the accuracy below.'
-)
-NOT_INTENDED = (
-    "Identifying, matching or tracking people. Scoring or deciding anything about a person: access, hiring, prices, "
-    "policing, borders, insurance, moderation. Telling anybody their race, gender or age as a fact. Inferring "
-    "ethnicity, nationality, religion, origin or gender identity. Live video of people who do not know. Many of these "
-    "uses are unlawful, among others under Article 5(1)(g) of the EU AI Act and Article 9 of the GDPR."
-)
-LIMITS = (
-    "The labels are impressions of annotators, in categories that other places and times draw differently. The groups "
-    "leave people out.",
-    "Historical photos, drawings, computer-generated people, masks, strong make-up, surveillance pictures and extreme "
-    "poses were not measured.",
-    "Small faces are told worse; under about 40 pixels of width little can be said. Size, sharpness and brightness of "
-    "each face are reported beside the answer.",
-    "The probabilities hold for a mixture of groups like that of the images they were fitted on. Where one group is "
-    "rare, more of the faces that are called so are wrong.",
-    "Errors differ by group, see above. A comparison between groups must take this into account.",
-)
-FAIRFACE_LIMIT = "FairFace's pictures come mostly from Flickr; its labels are those of crowd workers."
 
 
 def write_card(
@@ -62,7 +35,7 @@ def write_card(
     *,
     report: Evaluation,
     others: Sequence[Evaluation] = (),
-    comparison: Mapping[str, Any] | None = None,
+    comparison: Comparison | None = None,
     weights: int | None = None,
     diagram: str = "",
     evidence: Sequence[Evidence] = (),
@@ -73,43 +46,26 @@ def write_card(
     `ml.compare` wrote; `weights` is how many numbers the network has, `diagram` the file of the reliability diagrams,
     `evidence` what the checkpoint carries of how it errs.
     """
-    trained = f"{card.trained_on} {card.licence}"
-    what = WHAT_IT_SAYS.format(
+    return rendering.render_markdown(
+        "model_card.md",
+        card=card,
+        report=report,
+        others=others,
+        comparison=comparison,
+        diagram=diagram,
+        evidence=evidence,
+        evidence_file=EVIDENCE_FILE,
+        evidence_matrices=card_evidence.make_matrices(evidence),
+        ways=card_evidence.WAYS,
         attributes=_join_words(card.labels),
-        probabilities="calibrated probabilities" if card.temperatures else "probabilities",
+        facts=_facts(card, weights=weights),
+        recipe=_recipe_rows(card),
+        by=labels.BY,
+        many_faces=evaluation_text.MANY_FACES,
+        accuracy=card_accuracy,
+        cells=card_cells,
+        trust=card_trust,
     )
-    blocks = [
-        f"# Model card: {markdown.escape(card.name)}",
-        markdown.paragraph(markdown.escape(card.name), what),
-        markdown.table(("", ""), _facts(card, weights=weights)),
-        *(markdown.heading("Intended use"), markdown.paragraph(INTENDED)),
-        *(markdown.heading("Not to be used for"), markdown.paragraph(NOT_INTENDED)),
-        *card_accuracy.write_overview(report, card=card),
-        *card_accuracy.write_groups(report),
-        *card_accuracy.write_confusions(report),
-        *card_accuracy.write_taxonomies(report),
-        *card_trust.write_calibration(report, card=card, diagram=diagram),
-        *card_trust.write_quality(report),
-        *card_trust.write_whole_way(report),
-        *card_evidence.write_evidence(evidence, file=EVIDENCE_FILE),
-    ]
-    if others:
-        blocks.append(markdown.heading("On other pictures"))
-    for other in others:
-        blocks += card_trust.write_other(other, card=card)
-    if comparison:
-        blocks += card_trust.write_comparison(comparison, card=card)
-    limits = [LIMITS[0], *([FAIRFACE_LIMIT] if "FairFace" in trained else []), *LIMITS[1:]]
-    blocks += [markdown.heading("Limits"), markdown.bullets(limits), *_write_recipe(card)]
-    blocks += [
-        markdown.heading("About this file"),
-        markdown.paragraph(
-            f"Written by `python -m ml.write_card` from the checkpoint and the measures of `ml.evaluate`, not by hand. "
-            f"SHA-256 of the checkpoint (weights and JSON): `{card.sha256}`; of the images measured, with their "
-            f"labels: `{report.data.sha256}`."
-        ),
-    ]
-    return markdown.join(blocks)
 
 
 def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
@@ -139,23 +95,9 @@ def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
     return [*rows, ("Licence", card.licence or "not told")]
 
 
-def _write_recipe(card: ModelCard) -> list[str]:
+def _recipe_rows(card: ModelCard) -> list[tuple[str, str]]:
     values = {name: value for name, value in card.recipe.items() if name not in ("name", "licence", "trained_on")}
-    if not values:
-        return []
-    rows = [(key, _told(value)) for key, value in _flatten(values)]
-    return [
-        markdown.heading("Recipe"),
-        markdown.paragraph(f"`python -m ml.train` makes such a network again from these values{_afterwards(card)}."),
-        markdown.folded("All values", markdown.table(("", "value"), rows)),
-    ]
-
-
-def _afterwards(card: ModelCard) -> str:
-    """What the values alone do not do."""
-    teachers = " and a `--teacher` for each of its teachers" if card.recipe.get("teachers") else ""
-    shifts = [f"`--head {name} --strength {value:g}`" for name, value in card.recipe.get("adjusted", {}).items()]
-    return teachers + (f"; once calibrated, `python -m ml.adjust` with {', '.join(shifts)} follows" if shifts else "")
+    return [(key, _told(value)) for key, value in _flatten(values)]
 
 
 def _flatten(values: Mapping[str, Any], *, prefix: str = "") -> Iterable[tuple[str, Any]]:

@@ -42,5 +42,11 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def tell_p(value: float | None) -> str:
+    """A p-value in a sentence, on one line: `p = 0.031`, `p < 0.001`."""
+    told = p_value(value)
+    return f"p {told if told.startswith('<') else f'= {told}'}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)

@@ -1,8 +1,8 @@
 """The bars of a report as numbers for SVG attributes: places along an axis in per cent of its length."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from ml.reporting import numbers
 from ml.shares.result import BOTH, COUNTED, LOWER, NEITHER, UPPER
@@ -49,17 +49,36 @@ class Chart:
 def draw_chart(table: Table) -> Chart:
     """The labels in their order, then what is doubtful: "cannot tell" of people, "unsure" of the model."""
     is_corrected = table.estimator != COUNTED
-    reach = [value for row in table.rows for value in (row.share, row.raw, row.sensitivity_high, _told_high(row))]
-    step, end = choose_axis([value for value in (*reach, table.unsure) if value is not None])
+    step, end = choose_axis([*reach(table.rows), *([] if table.unsure is None else [table.unsure])])
     largest = max(row.share for row in table.rows if row.raw is not None)
-    bars = [_draw(row, end=end, is_top=row.raw is not None and row.share == largest) for row in table.rows]
+    bars = [draw_bar(row, end=end, is_top=row.raw is not None and row.share == largest) for row in table.rows]
     if table.unsure is not None:
-        told = tell_share(table.unsure)
-        texts = ("", "", told) if is_corrected else (told, "", "")
-        place = _place(table.unsure, end=end)
-        bars.append(Bar("model unsure", None, place, None, None, None, None, *texts, hatched=True))
-    ticks = tuple((100 * k * step / end, f"{100 * k * step:.0f}") for k in range(round(end / step) + 1))
-    return Chart(tuple(bars), ticks, is_corrected, any(bar.to is not None for bar in bars))
+        bars.append(draw_unsure(table.unsure, end=end, is_corrected=is_corrected))
+    return Chart(tuple(bars), mark_ticks(step, end=end), is_corrected, any(bar.to is not None for bar in bars))
+
+
+def draw_unsure(share: float, *, end: float, is_corrected: bool) -> Bar:
+    """The faces of which the model is unsure; they stand with the counted labels, since nothing corrects them."""
+    told = tell_share(share)
+    texts = ("", "", told) if is_corrected else (told, "", "")
+    return Bar("model unsure", None, place(share, end=end), None, None, None, None, *texts, hatched=True)
+
+
+def reach(rows: Iterable[Row]) -> list[float]:
+    """All shares that a chart of these rows has to hold."""
+    found = (value for row in rows for value in (row.share, row.raw, row.sensitivity_high, _told_high(row)))
+    return [value for value in found if value is not None]
+
+
+def mark_ticks(step: float, *, end: float) -> tuple[tuple[float, str], ...]:
+    """The ticks of an axis, as places and whole per cent."""
+    return tuple((100 * k * step / end, f"{100 * k * step:.0f}") for k in range(round(end / step) + 1))
+
+
+def shorten(table: Table, *, count: int) -> Table:
+    """The same with its largest labels only, in their order; what is doubtful stays."""
+    largest = sorted((row for row in table.rows if row.raw is not None), key=lambda row: -row.share)[:count]
+    return replace(table, rows=tuple(row for row in table.rows if row in largest))
 
 
 def choose_axis(values: Sequence[float]) -> tuple[float, float]:
@@ -101,18 +120,19 @@ def tell_label(label: str) -> str:
     return ", ".join(PLAIN_LABELS.get(part, part.replace("_", " ")) for part in parts)
 
 
-def _draw(row: Row, *, end: float, is_top: bool) -> Bar:
+def draw_bar(row: Row, *, end: float, is_top: bool = False, label: str = "") -> Bar:
+    """A row along an axis that ends at the share `end`; `label` stands for its own where it is told elsewhere."""
     is_corrected = row.estimator != COUNTED
     is_both = row.bound == BOTH
     low = row.low if is_both or row.bound == LOWER else None
     return Bar(
-        label=tell_label(row.label),
-        share=_place(row.share, end=end) if is_corrected else None,
-        raw=_place(row.raw, end=end),
-        low=_place(row.share if low is None and row.high is not None else low, end=end),
-        high=_place(_told_high(row), end=end),
-        from_=_place(row.sensitivity_low, end=end),
-        to=_place(row.sensitivity_high, end=end),
+        label=label or tell_label(row.label),
+        share=place(row.share, end=end) if is_corrected else None,
+        raw=place(row.raw, end=end),
+        low=place(row.share if low is None and row.high is not None else low, end=end),
+        high=place(_told_high(row), end=end),
+        from_=place(row.sensitivity_low, end=end),
+        to=place(row.sensitivity_high, end=end),
         text=tell_share(row.share),
         interval=tell_interval(row),
         counted=tell_share(row.raw) if row.raw is not None and is_corrected else "",
@@ -129,5 +149,6 @@ def _told_high(row: Row) -> float | None:
     return row.share if row.bound == LOWER else row.high
 
 
-def _place(value: float | None, *, end: float) -> float | None:
+def place(value: float | None, *, end: float) -> float | None:
+    """Where a share lies along an axis from 0 to the share `end`, in per cent of its length."""
     return None if value is None else round(100 * max(0.0, min(value / end, 1.0)), 3)

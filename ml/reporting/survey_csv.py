@@ -50,9 +50,12 @@ def _list_rows(found: dict[str, Any]) -> Iterator[Row]:
             ("recall", of["by_answer"]),
             ("precision", of["by_label"]),
         ):
-            for row in rows:
-                told = _row("accuracy", attribute, row["part"], measure=measure, value=row["share"])
-                yield told | {k: row[k] for k in ("low", "high", "bound")} | {"n": row["examined"]}
+            yield from _accuracies(attribute, rows, measure=measure)
+        for group in of["by_group"]:
+            yield from _accuracies(attribute, group["rows"], measure=f"accuracy_by_{group['attribute']}")
+        yield from _accuracies(
+            attribute, [bin_["right"] for bin_ in of["reliability"]], measure="accuracy_by_probability"
+        )
     for of in found["comparisons"]:
         for row in of["rows"]:
             told = _row("comparison", of["name"], row["label"], measure="difference", value=row["difference"])
@@ -66,6 +69,12 @@ def _list_rows(found: dict[str, Any]) -> Iterator[Row]:
             yield _row("quality", "", name, measure=measure, value=of[name])
     for reason, count in found["left_out"].items():
         yield _row("left_out", "", reason, measure="count", value=count)
+
+
+def _accuracies(attribute: str, rows: list[dict[str, Any]], *, measure: str) -> Iterator[Row]:
+    for row in rows:
+        told = _row("accuracy", attribute, row["part"], measure=measure, value=row["share"])
+        yield told | {k: row[k] for k in ("low", "high", "bound")} | {"n": row["examined"]}
 
 
 def _tables(tables: dict[str, Any], *, section: str, group: str) -> Iterator[Row]:

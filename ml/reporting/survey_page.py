@@ -1,15 +1,20 @@
 """The report of a collection as one HTML page: no script, nothing fetched, light and dark, printable."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.reporting import frame, numbers, rendering
-from ml.reporting.survey_bars import draw_chart, tell_interval, tell_label, tell_share
+from markupsafe import Markup
+
+from ml.reporting import frame, rendering, survey_panels
+from ml.reporting.survey_bars import Chart, choose_axis, draw_chart, place, tell_interval, tell_label, tell_share
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Table
 from ml.surveying.words import NOT_PERSONS
 
-STYLE = (Path(__file__).parent / "survey.css").read_text(encoding="utf-8")
+STYLE = (Path(__file__).parent / "styles" / "survey.css").read_text(encoding="utf-8")
+PARTS = "_survey_parts.html"
 BASES = {
     COUNTED: "counted labels",
     ADJUSTED: "corrected labels",
@@ -25,24 +30,60 @@ MEASURES = {
 
 def write_page(report: Report) -> str:
     """The whole page, as a string to be saved under a name that ends with .html."""
-    return rendering.render(
-        "survey.html",
-        report=report,
-        style=frame.STYLE + STYLE,
-        policy=frame.POLICY,
-        mark=frame.MARK,
-        not_persons=NOT_PERSONS,
-        bases=BASES,
-        measures=MEASURES,
-        title_of=entitle,
-        grid=lay_cells(report.cells) if report.cells else None,
-        plan=lay_plan(report),
-    )
+    frame_of = {"style": frame.STYLE + STYLE, "policy": frame.POLICY, "mark": frame.MARK, "not_persons": NOT_PERSONS}
+    return rendering.render("survey.html", **frame_of, **_lay_body(report))
+
+
+def write_body(report: Report, *, drawings: Mapping[str, str] | None = None) -> Markup:
+    """What stands under the heading, for a page of somebody else's that has `STYLE`, a pattern `hatch`, and a script
+    that copies what `data-copy` names.
+
+    `drawings` are addresses of the charts as SVG, by the names that `survey_svg.list_charts` tells.
+    """
+    values = _lay_body(report, drawings=drawings, can_copy=True)
+    return Markup(rendering.render("_survey_body.html", **values))  # noqa: S704  # its text is escaped
+
+
+def write_chart(table: Table, *, compact: bool = False) -> Markup:
+    """The bars of one table."""
+    return rendering.call(PARTS, "bars", table, compact)
+
+
+def write_beside(part: survey_panels.Beside) -> Markup:
+    """One attribute of two reports beside each other."""
+    return rendering.call(PARTS, "beside", part)
+
+
+def write_legend(chart: Chart) -> Markup:
+    """What bars, whiskers and hatches of a chart mean."""
+    return rendering.call(PARTS, "legend", chart)
+
+
+def write_numbers(table: Table) -> Markup:
+    """The table behind a chart."""
+    return rendering.call(PARTS, "table_of", table)
+
+
+def _lay_body(report: Report, *, drawings: Mapping[str, str] | None = None, can_copy: bool = False) -> dict[str, Any]:
+    return {
+        "report": report,
+        "bases": BASES,
+        "measures": MEASURES,
+        "grid": lay_cells(report.cells) if report.cells else None,
+        "plan": lay_plan(report),
+        "drawings": defaultdict(str, drawings or {}),
+        "can_copy": can_copy,
+    }
 
 
 def entitle(name: str) -> str:
     """What a heading calls an attribute."""
     return TITLES.get(name, name.replace("_", " ").replace(" x ", " and ").capitalize())
+
+
+def slug(name: str) -> str:
+    """A name as addresses and files have it: letters, digits and dashes."""
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name).lower().split())
 
 
 def lay_plan(report: Report) -> dict[str, Any]:
@@ -65,16 +106,24 @@ def lay_cells(table: Table) -> dict[str, Any]:
     }
 
 
+def end_axis(rows: Sequence[Any], name: str) -> float:
+    """The share at which an axis ends that holds this field of all rows."""
+    return choose_axis([value for row in rows if (value := getattr(row, name)) is not None])[1]
+
+
 rendering.ENVIRONMENT.filters |= {
     "chart": draw_chart,
+    "crossing": survey_panels.lay_crossing,
+    "parts": lambda groups, name: survey_panels.lay_parts(groups, name=name),
+    "courses": lambda groups, name: survey_panels.lay_courses(groups, name=name),
+    "is_course": survey_panels.is_course,
+    "comparisons": survey_panels.list_comparisons,
+    "pairs": survey_panels.lay_pairs,
+    "along": lambda value, end: place(value, end=end),
+    "axis_end": end_axis,
+    "entitle": entitle,
+    "slug": slug,
     "share": tell_share,
     "label": tell_label,
-    "sentence": lambda text: text[:1].upper() + text[1:],
     "row_interval": tell_interval,
-    "percent": numbers.percent,
-    "points": numbers.points,
-    "points_interval": numbers.points_interval,
-    "interval": numbers.interval,
-    "decimal": numbers.decimal,
-    "p_value": numbers.p_value,
 }

@@ -10,14 +10,15 @@ from ml.shares.errors import BadDraw
 LEAST_OF_A_STRATUM = 2
 WRITTEN = 1e-5  # how far a probability may be off, of itself, when it comes out of a file
 STRATIFIED, SIMPLE = "stratified", "simple"
+OUTSIDE = -1  # the position of a drawn face that is in the frame, and not among the faces that are told of
 
 
 @dataclass(frozen=True)
 class Draw:
     """n faces drawn without replacement out of a frame of N in H strata, in the order in which they are served.
 
-    `frame` (H,) are the numbers of faces of each stratum; `face` (n,) positions in the arrays that were drawn from,
-    `stratum` (n,) the stratum of each. `design` is STRATIFIED, or SIMPLE with one stratum. Raises BadDraw
+    `frame` (H,) are the numbers of faces of each stratum; `face` (n,) positions in the arrays that were drawn from, or
+    OUTSIDE, `stratum` (n,) the stratum of each. `design` is STRATIFIED, or SIMPLE with one stratum. Raises BadDraw
     (`does_not_fit`) where a stratum holds more drawn faces than faces, a face is drawn twice, or a stratum is unknown.
     """
 
@@ -34,7 +35,8 @@ class Draw:
             raise BadDraw("does_not_fit", "a drawn face is of a stratum that is not there")
         if (self.drawn > self.frame).any():
             raise BadDraw("does_not_fit", "more faces are drawn from a stratum than it has")
-        if len(np.unique(self.face)) != len(self.face):
+        inside = self.face[self.face != OUTSIDE]
+        if len(np.unique(inside)) != len(inside):
             raise BadDraw("does_not_fit", "a face is drawn twice")
 
     def __len__(self) -> int:

@@ -64,11 +64,8 @@ def plan_more(answers: Answers, *, draw: Draw, sizes: Sequence[int] = SIZES) -> 
     """
     found = reviewed.estimate_shares(answers, draw=draw)
     counts = answers_.in_turn(answers, draw=draw)
-    strata, frame = draw.stratum[counts], draw.frame.astype(float)
-    n = np.bincount(strata, minlength=len(frame)).astype(float)
-    m = reviewed.sum_by_stratum(answers.values[counts], strata, count=len(frame))
-    inside = reviewed.sum_by_stratum(answers.inside[counts][:, None], strata, count=len(frame))
-    spread = reviewed.spread_of(m, inside=inside, examined=n, theta=found.share)
+    frame = draw.frame.astype(float)
+    spread = _find_spread(answers, draw=draw, counts=counts, theta=found.share)
     base = found.population / found.faces
     plans = []
     for size in sizes:
@@ -78,6 +75,37 @@ def plan_more(answers: Answers, *, draw: Draw, sizes: Sequence[int] = SIZES) -> 
         variance = reviewed.combine_variance(spread, examined=more, frame=frame) / base**2
         plans.append(Plan(size, answers.labels, _reach(found.share, variance=variance, examined=more.sum())))
     return tuple(plans)
+
+
+def plan_answers(answers: Answers, *, draw: Draw, more: Sequence[int] = (0,)) -> tuple[Plan, ...]:
+    """How far the intervals reach after so many more answers in their turn within the draw; 0: now.
+
+    Numbers of which not so many are waiting are left out. Raises what `reviewed.estimate_shares` raises.
+    """
+    found = reviewed.estimate_shares(answers, draw=draw)
+    counts = answers_.in_turn(answers, draw=draw)
+    frame = draw.frame.astype(float)
+    n = np.bincount(draw.stratum[counts], minlength=len(frame))
+    spread = _find_spread(answers, draw=draw, counts=counts, theta=found.share)
+    waiting = draw.stratum[~counts]  # in the order of serving
+    base = found.population / found.faces
+    plans = []
+    for count in more:
+        if count > len(waiting):
+            continue
+        then = (n + np.bincount(waiting[:count], minlength=len(frame))).astype(float)
+        variance = reviewed.combine_variance(spread, examined=then, frame=frame) / base**2
+        plans.append(Plan(count, answers.labels, _reach(found.share, variance=variance, examined=then.sum())))
+    return tuple(plans)
+
+
+def _find_spread(answers: Answers, *, draw: Draw, counts: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """(H, K) smoothed variances within the strata, of the answers that count."""
+    strata, total = draw.stratum[counts], len(draw.frame)
+    n = np.bincount(strata, minlength=total).astype(float)
+    m = reviewed.sum_by_stratum(answers.values[counts], strata, count=total)
+    inside = reviewed.sum_by_stratum(answers.inside[counts][:, None], strata, count=total)
+    return reviewed.spread_of(m, inside=inside, examined=n, theta=theta)
 
 
 def _reach(share: np.ndarray, *, variance: np.ndarray, examined: float) -> np.ndarray:

@@ -11,7 +11,8 @@ from ml.shares.draws import Draw
 from ml.shares.errors import BadReviews, NoFaces
 from ml.shares.result import REVIEWED, Shares
 
-HEADLINE_FROM = 100  # answers inside of the population from which on `reviewed` makes the headline
+# Reviews of a draw from which on `reviewed` makes the headline; "not a face" is such an answer too.
+HEADLINE_FROM = 100
 # Faces added to both sides of a share before its variance is taken. With none, strata in which all answers are alike
 # seem to be known, and rare labels are covered far too seldom.
 SMOOTHING = 0.25

@@ -103,7 +103,7 @@ def _without_doubt(estimate: Estimate, *, reviews: ReviewedDraw | None) -> Share
         return estimate.shares
     if estimate.answers is None or reviews is None:
         return None
-    return reviewed.estimate_shares(estimate.answers.told(), draw=reviews.draw)
+    return reviewed.estimate_shares(estimate.answers.told(), draw=reviews.draw, domain=reviews.within())
 
 
 def _tell(of: comparing.Comparison, *, name: str, against: str, kind: str, estimators: tuple[str, str]) -> Comparison:

@@ -1,6 +1,6 @@
 """The report of a collection, computed: from its faces, what is known of the model's errors, and what people said."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -38,13 +38,17 @@ class Known:
 
 @dataclass(frozen=True)
 class Request:
-    """What the report shall tell: race in this taxonomy (None: the model's own), against what, by what resamples."""
+    """What the report shall tell: race in this taxonomy (None: the model's own), against what, by what resamples.
+
+    `tell` is called with how far the work is, 0 to 1.
+    """
 
     taxonomy: str | None = None
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     reference: against.Reference | None = None
     other: Survey | None = None
     other_known: Known | None = None
+    tell: Callable[[float], None] = lambda part: None
 
 
 def compute_report(
@@ -57,7 +61,12 @@ def compute_report(
     request, reviewed = request or Request(), reviewed or Reviewed()
     means = Means(known.evidence, known.no_evidence, reviewed.faces, request.bootstrap)
     wanted = schemes.standard_schemes(survey.faces.classes, taxonomy=request.taxonomy)
-    found = {scheme: _estimate(survey, scheme=scheme, means=means, known=known) for scheme in wanted}
+    found = {}
+    # Each part of the collection is estimated as all of it is, and comparing takes about as long again.
+    steps = len(wanted) * (1 + (len(survey.groups.names) if survey.groups else 0)) + 1
+    for scheme in wanted:
+        found[scheme] = _estimate(survey, scheme=scheme, means=means, known=known)
+        request.tell(len(found) / steps)
     kept = {scheme: estimate for scheme, estimate in found.items() if estimate is not None}
     single = {scheme: estimate for scheme, estimate in kept.items() if len(scheme.parts) == 1}
     if not single:
@@ -92,7 +101,7 @@ def compute_report(
         plan=_plan(survey, found=single, known=known, reviewed=reviewed),
         comparisons=comparisons,
         grouped_by=survey.groups.column if survey.groups else "",
-        groups=_tell_groups(survey, found=single, means=means, known=known),
+        groups=_tell_groups(survey, found=single, means=means, known=known, tell=request.tell),
     )
     return replace(report, methods=words.write_methods(report, survey=survey), bibtex=words.BIBTEX)
 
@@ -138,13 +147,21 @@ def _find_unsure(survey: Survey, *, scheme: Scheme, known: Known) -> np.ndarray 
     return estimating.find_unsure(survey.faces, scheme=scheme, thresholds=known.thresholds, marked=survey.marked_unsure)
 
 
-def _tell_groups(survey: Survey, *, found: Mapping[Scheme, Estimate], means: Means, known: Known) -> tuple[Group, ...]:
+def _tell_groups(
+    survey: Survey,
+    *,
+    found: Mapping[Scheme, Estimate],
+    means: Means,
+    known: Known,
+    tell: Callable[[float], None] = lambda part: None,
+) -> tuple[Group, ...]:
     """The headline tables of each part of the collection; a part of which nothing can be told says so."""
     if survey.groups is None:
         return ()
     told = []
     for place, name in enumerate(survey.groups.names):
         inside = survey.groups.place == place
+        tell((1 + place) / (1 + len(survey.groups.names)))
         if not inside.any():
             told.append(Group(name, 0, 0, (), "no face of it is counted"))
             continue
@@ -199,7 +216,7 @@ def _plan(survey: Survey, *, found: Mapping[Scheme, Estimate], known: Known, rev
     rows = []
     for scheme, estimate in found.items():
         try:
-            if reviewed.faces is not None and estimate.answers is not None:
+            if reviewed.faces is not None and estimate.answers is not None and reviewed.faces.within() is None:
                 plans = planning.plan_more(estimate.answers, draw=reviewed.faces.draw)
             elif reviewed.faces is None and known.evidence is not None:
                 plans = planning.plan_first(survey.faces, evidence=known.evidence, scheme=scheme)
@@ -215,7 +232,11 @@ def _tell_reviewing(reviewed: Reviewed) -> Reviewing | None:
     found = reviewed.faces
     if found is None:
         return None
-    return Reviewing(len(found.draw), found.answered, found.reviewers, found.strata.name)
+    return Reviewing(len(found.draw), found.answered, found.reviewers, found.strata.name, found.name, found.codebook)
+
+
+def _tell_faces(count: int) -> str:
+    return "One face" if count == 1 else f"{count:,} faces"
 
 
 def _list_notes(
@@ -246,6 +267,9 @@ def _list_notes(
                 f"Reviews do not make the headline of {', '.join(lacking)}: under {HEADLINE_FROM} answers in their "
                 "turn, or a stratum without any."
             )
+    if reviewed.faces is not None and reviewed.faces.uncovered:
+        came = _tell_faces(reviewed.faces.uncovered)
+        notes.append(f"{came} came after the draw: reviewed shares are of the others until the draw is extended.")
     waiting = max((estimate.shares.waiting for estimate in single.values() if estimate.shares is not None), default=0)
     if waiting:
         notes.append(

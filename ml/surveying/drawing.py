@@ -19,7 +19,7 @@ from ml.shares import draws, schemes
 from ml.shares import faces as faces_
 from ml.shares.draws import Draw
 from ml.shares.schemes import Scheme
-from ml.spreadsheets import guard_cell
+from ml.spreadsheets import guard_cell, unguard_cell
 from ml.surveying.columns import BOX
 from ml.surveying.errors import BadPredictions
 from ml.surveying.reading import key_of
@@ -69,7 +69,7 @@ def write_faces(found: FaceDraw, *, survey: Survey, table: Table, file: str, att
     for place, (face, stratum, chance) in enumerate(zip(draw.face, draw.stratum, draw.probability, strict=True)):
         told = cells[int(survey.row[face])]
         rows.append([
-            place + 1, guard_cell(told[file]), int(survey.face_number[face]), *(told[name] for name in boxes),
+            place + 1, _write_name(told[file]), int(survey.face_number[face]), *(told[name] for name in boxes),
             found.uid, found.scheme.name, int(found.codes[stratum]), int(draw.frame[stratum]), f"{chance:.8g}",
             *([""] * len(attributes)), "",
         ])  # fmt: skip
@@ -87,7 +87,7 @@ def write_photos(draw: Draw, uid: str, *, survey: Survey, names: Mapping[int, st
     total = len(survey.photo_key)
     rows = [
         [
-            place + 1, guard_cell(names[int(survey.photo_key[photo])]), uid, total, f"{len(draw) / total:.8g}",
+            place + 1, _write_name(names[int(survey.photo_key[photo])]), uid, total, f"{len(draw) / total:.8g}",
             int(survey.photo_faces[photo]), "", "",
         ]
         for place, photo in enumerate(draw.face)
@@ -129,3 +129,8 @@ def _to_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _write_name(cell: str) -> str:
+    """A file's name out of a table for another one, guarded from spreadsheets once, whoever wrote the first."""
+    return guard_cell(unguard_cell(cell))

@@ -144,8 +144,7 @@ def _try_reviews(scheme: Scheme, *, means: Means, domain: np.ndarray | None) -> 
     draw = means.reviews.draw
     try:
         said = answers.gather(means.reviews.reviews, scheme=scheme, drawn=len(draw))
-        within = None if domain is None else domain[draw.face]
-        return reviewed.estimate_shares(said, draw=draw, domain=within), said
+        return reviewed.estimate_shares(said, draw=draw, domain=means.reviews.within(domain)), said
     except SharesError as error:
         if isinstance(error, NoFaces) or error.code == "stratum_unanswered":
             return None

@@ -11,6 +11,7 @@ from ml.datasets.face_set import EmptySet
 from ml.measuring.mapping import PredictionColumns
 from ml.shares.faces import Faces
 from ml.shares.schemes import LEFT_OUT
+from ml.spreadsheets import unguard_cell
 from ml.surveying.columns import BOX, STATUSES, Columns, MappedColumns, OwnColumns
 from ml.surveying.errors import BadPredictions
 from ml.surveying.survey import SMALL_FACE_PX, Groups, PhotoCounts, Survey
@@ -50,8 +51,13 @@ def read_survey(
 
 
 def key_of(file: str) -> int:
-    """64 bits that tell a file's name again: of a million names two are alike once in 40 million files."""
-    return int.from_bytes(blake2b(file.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little")
+    """64 bits that tell a file's name again: of a million names two are alike once in 40 million files.
+
+    `file` is what a cell holds; a name that was guarded from spreadsheets there has the key that it has without.
+    """
+    return int.from_bytes(
+        blake2b(unguard_cell(file).encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
+    )
 
 
 def face_keys(files: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -107,13 +107,37 @@ class AccuracyRow:
 
 
 @dataclass(frozen=True)
+class GroupedAccuracy:
+    """How often it is right about those whom reviewers perceive as each label of another attribute."""
+
+    attribute: str
+    rows: tuple[AccuracyRow, ...]
+
+
+@dataclass(frozen=True)
+class ReliabilityRow:
+    """Faces whose largest probability is from `low` to `high`: its mean, and how often the label is right (0..1)."""
+
+    low: float
+    high: float
+    confidence: float
+    right: AccuracyRow
+
+
+@dataclass(frozen=True)
 class Accuracy:
-    """Of one attribute: overall, by what reviewers said, by what the model said."""
+    """Of one attribute: overall, by what reviewers said, by what the model said, by other attributes.
+
+    `reliability` has the bins that somebody answered in; `left_out` are answered faces that the model was trained on.
+    """
 
     name: str
     overall: AccuracyRow
     by_answer: tuple[AccuracyRow, ...]
     by_label: tuple[AccuracyRow, ...]
+    by_group: tuple[GroupedAccuracy, ...] = ()
+    reliability: tuple[ReliabilityRow, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -199,12 +223,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Reviewing:
-    """How the faces were drawn and looked at."""
+    """How the faces were drawn and looked at; `draw` and `codebook` name which, where that is known."""
 
     drawn: int
     answered: int
     reviewers: int
     strata: str
+    draw: str = ""
+    codebook: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,20 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 
-from ml.datasets.reviews import CANNOT_TELL, NOT_A_FACE
+from ml.attributes import CANNOT_TELL, NOT_A_FACE
 from ml.shares import draws, missed
 from ml.shares import faces as faces_
 from ml.shares.answers import CANNOT, NOT_ASKED, Reviews
 from ml.shares.answers import NOT_A_FACE as NONE
 from ml.shares.draws import Draw
 from ml.shares.missed import Missed
-from ml.shares.schemes import Scheme
-from ml.spreadsheets import unguard_cell
+from ml.shares.schemes import LEFT_OUT, Scheme
 from ml.surveying import drawing
 from ml.surveying.errors import BadAnswers
 from ml.surveying.reading import face_keys, key_of, read_face_numbers
@@ -30,7 +29,10 @@ DATE_HINT = '; "3 to 9" is what a spreadsheet does not make a date of'
 class ReviewedDraw:
     """A draw of the survey's faces with what people said; `draw.face` are positions in the survey.
 
-    `reviewers` counts those who answered, `answered` the faces.
+    Drawn faces that are not in it (a filter left them out, or they turned out to be none) are OUTSIDE: then the survey
+    is a domain of the draw. `reviewers` counts those who answered, `answered` the faces. `trained_on` (n,) marks those
+    that the model was trained on; `uncovered` faces of the survey could not be drawn, since they came later. `name` and
+    `codebook` are what the methods call the draw and what its questions were explained by.
     """
 
     draw: Draw
@@ -38,6 +40,24 @@ class ReviewedDraw:
     reviews: Reviews
     reviewers: int
     answered: int
+    trained_on: np.ndarray | None = field(default=None, repr=False)
+    uncovered: int = 0
+    name: str = ""
+    codebook: str = ""
+
+    def within(self, domain: np.ndarray | None = None) -> np.ndarray | None:
+        """(n,) which drawn faces are in the survey, and in a domain (N,) of it; None where all are."""
+        inside: np.ndarray = self.draw.face != draws.OUTSIDE
+        if domain is not None:
+            narrowed: np.ndarray = inside & domain[np.where(inside, self.draw.face, 0)]
+            return narrowed
+        return None if inside.all() else inside
+
+    def pick(self, places: np.ndarray) -> np.ndarray:
+        """(n,) the places (N,) of the survey's faces for the drawn ones, LEFT_OUT for those outside."""
+        inside = self.draw.face != draws.OUTSIDE
+        picked: np.ndarray = np.where(inside, places[np.where(inside, self.draw.face, 0)], LEFT_OUT)
+        return picked
 
 
 @dataclass(frozen=True)
@@ -94,7 +114,7 @@ def _read_faces(tables: Sequence[Table], *, survey: Survey) -> ReviewedDraw:
 
 
 def _take_part(rows: _Rows, part: Part, *, table: Table, classes: Mapping[str, tuple[str, ...]]) -> None:
-    files = np.array([key_of(unguard_cell(name)) for name in part.columns["file"]], dtype=np.uint64)
+    files = np.array([key_of(name) for name in part.columns["file"]], dtype=np.uint64)
     rows.key += face_keys(files, read_face_numbers(part)).tolist()
     rows.line += [f"{table.path.name}, line {line}" for line in part.lines]
     rows.draw += part.columns["draw"]
@@ -240,7 +260,7 @@ def _read_photos(tables: Sequence[Table], *, survey: Survey) -> Missed:
             number = part.numbers("missed")
             chances |= set(chance.tolist())
             for row, name in enumerate(part.columns["file"]):
-                key = key_of(unguard_cell(name))
+                key = key_of(name)
                 line = f"{table.path.name}, line {part.lines[row]}"
                 if key not in known:
                     raise BadAnswers("no_such_face", f"{line}: this photo is not among the predictions")

@@ -1,7 +1,7 @@
 """The methods paragraph of a report, ready to paste into a paper, and how Facet is cited."""
 
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
-from ml.surveying.report import Report, Table
+from ml.surveying.report import Report, Reviewing, Table
 from ml.surveying.survey import Survey
 
 NOT_PERSONS = (
@@ -99,8 +99,8 @@ def _tell_reviews(report: Report) -> list[str]:
         return []
     told = [
         f"{_count(found.drawn, 'face')} were drawn without replacement, stratified by counted {found.strata}, half in "
-        f"proportion and half evenly; {_count(found.reviewers, 'reviewer')} answered about {found.answered:,} of them, "
-        "without being shown the model's labels."
+        f"proportion and half evenly{_name_draw(found)}; {_count(found.reviewers, 'reviewer')} answered about "
+        f"{found.answered:,} of them, without being shown the model's labels."
     ]
     for row in report.agreement:
         told.append(
@@ -115,6 +115,12 @@ def _tell_reviews(report: Report) -> list[str]:
                 f"faces ({100 * overall.low:.0f} to {100 * overall.high:.0f})."
             )
     return told
+
+
+def _name_draw(found: Reviewing) -> str:
+    """Which draw that is, and by which codebook people answered, where that is known."""
+    told = [found.draw, f"codebook {found.codebook}" if found.codebook else ""]
+    return f" ({', '.join(filter(None, told))})" if any(told) else ""
 
 
 def _names(tables: tuple[Table, ...], *, estimator: str) -> list[str]:

@@ -5,11 +5,14 @@ from django.test import Client
 
 from classifier.models import (
     AuditEvent,
+    Codebook,
     CollectionShare,
+    Draw,
     Invitation,
     Job,
     ModelVersion,
     Photo,
+    Review,
     State,
     Upload,
     UploadItem,
@@ -41,6 +44,11 @@ def instance(collection, alice, bob, adam) -> SimpleNamespace:
     WorkerHeartbeat.objects.create(
         name="facet1@here", pid=1, device="cpu", model_version=factories.ModelVersionFactory()
     )
+    codebook = Codebook.objects.create(collection=collection, version=1, text="Look closely.", created_by=alice)
+    draw = Draw.objects.create(collection=collection, narrowest_px=40, seed=1, size=2, codebook=codebook)
+    by_alice = {"draw": draw, "reviewer": alice, "reviewer_uid": alice.uid, "was_blind": True}
+    Review.objects.create(face=faces[0], answers={"gender": "Male"}, **by_alice)
+    Review.objects.create(face=faces[1], verdict=Review.Verdict.NOT_A_FACE, **by_alice)
     Job.objects.create(owner=alice, kind=Job.Kind.EXPLANATION, photo=done, state=State.QUEUED)
     candidate = ModelVersion.objects.create(name="facet-next", sha256="c" * 64)
     return SimpleNamespace(

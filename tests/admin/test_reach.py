@@ -40,7 +40,7 @@ def staff_client(staff):
 @pytest.fixture
 def belongings(root) -> dict[type[Model], Model]:
     """A row of root's of every model that is registered and that rows can be somebody's of."""
-    from classifier.models import AuditEvent, Job, State, UploadItem
+    from classifier.models import AuditEvent, Codebook, Draw, Job, Review, State, UploadItem
     from classifier.services import audit
 
     collection = factories.CollectionFactory(owner=root)
@@ -48,7 +48,11 @@ def belongings(root) -> dict[type[Model], Model]:
     face = factories.make_face(photo)
     upload = Upload.objects.create(owner=root, collection=collection)
     audit.record("something done", actor=root)
+    codebook = Codebook.objects.create(collection=collection, version=1, text="Look closely.", created_by=root)
+    draw = Draw.objects.create(collection=collection, narrowest_px=40, seed=1, size=1, codebook=codebook)
     rows = [
+        draw,
+        Review.objects.create(face=face, draw=draw, reviewer=root, reviewer_uid=root.uid, was_blind=True),
         *(root, collection, photo, face, face.predictions.get(), upload),
         UploadItem.objects.create(upload=upload, number=1, name="a.jpg", outcome="accepted", photo=photo),
         EmailAddress.objects.create(user=root, email="root@example.org", primary=True),

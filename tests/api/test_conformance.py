@@ -23,6 +23,13 @@ OPERATIONS = [
     ("GET", "/api/v1/collections/{uid}/"),
     ("DELETE", "/api/v1/collections/{uid}/"),
     ("GET", "/api/v1/models/"),
+    ("GET", "/api/v1/draws/"),
+    ("POST", "/api/v1/draws/"),
+    ("GET", "/api/v1/draws/{uid}/"),
+    ("POST", "/api/v1/draws/{uid}/enlarge/"),
+    ("GET", "/api/v1/draws/{uid}/next/"),
+    ("POST", "/api/v1/draws/{uid}/answers/"),
+    ("GET", "/api/v1/draws/{uid}/results/"),
 ]
 
 

@@ -36,6 +36,13 @@ def test_every_address_is_described(document):
         ("/api/v1/collections/{uid}/", "get"),
         ("/api/v1/collections/{uid}/", "delete"),
         ("/api/v1/models/", "get"),
+        ("/api/v1/draws/", "get"),
+        ("/api/v1/draws/", "post"),
+        ("/api/v1/draws/{uid}/", "get"),
+        ("/api/v1/draws/{uid}/enlarge/", "post"),
+        ("/api/v1/draws/{uid}/next/", "get"),
+        ("/api/v1/draws/{uid}/answers/", "post"),
+        ("/api/v1/draws/{uid}/results/", "get"),
     }
     for path, method in described:
         operation = document["paths"][path][method]

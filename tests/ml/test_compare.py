@@ -11,7 +11,7 @@ import torch
 
 from ml import compare, labels
 from ml.datasets import face_set
-from ml.measuring import comparing, same_answers
+from ml.measuring import comparing, comparison_tables, same_answers
 from ml.measuring.predictions import Predictions
 from ml.model import checkpoint
 from ml.reporting import comparison_page
@@ -69,10 +69,10 @@ def test_shares_of_both_sides_are_compared_face_by_face():
     production = np.array([True, True, True, False, False, False, True, False])
     candidate = np.array([True, True, True, True, True, True, False, False])
     row = comparing.compare_shares(production, candidate)
-    assert (row["production"], row["candidate"], row["difference"]) == (0.5, 0.75, 0.25)
-    assert (row["production_only"], row["candidate_only"]) == (1, 3)
-    assert row["p"] == pytest.approx(2 * (1 + 4) / 16)  # C(4,0) + C(4,1) of 2^4, twice
-    assert row["low"] < 0.25 < row["high"]
+    assert (row.production, row.candidate, row.difference) == (0.5, 0.75, 0.25)
+    assert (row.production_only, row.candidate_only) == (1, 3)
+    assert row.p == pytest.approx(2 * (1 + 4) / 16)  # C(4,0) + C(4,1) of 2^4, twice
+    assert row.low < 0.25 < row.high
 
 
 def test_every_measure_of_a_small_comparison():
@@ -82,17 +82,17 @@ def test_every_measure_of_a_small_comparison():
     pairings, reasons = comparing.pair(production, candidate, faces)
     part = comparing.compare(pairings, faces)["gender"]
     assert reasons == {"race": "not told by production and candidate"}
-    assert (part["images"], part["not_compared"], part["groups"]) == (5, 0, ["Male", "Female"])
-    assert (part["overall"]["production"], part["overall"]["candidate"]) == (0.6, 0.8)
-    assert part["balanced_accuracy"]["production"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-5)
-    assert part["balanced_accuracy"]["candidate"] == pytest.approx((2 / 3 + 1) / 2, abs=1e-5)
-    assert part["agreement"] == {"same": 0.4, "both_right": 0.4, "both_wrong": 0.0}
-    assert part["worst_group"]["production"] == {"group": "Female", "share": 0.5, "images": 2}
-    assert part["worst_group"]["candidate"] == {"group": "Male", "share": 0.66667, "images": 3}
-    assert [(row["group"], row["images"]) for row in part["by"]["gender"]] == [("Male", 3), ("Female", 2)]
+    assert (part.images, part.not_compared, part.groups) == (5, 0, ("Male", "Female"))
+    assert (part.overall.production, part.overall.candidate) == (0.6, 0.8)
+    assert part.balanced_accuracy.production == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-5)
+    assert part.balanced_accuracy.candidate == pytest.approx((2 / 3 + 1) / 2, abs=1e-5)
+    assert part.agreement == comparison_tables.Agreement(same=0.4, both_right=0.4, both_wrong=0.0)
+    assert part.worst_group.production == comparison_tables.Worst(group="Female", share=0.5, images=2)
+    assert part.worst_group.candidate == comparison_tables.Worst(group="Male", share=0.66667, images=3)
+    assert [(row.group, row.images) for row in part.by["gender"]] == [("Male", 3), ("Female", 2)]
     # The face without a race counts in none of the groups.
-    assert [(row["group"], row["images"]) for row in part["by"]["race"]] == [("White", 2), ("Black", 2)]
-    assert part["ece"]["production"] is not None
+    assert [(row.group, row.images) for row in part.by["race"]] == [("White", 2), ("Black", 2)]
+    assert part.ece.production is not None
 
 
 def test_faces_they_tell_apart_come_by_the_surety_of_the_less_sure():
@@ -110,7 +110,7 @@ def test_labels_without_probabilities_have_no_calibration_error_and_no_surety():
     production = said([[1, 0], [1, 0]], faces=faces, labels_only=frozenset({"gender"}))
     candidate = said([[0.4, 0.6], [0.3, 0.7]], faces=faces)
     pairings, _ = comparing.pair(production, candidate, faces)
-    assert comparing.compare(pairings, faces)["gender"]["ece"]["production"] is None
+    assert comparing.compare(pairings, faces)["gender"].ece.production is None
     assert comparing.find_disagreements(pairings["gender"])[0].said["production"] == ("Male", None)
 
 
@@ -125,10 +125,10 @@ def test_sides_of_other_groups_are_compared_in_what_both_can_say():
     )
     pairings, _ = comparing.pair(fine, four, faces)
     part = comparing.compare(pairings, faces)["race"]
-    assert part["groups"] == ["White", "Black", "Asian", "Indian"]
-    assert part["images"] == 4  # Middle Eastern is none of the four
-    assert part["overall"]["production"] == 0.75  # the last has all its probability in what is left out: wrong
-    assert part["overall"]["candidate"] == 0.75
+    assert part.groups == ("White", "Black", "Asian", "Indian")
+    assert part.images == 4  # Middle Eastern is none of the four
+    assert part.overall.production == 0.75  # the last has all its probability in what is left out: wrong
+    assert part.overall.candidate == 0.75
     answers = [one.said["production"] for one in comparing.find_disagreements(pairings["race"])]
     assert (comparing.NONE_OF_THEM, None) in answers
 
@@ -138,8 +138,8 @@ def test_faces_that_one_side_does_not_predict_are_left_out_and_counted():
     production = said([[1, 0], [np.nan, np.nan], [0, 1]], faces=faces)
     some = Predictions("some", ("2.jpg", "0.jpg"), {"gender": np.array([[0.2, 0.8], [0.9, 0.1]])}, GENDER)
     part = comparing.compare(comparing.pair(production, some, faces)[0], faces)["gender"]
-    assert (part["images"], part["not_compared"]) == (2, 1)
-    assert part["overall"]["candidate"] == 1.0
+    assert (part.images, part.not_compared) == (2, 1)
+    assert part.overall.candidate == 1.0
 
 
 def test_nothing_in_common_is_an_error():
@@ -165,7 +165,7 @@ def test_a_faster_way_gives_the_same_answers_or_does_not():
     found = check_same(wrong=5, lost=3)
     assert (found.agreement, found.same) == (0.995, True)
     # Of the 5 that they tell apart production had 3 right and the candidate 2.
-    assert found.largest_loss == same_answers.Loss("gender", "Male", 300, 1)
+    assert found.largest_loss == comparison_tables.Loss("gender", "Male", 300, 1)
     assert not check_same(wrong=6, lost=3).same
     assert not check_same(wrong=4, lost=3).same, "two faces of 300 are more than half a point"
     (line,) = comparison_page.tell_same_answers({"gender": check_same(wrong=4, lost=4)})
@@ -265,10 +265,9 @@ def test_a_side_that_was_trained_on_the_images_is_told(tiny, two_models, small_f
 def test_names_of_files_are_escaped_on_the_page():
     faces = make_faces({"gender": [0]}, files=('<img src="x" onerror="alert(1)">.jpg',))
     pairings, reasons = comparing.pair(said([[1, 0]], faces=faces), said([[0, 1]], faces=faces), faces)
-    side = {"name": "<i>", "sha256": "", "seen": False}
-    about = {"source": "<b>", "images": 1, "sha256": "0"}
-    report = {"production": side, "candidate": side, "data": about, "not_compared": reasons}
-    report["attributes"] = comparing.compare(pairings, faces)
+    side = comparison_tables.Side("<i>")
+    about = comparison_tables.ComparedFaces(source="<b>", images=1, sha256="0")
+    report = comparison_tables.Comparison(side, side, about, reasons, comparing.compare(pairings, faces))
     shown = {"gender": compare.make_thumbnails(comparing.find_disagreements(pairings["gender"]), faces)}
     page = comparison_page.write_page(report, thumbnails=shown, apart={"gender": 1})
     for written in ("<img src=", "<i>", "<b>"):
@@ -278,7 +277,9 @@ def test_names_of_files_are_escaped_on_the_page():
 
 def conclude(production, candidate, faces):
     pairings, _ = comparing.pair(production, candidate, faces)
-    return comparison_page.conclude({"attributes": comparing.compare(pairings, faces)})
+    side, about = comparison_tables.Side("one"), comparison_tables.ComparedFaces("here", len(faces), "0")
+    attributes = comparing.compare(pairings, faces)
+    return comparison_page.conclude(comparison_tables.Comparison(side, side, about, attributes=attributes))
 
 
 def test_a_clear_difference_and_the_groups_it_lies_in_are_told():
@@ -288,9 +289,7 @@ def test_a_clear_difference_and_the_groups_it_lies_in_are_told():
     (told,) = conclude(production, candidate, faces)
     assert told.startswith("Gender: candidate is right 50.0 points more often than production (")
     assert told.endswith("The candidate finds more often: Female (+100.0).")
-    (told,) = comparison_page.conclude(
-        {"attributes": comparing.compare(comparing.pair(candidate, production, faces)[0], faces)}
-    )
+    (told,) = conclude(candidate, production, faces)
     assert "production is right 50.0 points more often than candidate" in told
     assert "The candidate finds less often: Female (-100.0)." in told
 

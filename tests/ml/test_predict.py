@@ -7,6 +7,7 @@ import pytest
 
 from ml import files, labels, predict
 from ml.pipeline import FacePipeline
+from ml.surveying import reading
 from tests import pictures
 
 
@@ -37,6 +38,13 @@ def test_the_columns_are_those_that_were_promised():
     assert names[-7:-5] == ["age_more than 70", "age_years"]
     assert names[-5:] == ["photo_width", "photo_height", "sharpness", "brightness", "model"]
     assert len(names) == 8 + 8 + 3 + 10 + 1 + 5
+
+
+def test_no_name_of_a_file_is_a_formula_to_a_spreadsheet():
+    rows = [dict.fromkeys(predict.columns()) | {"file": name, "status": "no_face"} for name in ("=1+1.jpg", "a=1.jpg")]
+    told = [row["file"] for row in csv.DictReader(predict.to_csv(rows).splitlines())]
+    assert told == ["'=1+1.jpg", "a=1.jpg"]
+    assert reading.key_of(told[0]) == reading.key_of("=1+1.jpg") != reading.key_of("a=1.jpg")
 
 
 def test_a_folder_becomes_csv_rows(folder, capsys):

@@ -5,12 +5,22 @@ import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
 
-from ml import draw
-from ml.reporting import numbers, survey_bars, survey_csv, survey_json, survey_page, survey_text
+from ml import draw, labels
+from ml.reporting import (
+    numbers,
+    survey_bars,
+    survey_csv,
+    survey_json,
+    survey_page,
+    survey_panels,
+    survey_svg,
+    survey_text,
+)
 from ml.shares.evidence import PHOTOS
 from ml.shares.resampling import Bootstrap
 from ml.surveying import against, reading, reviewing
@@ -317,3 +327,96 @@ def test_nothing_of_a_report_is_no_number(report):
     assert "NaN" not in text
     assert "Infinity" not in text
     assert np.isfinite([row.share for table in report.tables for row in table.rows]).all()
+
+
+def test_a_report_is_read_back_from_its_json(report):
+    values = json.loads(survey_json.write_json(report))
+    again = survey_json.from_values(values | {"a later key": 1})
+    assert survey_json.to_values(again) == values
+    assert replace(again, model=report.model) == report
+    stored = json.loads(json.dumps(values, sort_keys=True))
+    assert [table.name for table in survey_json.from_values(stored).tables] == ["race", "gender", "age"]
+    assert replace(survey_json.from_values(stored), model=report.model) == report
+
+
+def test_the_body_for_another_page_has_no_frame_and_its_own_links(adjusted):
+    body = survey_page.write_body(adjusted, drawings={"race": "/race.svg", "race-by-year": "/by.svg"})
+    assert "<html" not in body
+    assert "style=" not in body
+    assert body.count('href="/race.svg"') == body.count('href="/by.svg"') == 1
+    assert body.count("data-copy=") == 2
+    assert "data-copy=" not in survey_page.write_page(adjusted)
+
+
+def test_crossed_attributes_are_a_table_of_bars(adjusted):
+    table = adjusted.crossings[0]
+    grid = survey_panels.lay_crossing(table)
+    assert grid.columns == ("Male", "Female")
+    assert [name for name, _ in grid.lines] == [survey_bars.tell_label(label) for label in labels.RACE]
+    (_, (male, _)), *_ = grid.lines
+    assert male.text == survey_bars.tell_share(table.find("White, Male").share)
+    assert [bar.label for bar in grid.rest] == ["model unsure"]
+
+
+def test_parts_share_one_axis(adjusted):
+    panels = survey_panels.lay_parts(adjusted.groups, name="gender")
+    assert [panel.title for panel in panels] == ["Male", "Female"]
+    assert [[bar.label for bar in panel.chart.bars] for panel in panels] == [["2001", "2002"]] * 2
+    assert len({panel.chart.ticks for panel in panels}) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "is_course"),
+    [
+        (("2001", "2002", "2003"), True),
+        (("2024-01", "2024-02", "2024-04", ""), True),
+        (("2001", "2002"), False),
+        (("2001", "2002", "sport"), False),
+    ],
+)
+def test_dates_make_a_course(adjusted, values, is_course):
+    groups = [replace(adjusted.groups[0], value=value) for value in values]
+    assert survey_panels.is_course(groups) == is_course
+    page = survey_page.write_page(replace(adjusted, groups=tuple(groups)))
+    assert ('class="path"' in page) == is_course
+
+
+def test_a_course_keeps_the_gaps_between_its_dates(adjusted):
+    groups = [replace(adjusted.groups[0], value=value) for value in ("2024-01", "2024-02", "2024-05")]
+    course = survey_panels.lay_courses(groups, name="gender").courses[0]
+    first, second, last = (point.x for point in course.points)
+    assert last - second == pytest.approx(3 * (second - first))
+    assert "in 2024-01" in course.summary
+    assert "3 dates" in course.summary
+
+
+def test_a_reference_is_told_in_the_order_of_the_attributes(reviewed, folder):
+    census = folder / "other.csv"
+    rows = [f"race,{label},{1 / 7}" for label in labels.RACE]
+    census.write_text("\n".join(["attribute,label,share", "gender,Male,0.4", "gender,Female,0.6", *rows]) + "\n")
+    survey = reading.read_survey(folder / "faces.csv")
+    request = Request(bootstrap=FEW, reference=against.read_reference(census))
+    known = made_up.make_known(made_up.make_evidence(way=PHOTOS))
+    report = compute_report(survey, known=known, request=request)
+    assert [of.name for of in survey_panels.list_comparisons(report)] == ["race", "gender"]
+    assert 'class="second-dot"' in survey_page.write_page(report)
+
+
+def test_every_chart_is_an_svg_that_stands_alone(report):
+    names = survey_svg.name_charts(report)
+    assert {"race", "gender", "age", "race-x-gender"} <= set(names)
+    assert ("race-by-year" in names) == bool(report.groups)
+    for name in names:
+        root = fromstring(survey_svg.draw_chart_file(report, name=name))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        text = " ".join(root.itertext())
+        assert "as perceived" in text
+        assert "Appearances, not persons" in text
+        assert ("estimate" in text) == (report.basis != "counted")
+    with pytest.raises(KeyError):
+        survey_svg.draw_chart_file(report, name="shoe-size")
+
+
+def test_names_in_an_svg_are_escaped(adjusted):
+    root = fromstring(survey_svg.draw_chart_file(replace(adjusted, source="<b>&"), name="age"))
+    assert "<b>& ·" in " ".join(root.itertext())

@@ -197,11 +197,16 @@ def test_missing_files_are_told(model, tmp_path, capsys):
 
 def test_a_comparison_of_other_models_is_refused(model, measured, tmp_path, capsys):
     side = {"name": "another", "sha256": ""}
-    found = {"production": side, "candidate": side, "data": {}, "attributes": {}}
+    about = {"source": "y", "images": 64, "sha256": "0"}
+    found = {"production": side, "candidate": side, "data": about, "attributes": {}}
     (tmp_path / "compare.json").write_text(json.dumps(found))
     with pytest.raises(SystemExit):
         write(model, measured, "--compare", tmp_path / "compare.json")
     assert "compares another with another, not tiny-1" in capsys.readouterr().err
+    (tmp_path / "compare.json").write_text(json.dumps(found | {"data": {}}))
+    with pytest.raises(SystemExit):
+        write(model, measured, "--compare", tmp_path / "compare.json")
+    assert "compare.json is not what ml.compare --json writes" in capsys.readouterr().err
 
 
 def test_markdown_escapes_what_would_be_read_as_markup():

@@ -12,6 +12,8 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from classifier.models import Collection, CollectionShare, Upload, User
 from classifier.services import tokens
+from classifier.services.reports import caching, keeping, reading
+from classifier.services.reviews import drawing
 from tests import factories, pictures
 from tests.conftest import logged_in
 
@@ -55,6 +57,13 @@ POST   api-collection-list                      401   400   400   400   400
 GET    api-collection-detail                    401   404   200   200   200
 DELETE api-collection-detail                    401   404   204   404   404
 GET    api-model-list                           401   200   200   200   200
+GET    api-draw-list                            401   200   200   200   200
+POST   api-draw-list                            401   400   400   400   400
+GET    api-draw-detail                          401   404   200   200   200
+POST   api-draw-enlarge                         401   404   400   404   404
+GET    api-draw-next                            401   404   200   200   200
+POST   api-draw-answers                         401   404   400   400   400
+GET    api-draw-results                         401   404   200   200   200
 GET    api-schema                               200   200   200   200   200
 GET    api-docs                                 200   200   200   200   200
 GET    api-unknown                              404   404   404   404   404
@@ -69,6 +78,19 @@ POST   collection-edit                          302   404   200   404   404
 GET    collection-delete                        302   404   200   404   404
 POST   collection-delete                        302   404   302   404   404
 GET    collection-progress                      302   404   200   200   200
+GET    collection-summary                       302   404   200   200   200
+GET    collection-report                        302   404   200   200   200
+POST   collection-report-reference              302   404   200   200   200
+POST   collection-report-again                  302   404   302   302   302
+POST   collection-report-keep                   302   404   302   404   404
+GET    collection-report-export                 302   404   200   200   200
+GET    collection-report-chart                  302   404   200   200   200
+GET    collection-faces                         302   404   200   200   200
+GET    collection-kept-report-list              302   404   200   200   200
+GET    collection-kept-report-compare           302   404   200   200   200
+GET    collection-kept-report                   302   404   200   200   200
+GET    collection-kept-report-export            302   404   200   200   200
+GET    collection-kept-report-chart             302   404   200   200   200
 POST   photo-upload                             302   404   302   404   404
 POST   photo-run-again-failed                   302   404   302   404   404
 POST   photo-delete-selected                    302   404   302   404   404
@@ -101,6 +123,9 @@ def parse(table: str) -> dict[tuple[str, str], dict[str, int]]:
 TABLE = parse(ACCESS)
 NAMES = sorted({name for _, name in TABLE})
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-export": "?format=csv"}
+REVIEWING = ("api-draw-next", "api-draw-answers")  # for whom a collection is shared to be reviewed
+AS_JSON = ("api-collection-list", "api-draw-list", "api-draw-enlarge", "api-draw-answers")
 IN_A_COLLECTION = ("photo-upload", "photo-run-again-failed", "photo-delete-selected")
 
 
@@ -129,10 +154,20 @@ def rows(alice) -> SimpleNamespace:
     photo = factories.make_photo(collection)
     face = factories.make_face(photo)
     explanation = factories.make_explanation(face)
+    draw = drawing.begin_draw(collection, creator=alice, attribute="race", size=1)
     upload = Upload.objects.create(owner=alice, collection=collection)
     token, _ = tokens.create_token(alice, name="laptop")
+    answer = caching.read_answer(collection, question=reading.default_question(collection), user=alice)
+    question = reading.default_question(collection)
+    keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
     return SimpleNamespace(
-        collection=collection, photo=photo, face=face, explanation=explanation, upload=upload, token=token
+        collection=collection,
+        photo=photo,
+        face=face,
+        explanation=explanation,
+        draw=draw,
+        upload=upload,
+        token=token,
     )
 
 
@@ -147,8 +182,13 @@ def address(name: str, rows: SimpleNamespace) -> str:
         return reverse(name, args=[rows.face.uid, "race"])
     if "<uuid:uid>" not in ROUTES[name]:
         return reverse(name)
+    if name.startswith("collection-kept-report") and "<int:number>" in ROUTES[name]:
+        args = [rows.collection.uid, 1, *(["race"] if name.endswith("chart") else [])]
+        return reverse(name, args=args) + FORMATS.get(name, "")
+    if name == "collection-report-chart":
+        return reverse(name, args=[rows.collection.uid, "race"])
     kind = "collection" if name in IN_A_COLLECTION else name.removeprefix("api-").partition("-")[0]
-    return reverse(name, args=[getattr(rows, kind).uid])
+    return reverse(name, args=[getattr(rows, kind).uid]) + FORMATS.get(name, "")
 
 
 def form(name: str) -> dict[str, Any]:
@@ -162,7 +202,7 @@ def ask(user: User | None, method: str, name: str, rows: SimpleNamespace) -> int
     """The status of one request, whose traces in the database are taken back."""
     with transaction.atomic():
         client = logged_in(user) if user else Client()
-        if method == "POST" and name != "api-collection-list":
+        if method == "POST" and name not in AS_JSON:
             status = client.post(address(name, rows), form(name)).status_code
         else:
             status = client.generic(method, address(name, rows), content_type="application/json").status_code
@@ -191,8 +231,15 @@ def test_what_is_not_opened_is_a_strangers_to_reviewers_and_administrators(metho
 
 @pytest.mark.parametrize(("method", "name"), [key for key in TABLE if "uuid" in ROUTES[key[1]]])
 def test_whom_a_collection_is_shared_with_reads_as_a_reviewer_does(method, name, people, rows):
-    CollectionShare.objects.create(collection=rows.collection, user=people["stranger"])
+    role = CollectionShare.Role.REVIEW if name in REVIEWING else CollectionShare.Role.READ
+    CollectionShare.objects.create(collection=rows.collection, user=people["stranger"], role=role)
     assert ask(people["stranger"], method, name, rows) == TABLE[method, name]["reviewer"]
+
+
+@pytest.mark.parametrize(("method", "name"), [key for key in TABLE if key[1] in REVIEWING])
+def test_whom_a_collection_is_shared_with_to_be_read_does_not_review(method, name, people, rows):
+    CollectionShare.objects.create(collection=rows.collection, user=people["stranger"])
+    assert ask(people["stranger"], method, name, rows) == 404
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("account_") and name != "api-unknown"])

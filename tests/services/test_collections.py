@@ -7,7 +7,8 @@ from django.db import connection
 from django.forms.models import model_to_dict
 
 from classifier.models import AuditEvent, Collection
-from classifier.services import collections, predictions, summaries
+from classifier.services import collections, predictions
+from classifier.services.reports import caching, reading
 from classifier.terms import TERMS_VERSION
 from tests import factories
 
@@ -80,10 +81,16 @@ def test_other_changes_leave_predictions_alone(alice, collection):
 
 def test_shares_are_not_told_from_memory_after_an_attribute_went_off_and_on(alice, collection):
     factories.make_face(factories.make_photo(collection))
-    assert summaries.summarise([collection])[0].shares
+    assert told_attributes(collection, to=alice) == {"race", "gender", "age"}
     for attributes in (["age"], ["race", "age"]):
         collections.change_collection(collection, actor=alice, attributes=attributes)
-    assert summaries.summarise([collection])[0].shares == []
+    assert told_attributes(collection, to=alice) == {"age"}
+
+
+def told_attributes(collection, *, to):
+    collection.refresh_from_db()
+    answer = caching.read_answer(collection, question=reading.default_question(collection), user=to)
+    return answer.values["attributes"].keys()
 
 
 def test_an_inbox_is_made_at_its_first_use_and_only_then(alice, bob):

@@ -182,5 +182,5 @@ def test_an_inbox_under_deletion_makes_room_for_a_new_one(alice, monkeypatch):
 def test_deletion_asks_the_database_in_batches_not_for_each_photo(collection, django_assert_max_num_queries):
     for _ in range(20):
         factories.make_photo(collection)
-    with django_assert_max_num_queries(16, connection=connection):
+    with django_assert_max_num_queries(18, connection=connection):
         deletion.delete_photos(collection.photos.all())

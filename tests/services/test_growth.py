@@ -156,23 +156,22 @@ def test_growth_is_not_measured_without_postgres():
 def test_what_was_counted_of_many_photos_is_told_again_for_a_while(collection, monkeypatch):
     monkeypatch.setattr(summaries, "LARGE_PHOTOS", 2)
     monkeypatch.setattr(summaries, "COUNTED_PER_SECOND", 0.01)
-    monkeypatch.setattr(summaries, "SHARED_PER_SECOND", 0.01)
 
     def tell():
         (summary,) = summaries.summarise([collection])
         run = summaries.measure_run(collection)
-        return summary.counts.photos, summary.counts.queued, run.total, sum(share.count for share in summary.shares)
+        return summary.counts.photos, summary.counts.queued, run.total
 
     first = factories.make_photo(collection, state=State.QUEUED)
     early = first.queued_at - timedelta(hours=1)
     factories.make_face(factories.make_photo(collection, queued_at=early))
-    assert tell() == (2, 1, 1, 1)
+    assert tell() == (2, 1, 1)
     factories.make_face(factories.make_photo(collection, queued_at=early))
     for _ in range(2):
         factories.make_photo(collection, state=State.QUEUED)
-    assert tell() == (5, 3, 3, 2)
+    assert tell() == (5, 3, 3)
     factories.make_face(factories.make_photo(collection, queued_at=early))
     factories.make_photo(collection, state=State.QUEUED)
-    assert tell() == (5, 3, 3, 2)
+    assert tell() == (5, 3, 3)
     cache.clear()
-    assert tell() == (7, 4, 4, 3)
+    assert tell() == (7, 4, 4)

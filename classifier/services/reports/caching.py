@@ -1,0 +1,157 @@
+"""The answer to a question about a collection: found, computed at once where that is quick, else left to a worker."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from classifier.models import PENDING, Collection, ComputedReport, Job, State, User, WorkerHeartbeat
+from classifier.running import hints
+from classifier.services.reports import computing, reading
+from classifier.services.reports.questions import Question
+from ml.reporting import survey_json
+from ml.surveying.report import Report
+
+AT_ONCE_FACES = 2_000  # about a second; more are left to a worker
+# What changes all the time, as while photos are analysed, is computed anew no sooner than this many times as long as
+# it took, so that reports take a tenth of the time at most.
+RESTS, SHORTEST_REST_SECONDS = 10, 4.0
+KEPT_QUESTIONS = 40  # of a collection: those not asked for longest go
+REASONS: dict[str, str] = {
+    Job.Code.CRASHED: "The report could not be computed: something in Facet broke. Photos and results are safe.",
+    Job.Code.TIMED_OUT: "The report took too long, so the worker gave up. Fewer photos, by a filter, may do.",
+    Job.Code.WORKER_LOST: "The worker stopped again and again while it computed this report.",
+    Job.Code.DISK_FULL: "The disk of this site is full, so the report could not be stored.",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where a question stands: `state` is done, computing or failed; empty where nobody asked yet.
+
+    `values` are the JSON of the last report, which is `is_current` or of before the last changes; or `nothing`, in a
+    sentence, where there is nothing to tell. `shown` names what is there, for pages that ask whether it is another.
+    """
+
+    state: str
+    values: dict[str, Any] | None = None
+    nothing: str = ""
+    is_current: bool = False
+    progress: float = 0.0
+    reason: str = ""
+    is_attended: bool = True
+    shown: str = ""
+
+    @property
+    def report(self) -> Report | None:
+        """What the stored values tell, read back; None where nothing was computed yet."""
+        return survey_json.from_values(self.values) if self.values else None
+
+
+def read_summaries(collections: Iterable[Collection]) -> dict[int, Answer]:
+    """What the collections' own reports tell, by primary key: one query, nothing computed. Missing: never asked."""
+    asked = {collection.pk: (collection, reading.default_question(collection).key) for collection in collections}
+    rows = ComputedReport.objects.filter(collection__in=asked, key__in={key for _, key in asked.values()})
+    found = {}
+    for row in rows.select_related("job").defer("content"):
+        collection, key = asked[row.collection_id]
+        if row.key == key and (row.is_computed or row.job):
+            found[row.collection_id] = _answer(row, collection=collection, values=row.summary)
+    return found
+
+
+def read_answer(collection: Collection, *, question: Question, user: User, is_summary: bool = False) -> Answer:
+    """The answer, and what has to be done for a newer one: computed here, or a job asked for in the user's name."""
+    row = _find_row(collection, question=question)
+    if not _is_current(row, collection=collection) and not _rests(row, collection=collection):
+        if row.job and row.job.state in PENDING:
+            pass
+        elif reading.count_faces(collection) <= AT_ONCE_FACES:
+            row = _compute_here(row)
+        elif not (row.job and row.job.state == State.FAILED and row.job_revision == collection.revision):
+            row = _ask_worker(row, user=user, revision=collection.revision)
+    values = row.summary if is_summary else computing.read_values(row)
+    return _answer(row, collection=collection, values=values)
+
+
+def ask_again(collection: Collection, *, question: Question, user: User) -> None:
+    """A report that failed is tried once more."""
+    row = _find_row(collection, question=question)
+    if row.job and row.job.state == State.FAILED:
+        _ask_worker(row, user=user, revision=collection.revision)
+
+
+def _find_row(collection: Collection, *, question: Question) -> ComputedReport:
+    found = ComputedReport.objects.select_related("job", "other")
+    key = question.key
+    row = found.filter(collection=collection, key=key).first()
+    if row is None:
+        other = Collection.objects.filter(uid=question.other).first() if question.other else None
+        defaults = {"question": question.to_values(), "other": other}
+        row, _ = found.get_or_create(collection=collection, key=key, defaults=defaults)
+        old = ComputedReport.objects.filter(collection=collection).order_by("-used_at")
+        gone = list(old.values_list("pk", flat=True)[KEPT_QUESTIONS:])
+        ComputedReport.objects.filter(pk__in=gone, job=None).delete()
+    elif timezone.now() - row.used_at > timedelta(hours=1):
+        ComputedReport.objects.filter(pk=row.pk).update(used_at=timezone.now())
+    return row
+
+
+def _is_current(row: ComputedReport, *, collection: Collection) -> bool:
+    if not row.is_computed or row.revision != collection.revision:
+        return False
+    return row.other is None or row.other_revision == row.other.revision
+
+
+def _rests(row: ComputedReport, *, collection: Collection) -> bool:
+    """Whether it was computed so lately that it stands a while, whatever changed."""
+    if row.computed_at is None:
+        return False
+    rest = max(SHORTEST_REST_SECONDS, RESTS * row.seconds)
+    is_moving = collection.photos.filter(state__in=PENDING, deleting_at=None).exists()
+    return is_moving and timezone.now() - row.computed_at < timedelta(seconds=rest)
+
+
+def _compute_here(row: ComputedReport) -> ComputedReport:
+    values = computing.compute_row(row)
+    ComputedReport.objects.filter(pk=row.pk).update(**values, job=None)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.job = None
+    return row
+
+
+def _ask_worker(row: ComputedReport, *, user: User, revision: int) -> ComputedReport:
+    with transaction.atomic():
+        # Of two who ask at once the second finds the job of the first.
+        held = ComputedReport.objects.select_for_update(of=("self",)).select_related("job", "other").get(pk=row.pk)
+        if held.job and held.job.state in PENDING:
+            return held
+        held.job = Job.objects.create(owner=user, kind=Job.Kind.REPORT, turn=Job.objects.next_turn(user.pk))
+        held.job_revision, held.progress = revision, 0.0
+        held.save(update_fields=["job", "job_revision", "progress"])
+        transaction.on_commit(hints.wake_workers)
+    return held
+
+
+def _answer(row: ComputedReport, *, collection: Collection, values: dict[str, Any]) -> Answer:
+    nothing = values.get("nothing", "")
+    state, reason, attended = ("done" if row.is_computed else ""), "", True
+    if row.job and row.job.state in PENDING:
+        state = "computing"
+        attended = WorkerHeartbeat.objects.live().exists()
+    elif row.job and row.job.state == State.FAILED:
+        state, reason = "failed", REASONS.get(row.job.code, "No reason is known.")
+    return Answer(
+        state=state,
+        values=values if values and not nothing else None,
+        nothing=nothing,
+        is_current=_is_current(row, collection=collection),
+        progress=row.progress,
+        reason=reason,
+        is_attended=attended,
+        shown=f"{row.pk}-{row.revision}-{state}-{attended:d}",
+    )

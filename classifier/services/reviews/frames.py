@@ -1,0 +1,111 @@
+"""The faces that a draw is drawn from, and the strata they are in: all of it in the database."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import Case, Count, Exists, OuterRef, PositiveSmallIntegerField, Q, QuerySet, Value, When
+from django.utils.dateparse import parse_date
+
+from classifier.models import Collection, Draw, Face, FrameFace, Guess, Photo, State
+from classifier.services.reviews.refusals import BadDraw
+from ml.attributes import ATTRIBUTES
+
+# Strata of age: nine bins are told apart too badly, and would spread a draw thin. The bands of `ml.shares.schemes`.
+AGE_BANDS = {
+    "0-9": ("0-2", "3-9"),
+    "10-19": ("10-19",),
+    "20-39": ("20-29", "30-39"),
+    "40-59": ("40-49", "50-59"),
+    "60+": ("60-69", "more than 70"),
+}
+ALL = "all"  # the one stratum of a simple draw
+
+
+def strata_of(attribute: str) -> dict[str, tuple[str, ...]]:
+    """Stratum -> the guesses that are in it."""
+    return dict(AGE_BANDS) if attribute == "age" else {label: (label,) for label in ATTRIBUTES[attribute].labels}
+
+
+def select_faces(collection: Collection, *, narrowest_px: float, chosen: Mapping[str, Any] | None = None) -> Any:
+    """The counted faces of a collection that are wide enough and in what a filter chose. Raises BadDraw."""
+    photos = select_photos(collection, chosen=chosen)
+    return Face.objects.counted().filter(photo__in=photos, size_px__gte=narrowest_px)
+
+
+def select_photos(collection: Collection, *, chosen: Mapping[str, Any] | None = None) -> QuerySet[Photo]:
+    """The photos of a collection that were read, in what a filter chose. Raises BadDraw("unknown_filter")."""
+    photos = Photo.objects.filter(collection=collection, deleting_at=None, state=State.DONE)
+    for name, value in (chosen or {}).items():
+        if name not in FILTERS:
+            raise BadDraw("unknown_filter", f"Faces cannot be chosen by {name}; there are {', '.join(FILTERS)}.")
+        photos = photos.filter(**{FILTERS[name]: _read_day(name, value)})
+    return photos
+
+
+STANDS = Q(face__retired_at=None) | Q(face__retired_because=Face.Retired.NOT_A_FACE)
+FILTERS = {"received_from": "received_at__date__gte", "received_to": "received_at__date__lte"}
+
+
+def _read_day(name: str, value: Any) -> Any:
+    try:
+        day = parse_date(str(value))
+    except ValueError:
+        day = None
+    if day is None:
+        raise BadDraw("unknown_filter", f"{name} is no day: write it as 2025-12-31.")
+    return day
+
+
+def freeze(draw: Draw, *, faces: QuerySet[Face], first: int = 0) -> dict[int, int]:
+    """Keep the frame of a draw, or of the part that is added to it: stratum -> number of faces.
+
+    Strata are numbered from `first`. Faces without a guess of the draw's attribute are in no stratum, and left out.
+    """
+    guesses = Guess.objects.filter(attribute=draw.strata_attribute, face__in=faces).order_by()
+    if draw.allocation == Draw.Allocation.SIMPLE:
+        stratum: Any = Value(first, output_field=PositiveSmallIntegerField())
+    else:
+        of = strata_of(draw.strata_attribute)
+        places = (When(label__in=labels, then=Value(first + place)) for place, labels in enumerate(of.values()))
+        stratum = Case(*places, output_field=PositiveSmallIntegerField())
+    rows = guesses.annotate(place=stratum, of_draw=Value(draw.pk)).values_list("of_draw", "face_id", "place")
+    sql, parameters = rows.query.sql_with_params()
+    table = connection.ops.quote_name(FrameFace._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {table} (draw_id, face_id, stratum) {sql}", parameters)
+    return count_frame(draw, first=first)
+
+
+def count_frame(draw: Draw, *, first: int = 0) -> dict[int, int]:
+    """Stratum -> the faces that are there now: those deleted, moved or found anew have left."""
+    rows = standing_frame(draw).filter(stratum__gte=first).order_by().values_list("stratum")
+    return dict(rows.annotate(Count("pk")).values_list("stratum", "pk__count"))
+
+
+def standing_frame(draw: Draw) -> QuerySet[FrameFace]:
+    """The rows of the frame whose faces still count, or turned out to be none: of them the draw has to tell how many.
+
+    Faces that were deleted, or replaced when a photo's faces were found anew, have left.
+    """
+    return FrameFace.objects.filter(STANDS, draw=draw, face__photo__deleting_at=None)
+
+
+def later_faces(draw: Draw) -> QuerySet[Face]:
+    """Faces that the draw would have been drawn from, had they been there: of photos that came later."""
+    faces = select_faces(draw.collection, narrowest_px=draw.narrowest_px, chosen=draw.filter)
+    inside = FrameFace.objects.filter(draw=draw, face=OuterRef("pk"))
+    guessed = Guess.objects.filter(attribute=draw.strata_attribute, face=OuterRef("pk"))
+    found: QuerySet[Face] = faces.filter(~Exists(inside), Exists(guessed))
+    return found
+
+
+def name_strata(counts: Mapping[int, int], *, labels: Sequence[str], part: int, first: int = 0) -> list[dict[str, Any]]:
+    """The strata of a part of a draw as the draw keeps them."""
+    return [{"label": label, "part": part, "faces": counts.get(first + place, 0)} for place, label in enumerate(labels)]
+
+
+def count_faces(photos: Sequence[int], *, narrowest_px: float) -> dict[int, int]:
+    """Photo -> its counted faces that are wide enough; photos without any are absent."""
+    faces = Face.objects.counted().filter(photo__in=photos, size_px__gte=narrowest_px).order_by()
+    return dict(faces.values_list("photo").annotate(Count("pk")).values_list("photo", "pk__count"))

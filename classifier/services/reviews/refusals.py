@@ -1,0 +1,61 @@
+"""Why something about a draw or a review is turned away: a code for programs, a sentence for people."""
+
+from typing import Any
+
+
+class ReviewRefused(Exception):
+    """Nothing was stored. `details` hold what a program may want to know."""
+
+    code = "refused"
+    sentence = "This cannot be done."
+
+    def __init__(self, sentence: str = "", **details: Any) -> None:
+        self.sentence = sentence or self.sentence
+        self.details = details
+        super().__init__(self.sentence)
+
+
+class BadDraw(ReviewRefused):
+    """A draw that cannot be made so: `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `ended`."""
+
+    def __init__(self, code: str, sentence: str, **details: Any) -> None:
+        self.code = code
+        super().__init__(sentence, **details)
+
+
+class NotDrawn(ReviewRefused):
+    code = "not_drawn"
+    sentence = "This face is not in the draw any more: its photo was deleted, or its faces were found anew."
+
+
+class DrawEnded(ReviewRefused):
+    code = "draw_ended"
+    sentence = "This draw has ended: the attribute that it was drawn by was switched off for the collection."
+
+
+class QuestionsOff(ReviewRefused):
+    code = "questions_off"
+    sentence = "What this answers was switched off for the collection, so nothing of it is kept."
+
+
+class BadAnswer(ReviewRefused):
+    """An answer that says nothing, or not all, or in other words: `empty_answer`, `incomplete`, `unknown_label`."""
+
+    def __init__(self, code: str, sentence: str, **details: Any) -> None:
+        self.code = code
+        super().__init__(sentence, **details)
+
+
+class AnsweredMeanwhile(ReviewRefused):
+    code = "answered_meanwhile"
+    sentence = "You have answered this in another window. What you said there stands; change it there, or load anew."
+
+
+class NothingToTakeBack(ReviewRefused):
+    code = "nothing_to_take_back"
+    sentence = "There is no answer of yours in this draw to take back."
+
+
+class MayNotReview(ReviewRefused):
+    code = "may_not_review"
+    sentence = "You may read this collection, and not review it."

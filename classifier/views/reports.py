@@ -1,0 +1,251 @@
+"""Who is pictured in a collection: the summary on its page, and the full report with its ways out."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET, require_POST
+
+from classifier.filters import ActiveFilter, PhotoFilter
+from classifier.models import Collection, KeptReport, Photo
+from classifier.report_forms import (
+    QuestionForm,
+    ReferenceForm,
+    describe_question,
+    offer_labels,
+    read_reference,
+    write_reference,
+)
+from classifier.services.reports import caching, exporting, keeping, reading
+from classifier.services.reports.questions import Question
+from classifier.templatetags.reports import show_answer
+from classifier.views.access import UserRequest, login_required
+from ml.labels import TAXONOMIES, attribute_of
+
+NOT_ASKED = ("shown", "format", "csrfmiddlewaretoken")  # of an address: no part of its question
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The question of an address, with the forms that show it, and the address's own part of it."""
+
+    question: Question
+    form: QuestionForm
+    filter: PhotoFilter
+    query: str
+
+
+@login_required
+@require_GET
+def summary(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The summary as a fragment, computed where that is due; nothing (204) while what the page shows still holds."""
+    collection = _find(request, uid)
+    question = reading.default_question(collection)
+    answer = caching.read_answer(collection, question=question, user=request.user, is_summary=True)
+    template = "reports/_card.html" if "card" in request.GET else "reports/_summary.html"
+    shown = show_answer(answer, collection=collection)
+    if request.GET.get("shown") == shown.shown:
+        return HttpResponse(status=204)
+    return render(request, template, {"collection": collection, "answer": shown})
+
+
+@login_required
+@require_GET
+def report(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The full report. A page that waits says what it has `shown`, and gets nothing (204) while that still holds."""
+    collection = _find(request, uid)
+    asked = read_asked(request.GET, request=request, collection=collection)
+    context = describe_report(request, collection=collection, asked=asked)
+    if request.htmx:
+        if request.GET.get("shown") == context["answer"].shown:
+            return HttpResponse(status=204)
+        return render(request, "reports/_answer.html", context)
+    return render(request, "reports/report.html", context)
+
+
+@login_required
+@require_POST
+def reference(request: UserRequest, uid: UUID) -> HttpResponse:
+    """Shares that were typed or sent become part of the report's address."""
+    collection = _find(request, uid)
+    asked = read_asked(request.GET, request=request, collection=collection)
+    labels = offer_labels(collection, taxonomy=asked.question.taxonomy)
+    form = ReferenceForm(request.POST, request.FILES, labels=labels)
+    if not form.is_valid():
+        context = describe_report(request, collection=collection, asked=asked)
+        return render(request, "reports/report.html", context | {"reference_form": form})
+    query = QueryDict(asked.query, mutable=True)
+    query.pop("other", None)
+    query["reference"] = write_reference(form.cleaned_data["shares"])
+    query["reference_name"] = form.cleaned_data["name"]
+    return redirect(f"{resolve_url('collection-report', uid=uid)}?{query.urlencode()}#against")
+
+
+@login_required
+@require_POST
+def again(request: UserRequest, uid: UUID) -> HttpResponse:
+    """A report that failed is asked for once more."""
+    collection = _find(request, uid)
+    asked = read_asked(request.GET, request=request, collection=collection)
+    caching.ask_again(collection, question=asked.question, user=request.user)
+    return redirect(address_of(collection, query=asked.query))
+
+
+@login_required
+@require_POST
+def keep(request: UserRequest, uid: UUID) -> HttpResponse:
+    """Only what stands on the page is kept: where the numbers are others by now, they are shown first."""
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    asked = read_asked(request.GET, request=request, collection=collection)
+    answer = caching.read_answer(collection, question=asked.question, user=request.user)
+    if answer.values is None or request.POST.get("shown") != answer.shown:
+        messages.warning(request, "The numbers have changed since. Look at these, then keep them.")
+        return redirect(address_of(collection, query=asked.query))
+    title = entitle(collection, asked=asked)
+    kept = keeping.keep_report(
+        collection, values=answer.values, question=asked.question, title=title, user=request.user
+    )
+    return redirect("collection-kept-report", uid=uid, number=kept.number)
+
+
+@login_required
+@require_GET
+def export(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The report as a file: `?format=` csv, json or html."""
+    collection = _find(request, uid)
+    values = _read_values(request, collection=collection)
+    return send_report(values, kind=request.GET.get("format", ""), name=f"{slugify(collection.name) or 'report'}")
+
+
+@login_required
+@require_GET
+def chart(request: UserRequest, uid: UUID, name: str) -> HttpResponse:
+    """One chart as SVG."""
+    return send_chart(_read_values(request, collection=_find(request, uid)), name=name)
+
+
+@login_required
+@require_GET
+def faces(request: UserRequest, uid: UUID) -> HttpResponseBase:
+    """Every face that the report is about, as CSV."""
+    collection = _find(request, uid)
+    asked = read_asked(request.GET, request=request, collection=collection)
+    lines = exporting.write_faces(collection, question=asked.question)
+    return StreamingHttpResponse(
+        (line.encode() for line in lines),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{slugify(collection.name) or "faces"}-faces.csv"'},
+    )
+
+
+def read_asked(data: QueryDict, *, request: UserRequest, collection: Collection) -> Asked:
+    """The question of an address. What is not valid in it counts as not said."""
+    told = {name: str(value) for name, value in data.items() if name not in NOT_ASKED}
+    taxonomy = told.get("taxonomy", "")
+    is_offered = taxonomy in TAXONOMIES and attribute_of(taxonomy) in collection.attributes
+    taxonomy = taxonomy if is_offered else collection.taxonomy
+    photos = Photo.objects.filter(collection=collection, deleting_at=None)
+    found = PhotoFilter(data, queryset=photos, taxonomy=taxonomy, attributes=collection.attributes)
+    filters = {active.name: told[active.name] for active in found.list_active() if active.name in told}
+    form = QuestionForm(told, collection=collection, user=request.user)
+    known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))
+    question = form.read_question(filters=filters, reference=known)
+    kept = {name: value for name, value in told.items() if value and (name in form.fields or name in filters)}
+    if known:
+        kept |= {"reference": write_reference(known.shares), "reference_name": known.name}
+    return Asked(question, form, found, urlencode(kept))
+
+
+def describe_report(request: UserRequest, *, collection: Collection, asked: Asked) -> dict[str, Any]:
+    """What the report's page shows."""
+    found = caching.read_answer(collection, question=asked.question, user=request.user)
+    answer = show_answer(found, collection=collection)
+    labels = offer_labels(collection, taxonomy=asked.question.taxonomy)
+    known = asked.question.reference
+    initial = {"name": known.name, "text": write_reference(known.shares)} if known else None
+    return {
+        "collection": collection,
+        "answer": answer,
+        "form": asked.form,
+        "filter": asked.filter,
+        "reference_form": ReferenceForm(labels=labels, initial=initial),
+        "question": asked.question,
+        "asked": describe_question(asked.question, collection=collection),
+        "active": [_describe_filter(active, query=asked.query) for active in asked.filter.list_active()],
+        "query": asked.query,
+        "here": address_of(collection, query=asked.query),
+        "is_mine": collection.owner_id == request.user.pk,
+        "kept_count": KeptReport.objects.filter(collection=collection).count(),
+        "export_url": f"{resolve_url('collection-report-export', uid=collection.uid)}?{asked.query}&",
+        "faces_url": f"{resolve_url('collection-faces', uid=collection.uid)}?{asked.query}",
+        **_list_charts(found, collection=collection, query=asked.query),
+    }
+
+
+def address_of(collection: Collection, *, query: str) -> str:
+    return resolve_url("collection-report", uid=collection.uid) + (f"?{query}" if query else "")
+
+
+def entitle(collection: Collection, *, asked: Asked) -> str:
+    """What a kept report is about: the collection, what it was narrowed to, and how it was told."""
+    question = asked.question
+    told = [f"{one.label.lower()} {one.value}" for one in asked.filter.list_active()]
+    told += [f"by {question.grouped_by}"] if question.by else []
+    told += [f"against {question.reference.name}"] if question.reference else []
+    told += ["against another collection"] if question.other else []
+    return ", ".join([collection.name, *told])[:200]
+
+
+def send_report(values: dict[str, Any], *, kind: str, name: str) -> HttpResponse:
+    """A report as a file. Raises Http404 for a format that there is not."""
+    if kind not in exporting.KINDS or kind == "svg":
+        raise Http404("There is no such format.")
+    return _send(exporting.write_report(values, kind=kind), kind=kind, name=f"{name}.{kind}")
+
+
+def send_chart(values: dict[str, Any], *, name: str) -> HttpResponse:
+    """A chart as a file. Raises Http404 where the report has none of this name."""
+    try:
+        return _send(exporting.draw_chart(values, name=name), kind="svg", name=f"{name}.svg")
+    except KeyError:
+        raise Http404("The report has no such chart.") from None
+
+
+def _send(content: str, *, kind: str, name: str) -> HttpResponse:
+    # As a download: what a file holds is never a page of this site.
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content, content_type=f"{exporting.KINDS[kind]}; charset=utf-8", headers=headers)
+
+
+def _find(request: UserRequest, uid: UUID) -> Collection:
+    return get_object_or_404(Collection.objects.visible_to(request.user), uid=uid)
+
+
+def _read_values(request: UserRequest, *, collection: Collection) -> dict[str, Any]:
+    asked = read_asked(request.GET, request=request, collection=collection)
+    answer = caching.read_answer(collection, question=asked.question, user=request.user)
+    if answer.values is None:
+        raise Http404("There is no report of this yet.")
+    return answer.values
+
+
+def _describe_filter(active: ActiveFilter, *, query: str) -> dict[str, str]:
+    """A chip: what it says, and the address without it."""
+    rest = QueryDict(query, mutable=True)
+    rest.pop(active.name, None)
+    return {"label": active.label, "value": active.value, "without": f"?{rest.urlencode()}"}
+
+
+def _list_charts(found: caching.Answer, *, collection: Collection, query: str) -> dict[str, Any]:
+    names = exporting.name_charts(found.values) if found.values else {}
+    addresses = {
+        name: f"{resolve_url('collection-report-chart', uid=collection.uid, name=name)}?{query}" for name in names
+    }
+    charts = [{"title": title, "address": addresses[name]} for name, title in names.items()]
+    return {"drawings": addresses, "charts": charts}

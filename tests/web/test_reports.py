@@ -1,0 +1,360 @@
+"""Who is pictured in a collection: the summary, the full report, its ways out, and reports that are kept."""
+
+import csv
+import io
+import json
+import re
+from datetime import date
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from classifier.models import (
+    Collection,
+    CollectionShare,
+    ComputedReport,
+    Job,
+    KeptReport,
+    PhotoTag,
+    RemovedReport,
+    State,
+    TagColumn,
+)
+from classifier.models.reports import ImmutableReportError
+from classifier.services import collections, deletion, jobs
+from classifier.services.reports import caching, computing
+from ml.reporting import survey_json
+from ml.shares.resampling import Bootstrap
+from tests import factories
+from tests.conftest import logged_in
+
+RACES = ("White", "White", "White", "Black", "Indian", "East Asian")
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Nothing here looks at the width of an interval."""
+    request = computing.Request
+    monkeypatch.setattr(computing, "Request", lambda **values: request(bootstrap=Bootstrap(replicates=100), **values))
+
+
+@pytest.fixture
+def evidence(db):
+    return factories.give_evidence(factories.ModelVersionFactory())
+
+
+@pytest.fixture
+def portraits(collection, evidence) -> Collection:
+    """Alice's collection of twelve photos with 24 faces, half of them of women."""
+    for number in range(12):
+        photo = factories.make_photo(collection, name=f"{number}.jpg", folder="front" if number < 8 else "sport")
+        for place in (1, 2):
+            factories.make_face(photo, number=place, race=RACES[number % 6], gender=("Male", "Female")[place - 1])
+    return Collection.objects.get(pk=collection.pk)
+
+
+def address(name: str, collection: Collection, *args: object) -> str:
+    return reverse(f"collection-{name}", args=[collection.uid, *args])
+
+
+def read(client, name: str, collection: Collection, query: str = "", **headers: str) -> str:
+    answer = client.get(f"{address(name, collection)}{query}", **headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def keep(client, collection: Collection, query: str = "") -> KeptReport:
+    page = read(client, "report", collection, query)
+    shown = re.search(r'name="shown" value="([^"]+)"', page)[1]
+    answer = client.post(f"{address('report-keep', collection)}{query}", {"shown": shown})
+    number = int(answer.url.rstrip("/").rpartition("/")[2])
+    return KeptReport.objects.get(collection=collection, number=number)
+
+
+def test_the_summary_tells_estimates_and_what_they_rest_on(alice_client, portraits):
+    first = read(alice_client, "detail", portraits)
+    assert "Who is pictured here" not in first  # nothing is computed while a page waits for it
+    assert f'hx-get="{address("summary", portraits)}?shown="' in first
+    fragment = read(alice_client, "summary", portraits)
+    page = read(alice_client, "detail", portraits)
+    for text in (fragment, page):
+        assert "if the model errs here as on FairFace" in text
+        assert "Appearances, not persons" in text
+        heads = re.findall(r"<h3>(Perceived \w+)</h3>", text)
+        assert heads == ["Perceived group", "Perceived gender", "Perceived age"]
+        ages = text.split("Perceived age</h3>")[1]
+        assert re.findall(r'class="name">([^<]+)', ages)[:5] == ["0-9", "10-19", "20-39", "40-59", "60+"]
+        for part in ("whisker", "raw", "url(#hatch)", "show numbers"):
+            assert part in text
+        assert " style=" not in text.partition('id="summary"')[2]
+
+
+def test_the_summary_costs_the_page_one_query(alice_client, portraits):
+    read(alice_client, "summary", portraits)
+    with CaptureQueriesContext(connection) as counted:
+        read(alice_client, "detail", portraits)
+    told = [query["sql"] for query in counted if "report" in query["sql"].lower()]
+    assert len(told) == 1
+    assert '"content"' not in told[0]
+
+
+def test_a_page_that_shows_the_same_gets_nothing_until_something_changes(alice_client, portraits):
+    text = read(alice_client, "summary", portraits)
+    shown = re.search(r"\?shown=([^\"]+)", text)[1]
+    assert alice_client.get(f"{address('summary', portraits)}?shown={shown}").status_code == 204
+    photo = factories.make_photo(portraits)
+    factories.make_face(photo)
+    Collection.objects.filter(pk=portraits.pk).note_answers()
+    assert "From before the last changes" in read(alice_client, "detail", portraits)
+    assert "Labels of 25 faces" in read(alice_client, "summary", portraits, f"?shown={shown}")
+
+
+def test_while_photos_are_analysed_it_is_told_and_asked_again(alice_client, portraits):
+    factories.make_photo(portraits, state=State.QUEUED)
+    text = read(alice_client, "summary", portraits)
+    assert "every 3s" in text
+    assert "still being analysed" in text
+    assert "One photo is not analysed yet" in read(alice_client, "report", portraits)
+    portraits.photos.filter(state=State.QUEUED).delete()
+    Collection.objects.filter(pk=portraits.pk).note_answers()
+    assert "every 3s" not in read(alice_client, "summary", portraits)
+
+
+def test_cards_tell_estimates_never_bare_counts(alice_client, portraits):
+    text = alice_client.get(reverse("collection-list")).content.decode()
+    assert f"{address('summary', portraits)}?card" in text
+    card = read(alice_client, "summary", portraits, "?card")
+    text = alice_client.get(reverse("collection-list")).content.decode()
+    for found in (card, text):
+        assert "Perceived group, corrected labels" in found
+        assert 'class="whisker"' in found
+    assert text.count('loading="lazy"') == 4
+    assert "24 faces" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "chips", "told"),
+    [
+        ("?taxonomy=utkface-4&narrowest=50", 0, "faces of 50 px and wider"),
+        ("?by=folder", 0, "By folder"),
+        ("?gender=Female", 1, "chosen by what the model said"),
+        ("?state=no_face", 1, "No face here fits these filters"),
+        ("?narrowest=500", 0, "No face here is counted: 24 faces narrower than 500 px"),
+        ("?taxonomy=nonsense&by=nonsense&other=nonsense&narrowest=-3&group=Nobody", 0, "Race group, as perceived"),
+    ],
+)
+def test_the_report_follows_its_address(alice_client, portraits, query, chips, told):
+    text = read(alice_client, "report", portraits, query)
+    assert text.count('class="filter-chip"') == chips
+    assert told in text
+
+
+def test_parts_of_a_tag_column_and_of_months_are_small_multiples(alice_client, portraits):
+    column = TagColumn.objects.create(collection=portraits, name="desk")
+    months = [date(2024, 1, 3), date(2024, 2, 3), date(2024, 4, 3)]
+    for place, photo in enumerate(portraits.photos.order_by("pk")):
+        PhotoTag.objects.create(photo=photo, column=column, value=["news", "<culture>"][place % 2])
+        portraits.photos.filter(pk=photo.pk).update(captured_on=months[place % 3])
+    Collection.objects.filter(pk=portraits.pk).update(keeps_capture_dates=True)
+    text = read(alice_client, "report", portraits, "?by=tag:desk")
+    assert "By desk" in text
+    assert "&lt;culture&gt;" in text
+    text = read(alice_client, "report", portraits, "?by=month")
+    assert text.count('class="path"') == 2 * (7 + 2 + 5)
+    assert 'aria-label="Male: ' in text
+
+
+def test_a_model_without_matrices_and_one_with_another_beside_it(alice_client, collection):
+    other = factories.ModelVersionFactory(name="older", sha256="0" * 64, status="retired")
+    photo = factories.make_photo(collection)
+    for number in (1, 2, 3):
+        factories.make_face(photo, number=number)
+    face = factories.make_face(photo, number=4)
+    face.predictions.update(model_version=other)
+    text = read(alice_client, "report", collection)
+    assert "facet-test does not carry how it errs" in text
+    assert "One face is left out, since another model version looked at them last" in text
+    assert "Only 3 faces" in text
+
+
+def test_race_that_is_switched_off_is_nowhere(alice, alice_client, portraits):
+    read(alice_client, "report", portraits)
+    collections.change_collection(portraits, actor=alice, attributes=["gender", "age"])
+    assert not ComputedReport.objects.exists()
+    text = read(alice_client, "report", portraits)
+    assert "Race group" not in text
+    assert 'name="taxonomy"' not in text
+    assert "Gender, as perceived" in text
+    collections.change_collection(portraits, actor=alice, attributes=[])
+    assert "every attribute is switched off" in read(alice_client, "report", portraits)
+
+
+def test_an_empty_collection_says_so(alice_client, collection):
+    assert "There are no photos yet" in read(alice_client, "report", collection)
+    assert "<h2" not in read(alice_client, "summary", collection)
+    factories.make_photo(collection, code="no_face")
+    Collection.objects.filter(pk=collection.pk).note_answers()
+    assert "No face was found in these photos" in read(alice_client, "report", collection)
+
+
+def test_large_collections_are_left_to_a_worker(alice_client, portraits, monkeypatch):
+    monkeypatch.setattr(caching, "AT_ONCE_FACES", 10)
+    text = read(alice_client, "report", portraits)
+    assert "The report is being computed. It waits until a worker runs." in text
+    assert "<progress" in text
+    assert read(alice_client, "report", portraits)
+    assert Job.objects.filter(kind=Job.Kind.REPORT).count() == 1
+    shown = re.search(r'"shown": "([^"]+)"', text)[1]
+    query = f"?shown={shown}"
+    waiting = alice_client.get(f"{address('report', portraits)}{query}", HTTP_HX_REQUEST="true")
+    assert waiting.status_code == 204
+    assert jobs.run_once() == 1
+    fragment = read(alice_client, "report", portraits, query, HTTP_HX_REQUEST="true")
+    assert "Race group, as perceived" in fragment
+    assert "<html" not in fragment
+    assert "hx-get" not in fragment
+
+
+def test_a_report_that_failed_can_be_tried_again(alice_client, portraits, monkeypatch):
+    monkeypatch.setattr(caching, "AT_ONCE_FACES", 10)
+    read(alice_client, "report", portraits)
+    Job.objects.update(state=State.FAILED, code=Job.Code.CRASHED)
+    text = read(alice_client, "report", portraits)
+    assert "The report could not be computed" in text
+    assert "Try again" in text
+    assert Job.objects.count() == 1
+    assert alice_client.post(address("report-again", portraits)).status_code == 302
+    assert jobs.run_once() == 1
+    assert "Race group, as perceived" in read(alice_client, "report", portraits)
+
+
+def test_shares_that_are_typed_or_sent_are_compared_with(alice_client, portraits):
+    def send(**form):
+        return alice_client.post(f"{address('report-reference', portraits)}?by=folder", {"name": "readers", **form})
+
+    file = SimpleUploadedFile("census.csv", b"attribute;label;share\ngender;male;49 %\ngender;Female;51\n", "text/csv")
+    for answer in (send(text="gender,Male,0.49\ngender,Female,0.51"), send(text="", file=file)):
+        assert answer.status_code == 302
+        text = alice_client.get(answer.url.partition("#")[0]).content.decode()
+        assert "Against readers" in text
+        assert "By folder" in text
+        assert "49.0" in text
+    for form, told in (
+        ({"text": "gender,Male,0.4"}, "The shares of gender lack Female"),
+        ({"text": "gender,Male,40\ngender,Female,20"}, "add up to 60"),
+        ({"text": "shoes,Male,40"}, "“shoes” is none of race, gender, age"),
+        ({"text": "race,<b>,40"}, "&lt;b&gt;"),
+        ({"text": "gender,Male,lots"}, "“lots” is no share"),
+        ({"text": "gender,Male,1\ngender,Male,1"}, "has a share already"),
+        ({"text": ""}, "There is no share"),
+        ({"text": "", "file": SimpleUploadedFile("x.csv", b"\xff\xfe")}, "no text in UTF-8"),
+    ):
+        answer = send(**form)
+        assert answer.status_code == 200
+        assert told in answer.content.decode()
+
+
+def test_another_collection_is_compared_with_if_it_can_be_seen(alice, alice_client, bob, portraits):
+    second = factories.CollectionFactory(owner=alice, name="second")
+    factories.make_face(factories.make_photo(second))
+    strangers = factories.CollectionFactory(owner=bob)
+    factories.make_face(factories.make_photo(strangers))
+    assert "Against second" in read(alice_client, "report", portraits, f"?other={second.uid}")
+    assert "Against" not in read(alice_client, "report", portraits, f"?other={strangers.uid}")
+
+
+def test_a_kept_report_never_changes_and_is_kept_once(alice, alice_client, portraits):
+    kept = keep(alice_client, portraits)
+    assert (kept.number, kept.faces, kept.title) == (1, 24, portraits.name)
+    assert keep(alice_client, portraits) == kept
+    assert (second := keep(alice_client, portraits, "?taxonomy=utkface-4&by=folder")).number == 2
+    with pytest.raises(ImmutableReportError):
+        kept.save()
+    portraits.photos.all().delete()
+    text = read_kept(alice_client, portraits, 1)
+    for part in ("24 faces of 40 px", kept.sha256, "it is what was kept", "@misc{facet-", "Race group, as perceived"):
+        assert part in text
+    assert second.title.endswith(", by folder")
+    listed = read(alice_client, "kept-report-list", portraits)
+    assert listed.index(second.sha256[:12]) < listed.index(kept.sha256[:12])
+
+
+def read_kept(client, collection: Collection, number: int) -> str:
+    return client.get(address("kept-report", collection, number)).content.decode()
+
+
+def test_numbers_that_changed_since_are_shown_before_they_are_kept(alice_client, portraits):
+    read(alice_client, "report", portraits)
+    answer = alice_client.post(address("report-keep", portraits), {"shown": "of yesterday"}, follow=True)
+    assert "The numbers have changed since" in answer.content.decode()
+    assert not KeptReport.objects.exists()
+
+
+def test_two_kept_reports_stand_beside_each_other(alice_client, portraits):
+    keep(alice_client, portraits)
+    factories.make_face(factories.make_photo(portraits))
+    Collection.objects.filter(pk=portraits.pk).note_answers()
+    keep(alice_client, portraits)
+    text = read(alice_client, "kept-report-compare", portraits, "?report=1&report=2")
+    assert "Report 1 beside report 2" in text
+    assert text.count('class="first-dot"') > 10
+    assert "They were asked" not in text
+    keep(alice_client, portraits, "?narrowest=50")
+    text = read(alice_client, "kept-report-compare", portraits, "?report=1&report=3")
+    assert "They were asked about different photos or faces" in text
+    for query in ("", "?report=1", "?report=1&report=99", "?report=x&report=1"):
+        assert "Tick two" in read(alice_client, "kept-report-compare", portraits, query)
+
+
+def test_what_is_left_of_a_kept_report_is_its_hash(alice_client, portraits, bob):
+    kept = keep(alice_client, portraits)
+    deletion.delete_collection(portraits)
+    answer = alice_client.get(address("kept-report", portraits, 1))
+    assert answer.status_code == 410
+    assert kept.sha256 in answer.content.decode()
+    assert RemovedReport.objects.count() == 1
+    assert logged_in(bob).get(address("kept-report", portraits, 1)).status_code == 404
+
+
+def test_those_it_is_shared_with_read_reports_but_keep_none(portraits, alice_client, bob):
+    kept = keep(alice_client, portraits)
+    CollectionShare.objects.create(collection=portraits, user=bob)
+    client = logged_in(bob)
+    text = read(client, "report", portraits)
+    assert ">Keep<" not in text
+    assert kept.sha256 in client.get(address("kept-report", portraits, 1)).content.decode()
+    assert client.post(address("report-keep", portraits)).status_code == 404
+
+
+def test_a_report_leaves_as_csv_json_html_and_svg(alice_client, portraits):
+    kept = keep(alice_client, portraits)
+    for base in (address("report-export", portraits), address("kept-report-export", portraits, 1)):
+        rows = list(csv.DictReader(io.StringIO(alice_client.get(f"{base}?format=csv").content.decode())))
+        assert {row["section"] for row in rows} >= {"attributes", "crossings", "photos_with", "quality"}
+        values = json.loads(alice_client.get(f"{base}?format=json").content)
+        assert survey_json.from_values(values).faces == kept.faces
+        page = alice_client.get(f"{base}?format=html")
+        assert page["Content-Disposition"].startswith("attachment")
+        assert "<!doctype html>" in page.content.decode()
+        assert alice_client.get(f"{base}?format=exe").status_code == 404
+    for name, args in (("report-chart", ["race"]), ("kept-report-chart", [1, "race-x-gender"])):
+        answer = alice_client.get(address(name, portraits, *args))
+        assert answer["Content-Type"].startswith("image/svg+xml")
+        assert answer.content.startswith(b"<svg")
+    assert alice_client.get(address("report-chart", portraits, "shoes")).status_code == 404
+
+
+def test_every_face_leaves_as_csv_with_formulas_defused(alice_client, portraits, django_assert_max_num_queries):
+    portraits.photos.filter(name="0.jpg").update(name="=1+1.jpg", folder="@home")
+    with django_assert_max_num_queries(12):
+        content = b"".join(alice_client.get(address("faces", portraits)).streaming_content).decode()
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert len(rows) == 24
+    assert (rows[0]["file"], rows[0]["folder"], rows[0]["face"]) == ("'=1+1.jpg", "'@home", "1")
+    assert float(rows[0]["race_White"]) == pytest.approx(0.9)
+    assert (rows[0]["predicted_race"], rows[0]["unsure_race"]) == ("White", "false")
+    content = b"".join(alice_client.get(f"{address('faces', portraits)}?gender=Female").streaming_content).decode()
+    assert {row["predicted_gender"] for row in csv.DictReader(io.StringIO(content))} == {"Female"}
