@@ -51,6 +51,16 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
+// Fields that say nothing stay out of the address.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-short-address]")) return;
+  for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
+});
+// Back from the page that followed, the form is as it was.
+addEventListener("pageshow", () => {
+  for (const field of document.querySelectorAll("form[data-short-address] :disabled")) field.disabled = false;
+});
+
 async function copyText(button) {
   const source = document.getElementById(button.dataset.copy);
   const word = button.textContent;

@@ -18,10 +18,11 @@ async function takeOver() {
     const holder = document.createElement("div");
     holder.innerHTML = await response.text();
     const photos = document.getElementById("photos");
-    keepTiles(photos, holder);
-    photos.replaceChildren(...holder.children);
+    takeTiles(photos, holder);
     htmx.process(photos);
-    document.querySelector(".inspector")?.classList.toggle("is-empty", !photos.querySelector(".tile"));
+    const isEmpty = !photos.querySelector(".tile");
+    for (const each of document.querySelectorAll(".inspector, .gallery-bar")) each.classList.toggle("is-empty", isEmpty);
+    document.getElementById("upload")?.classList.toggle("is-slim", !isEmpty);
     document.body.dispatchEvent(new Event("facet:gallery"));
   } catch {
     // Not reached: the next call, or a reload, shows it.
@@ -29,19 +30,33 @@ async function takeOver() {
 }
 
 // Tiles that are there already stay as they are, with their picture, tick and focus; only what is in them is new.
-function keepTiles(old, fresh) {
+function takeTiles(old, fresh) {
   const list = old.querySelector("#gallery");
   const wanted = fresh.querySelector("#gallery");
-  for (const tile of [...wanted.children]) {
+  const tiles = [...wanted.children].map((tile) => {
     const kept = document.getElementById(tile.id);
-    if (!kept) continue;
-    const [before, after] = [kept, tile].map((each) => each.querySelector(".tile-body"));
-    if (before.outerHTML !== after.outerHTML && !before.contains(document.activeElement)) before.replaceWith(after);
-    tile.replaceWith(kept);
-  }
-  // Moving a list into another place would take the focus from it: the old one stays, with new children.
-  for (const [place, tile] of [...wanted.children].entries()) {
+    if (kept) renew(kept, tile);
+    return kept ?? tile;
+  });
+  // Only what stands elsewhere is moved: a move would take the focus from it.
+  for (const [place, tile] of tiles.entries()) {
     if (list.children[place] !== tile) list.insertBefore(tile, list.children[place] ?? null);
   }
-  wanted.replaceWith(list);
+  while (list.children.length > tiles.length) list.lastElementChild.remove();
+  wanted.remove();
+  for (const each of [...old.children]) if (each !== list) each.remove();
+  old.append(...fresh.children);
 }
+
+function renew(kept, tile) {
+  const [before, after] = [kept, tile].map((each) => each.querySelector(".tile-body"));
+  if (before.outerHTML !== after.outerHTML && !before.contains(document.activeElement)) before.replaceWith(after);
+}
+
+// Results change what filters keep and how many faces there are to sort by: when the last one is there, once more.
+let wasPending = Boolean(document.querySelector("#progress[data-pending]"));
+document.body.addEventListener("htmx:afterSettle", () => {
+  const isPending = Boolean(document.querySelector("#progress[data-pending]"));
+  if (wasPending && !isPending) refresh();
+  wasPending = isPending;
+});
