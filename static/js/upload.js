@@ -88,7 +88,7 @@ function receive(request) {
   for (const name of ["accepted", "duplicate", "refused"]) counts[name] += Number(found.dataset[name]);
   if (found.querySelector("li")) outcomes.append(...found.querySelectorAll(".outcome-list"));
   document.body.dispatchEvent(new Event("facet:uploaded"));
-  refresh();
+  return refresh();
 }
 
 function tell(loaded = 0) {
@@ -121,7 +121,8 @@ async function run() {
     }
     queue = queue.slice(batch.length);
     for (const file of batch) sentBytes += file.size;
-    receive(request);
+    const shown = receive(request);
+    if (!queue.length) await shown; // what is told as sent can be seen
     status.textContent = tell();
   }
   busy = false;
