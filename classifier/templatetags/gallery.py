@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django import template
 from django.urls import reverse
@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from classifier.models import Face, Photo
 from classifier.services import predictions
 from classifier.templatetags.facet import group_label
-from classifier.views.photo_sets import PhotoSet
 from ml.attributes import ATTRIBUTES
 
 register = template.Library()
@@ -20,6 +19,17 @@ register = template.Library()
 TALLIED = 3  # labels that a tile names of several faces
 # A tile is as wide as its photo in steps that nobody sees: each has its rule in ratios.css, from the narrowest on.
 FLATTEST, RATIO_STEP, WIDEST = 0.5, 1.04, 3.0
+
+
+class PhotoSet(Protocol):
+    """What addresses need of `views.photo_sets.PhotoSet`."""
+
+    parameters: dict[str, str]
+    unfiltered: dict[str, str]
+
+    def query(self, **changes: Any) -> str: ...
+
+    def query_without(self, name: str) -> str: ...
 
 
 @dataclass(frozen=True)
