@@ -36,6 +36,7 @@ SELECTED = mark_safe(" selected")
 EMPTY: tuple[Any, ...] = (None, "", [], slice(None, None))
 # What the address says -> the column to sort by.
 SORTS = {"newest": "-received_at", "oldest": "received_at", "faces": "-face_count", "name": "name_key"}
+SORT_WORDS = {"newest": "newest first", "oldest": "oldest first", "faces": "most faces first", "name": "by name"}
 
 
 BY_SHORT = {attribute.short: attribute for attribute in ATTRIBUTES.values()}
@@ -162,6 +163,12 @@ class PhotoFilter(django_filters.FilterSet):
             for name, value in self.chosen.items()
         ]
 
+    def parameters_of(self, name: str) -> dict[str, str]:
+        """What the address says of a filter: one parameter, or one for each end of a range."""
+        suffixes = getattr(self.form.fields[name].widget, "suffixes", ())
+        names = [name, *(f"{name}_{suffix}" for suffix in suffixes)]
+        return {each: value for each in names if (value := self.data.get(each))}
+
     def find_faces(self) -> QuerySet[Face]:
         """The counted faces that all filters about a face hold for: every one where no such filter is set."""
         return Face.objects.counted().filter(self._about_face())
@@ -175,12 +182,16 @@ class PhotoFilter(django_filters.FilterSet):
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
-        queryset = queryset.filter(_state(self.chosen.get("state", "")) & self._origin())
+        queryset = self.filter_photos(queryset)
         if self.is_about_faces():
             rare = self._find_rare()
             matching = Q(Exists(self.find_faces().filter(photo=OuterRef("pk")))) if rare is None else Q(pk__in=rare)
             queryset = queryset.filter(matching)
         return queryset
+
+    def filter_photos(self, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
+        """Keep the photos that the filters about photos hold for, whatever their faces are."""
+        return queryset.filter(_state(self.chosen.get("state", "")) & self._origin())
 
     def _origin(self) -> Q:
         """Photos by folder, day and tags."""

@@ -32,7 +32,7 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
     InvalidCursor.
     """
     fields = _fields_of(order)
-    salt = f"facet.cursor:{queryset.model._meta.label}:{order}"
+    salt = _salt(queryset, order=order)
     backwards, values = _read_cursor(cursor, fields=fields, salt=salt, model=queryset.model) if cursor else (False, [])
     is_downwards = order.startswith("-") != backwards
     if values:
@@ -51,11 +51,40 @@ def read_page(queryset: QuerySet[Any], *, order: str, cursor: str = "", size: in
     )
 
 
-def find_neighbours(queryset: QuerySet[Any], *, row: Any) -> tuple[Any, Any]:
-    """The rows before and after one in the order newest first; None where there is none."""
-    fields, values = ("received_at", "id"), [row.received_at, row.pk]
-    newer, older = (queryset.filter(_beyond(fields, values, downwards=downwards)) for downwards in (False, True))
-    return newer.order_by("received_at", "id").first(), older.order_by("-received_at", "-id").first()
+def read_page_around(queryset: QuerySet[Any], *, row: Any, order: str, before: int, size: int = PAGE_SIZE) -> Page:
+    """The page that has a row in it, with `before` rows of the list ahead of that one (or as many as there are)."""
+    ahead = list(_before(queryset.prefetch_related(None), row=row, order=order)[: before + 1])
+    if len(ahead) <= before:
+        return read_page(queryset, order=order, size=size)
+    fields, salt = _fields_of(order), _salt(queryset, order=order)
+    cursor = _cursor(ahead[-1], fields=fields, backwards=False, salt=salt)
+    return read_page(queryset, order=order, cursor=cursor, size=size)
+
+
+def find_neighbours(queryset: QuerySet[Any], *, row: Any, order: str = "-received_at") -> tuple[Any, Any]:
+    """The rows before and after one in an order, as in `read_page`; None where there is none."""
+    before, after = (_before(queryset, row=row, order=way).first() for way in (order, _turned(order)))
+    return before, after
+
+
+def is_before(row: Any, *, order: str) -> Q:
+    """What stands before a row in an order."""
+    fields = _fields_of(order)
+    return _beyond(fields, [getattr(row, field) for field in fields], downwards=not order.startswith("-"))
+
+
+def _before(queryset: QuerySet[Any], *, row: Any, order: str) -> QuerySet[Any]:
+    """What stands before a row in an order, the nearest first."""
+    sign = "" if order.startswith("-") else "-"
+    return queryset.filter(is_before(row, order=order)).order_by(*(f"{sign}{field}" for field in _fields_of(order)))
+
+
+def _turned(order: str) -> str:
+    return order.removeprefix("-") if order.startswith("-") else f"-{order}"
+
+
+def _salt(queryset: QuerySet[Any], *, order: str) -> str:
+    return f"facet.cursor:{queryset.model._meta.label}:{order}"
 
 
 def _fields_of(order: str) -> tuple[str, ...]:

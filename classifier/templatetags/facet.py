@@ -11,7 +11,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.models import Face, Photo, State
-from classifier.services import predictions
 from classifier.terms import TERMS_OF_USE
 from ml.attributes import ATTRIBUTES
 
@@ -270,22 +269,6 @@ def attribute_words() -> str:
 @register.simple_tag
 def terms_of_use() -> tuple[str, ...]:
     return TERMS_OF_USE
-
-
-@register.simple_tag
-def face_words(face: Face, place: int) -> str:
-    """A face in one line, for those who cannot see its box: which one, and the model's guesses with their doubts."""
-    prediction = face.prediction
-    if prediction is None:
-        return f"Face {place}"
-    told = predictions.describe_prediction(prediction).values()
-    guesses = [_guess(answer["label"], unsure=answer["unsure"]) for answer in told]
-    small = "; too small to say much" if face.is_small() else ""
-    return f"Face {place}, perceived as {', '.join(guesses) or 'nothing'}{small}"
-
-
-def _guess(label: str, *, unsure: bool) -> str:
-    return f"unsure ({group_label(label)})" if unsure else group_label(label)
 
 
 @register.simple_tag

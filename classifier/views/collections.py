@@ -1,26 +1,27 @@
 """Collections: the list, one collection's gallery, its progress, and making, changing and deleting one."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_http_methods
 
-from classifier.filters import SORTS, PhotoFilter
+from classifier.filters import SORT_WORDS
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.intake import formats
 from classifier.models import Collection, Photo
-from classifier.services import collections, deletion, paging, rerun, retention, summaries
+from classifier.services import collections, deletion, matches, rerun, retention, summaries
 from classifier.services.reports import caching
 from classifier.templatetags.facet import attribute_label
 from classifier.templatetags.reports import show_card
 from classifier.terms import DECLARATION
 from classifier.views.access import UserRequest, login_required
+from classifier.views.photo_sets import read_set
 from ml.labels import TAXONOMIES, attribute_of
 
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
@@ -82,31 +83,38 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
 @login_required
 @require_GET
 def detail(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The gallery. htmx gets the photos of its page alone, or with `?count` how many photos and faces fit its filters.
+
+    `?at=` (the uid of a photo) is the page where that photo is.
+    """
     collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
-    taxonomy = choose_taxonomy(request, collection=collection)
-    photos = Photo.objects.visible_to(request.user).filter(collection=collection)
-    filtered = PhotoFilter(request.GET, queryset=photos, taxonomy=taxonomy, collection=collection)
-    sort = request.GET.get("sort", "")
-    sort = sort if sort in SORTS else "newest"
-    page = _read_page(filtered.qs.with_faces(), order=SORTS[sort], cursor=request.GET.get("page", ""))
-    is_narrowed = any(filtered.data.get(name) for name in filtered.filters)
+    photo_set = read_set(request, collection=collection)
+    context: dict[str, Any] = {
+        "collection": collection,
+        "photo_set": photo_set,
+        "filter": photo_set.filter,
+        "taxonomy": photo_set.taxonomy,
+        "is_mine": collection.owner_id == request.user.pk,
+    }
+    if request.htmx and "count" in request.GET:
+        return render(request, "collections/_matches.html", context | {"matches": photo_set.count()})
+    page = photo_set.read_page(cursor=request.GET.get("page", ""), at=request.GET.get("at", ""))
+    photo_set.mark_matches(page.rows)
+    context["page"] = page
+    if request.htmx:
+        return render(request, "photos/_photos.html", context)
+    is_counted = bool(photo_set.active) and ("count" in request.GET or not matches.is_large(collection))
     return render(
         request,
         "collections/detail.html",
-        {
-            "collection": collection,
+        context
+        | {
             "counts": summaries.count_photos([collection])[collection.pk],
+            "matches": photo_set.count() if is_counted else None,
             "next_deletion": retention.foresee([collection]).get(collection.pk),
             "run": summaries.measure_run(collection),
-            "filter": filtered,
-            "is_narrowed": is_narrowed,
-            "page": page,
-            "page_size": paging.PAGE_SIZE,
-            "sort": sort,
-            "taxonomy": taxonomy,
+            "sorts": SORT_WORDS,
             "taxonomies": offer_taxonomies(collection),
-            "is_mine": collection.owner_id == request.user.pk,
-            "takes_new_tiles": sort == "newest" and not is_narrowed and not page.previous,
             "upload_form": UploadForm(),
             "max_file_bytes": settings.MAX_FILE_BYTES,
             "formats": formats.FORMATS,
@@ -122,7 +130,10 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
 def progress(request: UserRequest, uid: UUID) -> HttpResponse:
     """The progress bar and sums as a fragment, and the tiles (`?tile=`) that the page still shows as unfinished."""
     collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
+    photo_set = read_set(request, collection=collection)
     photos = Photo.objects.filter(collection=collection, deleting_at=None)
+    tiles = list(photos.filter(uid__in=_read_uids(request.GET.getlist("tile"))).with_faces())
+    photo_set.mark_matches(tiles)
     return render(
         request,
         "collections/_progress_and_tiles.html",
@@ -130,9 +141,10 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
             "collection": collection,
             "counts": summaries.count_photos([collection])[collection.pk],
             "run": summaries.measure_run(collection, since=_read_moment(request.GET.get("since", ""))),
-            "tiles": photos.filter(uid__in=_read_uids(request.GET.getlist("tile"))).with_faces(),
+            "tiles": tiles,
             "is_mine": collection.owner_id == request.user.pk,
-            "taxonomy": choose_taxonomy(request, collection=collection),
+            "photo_set": photo_set,
+            "taxonomy": photo_set.taxonomy,
         },
     )
 
@@ -151,23 +163,9 @@ def _compute_again(request: UserRequest, collection: Collection) -> str:
     return "1 photo is queued again." if count == 1 else f"{count:,} photos are queued again."
 
 
-def choose_taxonomy(request: UserRequest, *, collection: Collection) -> str:
-    """The grouping asked for in the address, else the collection's own."""
-    asked = request.GET.get("taxonomy", "")
-    return asked if asked in TAXONOMIES else collection.taxonomy
-
-
 def offer_taxonomies(collection: Collection) -> tuple[str, ...]:
     """The groupings of what is computed for a collection, where there are several to choose from."""
     return tuple(name for name in TAXONOMIES if attribute_of(name) in collection.attributes)
-
-
-def _read_page(photos: QuerySet[Photo], *, order: str, cursor: str) -> paging.Page:
-    """A page of the gallery; the first one when somebody sorted anew or kept an old address."""
-    try:
-        return paging.read_page(photos, order=order, cursor=cursor)
-    except paging.InvalidCursor:
-        return paging.read_page(photos, order=order)
 
 
 def _read_moment(text: str) -> datetime | None:

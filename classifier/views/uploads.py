@@ -12,10 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from classifier.forms import UploadForm
 from classifier.http.refusals import find_status, find_wait
-from classifier.models import Collection, Photo, Upload, UploadItem
+from classifier.models import Collection, Upload, UploadItem
 from classifier.services import refusals, seats, uploads
 from classifier.views.access import UserRequest, login_required
-from classifier.views.collections import choose_taxonomy
 
 
 @login_required
@@ -42,11 +41,7 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
     if not request.headers.get("HX-Request"):
         return redirect("upload-detail", uid=made.uid)
     items = list(made.items.select_related("photo"))
-    accepted = made.items.filter(outcome=UploadItem.Outcome.ACCEPTED)
-    tiles = Photo.objects.filter(upload_items__in=accepted).order_by("upload_items__number").with_faces()
-    context = {**_outcome_context(made, items=items), "collection": collection, "tiles": tiles, "is_mine": True}
-    context["taxonomy"] = choose_taxonomy(request, collection=collection)
-    return render(request, "uploads/_outcomes.html", context)
+    return render(request, "uploads/_outcomes.html", _outcome_context(made, items=items))
 
 
 @login_required

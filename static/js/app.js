@@ -1,4 +1,4 @@
-// What every page does: the theme, menus that close, forms that send themselves, buttons that copy.
+// What every page does: the theme, menus that close, short addresses, buttons that copy.
 
 const root = document.documentElement;
 const THEMES = ["system", "light", "dark"];
@@ -46,11 +46,6 @@ document.addEventListener("keydown", (event) => {
   open?.querySelector("summary").focus();
 });
 
-document.addEventListener("change", (event) => {
-  const form = event.target.closest("form[data-autosubmit]");
-  if (form) form.requestSubmit();
-});
-
 async function copyText(button) {
   const source = document.getElementById(button.dataset.copy);
   const word = button.textContent;
@@ -66,7 +61,7 @@ async function copyText(button) {
 
 // A filter that is not set need not stand in the address.
 document.addEventListener("formdata", (event) => {
-  if (!event.target.matches("form[data-autosubmit]")) return;
+  if (!event.target.matches("form[data-short-address]")) return;
   for (const [name, value] of [...event.formData]) {
     if (value === "") event.formData.delete(name);
   }

@@ -1,9 +1,10 @@
-// The gallery: a card beside the face that is pointed at, tapped or focused; and the selection.
+// The gallery: a card, in its own column, on the face that is pointed at, tapped or focused; and the selection.
+
+import "./live_gallery.js";
 
 const gallery = document.getElementById("gallery");
 const card = document.getElementById("face-card");
 const selection = document.getElementById("selection");
-const GAP = 10;
 const answers = new Map(); // address -> promise of the card's HTML
 let shown = null;
 let closing = 0;
@@ -35,26 +36,8 @@ async function show(face) {
     card.textContent = "What the model says of this face could not be fetched. Try again in a moment.";
   }
   card.hidden = false;
-  place(face);
-}
-
-function place(face) {
-  const box = face.getBoundingClientRect();
-  const width = card.offsetWidth;
-  const height = card.offsetHeight;
-  const viewWidth = document.documentElement.clientWidth;
-  let left = box.right + GAP;
-  if (left + width > viewWidth - GAP) left = box.left - width - GAP;
-  let top = box.top + box.height / 2 - height / 2;
-  if (left < GAP) {
-    // Neither side has room: below the face, or above it.
-    left = Math.min(Math.max(box.left + box.width / 2 - width / 2, GAP), viewWidth - width - GAP);
-    top = box.bottom + GAP;
-    if (top + height > innerHeight - GAP) top = box.top - height - GAP;
-  }
-  top = Math.min(Math.max(top, GAP), Math.max(innerHeight - height - GAP, GAP));
-  card.style.left = `${left + scrollX}px`;
-  card.style.top = `${top + scrollY}px`;
+  // On a phone the card is a sheet over the lower end of the page.
+  if (matchMedia("(max-width: 1000px)").matches) face.scrollIntoView({ block: "nearest" });
 }
 
 function hide() {
@@ -114,6 +97,7 @@ function tellSelection() {
 
 if (selection) {
   gallery.addEventListener("change", tellSelection);
+  document.body.addEventListener("facet:gallery", tellSelection);
   selection.querySelector("[data-select=none]").addEventListener("click", () => {
     for (const box of ticked()) box.checked = false;
     tellSelection();

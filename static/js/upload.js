@@ -1,9 +1,9 @@
 // Sends photos a few at a time, tells what became of each file, and loses nothing when a request fails.
 
 import { filesOfDrop, filesOfInput, folderOf, isReadable } from "./files.js";
+import { refresh } from "./live_gallery.js";
 
 const form = document.getElementById("upload");
-const gallery = document.getElementById("gallery");
 const sending = document.getElementById("sending");
 const bar = document.getElementById("sending-bar");
 const text = document.getElementById("sending-text");
@@ -90,26 +90,8 @@ function receive(request) {
   const found = holder.querySelector("[data-outcomes]");
   for (const name of ["accepted", "duplicate", "refused"]) counts[name] += Number(found.dataset[name]);
   if (found.querySelector("li")) outcomes.append(...found.querySelectorAll(".outcome-list"));
-  addTiles(holder.querySelectorAll(".new-tiles > .tile"));
   document.body.dispatchEvent(new Event("facet:uploaded"));
-}
-
-// New photos go before the old ones and after the new ones already there, so that nothing new moves again.
-function addTiles(tiles) {
-  if (tiles.length) {
-    document.getElementById("gallery-empty")?.remove();
-    document.getElementById("filters").hidden = false;
-  }
-  if (!("takesNew" in gallery.dataset)) return;
-  const size = Number(gallery.dataset.size);
-  const firstOld = gallery.querySelector(".tile:not(.is-new)");
-  for (const tile of tiles) {
-    if (gallery.querySelectorAll(".is-new").length >= size) break;
-    tile.classList.add("is-new");
-    gallery.insertBefore(tile, firstOld);
-    htmx.process(tile);
-  }
-  while (gallery.children.length > size) gallery.lastElementChild.remove();
+  return refresh();
 }
 
 function tell(loaded = 0) {
@@ -142,7 +124,8 @@ async function run() {
     }
     queue = queue.slice(batch.length);
     for (const file of batch) sentBytes += file.size;
-    receive(request);
+    const shown = receive(request);
+    if (!queue.length) await shown; // what is told as sent can be seen
     status.textContent = tell();
   }
   busy = false;

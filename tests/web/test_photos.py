@@ -113,7 +113,7 @@ def test_neighbouring_photos_stay_within_the_collection(alice, alice_client, col
     factories.make_photo(factories.CollectionFactory(owner=alice), name="elsewhere.jpg")
     second = factories.make_photo(collection, name="second.jpg")
     context = alice_client.get(reverse("photo-detail", args=[first.uid])).context
-    assert (context["newer"], context["older"]) == (second, None)
+    assert (context["before"], context["after"]) == (second, None)
 
 
 def test_deleting_a_photo_takes_its_files_along(alice_client, photo, media):

@@ -31,7 +31,7 @@ def test_a_plain_form_leads_to_the_page_of_outcomes(alice_client, address):
     assert "Facet reads JPEG" in page
 
 
-def test_the_script_gets_a_fragment_with_sums_names_and_tiles(alice_client, address):
+def test_the_script_gets_a_fragment_with_sums_and_names_and_the_gallery_its_tiles(alice_client, address):
     files = [file(), file("same.jpg"), file("empty.jpg", b""), file("b.jpg", seed=2)]
     response = alice_client.post(address, {"images": files}, headers={"HX-Request": "true"})
     fragment = response.content.decode()
@@ -39,8 +39,9 @@ def test_the_script_gets_a_fragment_with_sums_names_and_tiles(alice_client, addr
     assert 'data-accepted="2" data-duplicate="1" data-refused="1"' in fragment
     assert "same.jpg" in fragment
     assert "empty.jpg" in fragment
-    assert fragment.count('class="tile"') == 2
     assert Photo.objects.count() == 2
+    shown = alice_client.get(address.removesuffix("upload/"), headers={"HX-Request": "true"}).text
+    assert shown.count('<li class="tile ') == 2
 
 
 def test_no_file_is_told(alice_client, address):
