@@ -42,11 +42,11 @@ def test_the_list_tells_counts_and_shares(alice, alice_client, gallery):
 def test_the_list_needs_the_same_queries_for_many_collections(alice, alice_client, django_assert_num_queries):
     for _ in range(2):
         factories.make_face(factories.make_photo(factories.CollectionFactory(owner=alice)))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         alice_client.get(reverse("collection-list"))
     for _ in range(6):
         factories.make_face(factories.make_photo(factories.CollectionFactory(owner=alice)))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         alice_client.get(reverse("collection-list"))
 
 

@@ -60,7 +60,7 @@ def test_the_folder_of_each_photo_comes_in_with_it(alice_client, collection):
 
 def test_a_photo_tells_where_it_came_from(alice_client, archive, django_assert_max_num_queries):
     photo = archive.photos.get(name="a.jpg")
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(18):
         page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
     for words in ("1999/May", "2 May 1999", "<dt>news paper</dt><dd>Post</dd>"):
         assert words in page
@@ -100,7 +100,7 @@ def test_the_form_offers_what_is_there_and_what_is_asked_for(alice_client, archi
 
 
 def test_origins_cost_a_gallery_two_queries(alice_client, archive, django_assert_num_queries):
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         alice_client.get(reverse("collection-detail", args=[archive.uid]))
 
 

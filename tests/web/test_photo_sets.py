@@ -100,7 +100,7 @@ def test_htmx_gets_the_photos_that_a_reload_shows(alice_client, collection, djan
 
 
 def test_a_photo_page_asks_a_fixed_number_of_questions(alice_client, three, django_assert_max_num_queries):
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         open_photo(alice_client, three[1], group="Black", sort="faces")
 
 
