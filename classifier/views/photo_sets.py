@@ -42,6 +42,11 @@ class PhotoSet:
         return SORTS[self.sort]
 
     @property
+    def follows_analysis(self) -> bool:
+        """Whether a photo may come, go or move when a worker is through with it."""
+        return bool(self.active) or self.sort == "faces"
+
+    @property
     def sort_words(self) -> str:
         return SORT_WORDS[self.sort]
 

@@ -53,10 +53,13 @@ function renew(kept, tile) {
   if (before.outerHTML !== after.outerHTML && !before.contains(document.activeElement)) before.replaceWith(after);
 }
 
-// Results change what filters keep and how many faces there are to sort by: when the last one is there, once more.
-let wasPending = Boolean(document.querySelector("#progress[data-pending]"));
+// Tiles follow the worker one by one (see _progress.html). What a filter keeps, or where an order by faces puts it, is
+// asked anew whenever more photos are finished; of other galleries once, with the last one.
+let finished = document.getElementById("progress").dataset.finished;
 document.body.addEventListener("htmx:afterSettle", () => {
-  const isPending = Boolean(document.querySelector("#progress[data-pending]"));
-  if (wasPending && !isPending) refresh();
-  wasPending = isPending;
+  const progress = document.getElementById("progress");
+  if (progress.dataset.finished === finished) return;
+  finished = progress.dataset.finished;
+  const follows = "follows" in document.getElementById("photos").dataset;
+  if (follows || !("pending" in progress.dataset)) refresh();
 });

@@ -3,8 +3,9 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
+from django.utils import timezone
 
-from classifier.models import Photo
+from classifier.models import Photo, State
 from classifier.services import analysis
 from tests import factories, pictures
 
@@ -41,6 +42,19 @@ def test_a_gallery_filled_live_is_the_one_a_reload_shows(live_server, alices_pag
     page.click(".pager a[rel=next]")
     page.locator(".pager a[rel=prev]").wait_for()
     assert (len(tiles_of(page)), set(tiles_of(page)) & set(live)) == (12, set())
+
+
+def test_a_filtered_gallery_takes_in_what_a_worker_is_through_with(live_server, alices_page, collection):
+    """Before the last photo is done, too: it is never another gallery than a reload would show."""
+    waiting = [factories.make_photo(collection, state=State.QUEUED) for _ in range(3)]
+    page = alices_page
+    page.goto(live_server.url + reverse("collection-detail", args=[collection.uid]) + "?state=done")
+    assert tiles_of(page) == []
+    Photo.objects.filter(pk=waiting[0].pk).update(state=State.DONE, finished_at=timezone.now())
+    page.locator("#gallery .tile").first.wait_for()
+    live = tiles_of(page)
+    page.reload()
+    assert tiles_of(page) == live
 
 
 @pytest.fixture

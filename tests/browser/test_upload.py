@@ -172,7 +172,8 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_kept(open_collect
     found = open_collection.evaluate(
         """async () => {
             const { filesOfDrop } = await import("/static/js/files.js");
-            const file = (name) => ({ name, isFile: true, file: (done) => done({ name }) });
+            const fullPath = "/photos/a.jpg";
+            const file = (name) => ({ name, fullPath, isFile: true, file: (done) => done({ name }) });
             const folder = (name, batches) => ({
                 name,
                 createReader: () => ({
