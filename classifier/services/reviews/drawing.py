@@ -172,7 +172,7 @@ def extend_draw(draw: Draw, *, size: int, actor: User) -> Draw:
 
 
 def count_later(draw: Draw) -> int:
-    """Faces of photos that came after the draw, which "extend" would take in; none where what they were chosen by is gone."""
+    """Faces of photos that came later, which "extend" would take in; none where what chose them is gone."""
     try:
         return _count_later(draw)
     except BadDraw:
