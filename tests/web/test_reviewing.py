@@ -211,6 +211,8 @@ def test_a_draw_of_what_the_gallery_filters(alice_client, pictured):
     draw_page = alice_client.post(address, sent, follow=True)
     assert Draw.objects.get().frame == 10
     assert "out of</dt><dd>10 faces, perceived group Indian" in draw_page.content.decode()
+    assert f'href="{reverse("draw-export", args=[Draw.objects.get().uid])}"' in draw_page.content.decode()
+    assert f'href="{reverse("collection-reviews", args=[pictured.uid])}"' in draw_page.content.decode()
 
 
 @pytest.mark.parametrize(
