@@ -9,6 +9,8 @@ class ClassifierConfig(AppConfig):
         from classifier import checks, filters, tasks  # noqa: F401 - registers the system checks, and what a hint names
         from classifier.intake import multipart
         from classifier.services.reports import reading
+        from classifier.services.reviews import frames
 
         multipart.keep_every_file()
         reading.narrowing[:] = [filters.narrow]
+        frames.narrowing[:] = [filters.narrow_draw]

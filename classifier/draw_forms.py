@@ -5,14 +5,14 @@ from typing import Any
 from django import forms
 
 from classifier.models import Collection, Draw
-from classifier.services.reviews import codebooks, frames
+from classifier.services.reviews import codebooks
 from classifier.templatetags.facet import attribute_title
 
 KINDS = [
     (Draw.Kind.FACES, "Faces, to tell how people perceive them"),
     (Draw.Kind.PHOTOS, "Photos, to count the faces that were missed"),
 ]
-FILTERS = {"received_from": "Received from", "received_to": "Received until"}
+RECEIVED = {"received_from": "Received from", "received_to": "Received until"}
 
 
 class DrawForm(forms.Form):
@@ -33,26 +33,32 @@ class DrawForm(forms.Form):
         help_text="It is kept with the draw, in this version, and can be read while reviewing.",
     )
 
-    def __init__(self, *args: Any, collection: Collection, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, collection: Collection, narrowed: Any, **kwargs: Any) -> None:
+        """`narrowed` are the gallery's filters, bound to the same data under a prefix of their own."""
         super().__init__(*args, **kwargs)
+        self.narrowed = narrowed
         attribute: Any = self.fields["attribute"]
         attribute.choices = [(name, attribute_title(name)) for name in collection.attributes]
         self.fields["codebook"].initial = codebooks.current_text(collection)
-        for name in frames.FILTERS:
+        for name, title in RECEIVED.items():
             self.fields[name] = forms.DateField(
-                label=FILTERS.get(name, name.replace("_", " ").capitalize()),
-                required=False,
-                widget=forms.DateInput(attrs={"type": "date"}),
+                label=title, required=False, widget=forms.DateInput(attrs={"type": "date"})
             )
 
     @property
     def filter_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in frames.FILTERS]
+        """What narrows a draw; photos that are not analysed are in none, so their state is no filter of it."""
+        others = [field for field in self.narrowed.form if field.name != "state"]
+        return [*(self[name] for name in RECEIVED), *others]
+
+    def is_valid(self) -> bool:
+        return super().is_valid() and self.narrowed.form.is_valid()
 
     def chosen(self) -> dict[str, str]:
-        """The filter, as draws keep it; what is no day is left to the form's own words."""
-        days = {name: self.cleaned_data.get(name) for name in frames.FILTERS}
-        return {name: day.isoformat() for name, day in days.items() if day}
+        """The filter, as draws keep it; what is not valid is left to the form's own words."""
+        days = {name: self.cleaned_data.get(name) for name in RECEIVED}
+        told = {name: day.isoformat() for name, day in days.items() if day}
+        return told | {name: str(value) for name, value in self.narrowed.chosen.items() if name != "state"}
 
     def is_photos(self) -> bool:
         return self.cleaned_data.get("kind") == Draw.Kind.PHOTOS

@@ -269,6 +269,14 @@ def narrow(
     return found.qs, found.find_faces()
 
 
+def narrow_draw(
+    photos: QuerySet[Photo], collection: Collection, chosen: dict[str, str], taxonomy: str
+) -> tuple[QuerySet[Photo], QuerySet[Face], set[str]]:
+    """The photos and the counted faces that a draw's filters keep, and those of its filters that hold for nothing."""
+    found = PhotoFilter(chosen, queryset=photos, taxonomy=taxonomy, collection=collection)
+    return found.qs, found.find_faces(), chosen.keys() - found.chosen.keys()
+
+
 def _say(field: Any, value: Any) -> str:
     """A filter's value as people say it."""
     if isinstance(value, slice):  # a range of which one end may be open

@@ -48,7 +48,9 @@ class DrawSerializer(serializers.ModelSerializer[Draw]):
     {
         "type": "object",
         "additionalProperties": {"type": "string", "pattern": WORDS},
-        "description": "Filters: received_from, received_to (days).",
+        "description": "Filters: received_from, received_to (days), and the gallery's by their names (group, "
+        "gender, age, sure, size, folder, taken_from, taken_to, tags). "
+        "They make the draw tell of such faces alone.",
     }
 )
 class ChosenField(serializers.DictField):

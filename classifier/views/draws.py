@@ -10,8 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from classifier.draw_forms import DrawForm, InviteForm, MoreForm
-from classifier.models import Collection, Draw, User
+from classifier.draw_forms import RECEIVED, DrawForm, InviteForm, MoreForm
+from classifier.filters import PhotoFilter
+from classifier.models import Collection, Draw, Photo, User
 from classifier.services.reviews import drawing, frames, inviting, photos, serving, standing
 from classifier.services.reviews.refusals import BadDraw, ReviewRefused
 from classifier.views import desk, draw_results
@@ -75,8 +76,11 @@ def home(request: UserRequest) -> HttpResponse:
 def new(request: UserRequest, uid: UUID) -> HttpResponse:
     """A new draw of a collection. `sizes` only works out anew how many faces each precision takes."""
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
-    form = DrawForm(request.POST or None, collection=collection)
     asks = request.POST or None
+    narrowed = PhotoFilter(
+        asks, queryset=Photo.objects.none(), taxonomy=collection.taxonomy, collection=collection, prefix="only"
+    )
+    form = DrawForm(asks, collection=collection, narrowed=narrowed)
     errors: list[str] = []
     if asks and form.is_valid() and "sizes" not in request.POST and "sizes" not in request.GET:
         try:
@@ -121,7 +125,7 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
         photo_sizes: Sizes = [(size, None, False) for size in PHOTO_SIZES if size < frame]
         if frame:
             photo_sizes.append((frame, None, True))
-        nothing = "There is no photo to draw from: none was analysed yet, or none fits the dates."
+        nothing = "There is no photo to draw from: none was analysed yet, or none fits what was chosen."
         return kept | {
             "is_photos": True,
             "frame": frame,
@@ -133,7 +137,7 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
     attribute = told.get("attribute") or collection.attributes[0]
     guessed = planning.count_guesses(collection, attribute=attribute, chosen=chosen)
     sizes: Sizes = [(one.size, one.half_width * 100, one.is_all) for one in planning.plan_sizes(guessed)]
-    nothing = "There is no face to draw from: none was found yet, none is wide enough, or none fits the dates."
+    nothing = "There is no face to draw from: none was found yet, none is wide enough, or none fits what was chosen."
     return kept | {
         "frame": guessed.faces,
         "is_assumed": bool(sizes),
@@ -172,6 +176,7 @@ def show(request: UserRequest, draw: Draw, **forms: Any) -> HttpResponse:
         "draw": draw,
         "collection": draw.collection,
         "title": desk.title_of(draw),
+        "selection": tell_selection(draw),
         "may_review": may_review,
         "is_mine": is_mine,
         "own": own,
@@ -187,6 +192,14 @@ def show(request: UserRequest, draw: Draw, **forms: Any) -> HttpResponse:
         **forms,
     }
     return render(request, "reviews/draw.html", context)
+
+
+def tell_selection(draw: Draw) -> list[str]:
+    """What a draw was narrowed to, as people say it."""
+    told = [f"{words.lower()} {draw.filter[name]}" for name, words in RECEIVED.items() if name in draw.filter]
+    taxonomy = draw.filter.get(frames.TAXONOMY, draw.collection.taxonomy)
+    found = PhotoFilter(draw.filter, queryset=Photo.objects.none(), taxonomy=taxonomy, collection=draw.collection)
+    return told + [f"{one.label.lower()} {one.value}" for one in found.list_active()]
 
 
 @login_required

@@ -1,4 +1,5 @@
-// What every page does: the theme, menus that close, short addresses, buttons that copy.
+// What every page does: the theme, menus that close, forms that send themselves, short addresses,
+// buttons that copy.
 
 const root = document.documentElement;
 const THEMES = ["system", "light", "dark"];
@@ -44,6 +45,11 @@ document.addEventListener("keydown", (event) => {
   const open = event.target.closest?.("details.menu[open]");
   closeMenus();
   open?.querySelector("summary").focus();
+});
+
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-autosubmit]");
+  if (form) form.requestSubmit();
 });
 
 async function copyText(button) {

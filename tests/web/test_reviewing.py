@@ -205,6 +205,16 @@ def test_a_draw_begins_with_the_codebook_as_it_was_edited(alice_client, pictured
     assert Codebook.objects.count() == 1
 
 
+def test_a_draw_of_what_the_gallery_filters(alice_client, pictured):
+    address = reverse("draw-new", args=[pictured.uid])
+    sent = {"kind": "faces", "attribute": "gender", "size": "other", "other": "5", "only-group": "Indian"}
+    draw_page = alice_client.post(address, sent, follow=True)
+    assert Draw.objects.get().frame == 10
+    assert "out of</dt><dd>10 faces, perceived group Indian" in draw_page.content.decode()
+    assert f'href="{reverse("draw-export", args=[Draw.objects.get().uid])}"' in draw_page.content.decode()
+    assert f'href="{reverse("collection-reviews", args=[pictured.uid])}"' in draw_page.content.decode()
+
+
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
@@ -215,6 +225,7 @@ def test_a_draw_begins_with_the_codebook_as_it_was_edited(alice_client, pictured
         ({"size": "other", "other": "7", "received_from": "2999-01-01"}, "There is no face to draw from"),
         ({"size": "100", "attribute": "shoe"}, "Select a valid choice"),
         ({"size": "100", "received_to": "soon"}, "Enter a valid date"),
+        ({"size": "100", "only-group": "Purple"}, "Select a valid choice"),
     ],
 )
 def test_a_draw_that_cannot_be_is_told_on_its_form(alice_client, pictured, sent, words):

@@ -31,7 +31,8 @@ def begin_draw(
 ) -> Draw:
     """Draw `size` faces of a collection by strata of what the model guessed of `attribute`.
 
-    `attributes` are the questions (None: all that are on); `chosen` is a filter as `frames.FILTERS` has them;
+    `attributes` are the questions (None: all that are on);
+    `chosen` are days of `frames.RECEIVED` and the gallery's filters;
     `codebook` its text (empty: the latest, or ours). Raises BadDraw.
     """
     _check_size(size)
@@ -44,7 +45,7 @@ def begin_draw(
             raise BadDraw("attribute_off", "Nothing that is asked about is on for this collection.")
         draw = Draw.objects.create(
             collection=collection,
-            filter=dict(chosen or {}),
+            filter=frames.keep_filter(collection, chosen=chosen),
             narrowest_px=narrowest_px,
             strata_attribute=attribute,
             attributes=asked,
@@ -81,7 +82,7 @@ def begin_photo_draw(
             collection=collection,
             kind=Draw.Kind.PHOTOS,
             allocation=Draw.Allocation.SIMPLE,
-            filter=dict(chosen or {}),
+            filter=frames.keep_filter(collection, chosen=chosen),
             narrowest_px=narrowest_px,
             seed=seed,
             size=size,
@@ -171,7 +172,14 @@ def extend_draw(draw: Draw, *, size: int, actor: User) -> Draw:
 
 
 def count_later(draw: Draw) -> int:
-    """Faces of photos that came after the draw, which "extend" would take in."""
+    """Faces of photos that came later, which "extend" would take in; none where what chose them is gone."""
+    try:
+        return _count_later(draw)
+    except BadDraw:
+        return 0
+
+
+def _count_later(draw: Draw) -> int:
     if draw.kind == Draw.Kind.PHOTOS:
         return frames.select_photos(draw.collection, chosen=draw.filter).filter(pk__gt=draw.frame_last).count()
     return frames.later_faces(draw).count() if draw.strata else 0

@@ -1,7 +1,7 @@
 """The faces that a draw is drawn from, and the strata they are in: all of it in the database."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from django.db import connection
 from django.db.models import Case, Count, Exists, OuterRef, PositiveSmallIntegerField, Q, QuerySet, Value, When
@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_date
 from classifier.models import Collection, Draw, Face, FrameFace, Guess, Photo, State
 from classifier.services.reviews.refusals import BadDraw
 from ml.attributes import ATTRIBUTES
+from ml.labels import TAXONOMIES
 
 # Strata of age: nine bins are told apart too badly, and would spread a draw thin. The bands of `ml.shares.schemes`.
 AGE_BANDS = {
@@ -29,22 +30,50 @@ def strata_of(attribute: str) -> dict[str, tuple[str, ...]]:
 
 def select_faces(collection: Collection, *, narrowest_px: float, chosen: Mapping[str, Any] | None = None) -> Any:
     """The counted faces of a collection that are wide enough and in what a filter chose. Raises BadDraw."""
-    photos = select_photos(collection, chosen=chosen)
-    return Face.objects.counted().filter(photo__in=photos, size_px__gte=narrowest_px)
+    photos, faces = _narrow(collection, chosen=chosen)
+    return faces.filter(photo__in=photos.order_by().values("pk"), size_px__gte=narrowest_px)
 
 
 def select_photos(collection: Collection, *, chosen: Mapping[str, Any] | None = None) -> QuerySet[Photo]:
-    """The photos of a collection that were read, in what a filter chose. Raises BadDraw("unknown_filter")."""
-    photos = Photo.objects.filter(collection=collection, deleting_at=None, state=State.DONE)
-    for name, value in (chosen or {}).items():
-        if name not in FILTERS:
-            raise BadDraw("unknown_filter", f"Faces cannot be chosen by {name}; there are {', '.join(FILTERS)}.")
-        photos = photos.filter(**{FILTERS[name]: _read_day(name, value)})
-    return photos
+    """The photos of a collection that were read, in what a filter chose. Raises BadDraw("unknown_filter").
+
+    Where the filter is about faces, these are the photos with at least one that it holds for.
+    """
+    return _narrow(collection, chosen=chosen)[0]
+
+
+def keep_filter(collection: Collection, *, chosen: Mapping[str, Any] | None) -> dict[str, str]:
+    """A filter as a draw keeps it: with the grouping that its labels are of, since a collection's may change."""
+    kept = {name: str(value) for name, value in (chosen or {}).items()}
+    return kept | {TAXONOMY: kept.get(TAXONOMY) or collection.taxonomy} if kept.keys() - RECEIVED.keys() else kept
+
+
+def _narrow(collection: Collection, *, chosen: Mapping[str, Any] | None) -> tuple[QuerySet[Photo], QuerySet[Face]]:
+    photos: QuerySet[Photo] = Photo.objects.filter(collection=collection, deleting_at=None, state=State.DONE)
+    others = {name: str(value) for name, value in (chosen or {}).items()}
+    for name in RECEIVED.keys() & others.keys():
+        photos = photos.filter(**{RECEIVED[name]: _read_day(name, others.pop(name))})
+    taxonomy = others.pop(TAXONOMY, collection.taxonomy)
+    if taxonomy not in TAXONOMIES:
+        raise BadDraw("unknown_filter", "Faces are not told in this grouping.")
+    faces: QuerySet[Face] = Face.objects.counted()
+    unknown = set(others)
+    for narrow in narrowing if others else ():
+        photos, faces, unknown = narrow(photos, collection, others, taxonomy)
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise BadDraw("unknown_filter", f"Faces cannot be chosen by {names}: there is no such filter or value here.")
+    return photos, faces
 
 
 STANDS = Q(face__retired_at=None) | Q(face__retired_because=Face.Retired.NOT_A_FACE)
-FILTERS = {"received_from": "received_at__date__gte", "received_to": "received_at__date__lte"}
+RECEIVED = {"received_from": "received_at__date__gte", "received_to": "received_at__date__lte"}
+TAXONOMY = "taxonomy"
+# Photos, collection, filters and grouping -> the photos and faces they keep, and the filters that hold for nothing.
+Narrow: TypeAlias = Callable[
+    [QuerySet[Photo], Collection, dict[str, str], str], tuple[QuerySet[Photo], QuerySet[Face], set[str]]
+]
+narrowing: list[Narrow] = []  # the gallery's filters, which the site puts here when it starts
 
 
 def _read_day(name: str, value: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from classifier.models import Draw, DrawnPhoto, PhotoReview
 from classifier.services.reviews import frames
+from classifier.services.reviews.refusals import BadDraw
 from ml.shares import missed
 from ml.shares.errors import NoFaces
 from ml.shares.missed import Missed
@@ -24,7 +25,10 @@ def estimate_missed(draw: Draw) -> Missed | None:
     if not seen:
         return None
     found = frames.count_faces([photo for _, photo in seen], narrowest_px=draw.narrowest_px)
-    there = frames.select_photos(draw.collection, chosen=draw.filter).filter(pk__lte=draw.frame_last).count()
+    try:
+        there = frames.select_photos(draw.collection, chosen=draw.filter).filter(pk__lte=draw.frame_last).count()
+    except BadDraw:  # a tag or an attribute that photos were chosen by is gone since
+        there = draw.frame_photos
     try:
         return missed.estimate_missed(
             np.array([found.get(photo, 0) for _, photo in seen]),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from classifier.models import Collection, Draw, FrameFace, Review
-from classifier.services.reviews import missing, said, training
+from classifier.services.reviews import frames, missing, said, training
 from ml.attributes import ATTRIBUTES
 from ml.shares import draws, schemes
 from ml.surveying.reviewing import Reviewed, ReviewedDraw
@@ -100,8 +100,8 @@ def _read_draw(draw: Draw, *, faces: np.ndarray, uncovered: int, card: Mapping[s
 
 def _read_missed(collection: Collection, *, chosen: Mapping[str, Any] | None) -> Any:
     """By the newest draw of photos of just this selection that anybody has looked at."""
-    of_photos = Draw.objects.filter(collection=collection, kind=Draw.Kind.PHOTOS, ended="", filter=dict(chosen or {}))
-    for draw in of_photos:
+    selection = frames.keep_filter(collection, chosen=chosen)
+    for draw in Draw.objects.filter(collection=collection, kind=Draw.Kind.PHOTOS, ended="", filter=selection):
         if (found := missing.estimate_missed(draw)) is not None:
             return found
     return None

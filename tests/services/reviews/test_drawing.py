@@ -83,6 +83,9 @@ def test_age_makes_five_strata(pictured, alice):
         ({"chosen": {"moon": "full"}}, "unknown_filter"),
         ({"chosen": {"received_from": "yesterday"}}, "unknown_filter"),
         ({"chosen": {"received_to": "1990-01-01"}}, "empty"),
+        ({"chosen": {"gender": "Purple"}}, "unknown_filter"),
+        ({"chosen": {"gender": "Female", "taxonomy": "moon"}}, "unknown_filter"),
+        ({"chosen": {"size": "small"}}, "empty"),
         ({"attribute": "shoe"}, "attribute_off"),
     ],
 )
@@ -92,6 +95,27 @@ def test_what_cannot_be_drawn_is_told_and_leaves_nothing(pictured, alice, values
     assert refused.value.code == code
     assert refused.value.sentence
     assert not Draw.objects.exists()
+
+
+def test_the_gallerys_filters_make_a_domain_of_a_draw(collection, alice):
+    made_up.add_faces(collection, ["White"] * 20 + ["Black"] * 20, genders=["Female", "Male"] * 20, per_photo=2)
+    women = drawing.begin_draw(collection, creator=alice, attribute="race", size=8, chosen={"gender": "Female"})
+    assert women.frame == 20
+    assert women.filter == {"gender": "Female", "taxonomy": collection.taxonomy}
+    assert not women.drawn_faces.exclude(face__guesses__label="Female").exists()
+    assert drawing.count_later(women) == 0
+    made_up.add_faces(collection, ["White"] * 6, genders=["Female", "Male"] * 3, per_photo=2)
+    # Also after the collection tells groups otherwise, whoever came later is chosen as at first.
+    collection.taxonomy = "utkface-5"
+    collection.save()
+    women.refresh_from_db()
+    assert drawing.count_later(women) == 3
+    photos = drawing.begin_photo_draw(collection, creator=alice, size=5, chosen={"group": "Black"})
+    assert photos.frame_photos == 10
+    collection.attributes = ["race"]
+    collection.save()
+    women.refresh_from_db()
+    assert drawing.count_later(women) == 0  # nobody is told apart by gender now
 
 
 def test_a_stratum_of_one_is_drawn_whole(collection, alice):
