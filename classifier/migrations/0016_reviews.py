@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0014_reports'),
+        ('classifier', '0015_reports'),
     ]
 
     operations = [

@@ -147,3 +147,23 @@ def test_photos_can_be_written_while_their_indexes_are_built(before_indexes):
     changes = [query["sql"] for query in captured if "INDEX" in query["sql"].split("(")[0]]
     assert changes
     assert [sql for sql in changes if "INDEX CONCURRENTLY" not in sql] == []
+
+
+@pytest.mark.postgres
+def test_postgres_is_told_that_a_label_goes_with_its_attribute(transactional_db):
+    if connection.vendor != "postgresql":
+        pytest.skip("needs DATABASE_URL to name a PostgreSQL server")
+    assert found_statistics() == ["guess_attribute_of_label"]
+    try:
+        call_command("migrate", "classifier", "0013", verbosity=0)
+        assert found_statistics() == []
+    finally:
+        call_command("migrate", "classifier", verbosity=0)
+    assert found_statistics() == ["guess_attribute_of_label"]
+
+
+def found_statistics() -> list[str]:
+    """The names of what the server is told about columns of guesses together."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT stxname FROM pg_statistic_ext WHERE stxrelid = 'classifier_guess'::regclass")
+        return [name for (name,) in cursor.fetchall()]

@@ -40,7 +40,7 @@ def unguard_kept_reports(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0013b_names_as_people_count'),
+        ('classifier', '0014_names_as_people_count'),
     ]
 
     operations = [
