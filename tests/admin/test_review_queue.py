@@ -35,7 +35,7 @@ def test_the_queue_shows_pictures_guesses_and_answers_and_records_the_look(
         page = adam_client.get(reverse(QUEUE), {"collection": pictured.pk, "attribute": "race"}).content.decode()
     assert page.count("data-row") == 24
     assert "alice said: Black" in page
-    assert "Guessed: White 80%" in page
+    assert "Guessed: White 80\N{NO-BREAK SPACE}%" in page
     assert "They never feed the shares" in page
     crops = re.findall(r'src="(/admin/classifier/face/\d+/crop/\?seal=[^"]+)"', page)
     assert len(crops) == 24
