@@ -117,6 +117,6 @@ def test_every_command_tells_what_is_wrong_with_a_checkpoint(run, command, name)
     assert told in run(command, spoil)
 
 
-@pytest.mark.parametrize("command", [predict, bench], ids=lambda found: found.__name__)
+@pytest.mark.parametrize("command", [bench], ids=lambda found: found.__name__)
 def test_where_the_labels_have_a_meaning_others_are_refused(run, command):
     assert "the labels of 'gender' are not those of this Facet" in run(command, with_other_labels)

@@ -183,12 +183,10 @@ def test_a_checkpoint_from_before_there_was_evidence_is_read(tmp_path):
 def test_the_model_card_shows_the_matrices_both_ways():
     card = cards.read_card()
     ways = write_card.read_ways(cards.DEFAULT_DIR, card=card)
-    chapter = card_evidence.write_evidence(ways, file=cards.EVIDENCE_FILE)
-    assert "\n\n".join(chapter) in (cards.DEFAULT_DIR / "MODEL_CARD.md").read_text()
-    text = "\n".join(chapter)
+    text = (cards.DEFAULT_DIR / "MODEL_CARD.md").read_text()
+    assert len(card_evidence.make_matrices(ways)) == 6
     counts = count_confusions(ways[0], scheme=single("gender", classes=card.labels["gender"]))
     told = 100 * counts[0] / counts.sum(axis=0)
     assert f"| called Male | {told[0]:.1f} | {told[1]:.1f} |" in text
-    assert text.count("<details>") == 6
-    assert card_evidence.write_evidence([], file=cards.EVIDENCE_FILE) == []
+    assert card_evidence.make_matrices([]) == []
     assert write_card.read_ways(cards.DEFAULT_DIR, card=replace(card, evidence={})) == []
