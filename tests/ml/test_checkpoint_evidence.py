@@ -14,7 +14,7 @@ from ml.measuring import held_out_answers
 from ml.model import card as cards
 from ml.model import checkpoint, evidence
 from ml.model.runtime import TorchRuntime
-from ml.reporting import card_evidence
+from ml.reporting import card_evidence, markdown
 from ml.shares.errors import NoEvidence
 from ml.shares.evidence import CHIPS, PHOTOS, count_confusions
 from ml.shares.schemes import single
@@ -183,8 +183,13 @@ def test_a_checkpoint_from_before_there_was_evidence_is_read(tmp_path):
 def test_the_model_card_shows_the_matrices_both_ways():
     card = cards.read_card()
     ways = write_card.read_ways(cards.DEFAULT_DIR, card=card)
-    text = (cards.DEFAULT_DIR / "MODEL_CARD.md").read_text()
-    assert len(card_evidence.make_matrices(ways)) == 6
+    matrices = card_evidence.make_matrices(ways)
+    whole = (cards.DEFAULT_DIR / "MODEL_CARD.md").read_text()
+    text = whole.partition("## How it errs")[2].partition("\n## ")[0]
+    assert text.count("<details>") == len(matrices) == 6
+    for matrix in matrices:
+        assert "\n\n".join((str(markdown.table(["", *matrix.labels], matrix.rows)), "Condition number ")) in text
+        assert f"Condition number {matrix.condition:.1f}: " in text
     counts = count_confusions(ways[0], scheme=single("gender", classes=card.labels["gender"]))
     told = 100 * counts[0] / counts.sum(axis=0)
     assert f"| called Male | {told[0]:.1f} | {told[1]:.1f} |" in text
