@@ -1,7 +1,5 @@
 """Tables of what people know of their photos: a CSV, file name -> values, becomes tags; what did not fit is told."""
 
-import csv
-import io
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -10,16 +8,15 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.utils import timezone
 
+from classifier.intake import tables
 from classifier.models import Collection, Photo, PhotoTag, TagColumn
 from classifier.models.tags import COLUMN_LENGTH, MOST_COLUMNS, VALUE_LENGTH
 from classifier.services.received import clean_folder, clean_name
-from ml.spreadsheets import unguard_cell
 
 MOST_ROWS = 200_000
 MOST_VALUES = 200  # of a column that a gallery offers to choose from
 MOST_TOLD = 50  # lines of each kind of trouble
 ROWS_AT_ONCE = 2_000
-DELIMITERS = ",;\t"
 
 
 class BadTable(Exception):
@@ -108,41 +105,15 @@ def remove_column(column: TagColumn) -> None:
 
 
 def _read_table(content: bytes) -> _Table:
-    text, encoding = _decode(content)
-    start = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=start.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    torn: list[tuple[int, list[str]]] = []
-    columns: list[str] = []
     try:
-        for cells in reader:
-            cells = [unguard_cell(cell.strip()) for cell in cells]
-            if not any(cells):
-                continue
-            if not columns:
-                columns = _check_columns(cells[1:])
-                continue
-            (rows if len(cells) == len(columns) + 1 else torn).append((reader.line_num, cells))
-            if len(rows) + len(torn) > MOST_ROWS:
-                raise BadTable(f"This table has more than {MOST_ROWS:,} lines. Send it in parts.")
-    except csv.Error as error:
-        raise BadTable(f"Line {reader.line_num} breaks off or has a stray quotation mark ({error}).") from None
-    if not columns:
-        raise BadTable("This table is empty. Its first line names the columns: file, then one or more of yours.")
-    return _Table(columns, rows, torn, encoding)
-
-
-def _decode(content: bytes) -> tuple[str, str]:
-    """Text as spreadsheets save it, and the encoding's name where it had to be guessed."""
-    if b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise BadTable("This is no table of text. Save it as CSV first.")
-    try:
-        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            return content.decode("utf-16"), ""
-        return content.decode("utf-8-sig"), ""
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace"), "Windows-1252"
+        table = tables.read_table(content, most_rows=MOST_ROWS)
+    except tables.UnreadableTable as error:
+        hint = " Its first line names the columns: file, then one or more of yours." if error.code == "empty" else ""
+        raise BadTable(f"{error}{hint}") from None
+    columns = _check_columns(table.header[1:])
+    whole = [row for row in table.rows if len(row[1]) == len(table.header)]
+    torn = [row for row in table.rows if len(row[1]) != len(table.header)]
+    return _Table(columns, whole, torn, table.encoding)
 
 
 def _check_columns(names: list[str]) -> list[str]:

@@ -1,7 +1,5 @@
 """Labels that come in as CSV: reference or self-identified ones, matched to faces, all of a file or nothing."""
 
-import csv
-import io
 import re
 import uuid
 from collections import defaultdict
@@ -11,6 +9,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import Q
 
+from classifier.intake import tables
 from classifier.models import CANNOT_TELL, Collection, Draw, Face, Review, User
 from classifier.services import audit
 from classifier.services.reviews import answering, drawing
@@ -20,7 +19,7 @@ from ml.attributes import ATTRIBUTES
 MOST_ROWS = 100_000
 TOLD_LINES = 20  # of what is wrong; the rest is a number
 SAME_FACE = 0.5  # intersection over union from which on a box is the face's
-DELIMITERS = ",;\t"
+CODES = {"not_text": "not_text", "empty": "no_header", "too_long": "too_long", "broken": "bad_rows"}
 BOX = ("x1", "y1", "x2", "y2")
 
 
@@ -114,35 +113,23 @@ def _declare(collection: Collection, *, rows: list[_Row], faces: list[Face], act
 
 def _read_rows(content: bytes) -> list[_Row]:
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadFile("not_text", "This is no text in UTF-8: save it as CSV (UTF-8).") from None
-    lines = text.splitlines()
-    if not lines or "\0" in text:
-        raise BadFile("no_header", "The file is empty.")
-    delimiter = max(DELIMITERS, key=lines[0].count)
-    try:
-        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise BadFile("bad_rows", f"The file is no table: {error}.") from None
-    header = [name.strip() for name in table[0]]
+        table = tables.read_table(content, most_rows=MOST_ROWS)
+    except tables.UnreadableTable as error:
+        raise BadFile(CODES[error.code], str(error), lines=[str(error)] if error.code == "broken" else ()) from None
+    header = table.header
     if "face_uid" not in header and "file" not in header:
         raise BadFile("no_header", "The first line must name columns, file or face_uid among them.")
     if not any(f"reviewed_{name}" in header for name in ATTRIBUTES) or len(set(header)) < len(header):
         told = ", ".join(f"reviewed_{name}" for name in ATTRIBUTES)
         raise BadFile("no_header", f"The first line must name {told}, or some of them, each once.")
-    if len(table) - 1 > MOST_ROWS:
-        raise BadFile("too_long", f"A file holds up to {MOST_ROWS:,} rows.")
-    found, wrong = [], []
-    for line, cells in enumerate(table[1:], start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            wrong.append(f"line {line}: {len(cells)} cells of {len(header)}: is it half a line?")
-        found.append(_Row(line, dict(zip(header, (cell.strip() for cell in cells), strict=False))))
-    if wrong or not found:
+    wrong = [
+        f"line {line}: {len(cells)} cells of {len(header)}: is it half a line?"
+        for line, cells in table.rows
+        if len(cells) != len(header)
+    ]
+    if wrong or not table.rows:
         raise BadFile("bad_rows", "Nothing was kept." if wrong else "There is no row under the header.", lines=wrong)
-    return found
+    return [_Row(line, dict(zip(header, cells, strict=True))) for line, cells in table.rows]
 
 
 def _read_answers(row: _Row, *, on: list[str]) -> list[str]:

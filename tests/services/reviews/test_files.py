@@ -79,7 +79,7 @@ def test_labels_come_in_by_file_number_box_or_uid(collection, alice, faces):
         ("file,reviewed_race\n0.jpg,\n", "bad_rows", "line 2: nothing is said"),
         ("file,reviewed_race\n", "bad_rows", ""),
         (f"file,reviewed_race\n0.jpg,{'W' * 200_000}\n", "bad_rows", ""),
-        ('file,reviewed_race\n"0.jpg,White\n', "bad_rows", "line 2: 1 cells of 2"),
+        ('file,reviewed_race\n"0.jpg,White\n', "bad_rows", "Line 2 breaks off"),
         ("file,file,reviewed_race\n0.jpg,0.jpg,White\n", "no_header", ""),
         ("name,label\na,b\n", "no_header", ""),
         ("", "no_header", ""),
@@ -92,6 +92,12 @@ def test_what_is_wrong_with_a_file_is_told_and_nothing_is_stored(collection, ali
     assert refused.value.code == code
     assert line in "".join(refused.value.details["lines"])
     assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_labels_come_as_spreadsheets_save_them(collection, alice, encoding):
+    factories.make_face(factories.make_photo(collection, name="=é.jpg"))
+    assert load(collection, alice, "file;reviewed_race\n'=é.jpg;White\n".encode(encoding)).new == 1
 
 
 def test_lines_may_end_as_on_any_machine_and_a_name_of_two_photos_is_told(collection, alice, faces):
