@@ -278,9 +278,9 @@ function takeAnswer(entry, data) {
 }
 
 function takeRefusal(entry, error) {
+  if (error.closes) return close(error.message);
   notice(error.message);
   if (error.code === "face_gone") drop(entry.body.face);
-  if (error.closes) close(error.message);
 }
 
 function notice(words) {
