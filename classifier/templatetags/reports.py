@@ -106,9 +106,11 @@ def report_numbers(table: Table) -> SafeString:
 
 
 @register.simple_tag
-def report_body(report: Report, drawings: Mapping[str, str]) -> SafeString:
+def report_body(report: Report, drawings: Mapping[str, str], mistakes: str = "") -> SafeString:
     """All of a report but its heading."""
-    return mark_safe(survey_page.write_body(report, drawings=drawings))  # noqa: S308 - its text is escaped
+    return mark_safe(  # noqa: S308 - its text is escaped
+        survey_page.write_body(report, drawings=drawings, mistakes=mistakes)
+    )
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from classifier.asking import Asked, entitle, read_asked
 from classifier.filters import ActiveFilter
-from classifier.models import Collection, KeptReport
+from classifier.models import Collection, Draw, KeptReport, User
 from classifier.report_forms import ReferenceForm, describe_question, offer_labels, write_reference
 from classifier.services.reports import caching, exporting, keeping, reading
 from classifier.templatetags.reports import show_answer
@@ -144,6 +144,7 @@ def describe_report(request: UserRequest, *, collection: Collection, asked: Aske
         "kept_count": KeptReport.objects.filter(collection=collection).count(),
         "export_url": f"{resolve_url('collection-report-export', uid=collection.uid)}?{asked.query}&",
         "faces_url": f"{resolve_url('collection-faces', uid=collection.uid)}?{asked.query}",
+        "mistakes_url": _find_mistakes(found, user=request.user),
         **_list_charts(found, collection=collection, query=asked.query),
     }
 
@@ -190,6 +191,13 @@ def _describe_filter(active: ActiveFilter, *, query: str) -> dict[str, str]:
     rest = QueryDict(query, mutable=True)
     rest.pop(active.name, None)
     return {"label": active.label, "value": active.value, "without": f"?{rest.urlencode()}"}
+
+
+def _find_mistakes(found: caching.Answer, *, user: User) -> str:
+    """Where the faces are shown that the model is wrong about, by people's answers; empty for who may not see them."""
+    if found.draw is None or not Draw.objects.visible_to(user).filter(uid=found.draw).exists():
+        return ""
+    return resolve_url("draw-detail", uid=found.draw)
 
 
 def _list_charts(found: caching.Answer, *, collection: Collection, query: str) -> dict[str, Any]:
