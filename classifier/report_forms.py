@@ -18,7 +18,7 @@ from ml.labels import TAXONOMIES, attribute_of
 from ml.surveying.survey import SMALL_FACE_PX
 
 WIDEST_PX = 1_000
-REFERENCE_BYTES = 20_000
+REFERENCE_BYTES, NAME_LENGTH = 20_000, 60
 BY_SHORT = {attribute.short: name for name, attribute in ATTRIBUTES.items()}
 
 
@@ -64,23 +64,27 @@ class QuestionForm(forms.Form):
         field.choices = choices
 
     def read_question(self, *, filters: Mapping[str, str], reference: Reference | None) -> Question:
-        """The question; what is not valid is taken as if it had not been said."""
+        """The question; what is not valid is taken as if it had not been said.
+
+        It holds the collection against one thing: against another collection, where both were told.
+        """
         self.errors  # noqa: B018 - cleans what was asked for
         cleaned = self.cleaned_data
+        other = cleaned.get("other") or ""
         return Question(
             taxonomy=cleaned.get("taxonomy") or self.collection.taxonomy,
             narrowest_px=cleaned.get("narrowest") or SMALL_FACE_PX,
             filters=dict(filters),
             by=cleaned.get("by") or "",
-            other="" if reference else cleaned.get("other") or "",
-            reference=reference,
+            other=other,
+            reference=None if other else reference,
         )
 
 
 class ReferenceForm(forms.Form):
     """Shares that are known from elsewhere, typed or in a CSV file."""
 
-    name = forms.CharField(max_length=60, initial="reference", label="called")
+    name = forms.CharField(max_length=NAME_LENGTH, initial="reference", label="called")
     text = forms.CharField(
         required=False,
         max_length=REFERENCE_BYTES,
@@ -109,14 +113,15 @@ class ReferenceForm(forms.Form):
 
 
 def read_reference(data: Mapping[str, Any], *, labels: Mapping[str, tuple[str, ...]]) -> Reference | None:
-    """The reference that an address holds; None where it holds none that can be used."""
-    text = str(data.get("reference", ""))[:REFERENCE_BYTES]
+    """The reference that an address holds, None where it holds none. Raises ValidationError as `parse_shares` does."""
+    text = str(data.get("reference", ""))
     if not text:
         return None
-    try:
-        return Reference(str(data.get("reference_name", ""))[:60] or "reference", parse_shares(text, labels=labels))
-    except ValidationError:
-        return None
+    if len(text) > REFERENCE_BYTES:
+        raise ValidationError("This is too long to be a table of shares.")
+    return Reference(
+        str(data.get("reference_name", ""))[:NAME_LENGTH] or "reference", parse_shares(text, labels=labels)
+    )
 
 
 def write_reference(shares: Mapping[str, Mapping[str, float]]) -> str:
@@ -174,16 +179,14 @@ def _check_sum(shares: Mapping[str, float], *, name: str, labels: tuple[str, ...
     return {label: shares[label] / total for label in labels}
 
 
-def describe_question(question: Question, *, collection: Collection) -> str:
+def describe_question(question: Question, *, collection: Collection, against: str = "") -> str:
     """What was asked, in some words, for the line above the form."""
     told = [group_label(question.taxonomy)] if attribute_of(question.taxonomy) in collection.attributes else []
     told.append(f"faces of {question.narrowest_px} px and wider")
     if question.by:
         told.append(f"by {question.grouped_by}")
-    if question.reference:
-        told.append(f"against {question.reference.name}")
-    elif question.other:
-        told.append("against another collection")
+    if against:
+        told.append(f"against {against}")
     return ", ".join(told)
 
 

@@ -130,6 +130,7 @@ class RemovedReport(models.Model):
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    uid = models.UUIDField(null=True, unique=True, help_text="Of the report; not known of those removed long ago.")
     collection_uid = models.UUIDField()
     number = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)

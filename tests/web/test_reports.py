@@ -6,6 +6,7 @@ import json
 import re
 from datetime import date
 from threading import BoundedSemaphore
+from urllib.parse import urlencode
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -27,6 +28,7 @@ from classifier.models import (
 from classifier.models.reports import ImmutableReportError
 from classifier.services import collections, deletion, jobs
 from classifier.services.reports import caching
+from ml import labels
 from ml.reporting import survey_json
 from tests import factories
 from tests.conftest import logged_in
@@ -248,12 +250,36 @@ def test_shares_that_are_typed_or_sent_are_compared_with(alice_client, portraits
         assert told in answer.content.decode()
 
 
+def test_known_shares_stay_with_whatever_else_is_asked_until_they_are_taken_away(alice, alice_client, portraits):
+    fits = [f"race,{label},{100 / 7}" for label in labels.TAXONOMIES["fairface-7"]]
+    asked = {"reference": "\n".join(fits), "reference_name": "census"}
+    text = read(alice_client, "report", portraits, f"?{urlencode(asked)}")
+    assert "Against census" in text
+    chip = re.search(r'class="filter-chip" href="(\?[^"]*)"', text)[1]
+    assert "Against census" not in read(alice_client, "report", portraits, chip)
+    # What the form sends when it is asked to be told by folder.
+    sent = dict(re.findall(r'type="hidden" name="(reference\w*)" value="([^"]+)"', text))
+    assert "Against census" in read(alice_client, "report", portraits, f"?{urlencode({**sent, 'by': 'folder'})}")
+    second = factories.CollectionFactory(owner=alice, name="second")
+    factories.make_face(factories.make_photo(second))
+    text = read(alice_client, "report", portraits, f"?{urlencode({**sent, 'other': second.uid})}")
+    assert "Against second" in text
+    assert "Against census" not in text
+    text = read(alice_client, "report", portraits, f"?{urlencode({**sent, 'taxonomy': 'fairface-6'})}")
+    assert "“East Asian” is none of" in text
+    assert "Against census" not in text
+
+
 def test_another_collection_is_compared_with_if_it_can_be_seen(alice, alice_client, bob, portraits):
     second = factories.CollectionFactory(owner=alice, name="second")
     factories.make_face(factories.make_photo(second))
     strangers = factories.CollectionFactory(owner=bob)
     factories.make_face(factories.make_photo(strangers))
-    assert "Against second" in read(alice_client, "report", portraits, f"?other={second.uid}")
+    text = read(alice_client, "report", portraits, f"?other={second.uid}")
+    assert "Against second" in text
+    assert "faces of 40 px and wider, against second" in text
+    assert keep(alice_client, portraits, f"?other={second.uid}").title == "Front pages, against second"
+    assert "held against second" in read_kept(alice_client, portraits, 1)
     assert "Against" not in read(alice_client, "report", portraits, f"?other={strangers.uid}")
 
 
