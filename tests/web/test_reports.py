@@ -229,7 +229,13 @@ def test_shares_that_are_typed_or_sent_are_compared_with(alice_client, portraits
         return alice_client.post(f"{address('report-reference', portraits)}?by=folder", {"name": "readers", **form})
 
     file = SimpleUploadedFile("census.csv", b"attribute;label;share\ngender;male;49 %\ngender;Female;51\n", "text/csv")
-    for answer in (send(text="gender,Male,0.49\ngender,Female,0.51"), send(text="", file=file)):
+    of_excel = "Attribute\tLabel\tShare\rgender\tMale\t49\rgender\tFemale\t51".encode("utf-16")
+    ways = (
+        {"text": "gender,Male,0.49\ngender,Female,0.51"},
+        {"text": "", "file": file},
+        {"text": "", "file": SimpleUploadedFile("census.txt", of_excel)},
+    )
+    for answer in [send(**form) for form in ways]:
         assert answer.status_code == 302
         text = alice_client.get(answer.url.partition("#")[0]).content.decode()
         assert "Against readers" in text
@@ -243,7 +249,8 @@ def test_shares_that_are_typed_or_sent_are_compared_with(alice_client, portraits
         ({"text": "gender,Male,lots"}, "“lots” is no share"),
         ({"text": "gender,Male,1\ngender,Male,1"}, "has a share already"),
         ({"text": ""}, "There is no share"),
-        ({"text": "", "file": SimpleUploadedFile("x.csv", b"\xff\xfe")}, "no text in UTF-8"),
+        ({"text": "", "file": SimpleUploadedFile("x.csv", b"\x00\x01")}, "This is no table of text"),
+        ({"text": 'gender,"Male,1'}, "Line 1 breaks off or has a stray quotation mark"),
     ):
         answer = send(**form)
         assert answer.status_code == 200
