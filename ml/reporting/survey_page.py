@@ -139,6 +139,7 @@ rendering.ENVIRONMENT.filters |= {
     "crossing": survey_panels.lay_crossing,
     "so_far": lambda table: survey_panels.lay_so_far(table, names=(BASES[table.estimator], "people so far")),
     "parts": lambda groups, name: survey_panels.lay_parts(groups, name=name),
+    "shared_folder": survey_panels.find_folder,
     "courses": lambda groups, name: survey_panels.lay_courses(groups, name=name),
     "is_course": survey_panels.is_course,
     "comparisons": survey_panels.list_comparisons,

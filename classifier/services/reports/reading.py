@@ -35,10 +35,9 @@ from ml.surveying.knowing import name_model
 from ml.surveying.reading import MOST_GROUPS, face_keys
 from ml.surveying.report import Model
 from ml.surveying.reviewing import Reviewed
-from ml.surveying.survey import Groups, PhotoCounts, Survey
+from ml.surveying.survey import OTHERS, Groups, PhotoCounts, Survey
 
 ROWS_AT_ONCE = 4_000
-OTHERS = "all others"  # the parts beyond MOST_GROUPS, together
 
 # Filters by what the model said; its errors among faces that were chosen so are others than among all.
 SAYS_OF = {*(attribute.short for attribute in ATTRIBUTES_.values()), "sure"}
