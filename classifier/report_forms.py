@@ -34,7 +34,11 @@ class QuestionForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
     by = forms.ChoiceField(label="told apart by", required=False)
-    other = forms.ChoiceField(label="held against", required=False)
+    other = forms.ChoiceField(
+        label="held against",
+        required=False,
+        error_messages={"invalid_choice": "This collection was deleted, or is not open to you."},
+    )
 
     def __init__(self, data: Mapping[str, Any], *, collection: Collection, user: User) -> None:
         super().__init__(data)

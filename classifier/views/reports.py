@@ -1,6 +1,7 @@
 """Who is pictured in a collection: the summary on its page, and the full report with its ways out."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -143,9 +144,17 @@ def describe_report(request: UserRequest, *, collection: Collection, asked: Aske
         "kept_count": KeptReport.objects.filter(collection=collection).count(),
         "export_url": f"{resolve_url('collection-report-export', uid=collection.uid)}?{asked.query}&",
         "faces_url": f"{resolve_url('collection-faces', uid=collection.uid)}?{asked.query}",
+        "photos_url": _find_photos(collection, asked=asked),
         "mistakes_url": _find_mistakes(found, user=request.user),
         **_list_charts(found, collection=collection, query=asked.query),
     }
+
+
+def _find_photos(collection: Collection, *, asked: Asked) -> str:
+    """The gallery of just the photos that the report is about."""
+    question = asked.question
+    said = {**question.filters, **({} if question.taxonomy == collection.taxonomy else {"taxonomy": question.taxonomy})}
+    return f"{resolve_url('collection-detail', uid=collection.uid)}?{urlencode(said)}#filter"
 
 
 def address_of(collection: Collection, *, query: str) -> str:

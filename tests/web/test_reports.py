@@ -163,6 +163,13 @@ def test_a_model_without_matrices_and_one_with_another_beside_it(alice_client, c
     assert "facet-test does not carry how it errs" in text
     assert "One face is left out, since another model version looked at them last" in text
     assert "Only 3 faces" in text
+    factories.make_face(photo, number=5, size_px=30.0)
+    Collection.objects.filter(pk=collection.pk).note_answers()
+    summary = read(alice_client, "summary", collection)
+    assert "no share should be quoted" in summary
+    assert (
+        "Not counted: 1 face narrower than 40 px, 1 face at which another version of the model looked last." in summary
+    )
 
 
 def test_race_that_is_switched_off_is_nowhere(alice, alice_client, portraits):
@@ -287,7 +294,9 @@ def test_another_collection_is_compared_with_if_it_can_be_seen(alice, alice_clie
     assert "faces of 40 px and wider, against second" in text
     assert keep(alice_client, portraits, f"?other={second.uid}").title == "Front pages, against second"
     assert "held against second" in read_kept(alice_client, portraits, 1)
-    assert "Against" not in read(alice_client, "report", portraits, f"?other={strangers.uid}")
+    text = read(alice_client, "report", portraits, f"?other={strangers.uid}")
+    assert "Against" not in text
+    assert "This collection was deleted, or is not open to you." in text
 
 
 def test_a_kept_report_never_changes_and_is_kept_once(alice, alice_client, portraits):
@@ -341,6 +350,12 @@ def test_what_is_left_of_a_kept_report_is_its_hash(alice_client, portraits, bob)
     assert kept.sha256 in answer.content.decode()
     assert RemovedReport.objects.count() == 1
     assert logged_in(bob).get(address("kept-report", portraits, 1)).status_code == 404
+
+
+def test_who_deletes_a_collection_is_told_what_becomes_of_kept_reports(alice_client, portraits):
+    assert "kept report" not in read(alice_client, "delete", portraits)
+    keep(alice_client, portraits)
+    assert "1 kept report goes along" in read(alice_client, "delete", portraits)
 
 
 def test_those_it_is_shared_with_read_reports_but_keep_none(portraits, alice_client, bob):

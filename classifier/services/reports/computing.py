@@ -27,7 +27,7 @@ logger = logging.getLogger("facet.reports")
 
 READING_PART = 0.4  # of the time that a report takes, roughly
 LONG_PARTS = (
-    "crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "left_out", "plan", "comparisons",
+    "crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "plan", "comparisons",
     "groups", "methods",
 )  # fmt: skip
 TOLD_EVERY = 0.05  # of its way: a job tells how far it is so often
