@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from classifier.intake import tables
 from classifier.models import Collection, User
-from classifier.services.reports import questions, reading
+from classifier.services.reports import grouping, questions
 from classifier.services.reports.questions import Question, Reference
 from classifier.templatetags.facet import group_label
 from ml.attributes import ATTRIBUTES
@@ -48,7 +48,7 @@ class QuestionForm(forms.Form):
             self._choices("taxonomy", [(name, group_label(name)) for name in offered])
         else:
             del self.fields["taxonomy"]
-        groupings = reading.list_groupings(collection)
+        groupings = grouping.list_groupings(collection)
         if groupings:
             self._choices("by", [("", "nothing"), *groupings])
         else:
