@@ -167,7 +167,7 @@ def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
 
 def _forget_names(photos: PhotoQuerySet) -> None:
     """Names of photos elsewhere: as they were sent, and in what a duplicate was told."""
-    UploadItem.objects.filter(photo__in=photos.order_by()).update(name="", message="")
+    UploadItem.objects.filter(photo__in=photos.order_by()).update(name="", folder="", message="")
 
 
 def _finish_photos(marked: PhotoQuerySet) -> int:

@@ -202,7 +202,7 @@ def _build_item(
     file: ReceivedFile, *, number: int, upload: Upload, photos: dict[str, Photo], reasons: dict[str, BadImage]
 ) -> UploadItem:
     """What became of one file. The same bytes twice in a submission are one photo, or refused for the same reason."""
-    item = UploadItem(upload=upload, number=number, name=file.name)
+    item = UploadItem(upload=upload, number=number, name=file.name, folder=file.folder)
     if refused := file.refused or reasons.get(file.sha256):
         item.outcome, item.message = refused.code, refused.message
         return item

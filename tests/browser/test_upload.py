@@ -174,26 +174,27 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_kept(open_collect
             const { filesOfDrop } = await import("/static/js/files.js");
             const fullPath = "/photos/a.jpg";
             const file = (name) => ({ name, fullPath, isFile: true, file: (done) => done({ name }) });
-            const folder = (name, batches) => ({
-                name,
+            const folder = (fullPath, batches) => ({
+                name: fullPath.split("/").pop(),
+                fullPath,
                 createReader: () => ({
                     readEntries: (done, fail) => (batches ? done(batches.shift() ?? []) : fail(new Error("no"))),
                 }),
             });
-            const dropped = folder("photos", [[file("a.jpg"), folder("locked", null)], [file("b.jpg")]]);
+            const dropped = folder("/photos", [[file("a.jpg"), folder("/photos/locked", null)], [file("b.jpg")]]);
             const unreadable = [];
             const files = await filesOfDrop({ items: [{ webkitGetAsEntry: () => dropped }], files: [] }, unreadable);
             return [files.map(({ name }) => name), unreadable];
         }"""
     )
-    assert found == [["a.jpg", "b.jpg"], ["locked/"]]
+    assert found == [["a.jpg", "b.jpg"], ["photos/locked/"]]
 
 
 def test_a_drop_of_nothing_but_an_unreadable_folder_is_told(open_collection):
     open_collection.evaluate(
         """() => {
             const reader = { readEntries: (done, fail) => fail(new Error("no")) };
-            const locked = { name: "locked", createReader: () => reader };
+            const locked = { name: "locked", fullPath: "/locked", createReader: () => reader };
             const transfer = { types: ["Files"], items: [{ webkitGetAsEntry: () => locked }], files: [] };
             document.dispatchEvent(Object.assign(new Event("drop"), { dataTransfer: transfer }));
         }"""
