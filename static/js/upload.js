@@ -188,6 +188,10 @@ if (form) {
   });
   document.getElementById("sending-again").addEventListener("click", run);
   addEventListener("beforeunload", (event) => queue.length && event.preventDefault());
+  // Whoever was logged out keeps the page while it holds files that are not sent; the upload says so itself.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (queue.length && event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
+  });
 
   // The whole page takes a drop: nobody has to aim.
   let depth = 0;

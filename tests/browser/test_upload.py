@@ -99,9 +99,14 @@ def test_a_full_queue_is_told_in_its_own_words(open_collection, files, settings)
 
 
 def test_somebody_logged_out_in_between_is_told_and_can_log_in(open_collection, files):
+    open_collection.wait_for_load_state("networkidle")
     Session.objects.all().delete()
     open_collection.set_input_files("#id_images", files[:1])
     open_collection.get_by_text("You were logged out. 1 file is still here and not sent.").wait_for()
+    with open_collection.expect_response("**/summary/*") as asked:  # as a page does that shows how far the worker is
+        open_collection.evaluate("document.body.dispatchEvent(new Event('facet:uploaded'))")
+    assert asked.value.status == 401
+    assert open_collection.evaluate("document.title") == "Front pages · Facet"
     assert "/accounts/login/" in open_collection.locator("#sending-error a").get_attribute("href")
     assert not Photo.objects.exists()
 
