@@ -58,6 +58,10 @@ def _check_part(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, 
         return
     shards = tuple(shard for shard in part["shards"] if (folder / shard).is_file())
     if not shards:
+        _warn(
+            f"{', '.join(part['shards'])} of {name}'s training are not in {folder}: "
+            "nobody can say whether these images are among them"
+        )
         return
     names = _list_images(folder, shards=shards)
     if shards[-1] == part["shards"][-1]:
