@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from classifier.filters import SORT_WORDS
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.intake import formats
-from classifier.models import Collection, Photo
+from classifier.models import Collection, KeptReport, Photo
 from classifier.services import collections, deletion, matches, rerun, retention, summaries
 from classifier.services.reports import caching
 from classifier.templatetags.facet import attribute_label
@@ -77,7 +77,9 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
         messages.success(request, f"“{collection.name}” and everything in it was deleted.")
         return redirect("collection-list")
     counts = summaries.count_photos([collection], is_exact=True)[collection.pk]
-    return render(request, "collections/delete.html", {"collection": collection, "counts": counts})
+    kept_count = KeptReport.objects.filter(collection=collection).count()
+    context = {"collection": collection, "counts": counts, "kept_count": kept_count}
+    return render(request, "collections/delete.html", context)
 
 
 @login_required
