@@ -48,6 +48,7 @@ class Place:
     title: str
     heading: str
     address: str
+    collection_address: str
     source: str
     end_words: str
     end_link: str

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from classifier.draw_forms import RECEIVED, DrawForm, InviteForm, MoreForm
 from classifier.filters import PhotoFilter
 from classifier.models import Collection, Draw, Photo, User
-from classifier.services.reviews import drawing, frames, inviting, photos, serving, standing
+from classifier.services.reviews import drawing, frames, inviting, photos, results, serving, standing
 from classifier.services.reviews.refusals import BadDraw, ReviewRefused
 from classifier.views import desk, draw_results
 from classifier.views.access import UserRequest, login_required
@@ -141,6 +141,7 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
     return kept | {
         "frame": guessed.faces,
         "is_assumed": bool(sizes),
+        "headline": results.HEADLINE,
         "options": offer(sizes, asked=asked),
         "nothing": nothing,
     }
