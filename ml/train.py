@@ -23,7 +23,7 @@ from ml.commands import known_device, positive, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint
-from ml.model.card import ModelCard
+from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.model.precision import has_fast_bfloat16
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
@@ -219,7 +219,7 @@ def _card(
     if listed:  # what was read, not what the recipe speaks of
         values["data"] |= {"reader": "list", "list": listed.name, "shards": [], "held_out": 0, "validation_share": 0.0}
     if uids := sorted(filter(None, training.face_uids)):  # so that the site leaves them out of this model's accuracy
-        values["reviewed_faces"] = uids
+        values[REVIEWED_FACES] = uids
     return ModelCard(
         name=wanted.name,
         arch=wanted.arch,
