@@ -18,7 +18,7 @@ from ml.commands import CommandParser, known_device, positive, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint
-from ml.model.card import ModelCard
+from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -181,7 +181,7 @@ def _card(
     if args.train_txt or args.val_txt or wanted.validation or values["data"]["held_out"]:
         values["data"]["validation_share"] = 0.0
     if uids := sorted(filter(None, training.face_uids)):  # so that the site leaves them out of this model's accuracy
-        values["reviewed_faces"] = uids
+        values[REVIEWED_FACES] = uids
     return ModelCard(
         name=wanted.name,
         arch=wanted.arch,

@@ -182,10 +182,12 @@ def take_press(request: UserRequest, *, queue: Queue, collection: Collection, pa
 
 def describe_place(collection: Collection, *, queue: Queue | None) -> Place:
     query = f"?{queue.query}" if queue else ""
+    address = reverse("collection-detail", args=[collection.uid])
     return Place(
         title=collection.name,
         heading=queue.heading() if queue else "Queue",
-        address=reverse("collection-detail", args=[collection.uid]),
+        address=address,
+        collection_address=address,
         source=f"queue-{collection.uid}",
         end_words="No face is left in this queue: you have answered all of them, or they wait for you in a draw.",
         end_link="To the collection",
