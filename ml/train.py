@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ml.commands import known_device, positive, told_errors
+from ml.commands import CommandParser, known_device, positive, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint
@@ -186,7 +186,7 @@ def _card(
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ml.train", description="Train a network by a recipe.")
+    parser = CommandParser(prog="python -m ml.train", description="Train a network by a recipe.")
     parser.add_argument("--config", type=Path, default=recipe.DEFAULT, help="recipe in TOML (default: facet-1's)")
     parser.add_argument("--data", type=Path, required=True, metavar="PLACE", help="where the recipe's [data] lies")
     parser.add_argument("--also", type=Path, action="append", default=[], metavar="PLACE", help="and its [[also]] sets")

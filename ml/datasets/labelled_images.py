@@ -74,6 +74,10 @@ def read_faces(
         images, sides, chosen = images[: len(kept)], sides[kept], [chosen[index] for index in kept]
     if not chosen:
         raise face_set.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
+    read = [digest for digest in digests if digest is not None]
+    _tell_repeated(chosen, digests=read)
+    if counts.get("unknown label"):
+        _tell_emptied(chosen, classes=classes)
     return face_set.FaceSet(
         images=images,
         targets={
@@ -82,13 +86,33 @@ def read_faces(
         },
         files=tuple(example.file for example in chosen),
         classes=dict(classes),
-        digests=tuple(digest for digest in digests if digest is not None),
+        digests=tuple(read),
         identities=tuple(e.identity for e in chosen) if any(e.identity for e in chosen) else (),
         face_uids=tuple(e.face_uid for e in chosen) if any(e.face_uid for e in chosen) else (),
         years=_years(chosen),
         sides=sides,
         left_out=counts,
     )
+
+
+def _tell_repeated(examples: Sequence[Example], *, digests: Sequence[str]) -> None:
+    first: dict[str, int] = {}
+    again = [
+        example.file
+        for position, (example, digest) in enumerate(zip(examples, digests, strict=True))
+        if first.setdefault(digest, position) != position
+    ]
+    if again:
+        _warn(f"{len(again)} images are there more than once", again)
+
+
+def _tell_emptied(examples: Sequence[Example], *, classes: Mapping[str, face_set.Classes]) -> None:
+    """Warn of classes of which leaving unknown labels out left nothing: they may be theirs, spelt in another way."""
+    for attribute, of in classes.items():
+        seen = {example.targets.get(attribute) for example in examples}
+        empty = [name for position, name in enumerate(of.names) if position not in seen]
+        if empty:
+            _warn(f"After leaving out unknown labels no example of these {attribute} classes is left", empty)
 
 
 def _decode(
