@@ -15,7 +15,7 @@ from tests.ml.conftest import read_log, weights_of
 
 
 def test_a_run_leaves_checkpoints_log_curves_and_confusions(run, tmp_path, capsys):
-    assert run("run") == 0
+    assert run("run", draws=True) == 0
     folder = tmp_path / "run"
     rows = read_log(folder / watching.LOG_FILE)
     assert [row["epoch"] for row in rows] == ["1", "2"]
