@@ -11,11 +11,6 @@ class Migration(migrations.Migration):
             field=models.UUIDField(help_text="The key of the draw that its answers of people come from.", null=True),
         ),
         migrations.AddField(
-            model_name="uploaditem",
-            name="folder",
-            field=models.CharField(blank=True, default="", help_text="Where it lay as it was sent.", max_length=400),
-        ),
-        migrations.AddField(
             model_name="removedreport",
             name="uid",
             field=models.UUIDField(
