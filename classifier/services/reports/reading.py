@@ -88,7 +88,9 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     survey = rows.finish(collection, question=question, states=states, photos=photos, known=known, others=others)
     keys = rows.list_keys(survey)
     card = version.card
-    reviewed = people.read_reviewed(collection, faces=keys, chosen=question.filters, model_card=card)
+    reviewed = people.read_reviewed(
+        collection, faces=keys, chosen=question.filters, taxonomy=question.taxonomy, model_card=card
+    )
     return Found(
         survey,
         known,
