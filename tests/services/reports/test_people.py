@@ -182,7 +182,7 @@ def test_missed_faces_of_a_selection_reach_its_report_whatever_the_grouping_is_b
 
     def missed(taxonomy: str, filters: dict[str, str]) -> int:
         question = Question(taxonomy=taxonomy, filters=filters)
-        told = computing.compute_values(fresh, question=question)["missed"]
+        told = computing.answer_question(fresh, question=question).values["missed"]
         return told["photos"] if told else 0
 
     assert missed("utkface-5", dict(reversed(asian.items()))) == 20
