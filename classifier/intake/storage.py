@@ -17,11 +17,22 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from classifier.intake import pool, spool
 from classifier.intake.durable_files import PART_SUFFIX, write_files
 
+HEAT = "heat/"
+
 
 def file_names(uid: uuid.UUID) -> tuple[str, str]:
     """The storage names of a photo and of its thumbnail."""
     folder = uid.hex[:2]
     return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
+
+
+def uid_in(name: str) -> uuid.UUID | None:
+    """The uid that a stored file is named after, if it is."""
+    stem = name.rpartition("/")[2].partition(".")[0]
+    try:
+        return uuid.UUID(stem)
+    except ValueError:
+        return None
 
 
 def store_photo(
@@ -63,7 +74,7 @@ def restore_thumbnail(image: str, *, thumbnail: str) -> None:
 
 def heat_name(uid: uuid.UUID) -> str:
     """The storage name of an explanation's heat map."""
-    return f"heat/{uid.hex[:2]}/{uid}.png"
+    return f"{HEAT}{uid.hex[:2]}/{uid}.png"
 
 
 def store_heat(content: bytes, *, uid: uuid.UUID) -> str:

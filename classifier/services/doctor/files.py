@@ -1,6 +1,5 @@
 """Files and rows that lack each other."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -96,7 +95,7 @@ def _orphans_in(folder: str) -> Iterator[str]:
     """Names of old enough files in a folder of the storage that no photo, and no explanation, calls its own."""
     names = _files_below(folder)
     while batch := list(islice(names, ROWS_AT_ONCE)):
-        uids = {uid for name in batch if (uid := _uid_in(name))}
+        uids = {uid for name in batch if (uid := storage.uid_in(name))}
         own: set[str] = set()
         for row in Photo.objects.filter(uid__in=uids).values_list("image", "thumbnail"):
             own.update(row)
@@ -116,15 +115,6 @@ def _files_below(folder: str) -> Iterator[str]:
         yield f"{folder}/{name}"
     for name in folders:
         yield from _files_below(f"{folder}/{name}")
-
-
-def _uid_in(name: str) -> uuid.UUID | None:
-    """The uid that a stored file is named after, if it is."""
-    stem = name.rpartition("/")[2].partition(".")[0]
-    try:
-        return uuid.UUID(stem)
-    except ValueError:
-        return None
 
 
 def _is_old(name: str) -> bool:
