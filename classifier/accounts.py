@@ -25,8 +25,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_open
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The visitor's address, which allauth's own limits and mails name."""
-        return visitors.find_address(request)
+        """The visitor's address, which allauth's limits and mails name, and with which sessions are listed."""
+        address = visitors.find_address(request).partition("/")[0]  # of IPv6 the network of a subscriber
+        return "::" if address == visitors.UNKNOWN else address
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the attempt before its password is looked at. Raises TooManyAttempts."""

@@ -82,6 +82,7 @@ urlpatterns = [
     path("account/terms/", accounts.accept_terms, name="terms-accept"),
     path("account/tokens/", accounts.token_list, name="token-list"),
     path("account/tokens/<uuid:uid>/revoke/", accounts.revoke, name="token-revoke"),
+    path("account/sessions/<int:pk>/end/", accounts.end_session, name="session-end"),
     path("models/", pages.model_list, name="model-list"),
     path("about/", pages.about, name="about"),
 ]

@@ -12,6 +12,7 @@ from importlib import import_module
 from time import monotonic
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
 from django.db import connections, router
@@ -28,8 +29,12 @@ SECONDS_A_TURN = 2.0
 
 
 def clear_sessions(*, until: float) -> bool:
-    """Remove sessions that have expired."""
+    """Remove sessions that have expired, and with what address and browser they began."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    from allauth.usersessions.models import UserSession  # its models are there only after ours
+
+    there = Session.objects.values("session_key")
+    UserSession.objects.exclude(session_key__in=there).delete()
     return True
 
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.db.models import Sum
 from django.http import HttpResponse
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from classifier import second_factors
 from classifier.forms import TokenForm
 from classifier.models import AccessToken, Photo
 from classifier.services import tokens
@@ -27,8 +29,20 @@ def account_detail(request: UserRequest) -> HttpResponse:
         "quota_bytes": user.allowed_bytes(),
         "terms": TERMS_OF_USE,
         "token_count": AccessToken.objects.filter(user=user).count(),
+        "second_factors": second_factors.describe(user),
+        "session_count": UserSession.objects.filter(user=user).count() or 1,  # it may be older than the list
     }
     return render(request, "accounts/detail.html", context)
+
+
+@login_required
+@require_POST
+def end_session(request: UserRequest, pk: int) -> HttpResponse:
+    """Log somebody out of another browser."""
+    session = get_object_or_404(UserSession, user=request.user, pk=pk)
+    session.end()
+    messages.success(request, "That session has ended.")
+    return redirect("usersessions_list")
 
 
 @login_required
