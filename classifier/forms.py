@@ -148,6 +148,24 @@ class ResetPasswordForm(AllauthResetPasswordForm):
         attempts.lift_limits(self.user)
 
 
+class PasswordForm(forms.Form):
+    """The password once more, before something that cannot be taken back."""
+
+    password = forms.CharField(
+        label="Password", widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError("This is not your password.", code="wrong_password")
+        return password
+
+
 class CollectionForm(CollectionModelForm):
     """What a collection is for and what is computed of it."""
 

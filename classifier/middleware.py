@@ -35,7 +35,7 @@ class FullDiskMiddleware:
     # What makes room, and what leads there; the administration and every DELETE besides.
     entrances = {
         *("account_login", "account_logout", "account_reauthenticate", "mfa_authenticate"),
-        *("photo-delete", "photo-delete-selected", "collection-delete"),
+        *("photo-delete", "photo-delete-selected", "collection-delete", "account-delete"),
     }
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

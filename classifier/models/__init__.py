@@ -6,6 +6,7 @@ from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.draws import Codebook, Draw, DrawnFace, DrawnPhoto, FrameFace
 from classifier.models.explanations import Explanation
+from classifier.models.exports import AccountExport
 from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
 from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
@@ -24,6 +25,7 @@ __all__ = [
     "MAX_LOST",
     "PENDING",
     "AccessToken",
+    "AccountExport",
     "AuditEvent",
     "Chore",
     "Codebook",

@@ -42,6 +42,7 @@ DOORS_OF_AN_ACCOUNT = {
     "account_set_password": Rate(10, 600),
     "account_email": Rate(10, 600),
     "account_reauthenticate": Rate(10, 600),
+    "account-delete": Rate(10, 600),
     "mfa_reauthenticate": Rate(10, 600),
     "mfa_reauthenticate_webauthn": Rate(10, 600),
     "mfa_activate_totp": Rate(10, 600),

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from classifier.intake import storage
 from classifier.models import (
+    AccountExport,
     Collection,
     Explanation,
     KeptReport,
@@ -136,10 +137,26 @@ def finish_account(user: User) -> bool:
     """Remove the row of an account under deletion, once no file needs it any more; whether it is gone."""
     for collection in Collection.objects.filter(owner=user):
         finish_collection(collection)
+    if not remove_exports(AccountExport.objects.filter(owner=user)):
+        return False
     if Photo.objects.filter(owner=user).exists():
         return False
     User.objects.filter(pk=user.pk).delete()
     return True
+
+
+def remove_exports(exports: QuerySet[AccountExport]) -> bool:
+    """Remove exports of accounts, the file before its row; whether all went."""
+    is_done = True
+    for pk, uid in exports.order_by("pk").values_list("pk", "uid"):
+        try:
+            storage.remove_files(storage.export_name(uid))
+        except OSError as error:
+            _tell_once(uid, error=error)
+            is_done = False
+        else:
+            AccountExport.objects.filter(pk=pk).delete()
+    return is_done
 
 
 @disk.may_use_reserve

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from classifier import second_factors
 from classifier.forms import TokenForm
 from classifier.models import AccessToken, Photo
-from classifier.services import tokens
+from classifier.services import exports, tokens
 from classifier.terms import TERMS_OF_USE, TERMS_VERSION
 from classifier.views.access import UserRequest, login_required
 
@@ -29,6 +29,7 @@ def account_detail(request: UserRequest) -> HttpResponse:
         "quota_bytes": user.allowed_bytes(),
         "terms": TERMS_OF_USE,
         "token_count": AccessToken.objects.filter(user=user).count(),
+        "export": exports.find_newest(user),
         "second_factors": second_factors.describe(user),
         "session_count": UserSession.objects.filter(user=user).count() or 1,  # it may be older than the list
     }

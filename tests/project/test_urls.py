@@ -1,6 +1,7 @@
 """Who gets what at every address of the site: a URL without a row in the table fails."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
 
-from classifier.models import Collection, CollectionShare, TagColumn, Upload, User
+from classifier.intake import storage
+from classifier.models import AccountExport, Collection, CollectionShare, TagColumn, Upload, User
 from classifier.services import tokens
 from classifier.services.reports import caching, keeping, reading
 from classifier.services.reviews import drawing
@@ -169,6 +172,11 @@ POST   queue-review                             302   404   200   200   200
 GET    queue-faces                              302   404   200   200   200
 POST   queue-answer                             302   404   400   400   400
 GET    account-detail                           302   200   200   200   200
+POST   export-ask                               302   302   302   302   302
+GET    export-fetch                             302   404   200   404   404
+GET    account-delete                           302   200   200   200   200
+POST   account-delete                           302   200   200   200   200
+POST   account-keep                             302   302   302   302   302
 POST   session-end                              302   404   302   404   404
 POST   terms-accept                             302   302   302   302   302
 GET    token-list                               302   200   200   200   200
@@ -231,9 +239,14 @@ def rows(alice) -> SimpleNamespace:
     question = reading.default_question(collection)
     kept = keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
     tag = TagColumn.objects.create(collection=collection, name="newspaper")
+    export = AccountExport.objects.create(owner=alice, expires_at=timezone.now() + timedelta(days=1))
+    with storage.storing_export(storage.export_name(export.uid)) as file:
+        file.write(b"all of it")
+    AccountExport.objects.update(file=storage.export_name(export.uid))
     session = UserSession.objects.create(user=alice, ip="192.0.2.1", session_key="another", user_agent="Firefox")
     return SimpleNamespace(
         collection=collection,
+        export=export,
         session=session,
         photo=photo,
         face=face,

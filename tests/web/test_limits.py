@@ -175,6 +175,7 @@ def test_every_form_of_the_account_pages_is_counted():
     # Only for those who have just confirmed that it is them, and nothing to guess.
     unlimited |= {"mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_edit_webauthn", "mfa_remove_webauthn"}
     names = {name for name in NAMES if name.startswith(("account_", "mfa_", "usersessions_"))}
+    names |= {"account-delete"}  # its own, which asks for the password
     assert names - unlimited == attempts.DOORS_OF_A_VISITOR.keys() | attempts.DOORS_OF_AN_ACCOUNT.keys()
 
 

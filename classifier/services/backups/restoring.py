@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from classifier.intake import durable_files, storage
-from classifier.models import Explanation, Photo
+from classifier.models import AccountExport, Explanation, Photo
 from classifier.services import audit, deletion, disk
 from classifier.services.backups import databases, manifests, reading
 from classifier.services.backups.errors import BackupError, explain_full_disk
@@ -61,6 +61,7 @@ def bring_back(path: Path, *, leaves_out_damaged: bool = False, report: Report) 
 def settle(manifest: manifests.Manifest) -> None:
     """After the migrations: nobody is logged in, what was deleted while the backup was made goes, and it is over."""
     Session.objects.all().delete()
+    AccountExport.objects.all().delete()  # their files are in no backup
     for start in range(0, len(manifest.deleted), NAMES_AT_ONCE):
         deletion.delete_photos(Photo.objects.filter(uid__in=manifest.deleted[start : start + NAMES_AT_ONCE]))
     maps = [name for name in manifest.lacking if name.startswith(storage.HEAT)]

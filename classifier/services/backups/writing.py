@@ -54,7 +54,7 @@ class FolderTarget:
             os.link(source, part)
             digest = hash_file(part)
         else:
-            with source.open("rb") as incoming, open(part, "xb", opener=_open_private) as outgoing:
+            with source.open("rb") as incoming, open(part, "xb", opener=durable_files.open_private) as outgoing:
                 digest = copy_and_hash(incoming, outgoing)
                 _flush(outgoing)
         part.rename(target)
@@ -216,10 +216,6 @@ def _lock(file: IO[bytes], *, path: Path) -> None:
 def _flush(file: IO[bytes]) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, durable_files.FILE_MODE)
 
 
 def _open_or_make(path: str, flags: int) -> int:

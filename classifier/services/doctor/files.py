@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from classifier.intake import spool, storage
 from classifier.intake.formats import BadImage
-from classifier.models import Explanation, Photo
+from classifier.models import AccountExport, Explanation, Photo
 from classifier.services.doctor.findings import Finding, count_subjects, list_uids
 
-FOLDERS = ("photos", "thumbnails", "heat")
+FOLDERS = ("photos", "thumbnails", "heat", "exports")
 ORPHAN_AFTER = timedelta(hours=1)  # an upload that is under way has stored its files but not yet its rows
 ROWS_AT_ONCE = 500
 
@@ -101,6 +101,8 @@ def _orphans_in(folder: str) -> Iterator[str]:
             own.update(row)
         explained = Explanation.objects.filter(uid__in=uids).values_list("uid", flat=True)
         own.update(storage.heat_name(uid) for uid in explained)
+        if folder == "exports":
+            own.update(AccountExport.objects.filter(uid__in=uids).values_list("file", flat=True))
         for name in batch:
             if name not in own and _is_old(name):
                 yield name
