@@ -20,6 +20,7 @@ from classifier.accounts import find_invitation
 from classifier.http import visitors
 from classifier.intake import formats
 from classifier.models import AccessToken, Collection, User
+from classifier.models.collections import all_attributes
 from classifier.services import attempts, collections, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
 from classifier.templatetags.facet import attribute_label, group_label
@@ -171,8 +172,8 @@ class CollectionForm(CollectionModelForm):
 
     attributes = forms.MultipleChoiceField(
         label="What the model says of each face",
-        choices=[(name, attribute.title) for name, attribute in ATTRIBUTES.items()],
-        initial=list(ATTRIBUTES),
+        choices=lambda: [(name, ATTRIBUTES[name].title) for name in all_attributes()],
+        initial=all_attributes,
         widget=forms.CheckboxSelectMultiple,
         help_text="What is switched off is neither computed nor stored; of photos that are here already it is removed.",
         error_messages={"required": "Choose at least one: with none there is nothing to compute."},

@@ -284,6 +284,7 @@ MODEL_DIR = env("FACET_MODEL_DIR", default="")  # empty: the model that comes wi
 RUNTIME = env("FACET_RUNTIME", default="")  # torch or onnx; empty: what the model's folder holds, torch before onnx
 DEVICE = env("FACET_DEVICE", default="")  # empty: CUDA if there is one, else the CPU
 TORCH_THREADS = env.int("FACET_TORCH_THREADS", default=0)  # 0: as many as there are cores
+ATTRIBUTES_OFF = env.list("FACET_ATTRIBUTES_OFF", default=[])  # by name, for the whole site
 PIPELINE = env("FACET_PIPELINE", default="") or "ml.pipeline.FacePipeline"  # tests put a stand-in here
 
 # --- The API ---------------------------------------------------------------------------------------------------------

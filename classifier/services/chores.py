@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.models import Chore
-from classifier.services import accounts, disk, retention
+from classifier.services import accounts, collections, disk, retention
 
 logger = logging.getLogger("facet.chores")
 
@@ -54,6 +54,7 @@ def clear_cache(*, until: float) -> bool:
 # Name -> what does it until a moment (monotonic seconds), and says whether it is done.
 CHORES: dict[str, Callable[..., bool]] = {
     "photos whose days are over": retention.delete_overdue,
+    "what is switched off for the site": collections.switch_off_for_site,
     "accounts whose grace is over": accounts.delete_overdue,
     "old uploads": retention.prune_uploads,
     "expired sessions": clear_sessions,

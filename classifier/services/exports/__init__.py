@@ -5,10 +5,11 @@ import uuid
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from classifier.intake import storage
-from classifier.models import PENDING, AccountExport, Job, User
+from classifier.models import PENDING, AccountExport, Collection, Job, Review, State, User
 from classifier.running import hints
 from classifier.services import audit, deletion
 from classifier.services.exports import writing
@@ -59,6 +60,18 @@ def make_export(job: Job, *, token: uuid.UUID) -> None:
             storage.remove_files(name)
         return
     deletion.remove_exports(AccountExport.objects.filter(owner=export.owner_id).exclude(pk=export.pk))
+
+
+def make_anew(collection: Collection) -> None:
+    """Something in a collection may be told no longer: exports that hold it go, and those being made begin again."""
+    said = Review.objects.filter(face__photo__collection=collection).exclude(reviewer=None).values("reviewer")
+    theirs = AccountExport.objects.filter(Q(owner=collection.owner_id) | Q(owner__in=said))
+    # Without its token a worker that has read it already cannot finish: what it wrote is dropped.
+    running = Job.objects.filter(kind=Job.Kind.EXPORT, state=State.RUNNING, exports__in=theirs)
+    Job.objects.filter(pk__in=list(running.values_list("pk", flat=True))).update(
+        state=State.QUEUED, token=None, lease_until=None
+    )
+    deletion.remove_exports(theirs.exclude(file=""))
 
 
 def remove_expired() -> None:
