@@ -120,6 +120,7 @@ else:
 
 RESERVE_BYTES = env.int("FACET_RESERVE_MB", default=64) * 1024**2  # room set aside for making room on a full disk
 LOW_DISK_BYTES = env.int("FACET_LOW_DISK_MB", default=1024) * 1024**2  # with less free, administrators are warned
+AUDIT_ADDRESS_DAYS = env.int("FACET_AUDIT_ADDRESS_DAYS", default=90)  # where people came from who did something
 KEEP_UPLOADS_DAYS = env.int("FACET_KEEP_UPLOADS_DAYS", default=90)  # what became of each file; 0 keeps it
 
 REDIS_URL = env("REDIS_URL", default="")

@@ -1,7 +1,7 @@
 """One file per noun; everything is importable from here."""
 
 from classifier.models.accounts import AccessToken, Invitation, User
-from classifier.models.audit import AuditEvent
+from classifier.models.audit import AuditAddress, AuditEvent, AuditPerson
 from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.draws import Codebook, Draw, DrawnFace, DrawnPhoto, FrameFace
@@ -26,7 +26,9 @@ __all__ = [
     "PENDING",
     "AccessToken",
     "AccountExport",
+    "AuditAddress",
     "AuditEvent",
+    "AuditPerson",
     "Chore",
     "Codebook",
     "Collection",

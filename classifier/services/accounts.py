@@ -13,13 +13,14 @@ from django.db.models import CASCADE
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from classifier.models import AccountExport, Collection, CollectionShare, Invitation, Photo, Upload, User
+from classifier.models import AccountExport, Collection, CollectionShare, Invitation, Photo, Review, Upload, User
 from classifier.services import audit, deletion, disk
 
 logger = logging.getLogger("facet.accounts")
 
 LEFT_TO_DELETION = (AccountExport, Collection, Photo, Upload)  # they have files, or are many: they go batch by batch
 GRACE = timedelta(days=7)
+REVIEWER = "reviewer "  # with a number: what somebody is called whose account has gone
 
 
 class LastAdministrator(Exception):
@@ -95,11 +96,24 @@ def mark_account(user: User) -> None:
     deletion.mark_collections(Collection.objects.filter(owner=user, deleting_at=None))
 
 
+def _number_reviewer(user: User) -> None:
+    """What somebody said stays, as "reviewer 3": whose words belong together is known, whose they are is not."""
+    said = Review.objects.filter(reviewer=user, source=Review.Source.PERSON)
+    if said.exists():
+        audit.hold_chain()  # of two who go at once each gets a number
+        gone = Review.objects.filter(reviewer=None, source=Review.Source.PERSON, said_by__startswith=REVIEWER)
+        numbers = gone.values_list("said_by", flat=True).distinct()
+        last = max((int(name.removeprefix(REVIEWER)) for name in numbers), default=0)
+        said.update(said_by=f"{REVIEWER}{last + 1}", reviewer=None)
+
+
 def _forget_person(user: User) -> None:
+    _number_reviewer(user)
     for relation in user._meta.related_objects:
         model = relation.related_model
         if relation.on_delete is CASCADE and model not in LEFT_TO_DELETION:
             model._base_manager.filter(**{relation.field.name: user.pk}).delete()
+    audit.forget_person(user.uid)
     Invitation.objects.filter(used_by=user).update(note="")  # it may say whom it was for
     User.objects.filter(pk=user.pk).update(
         is_active=False,

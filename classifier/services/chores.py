@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.models import Chore
-from classifier.services import accounts, collections, disk, retention
+from classifier.services import accounts, audit, collections, configuration, disk, retention
 
 logger = logging.getLogger("facet.chores")
 
@@ -54,8 +54,10 @@ def clear_cache(*, until: float) -> bool:
 # Name -> what does it until a moment (monotonic seconds), and says whether it is done.
 CHORES: dict[str, Callable[..., bool]] = {
     "photos whose days are over": retention.delete_overdue,
+    "settings in the audit log": configuration.note_settings,
     "what is switched off for the site": collections.switch_off_for_site,
     "accounts whose grace is over": accounts.delete_overdue,
+    "addresses in the audit log": audit.prune_addresses,
     "old uploads": retention.prune_uploads,
     "expired sessions": clear_sessions,
     "expired cache": clear_cache,

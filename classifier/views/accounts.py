@@ -64,7 +64,7 @@ def token_list(request: UserRequest) -> HttpResponse:
     form = TokenForm(request.POST or None)
     new_token = new_key = None
     if request.method == "POST" and form.is_valid():
-        new_token, new_key = tokens.create_token(request.user, **form.cleaned_data)
+        new_token, new_key = tokens.create_token(request.user, by=request.user, **form.cleaned_data)
         form = TokenForm()
     context = {
         "tokens": AccessToken.objects.filter(user=request.user),
@@ -80,6 +80,6 @@ def token_list(request: UserRequest) -> HttpResponse:
 @require_POST
 def revoke(request: UserRequest, uid: UUID) -> HttpResponse:
     token = get_object_or_404(AccessToken, user=request.user, uid=uid)
-    tokens.revoke_token(token)
+    tokens.revoke_token(token, by=request.user)
     messages.success(request, f"The token “{token.name}” no longer opens anything.")
     return redirect("token-list")
