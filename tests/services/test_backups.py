@@ -121,7 +121,8 @@ def test_a_tar_file_is_the_same_and_one_of_the_version_before_is_brought_up_to_d
     place.manage("migrate", "classifier", before, "-v0")
     back_up_there = f"making.make_backup(Path('{instance}/old.tar'), report=print)"
     imports = "from pathlib import Path; from classifier.services.backups import making"
-    place.manage("shell", "-v0", "-c", f"{imports}; {back_up_there}")
+    quiet = "making.audit.record = lambda *args, **details: None"  # this version's log has other columns
+    place.manage("shell", "-v0", "-c", f"{imports}; {quiet}; {back_up_there}")
     with own_database(os.environ.get("DATABASE_URL", "")) as url:
         newest = Site(tmp_path / "newest", DATABASE_URL=url)
         newest.manage("restore", f"{instance}/old.tar")
