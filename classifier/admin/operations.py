@@ -106,7 +106,7 @@ class JobAdmin(ReadOnlyAdmin):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor_name", "action", "subject", "address")
+    list_display = ("at", "actor_name", "action", "address", "subject")
     list_filter = ("action",)
     list_select_related = ("origin",)
     change_list_template = "admin/facet/audit_list.html"
@@ -114,7 +114,6 @@ class AuditEventAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     ordering = ("-id",)
     search_fields = ("actor_uid", "action", "target", "request_id")
-    search_help_text = "A user name, an uid, an action or the id of a request."
     fields = (
         *("at", "actor_name", "actor_uid", "action", "target", "details", "address", "request_id"),
         *("previous_hash", "hash"),
