@@ -155,7 +155,10 @@ MODEL = {
     "status": "production",
     "licence": "CC BY 4.0",
     "metrics": {},
-    "thresholds": {"race": {"fairface-7": 0.5}, "gender": {"gender": 0.7}, "age": {"age": 0.4}},
+    "thresholds": {
+        "race": {"fairface-7": {"White": 0.48, "Black": 0.0, "Latino_Hispanic": None}},
+        "gender": {"gender": {"Male": 0.8, "Female": 0.87}},
+    },
     "created_at": "2026-11-22T17:00:00.000000Z",
 }
 

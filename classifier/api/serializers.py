@@ -45,7 +45,9 @@ class GuessSerializer(serializers.Serializer[Any]):
 
     label = serializers.CharField()  # type: ignore[assignment]
     probability = serializers.FloatField(min_value=0, max_value=1, help_text="Calibrated.")
-    unsure = serializers.BooleanField(help_text="The probability is under the model version's threshold.")
+    unsure = serializers.BooleanField(
+        help_text="The probability is under the model version's threshold of this label, or the label is never sure."
+    )
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="By label; they add up to 1.")
 
 
@@ -291,7 +293,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         source="card.thresholds",
         default=dict,
         read_only=True,
-        help_text="Attribute, taxonomy, probability under which it is unsure.",
+        help_text="Attribute, taxonomy, probability under which it is unsure, or such by label (null: never sure).",
     )
 
     class Meta:

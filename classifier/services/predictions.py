@@ -63,7 +63,9 @@ def make_guess(face: Face, *, attribute: Attribute, vector: Vector, model_versio
 
 def _guess(attribute: Attribute, vector: Vector, *, taxonomy: str, model_version: ModelVersion) -> dict[str, Any]:
     label, probability = labels.top_group(attribute.name, vector, taxonomy=taxonomy)
-    unsure = probability < model_version.threshold(attribute.name, taxonomy=taxonomy)
+    unsure = model_version.calibration.is_unsure(
+        attribute.name, taxonomy=taxonomy, label=label, probability=probability
+    )
     return {"label": label, "probability": probability, "unsure": unsure}
 
 
@@ -114,7 +116,7 @@ def describe_prediction(prediction: Prediction, *, taxonomy: str | None = None) 
 def _describe(
     attribute: Attribute, vector: Vector, *, taxonomy: str | None, model_version: ModelVersion
 ) -> dict[str, Any]:
-    way = attribute.way(taxonomy)
+    way, calibration = attribute.way(taxonomy), model_version.calibration
     names = labels.groups_of(attribute.name, taxonomy=way)
     shares = labels.aggregate(vector, taxonomy=way) if attribute.taxonomies else vector
     label, probability = labels.top(shares, labels=names)
@@ -122,7 +124,7 @@ def _describe(
     described |= {
         "label": label,
         "probability": round(probability, 4),
-        "unsure": probability < model_version.threshold(attribute.name, taxonomy=way),
+        "unsure": calibration.is_unsure(attribute.name, taxonomy=way, label=label, probability=probability),
         "probabilities": {name: round(float(p), 4) for name, p in zip(names, shares, strict=True)},
     }
     if attribute.scale:

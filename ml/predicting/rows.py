@@ -82,7 +82,7 @@ class Rows:
         label, probability = labels.top(vector, labels=names)
         row: Row = {
             f"predicted_{attribute}": label,
-            f"unsure_{attribute}": probability < self.card.threshold(attribute),
+            f"unsure_{attribute}": self.card.is_unsure(attribute, label=label, probability=probability),
         }
         row |= {f"{attribute}_{name}": round(p, 5) for name, p in zip(names, vector, strict=True)}
         if attribute in self.numbers:

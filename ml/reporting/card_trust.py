@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml.measuring.comparison_tables import Comparison, Paired
-from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Taxonomy, WholeWay
+from ml.measuring.tables import AttributeMeasures, Evaluation, Number, SureLabel, Taxonomy, WholeWay
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import numbers
@@ -46,8 +46,52 @@ def sure_rows(report: Evaluation, *, fitted: Mapping[str, Any]) -> Rows:
         for taxonomy, of in by_taxonomy.items():
             target = fitted.get(attribute, {}).get("targets", {}).get(taxonomy)
             right = cells.with_interval(of.accuracy_of_sure, of.low, of.high)
-            rows.append((attribute, taxonomy, cells.share(target), f"{of.threshold:.2f}", cells.share(of.sure), right))
+            threshold = "by label" if of.threshold is None else f"{of.threshold:.2f}"
+            rows.append((attribute, taxonomy, cells.share(target), threshold, cells.share(of.sure), right))
     return rows
+
+
+def sure_label_tables(report: Evaluation, *, fitted: Mapping[str, Any]) -> list[tuple[str, str, Rows]]:
+    """Attribute, grouping and its labels: from which probability each is sure, on what that rests, and what it brings.
+
+    Only of groupings that have a threshold for each label.
+    """
+    tables = []
+    for attribute, by_taxonomy in report.measures.sure.items():
+        rests = fitted.get(attribute, {}).get("sure", {})
+        for taxonomy, of in by_taxonomy.items():
+            if of.by_label:
+                rows = [
+                    _sure_label_row(label, one, rests.get(taxonomy, {}).get(label, {}))
+                    for label, one in of.by_label.items()
+                ]
+                tables.append((attribute, taxonomy, rows))
+    return tables
+
+
+def rule_of(fitted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a label had to reach to be sure, as the calibration noted it; empty of an older one."""
+    return next((of["rule"] for of in fitted.values() if isinstance(of, Mapping) and "rule" in of), {})
+
+
+def never_sure(report: Evaluation) -> list[tuple[str, str]]:
+    """Attribute with grouping, and the labels in it that are never sure, in words."""
+    found = []
+    for attribute, by_taxonomy in report.measures.sure.items():
+        for taxonomy, of in by_taxonomy.items():
+            if names := [label for label, one in of.by_label.items() if one.threshold is None]:
+                found.append((attribute if taxonomy == attribute else f"{attribute} ({taxonomy})", ", ".join(names)))
+    return found
+
+
+def _sure_label_row(label: str, of: SureLabel, rests: Mapping[str, Any]) -> tuple[str, ...]:
+    fitted = (
+        f"{rests['faces']:,}" if "faces" in rests else numbers.NOTHING,
+        cells.share(rests.get("precision")),
+        cells.share(rests.get("bound")),
+    )
+    threshold = "never" if of.threshold is None else f"{of.threshold:.2f}"
+    return label, threshold, *fitted, f"{of.n:,}", cells.with_interval(of.accuracy, of.low, of.high)
 
 
 def coverage_rows(tables: Mapping[str, AttributeMeasures]) -> Rows:

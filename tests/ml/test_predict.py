@@ -62,8 +62,9 @@ def test_a_folder_becomes_csv_rows(folder, capsys):
         shares = {name: float(first[f"{attribute}_{name}"]) for name in names}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
         assert first[f"predicted_{attribute}"] == max(shares, key=shares.__getitem__)
-        probability = shares[first[f"predicted_{attribute}"]]
-        assert first[f"unsure_{attribute}"] == str(probability < read_card().threshold(attribute)).lower()
+        label, card = first[f"predicted_{attribute}"], read_card()
+        least = card.calibration.threshold(attribute, taxonomy=card.taxonomy(attribute), label=label)
+        assert first[f"unsure_{attribute}"] == str(shares[label] < least).lower()
     assert float(first["x1"]) < float(first["x2"])
     assert set(second.values()) == {str(folder / "broken.jpg"), "unreadable", "format", ""}
 

@@ -77,8 +77,9 @@ def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mappin
             told += [""] * (2 + len(attribute.labels))
             continue
         top = max(vector)
-        threshold = version.threshold(attribute.name, taxonomy=attribute.finest)
-        told += [attribute.labels[vector.index(top)], "true" if top < threshold else "false"]
+        label = attribute.labels[vector.index(top)]
+        doubt = version.calibration.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
+        told += [label, "true" if doubt else "false"]
         told += [round(share, 5) for share in vector]
     return told
 
