@@ -72,6 +72,11 @@ class NumberRule:
         return np.stack([number, np.minimum(low, number), np.maximum(high, number)], axis=1)
 
 
+def join_set(chosen: Sequence[str]) -> str:
+    """A set in a cell of a table: its labels by |."""
+    return "|".join(chosen)
+
+
 def quantiles(shares: np.ndarray, *, edges: Sequence[float], fraction: float) -> np.ndarray:
     """The numbers (N,) under which a `fraction` (0..1) of each row of shares (N, K) lies, even within each bin."""
     ends = shares.cumsum(axis=1)

@@ -49,6 +49,13 @@ class GuessSerializer(serializers.Serializer[Any]):
         help_text="The probability is under the model version's threshold of this label, or the label is never sure."
     )
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="By label; they add up to 1.")
+    set = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="The labels of which one is right as often as `set_coverage` says, whichever it is; "
+        "null of a model version that tells none.",
+    )
+    set_coverage = serializers.FloatField(min_value=0, max_value=1, allow_null=True)
 
 
 def _guess_of(attribute: Attribute) -> type[GuessSerializer]:
@@ -61,8 +68,8 @@ def _guess_of(attribute: Attribute) -> type[GuessSerializer]:
     if attribute.scale:
         unit = attribute.scale.unit
         more[unit] = serializers.FloatField(help_text=f"Expected {attribute.name}.")
-        more["low"] = serializers.IntegerField(help_text=f"10th percentile, in {unit}.")
-        more["high"] = serializers.IntegerField(help_text=f"90th percentile, in {unit}.")
+        more["low"] = serializers.IntegerField(help_text=f"In {unit}; 80 % of the faces lie between low and high.")
+        more["high"] = serializers.IntegerField(help_text=f"In {unit}.")
     return type(f"{attribute.name.capitalize()}GuessSerializer", (GuessSerializer,), more) if more else GuessSerializer
 
 

@@ -103,6 +103,15 @@ def expected_range(answer: Mapping[str, Any], attribute: str) -> str:
 
 
 @register.filter
+def set_words(answer: Mapping[str, Any]) -> str:
+    """The labels of a set that has several, with its coverage: Latino / Hispanic or White, 90 %; else empty."""
+    chosen = answer["set"] or []
+    if len(chosen) < 2:
+        return ""
+    return f"{' or '.join(map(group_label, chosen))}, {answer['set_coverage'] * 100:.0f}{NBSP}%"
+
+
+@register.filter
 def groupings(attribute: str) -> tuple[str, ...]:
     """The taxonomies of an attribute that has several, the finest first; else none."""
     return tuple(ATTRIBUTES[attribute].taxonomies)

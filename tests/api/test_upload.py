@@ -27,7 +27,7 @@ PHOTO_KEYS = [
     *("state", "code", "width", "height", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
 ]
-GUESS_KEYS = ["label", "probability", "unsure", "probabilities"]
+GUESS_KEYS = ["label", "probability", "unsure", "probabilities", "set", "set_coverage"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from classifier.models import Collection, Face, ModelVersion
 from classifier.services.reports import reading
 from classifier.services.reports.questions import Question
 from ml.attributes import ATTRIBUTES, Attribute
+from ml.calibration import join_set
 from ml.reporting import survey_csv, survey_json, survey_page, survey_svg
 from ml.spreadsheets import guard_cell
 
@@ -44,11 +45,12 @@ def draw_chart(values: dict[str, Any], *, name: str) -> str:
 
 
 def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
-    """A CSV of the faces that a question is about, some at a time: file, folder, box, probabilities, unsure."""
+    """A CSV of the faces that a question is about, some at a time: file, folder, box, label, unsure, set and
+    probabilities."""
     attributes = [of for of in ATTRIBUTES.values() if of.name in collection.attributes]
     names = ["file", "folder", "face", "x1", "y1", "x2", "y2", "detection", "size_px", "model"]
     for attribute in attributes:
-        names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}"]
+        names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}", f"set_{attribute.name}"]
         names += [f"{attribute.name}_{label}" for label in attribute.labels]
     yield _write([names])
     photos = collection.photos.filter(deleting_at=None)
@@ -74,12 +76,13 @@ def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mappin
     for attribute in attributes:
         vector = vectors.get(attribute.name) if version else None
         if version is None or vector is None:
-            told += [""] * (2 + len(attribute.labels))
+            told += [""] * (3 + len(attribute.labels))
             continue
         top = max(vector)
-        label = attribute.labels[vector.index(top)]
-        doubt = version.calibration.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
-        told += [label, "true" if doubt else "false"]
+        label, rules = attribute.labels[vector.index(top)], version.calibration
+        doubt = rules.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
+        chosen = rules.choose_set(attribute.name, vector, taxonomy=attribute.finest, names=attribute.labels)
+        told += [label, "true" if doubt else "false", join_set(chosen)]
         told += [round(share, 5) for share in vector]
     return told
 
