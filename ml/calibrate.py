@@ -3,8 +3,9 @@
 Fits a temperature for each attribute, and for each grouping and label the probability under which the model is
 "unsure", so that the precision of the rest reaches a target: --target race:fairface-7=0.8 --target gender=0.97. A label
 that does not reach it on 50 faces, with its one-sided 90 % bound (Clopper and Pearson) at most 5 points lower, is never
-sure. Then sets of labels that hold the right one for 90 % of the faces of each label, and how an ordinal attribute is
-read as a number. All of it on the faces as chips and found again in photos, and judged by cross-fitting.
+sure, nor is what is less likely than not. Then sets of labels that hold the right one for 90 % of the faces of each
+label, and how an ordinal attribute is read as a number. All of it on the faces as chips and found again in photos, and
+judged by cross-fitting.
 
 FOLDER is where the training set lies, of which the images are taken that the checkpoint's recipe held out; or any other
 data set, named as for ml.evaluate (--shard, --labels, --reader, --list). Coarse labels calibrate the groupings they can

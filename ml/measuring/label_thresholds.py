@@ -10,7 +10,7 @@ from scipy.stats import beta
 LEAST_SURE = 50  # faces over a threshold, in each way, without which it would rest on luck
 BOUND_CONFIDENCE = 0.90  # of the one-sided bound of a precision
 SLACK = 0.05  # how far that bound may lie under the target
-STEPS = tuple(step / 100 for step in range(100))
+STEPS = tuple(step / 100 for step in range(50, 100))  # what is less likely than not is never called sure
 
 Way = tuple[np.ndarray, np.ndarray]  # of the faces called one label: probabilities (n,), and whether it is right (n,)
 
@@ -40,7 +40,7 @@ def bound_below(right: int, count: int) -> float:
 
 
 def fit_label(ways: Sequence[Way], *, target: float) -> LabelThreshold:
-    """The lowest threshold, in steps of 0.01, over which the label is right often enough in each way.
+    """The lowest threshold from 0.5 on, in steps of 0.01, over which the label is right often enough in each way.
 
     That is: LEAST_SURE faces or more, a precision of at least `target`, and its bound not under `target` - SLACK.
     """

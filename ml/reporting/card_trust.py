@@ -1,13 +1,14 @@
 """The tables of a model card on trust: calibration, quality, the whole way, other data sets, another model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml.measuring.comparison_tables import Comparison, Paired
-from ml.measuring.tables import AttributeMeasures, Evaluation, Number, SureLabel, Taxonomy, WholeWay
+from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Range, SureLabel, Taxonomy, WholeWay
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import numbers
+from ml.shares.evidence import CHIPS, PHOTOS
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -91,7 +92,55 @@ def _sure_label_row(label: str, of: SureLabel, rests: Mapping[str, Any]) -> tupl
         cells.share(rests.get("bound")),
     )
     threshold = "never" if of.threshold is None else f"{of.threshold:.2f}"
-    return label, threshold, *fitted, f"{of.n:,}", cells.with_interval(of.accuracy, of.low, of.high)
+    right = cells.with_interval(of.accuracy, of.low, of.high)
+    return label, threshold, *fitted, f"{of.n:,}", right, cells.share(of.set_coverage)
+
+
+def promise(report: Evaluation) -> str:
+    """The coverage that the sets are fitted for, as 90 %."""
+    told = [of.set_promise for by in report.measures.sure.values() for of in by.values() if of.set_promise]
+    return numbers.percent(told[0], digits=0) if told else numbers.NOTHING
+
+
+def set_rows(report: Evaluation, *, fitted: Mapping[str, Any]) -> Rows:
+    """Of each attribute and grouping how often sets hold the label: cross-fitted in both ways, and measured here."""
+    rows: Rows = []
+    for attribute, by_taxonomy in report.measures.sure.items():
+        judged = fitted.get(attribute, {}).get("cross_fitted", {})
+        for taxonomy, of in by_taxonomy.items():
+            if of.set_coverage is None:
+                continue
+            told: list[Number] = []
+            for way in (CHIPS, PHOTOS):
+                found = judged.get(way, {}).get("groupings", {}).get(taxonomy, {})
+                told += [
+                    found.get("set_coverage"),
+                    _lowest(one["set_coverage"] for one in found.get("labels", {}).values()),
+                ]
+            told += [of.set_coverage, _lowest(one.set_coverage for one in of.by_label.values())]
+            name = attribute if taxonomy == attribute else f"{attribute} ({taxonomy})"
+            rows.append((name, *map(cells.share, told), numbers.decimal(of.set_size, digits=2)))
+    return rows
+
+
+def number_rows(attribute: str, *, fitted: Mapping[str, Any], here: Range | None) -> Rows:
+    """How often the true number lies between low and high, and how far it is off: cross-fitted, and measured here."""
+    rows: Rows = []
+    judged = fitted.get(attribute, {}).get("cross_fitted", {})
+    for way, words in ((CHIPS, "cross-fitted, chips"), (PHOTOS, "cross-fitted, photos")):
+        if found := judged.get(way, {}).get("number"):
+            shares = [cells.share(found[key]) for key in ("coverage", "coverage_of_bins")]
+            lengths = [numbers.decimal(found[key], digits=1) for key in ("mean_error", "mean_error_of_bins", "width")]
+            rows.append((words, *shares, *lengths))
+    if here:
+        bins = [share for share in here.by_bin.values() if share is not None]
+        shares = [cells.share(here.coverage), cells.share(sum(bins) / len(bins) if bins else None)]
+        rows.append(("here", *shares, numbers.NOTHING, numbers.NOTHING, numbers.decimal(here.width, digits=1)))
+    return rows
+
+
+def _lowest(shares: Iterable[Number]) -> Number:
+    return min((share for share in shares if share is not None), default=None)
 
 
 def coverage_rows(tables: Mapping[str, AttributeMeasures]) -> Rows:
