@@ -1,12 +1,15 @@
 import csv
+import io
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from ml import labels, predict
 from ml.model.card import read_card
@@ -238,3 +241,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.stdout.splitlines()[-1] == "0"
     assert "Error" not in found.stderr
+
+
+def test_a_decoders_warning_names_the_file_each_time(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    broken = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00"  # five entries are promised, and none is there
+    names = [b"first.jpg", b"second\xff.jpg"]
+    for name in names:
+        content = io.BytesIO()
+        Image.new("RGB", (60, 60), (90, 120, 200)).save(content, "JPEG", exif=broken)
+        Path(folder / os.fsdecode(name)).write_bytes(content.getvalue())
+    assert predict.main([str(folder), "--csv", str(tmp_path / "out.csv")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "EXIF" in line]
+    assert [line.partition("Corrupt EXIF data")[0] for line in told] == [
+        f"warning: {folder}/first.jpg: ",
+        f"warning: {folder}/second\\xff.jpg: ",
+    ]
