@@ -106,6 +106,11 @@ class Calibration:
         found = of_grouping.get(label) if isinstance(of_grouping, Mapping) else of_grouping
         return NEVER if found is None else found
 
+    def never_sure(self, attribute: str, *, taxonomy: str) -> tuple[str, ...]:
+        """The labels that are called unsure whatever their probability."""
+        found = self.thresholds.get(attribute, {}).get(taxonomy)
+        return tuple(label for label, value in found.items() if value is None) if isinstance(found, Mapping) else ()
+
     def is_unsure(self, attribute: str, *, taxonomy: str, label: str, probability: float) -> bool:
         """Whether a label with this probability, the largest of a face, is to be called unsure."""
         return probability < self.threshold(attribute, taxonomy=taxonomy, label=label)
@@ -174,20 +179,32 @@ def _parse_number(rule: Mapping[str, Any]) -> NumberRule:
 
 def calibration_values(calibration: Calibration) -> dict[str, Any]:
     """The values of a card's JSON; parts that are empty are left out, so that the hash of an older card stays true."""
-    values: dict[str, Any] = {"thresholds": calibration.thresholds}
+    # Numbers as they will be read, or the hash of what was read would be another than that of what was written.
+    values: dict[str, Any] = {
+        "thresholds": {
+            attribute: {name: _parse_threshold(value) for name, value in of.items()}
+            for attribute, of in calibration.thresholds.items()
+        }
+    }
     if calibration.sets:
         values["sets"] = {
-            attribute: {name: {"coverage": rule.coverage, "least": dict(rule.least)} for name, rule in of.items()}
+            attribute: {
+                name: {
+                    "coverage": float(rule.coverage),
+                    "least": {label: float(value) for label, value in rule.least.items()},
+                }
+                for name, rule in of.items()
+            }
             for attribute, of in calibration.sets.items()
         }
     if calibration.numbers:
         values["numbers"] = {
             attribute: {
-                "sharpness": rule.sharpness,
-                "weights": list(rule.weights),
-                "centres": list(rule.centres),
-                "tails": list(rule.tails),
-                "coverage": rule.coverage,
+                "sharpness": float(rule.sharpness),
+                "weights": list(map(float, rule.weights)),
+                "centres": list(map(float, rule.centres)),
+                "tails": list(map(float, rule.tails)),
+                "coverage": float(rule.coverage),
             }
             for attribute, rule in calibration.numbers.items()
         }
