@@ -59,6 +59,17 @@ class NumberRule:
     tails: tuple[float, float]
     coverage: float
 
+    def read_one(self, vector: Sequence[float], *, attribute: str) -> tuple[float, float, float]:
+        """As `read`, of one face's probabilities (K,): a worker asks face by face, and arrays of one take ten times as
+        long."""
+        weighed = [p**self.sharpness * weight for p, weight in zip(vector, self.weights, strict=True)]
+        total = sum(weighed)
+        shares = [value / total for value in weighed] if total > 0 else [math.nan] * len(weighed)
+        number = sum(share * centre for share, centre in zip(shares, self.centres, strict=True))
+        ends = (self.tails[0], 1 - self.tails[1])
+        low, high = (labels.percentile(attribute, shares, fraction=of) for of in ends)
+        return number, min(low, number), max(high, number)
+
     def read(self, vectors: np.ndarray, *, edges: Sequence[float]) -> np.ndarray:
         """(N, 3): number, low and high of probabilities (N, K); low <= number <= high. `edges` are those of the bins.
 
@@ -125,8 +136,7 @@ class Calibration:
     def read_number(self, attribute: str, vector: Sequence[float]) -> tuple[float, float, float]:
         """Number, low and high of an ordinal attribute; without a rule the mean and the 10th and 90th percentile."""
         if rule := self.numbers.get(attribute):
-            number, low, high = rule.read(np.array([vector]), edges=labels.scale_of(attribute).edges)[0].tolist()
-            return number, low, high
+            return rule.read_one(vector, attribute=attribute)
         return labels.expected(attribute, list(vector)), *labels.likely_range(attribute, list(vector))
 
 

@@ -110,9 +110,9 @@ def test_a_number_is_not_pulled_to_the_middle_and_its_ends_hold_what_they_say(ti
     assert 0.77 <= np.mean([covered[actual == place].mean() for place in range(9)]) <= 0.83
     net, card = tiny
     saved = checkpoint.save(tmp_path, net=net, card=replace(card, numbers={"age": rule}))
-    told = cards.read_card(tmp_path).calibration.read_number("age", vectors[0].tolist())
-    assert told == pytest.approx(tuple(read[0]))
-    assert saved.calibration.read_number("age", vectors[0].tolist()) == told
+    told = [cards.read_card(tmp_path).calibration.read_number("age", vector) for vector in vectors[:200].tolist()]
+    np.testing.assert_allclose(told, read[:200])
+    assert saved.calibration.read_number("age", vectors[0].tolist()) == told[0]
 
 
 def test_without_a_rule_a_number_is_read_as_it_always_was():

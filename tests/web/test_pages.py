@@ -156,7 +156,7 @@ def test_the_models_page_tells_of_what_a_version_is_never_sure(alice_client):
     thresholds = {"race": {"fairface-7": {"White": 0.5, "Latino_Hispanic": None}}, "age": {"age": 0.4}}
     factories.ModelVersionFactory(card={"thresholds": thresholds})
     page = alice_client.get(reverse("model-list")).content.decode()
-    assert "<dt>Never sure of</dt><dd>perceived group Latino / Hispanic</dd>" in page
+    assert "<dt>Never sure of</dt><dd>perceived group: Latino / Hispanic</dd>" in page
     assert page.count("Never sure of") == 1
 
 
