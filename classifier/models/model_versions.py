@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
+from ml.attributes import Attribute
 from ml.calibration import Calibration, parse_calibration
 
 
@@ -43,6 +44,11 @@ class ModelVersion(models.Model):
     def licence(self) -> str:
         licence: str = self.card.get("licence", "")
         return licence
+
+    def tells(self, attribute: Attribute) -> bool:
+        """Whether it tells an attribute in the labels that this site speaks; what others said of it is not shown."""
+        own = self.card.get("labels", {}).get(attribute.name)
+        return own is None or tuple(own) == attribute.labels
 
     @cached_property
     def calibration(self) -> Calibration:

@@ -109,7 +109,7 @@ def describe_prediction(prediction: Prediction, *, taxonomy: str | None = None) 
     return {
         name: _describe(attribute, prediction.vectors[name], taxonomy=taxonomy, model_version=prediction.model_version)
         for name, attribute in ATTRIBUTES.items()
-        if name in prediction.vectors
+        if name in prediction.vectors and prediction.model_version.tells(attribute)
     }
 
 

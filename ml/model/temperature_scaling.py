@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 
-from ml.attributes import ATTRIBUTES
+from ml.attributes import ATTRIBUTES, OWN_TARGET
 
 TEMPERATURES = (0.1, 10.0)  # the least and the most that is tried
 
 # The precision that each label must reach, where it is not called unsure, on the calibration images.
 TARGETS = {name: dict(attribute.sure_targets) for name, attribute in ATTRIBUTES.items()}
-OWN_TARGET = 0.90  # of classes that a recipe defines itself, of which nothing is known here
+__all__ = ["OWN_TARGET", "TARGETS", "TEMPERATURES", "fit_temperature", "is_at_limit", "move_threshold",
+           "negative_log_likelihood"]  # fmt: skip
 
 
 def negative_log_likelihood(

@@ -74,7 +74,7 @@ def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mappin
     told: list[Any] = [guard_cell(name), guard_cell(folder), number, *(round(value, 2) for value in box)]
     told += [round(detection, 4), round(size_px, 1), guard_cell(version.name) if version else ""]
     for attribute in attributes:
-        vector = vectors.get(attribute.name) if version else None
+        vector = vectors.get(attribute.name) if version and version.tells(attribute) else None
         if version is None or vector is None:
             told += [""] * (3 + len(attribute.labels))
             continue
