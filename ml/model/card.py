@@ -18,6 +18,7 @@ FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
 EVIDENCE_FILE = "evidence.safetensors"
 DEFAULT_DIR = Path(__file__).parents[1] / "weights"
+REVIEWED_FACES = "reviewed_faces"  # in a recipe: whose answers were learned
 
 
 class CheckpointError(FacetError):
@@ -104,6 +105,11 @@ class ModelCard:
         """Whether a face's likeliest label, in the finest taxonomy, is to be called unsure."""
         taxonomy = self.taxonomy(attribute)
         return self.calibration.is_unsure(attribute, taxonomy=taxonomy, label=label, probability=probability)
+
+    @property
+    def learned_from(self) -> frozenset[str]:
+        """Reviewed faces, by what a site calls them, of which it was taught the answers: on them it is not measured."""
+        return frozenset(map(str, self.recipe.get(REVIEWED_FACES, ())))
 
 
 def read_card(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> ModelCard:

@@ -75,9 +75,11 @@ class OwnColumns:
 def find_classes(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The attributes of a file of `ml.predict` with their labels, which a checkpoint may have of its own.
 
-    An attribute's probabilities stand behind its `predicted_` column, each named after the attribute and its label.
+    An attribute's probabilities stand behind its `predicted_` column, each named after the attribute and its label; a
+    site writes its doubt and its set between them.
     """
     found = {}
+    columns = [column for column in columns if not column.startswith(("unsure_", "set_"))]
     for place, column in enumerate(columns):
         prefix, _, name = column.partition("_")
         if prefix != "predicted" or not name:

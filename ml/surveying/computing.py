@@ -28,13 +28,15 @@ FEW_FACES = 30  # under which an interval says little, and the report says so
 class Known:
     """What is known of the model: `thresholds` of "unsure" per attribute and taxonomy, `evidence` of its errors.
 
-    `no_evidence` says in a sentence why there is none.
+    `no_evidence` says in a sentence why there is none. `learned_from` are reviewed faces, by what a site calls them,
+    of which it was taught the answer.
     """
 
     model: Model
     evidence: Evidence | None = None
     no_evidence: str = ""
     thresholds: Thresholds = field(default_factory=dict)
+    learned_from: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
