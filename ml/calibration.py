@@ -88,6 +88,11 @@ def join_set(chosen: Sequence[str]) -> str:
     return "|".join(chosen)
 
 
+def split_set(cell: str) -> tuple[str, ...]:
+    """The reverse of `join_set`."""
+    return tuple(cell.split("|")) if cell else ()
+
+
 def quantiles(shares: np.ndarray, *, edges: Sequence[float], fraction: float) -> np.ndarray:
     """The numbers (N,) under which a `fraction` (0..1) of each row of shares (N, K) lies, even within each bin."""
     ends = shares.cumsum(axis=1)

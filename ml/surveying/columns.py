@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import Protocol
 
 import numpy as np
@@ -79,12 +79,13 @@ def find_classes(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     site writes its doubt and its set between them.
     """
     found = {}
-    columns = [column for column in columns if not column.startswith(("unsure_", "set_"))]
     for place, column in enumerate(columns):
         prefix, _, name = column.partition("_")
         if prefix != "predicted" or not name:
             continue
-        told = takewhile(lambda other, name=name: other.startswith(f"{name}_"), columns[place + 1 :])  # type: ignore[misc]
+        between = {f"unsure_{name}", f"set_{name}"}
+        behind = dropwhile(between.__contains__, columns[place + 1 :])
+        told = takewhile(lambda other, name=name: other.startswith(f"{name}_"), behind)  # type: ignore[misc]
         numbers = f"{name}_{labels.scale_of(name).unit}" if name in labels.ORDERED else ""
         own = tuple(other.removeprefix(f"{name}_") for other in told if other != numbers)
         declared = labels.ATTRIBUTES.get(name, ())

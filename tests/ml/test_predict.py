@@ -69,6 +69,10 @@ def test_a_folder_becomes_csv_rows(folder, capsys):
         label, card = first[f"predicted_{attribute}"], read_card()
         least = card.calibration.threshold(attribute, taxonomy=card.taxonomy(attribute), label=label)
         assert first[f"unsure_{attribute}"] == str(shares[label] < least).lower()
+        rule = card.sets[attribute][card.taxonomy(attribute)]
+        enough = {name for name in names if shares[name] >= rule.least[name]}
+        assert {label} <= set(first[f"set_{attribute}"].split("|")) >= enough
+    assert int(first["age_low"]) < float(first["age_years"]) < int(first["age_high"])
     assert float(first["x1"]) < float(first["x2"])
     assert set(second.values()) == {str(folder / "broken.jpg"), "unreadable", "format", ""}
 
