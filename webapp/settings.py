@@ -12,7 +12,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
-from webapp import data_folder
+from webapp import data_folder, own_labels
 from webapp.environment import NamingEnv
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -282,6 +282,7 @@ LEASE_SECONDS = env.int("FACET_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = env.float("FACET_SWEEP_SECONDS", default=5)
 BATCH_PHOTOS = env.int("FACET_BATCH_PHOTOS", default=8)
 MODEL_DIR = env("FACET_MODEL_DIR", default="")  # empty: the model that comes with Facet
+own_labels.declare(MODEL_DIR)
 RUNTIME = env("FACET_RUNTIME", default="")  # torch or onnx; empty: what the model's folder holds, torch before onnx
 DEVICE = env("FACET_DEVICE", default="")  # empty: CUDA if there is one, else the CPU
 TORCH_THREADS = env.int("FACET_TORCH_THREADS", default=0)  # 0: as many as there are cores

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ml import labels
+from ml.calibration import Calibration, NumberRule, SetRule, Thresholds, calibration_values, parse_calibration
 from ml.errors import FacetError
 from ml.files import replace_files
 from ml.preprocess import FAIRFACE_MARGIN, Preset
@@ -66,8 +69,8 @@ class OtherLabels(CheckpointError):
 class ModelCard:
     """Everything that travels with the weights.
 
-    `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds` are per
-    attribute and taxonomy: a top probability under it is "unsure". `sha256` covers weights and JSON; empty until saved.
+    `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds`, `sets` and
+    `numbers` are as in `calibration`. `sha256` covers weights and JSON; empty until saved.
     `evidence` tells of the file with the model's answers for held-out faces: its own `sha256`, the numbers of faces,
     and which version was asked. It is what was measured of a version, not a part of it, so `sha256` leaves it out;
     empty where there is none.
@@ -78,7 +81,9 @@ class ModelCard:
     labels: dict[str, tuple[str, ...]]
     preset: Preset = field(default_factory=Preset)
     temperatures: dict[str, float] = field(default_factory=dict)
-    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=dict)
+    sets: Mapping[str, Mapping[str, SetRule]] = field(default_factory=dict)
+    numbers: Mapping[str, NumberRule] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
@@ -86,14 +91,20 @@ class ModelCard:
     sha256: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
 
-    def threshold(self, attribute: str, *, taxonomy: str | None = None) -> float:
-        """The top probability under which an attribute is "unsure", 0 if never set.
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What it may say beyond probabilities."""
+        return Calibration(self.thresholds, self.sets, self.numbers)
 
-        `taxonomy` None is the finest; labels of its own have one grouping, named after the attribute.
-        """
+    def taxonomy(self, attribute: str) -> str:
+        """The finest taxonomy of an attribute; labels of its own have one grouping, named after the attribute."""
         is_declared = labels.is_told_in_taxonomies(attribute, self.labels.get(attribute, ()))
-        default = labels.taxonomies_of(attribute)[0] if is_declared else attribute
-        return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
+        return labels.taxonomies_of(attribute)[0] if is_declared else attribute
+
+    def is_unsure(self, attribute: str, *, label: str, probability: float) -> bool:
+        """Whether a face's likeliest label, in the finest taxonomy, is to be called unsure."""
+        taxonomy = self.taxonomy(attribute)
+        return self.calibration.is_unsure(attribute, taxonomy=taxonomy, label=label, probability=probability)
 
     @property
     def learned_from(self) -> frozenset[str]:
@@ -123,6 +134,7 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
         raise OtherFormat(f"{source} has format {found.get('format')!r}; this Facet reads {FORMAT_VERSION}")
     try:
         red, green, blue = map(float, found["preset"]["mean"])
+        calibration = parse_calibration(found)
         card = ModelCard(
             name=str(found["name"]),
             arch=str(found["arch"]),
@@ -134,10 +146,9 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
                 margin=float(found["preset"].get("margin", FAIRFACE_MARGIN)),
             ),
             temperatures={name: float(value) for name, value in found["temperatures"].items()},
-            thresholds={
-                name: {taxonomy: float(value) for taxonomy, value in values.items()}
-                for name, values in found["thresholds"].items()
-            },
+            thresholds=calibration.thresholds,
+            sets=calibration.sets,
+            numbers=calibration.numbers,
             metrics=dict(found["metrics"]),
             recipe=dict(found["recipe"]),
             licence=str(found["licence"]),
@@ -177,7 +188,7 @@ def card_values(card: ModelCard) -> dict[str, Any]:
         },
         "labels": {name: list(values) for name, values in card.labels.items()},
         "temperatures": card.temperatures,
-        "thresholds": card.thresholds,
+        **calibration_values(card.calibration),
         "metrics": card.metrics,
         "recipe": card.recipe,
         "licence": card.licence,

@@ -25,7 +25,8 @@ ALL = "all"  # the one stratum of a simple draw
 
 def strata_of(attribute: str) -> dict[str, tuple[str, ...]]:
     """Stratum -> the guesses that are in it."""
-    return dict(AGE_BANDS) if attribute == "age" else {label: (label,) for label in ATTRIBUTES[attribute].labels}
+    is_in_bins = ATTRIBUTES[attribute].scale is not None
+    return dict(AGE_BANDS) if is_in_bins else {label: (label,) for label in ATTRIBUTES[attribute].labels}
 
 
 def select_faces(collection: Collection, *, narrowest_px: float, chosen: Mapping[str, Any] | None = None) -> Any:
