@@ -143,6 +143,11 @@ class TimmTrunk(Trunk):
         return features
 
 
+def is_efficientnet(module: nn.Module) -> bool:
+    """Whether it is a trunk of timm's EfficientNets, which run their layers in the order in which they declare them."""
+    return isinstance(module, TimmTrunk) and type(module.net).__name__ == "EfficientNet"
+
+
 def count_face_resnets(arch: str) -> int:
     """How many face ResNet-29 a trunk of this name has side by side: 2 of "face_resnet29x2"; 0 of any other."""
     found = re.fullmatch(rf"{FACE_RESNET29}(?:x([2-{MOST_SIDE_BY_SIDE}]))?", arch)
