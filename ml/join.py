@@ -54,6 +54,7 @@ def join_networks(
         recipe={
             "joined": [card.recipe for card in cards],
             **{name: cards[0].recipe[name] for name in _OF_THE_DATA if name in cards[0].recipe},
+            **({"reviewed_faces": reviewed} if (reviewed := _reviewed_faces(cards)) else {}),
         },
         licence="; ".join(dict.fromkeys(card.licence for card in cards if card.licence)),
         trained_on="; ".join(dict.fromkeys(card.trained_on for card in cards if card.trained_on)),
@@ -143,6 +144,11 @@ def _join_face_resnets(nets: Sequence[network.FaceNet], *, cards: Sequence[Model
     states = [net.state_dict() for net in nets]
     joined.load_state_dict({key: _join_tensors(key, states=states, cards=cards) for key in states[0]})
     return joined, replace(cards[0], arch=arch)
+
+
+def _reviewed_faces(cards: Sequence[ModelCard]) -> list[str]:
+    """The faces whose reviews any of them was trained on, which the site leaves out of a model's accuracy."""
+    return sorted({uid for card in cards for uid in card.recipe.get("reviewed_faces", ())})
 
 
 def _data_of(card: ModelCard) -> str:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ml.model import trunks
-from ml.model.trunks import ConvNorm, TorchvisionTrunk, Trunk
+from ml.model.trunks import ConvNorm, LiteTrunk, TorchvisionTrunk, Trunk
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -89,14 +88,14 @@ class AttributeNet(FaceNet):
 def fold_norms(net: Net) -> Net:
     """A copy for inference in which normalisations are part of the convolutions before them; the same function.
 
-    It knows ConvNorm, torchvision's ResNets and timm's EfficientNets; other networks come back as they are.
+    It knows ConvNorm, torchvision's ResNets and EfficientNet-Lite; other networks come back as they are.
     """
     net = copy.deepcopy(net).eval()
     for module in net.modules():
         if isinstance(module, ConvNorm):
             module.conv = fuse_conv_bn_eval(module.conv, module.norm)
             module.norm = nn.Identity()  # type: ignore[assignment] # the convolution holds it now
-        elif isinstance(module, TorchvisionTrunk) or trunks.is_efficientnet(module):
+        elif isinstance(module, TorchvisionTrunk | LiteTrunk):
             _fold_followers(module.net)
     return net
 
@@ -114,7 +113,7 @@ def narrow_weights(trunk: nn.Module, *, dtype: torch.dtype) -> None:
 def _fold_followers(net: nn.Module) -> None:
     """Fold each normalisation that is declared right after a convolution, as in these networks it also runs.
 
-    timm's normalisations hold the activation that follows, which stays.
+    EfficientNet-Lite's normalisations hold the activation that follows, which stays.
     """
     for parent in net.modules():
         children = list(parent.named_children())

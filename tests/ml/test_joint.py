@@ -146,17 +146,6 @@ def test_onnx_runtime_says_what_torch_says(folder, tmp_path):
     assert np.allclose(found["age"], expected["age"], atol=export.LOGIT_TOLERANCE)
 
 
-def test_folding_leaves_no_normalisation_and_the_same_function():
-    net, _ = lite_member()
-    folded = network.fold_norms(net)
-    assert not [module for module in folded.trunk.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    x = torch.randn(2, 3, 64, 64)
-    with torch.inference_mode():
-        found, expected = folded(x)["race"], net(x)["race"]
-    assert expected.std() > 0.01
-    assert torch.allclose(found, expected, atol=1e-4)
-
-
 class Edge(torch.nn.Module):
     """Leaves of maps the upper or the lower quarter."""
 
@@ -244,6 +233,14 @@ def test_a_card_whose_members_cannot_be_is_damaged(folder):
     for members in ([first], [first, second | {"weight": 0.5}], [first, second | {"views": 3}], [first, {}], [1, 2]):
         with pytest.raises(cards.DamagedCheckpoint, match="is incomplete"):
             cards.parse_card(values | {"members": members}, source="here")
+
+
+def test_reviewed_faces_of_every_member_are_kept_in_mind(two):
+    learned = [
+        (net, replace(card, recipe={"reviewed_faces": uids}))
+        for (net, card), uids in zip(two, ("ba", "bc"), strict=True)
+    ]
+    assert join.join_networks(learned, name="both")[1].recipe["reviewed_faces"] == ["a", "b", "c"]
 
 
 def test_weights_of_another_set_of_members_are_damaged(folder, both, two):
