@@ -264,22 +264,6 @@ class UploadForm(forms.Form):
     images = ManyFilesField(label="Photos", widget=ManyFilesInput(attrs={"accept": formats.ACCEPTED}))
 
 
-class TableForm(forms.Form):
-    """A table of tags; `services.tags` reads it."""
-
-    table = forms.FileField(
-        label="Table",
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv"}),
-        error_messages={"required": "No table was chosen.", "empty": "This file is empty."},
-    )
-
-    def clean_table(self) -> Any:
-        file = self.cleaned_data["table"]
-        if file.size > settings.MAX_TABLE_BYTES:
-            raise forms.ValidationError(f"A table may have {settings.MAX_TABLE_BYTES // 1024**2} MB. Send it in parts.")
-        return file
-
-
 class TokenForm(forms.Form):
     """A key to the API."""
 

@@ -172,6 +172,7 @@ def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet
     """The data set that the options name, else what the checkpoint's recipe held out."""
     if sources.names_a_set(args):
         faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
+        faces = held_out.leave_out_taught(faces, cards=[card])
         held_out.check_untouched(faces, card=card, place=args.data)
         return faces
     return held_out.read_held_out(card, place=args.data).slice(0, args.limit)

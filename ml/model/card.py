@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
 EVIDENCE_FILE = "evidence.safetensors"
 DEFAULT_DIR = Path(__file__).parents[1] / "weights"
+REVIEWED_FACES = "reviewed_faces"  # in a recipe: whose answers were learned
 
 
 class CheckpointError(FacetError):
@@ -95,6 +96,11 @@ class ModelCard:
         is_declared = labels.is_told_in_taxonomies(attribute, self.labels.get(attribute, ()))
         default = labels.taxonomies_of(attribute)[0] if is_declared else attribute
         return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
+
+    @property
+    def learned_from(self) -> frozenset[str]:
+        """Reviewed faces, by what a site calls them, of which it was taught the answers: on them it is not measured."""
+        return frozenset(map(str, self.recipe.get(REVIEWED_FACES, ())))
 
 
 def read_card(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> ModelCard:

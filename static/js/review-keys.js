@@ -43,7 +43,7 @@ export function listenToKeys({ page, digit, acts, comment }) {
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.repeat || document.querySelector("dialog[open]")) return;
     if (event.target === comment && event.key === "Escape") return comment.blur();
-    if (event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+    if (event.target.closest("input:not([type=checkbox], [type=image]), select, textarea")) return;
     if (event.key === "?") return open("review-keys");
     if (page.classList.contains("has-no-keys") || page.matches(".is-closed")) return;
     const act = keys[event.key];

@@ -326,3 +326,17 @@ def test_an_exported_model_is_calibrated_as_well(tiny, model, tmp_path, small_fa
     assert run(tmp_path / "onnx", tmp_path / "out", small_fairface) == 0
     assert cards.read_pair(tmp_path / "out", weights_file=cards.ONNX_FILE)[1] == weights
     assert OnnxRuntime.load(tmp_path / "out").card.name == "tiny-1-calibrated"
+
+
+def test_faces_whose_answers_were_learned_are_left_out_and_are_no_set_by_themselves(tiny, small_fairface):
+    _, card = tiny
+    faces = sources.read_source(sources.Source(small_fairface, limit=4), preset=card.preset)
+    taught = replace(card, recipe={"data": {"reader": "reviews"}, "reviewed_faces": ["a", "b"]})
+    assert held_out.leave_out_taught(faces, cards=[taught]) is faces  # of no site
+    named = replace(faces, face_uids=("a", "c", "b", "d"))
+    with pytest.warns(errors.DataWarning, match="2 of 4 faces are left out: tiny-1 has learned"):
+        left = held_out.leave_out_taught(named, cards=[card, taught])
+    assert (left.face_uids, left.left_out["learned from"]) == (("c", "d"), 2)
+    held_out.check_untouched(left, card=taught, place=small_fairface)  # these are known by face: no doubt is told
+    with pytest.raises(face_set.SharedImages, match="all 1 faces"):
+        held_out.leave_out_taught(named.slice(0, 1), cards=[taught])

@@ -137,6 +137,8 @@ GET    draw-settle                              302   404   200   200   200
 POST   draw-settle                              302   404   200   200   200
 GET    draw-export                              302   404   200   404   404
 GET    collection-reviews                       302   404   200   404   404
+GET    collection-labels                        302   404   200   404   404
+POST   collection-labels                        302   404   200   404   404
 GET    queue-review                             302   404   200   200   200
 POST   queue-review                             302   404   200   200   200
 GET    queue-faces                              302   404   200   200   200

@@ -242,8 +242,11 @@ def test_a_draw_of_a_stratum_of_one_and_of_nothing(alice_client, collection):
     add_faces(collection, ["White"] * 8 + ["Indian"])
     page = alice_client.get(address)
     assert [option["size"] for option in page.context["plan"]["options"]] == [9]
+    assert "fewer than the 100" in page.content.decode()
     alice_client.post(address, {"kind": "faces", "attribute": "race", "size": "9"})
-    assert alice_client.get(reverse("draw-detail", args=[Draw.objects.get().uid])).status_code == 200
+    detail = alice_client.get(reverse("draw-detail", args=[Draw.objects.get().uid])).content.decode()
+    assert "fewer than 100 faces to draw from" in detail  # no number of answers is promised that cannot be given
+    assert "more answers" not in detail
     collections.change_collection(collection, actor=collection.owner, attributes=[])
     assert "Nothing is computed" in alice_client.get(address).content.decode()
 

@@ -57,7 +57,7 @@ def count_waiting_draws(user: User) -> int:
     faces = DrawnFace.objects.filter(draw=OuterRef("pk"), face__retired_at=None, face__photo__deleting_at=None)
     photos = DrawnPhoto.objects.filter(draw=OuterRef("pk"), photo__deleting_at=None)
     waits = Exists(faces.filter(~Exists(told))) | Exists(photos.filter(~Exists(marked)))
-    return Draw.objects.reviewable_by(user).filter(waits, ended="").count()
+    return Draw.objects.reviewable_by(user).filter(waits, ended="", declared_by="").count()
 
 
 def list_reviewers(draw: Draw) -> list[Reviewer]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from classifier.models import Collection, Face, Photo, State
+from classifier.models import Collection, Face, ModelVersion, Photo, State
 from classifier.services import predictions
 from tests import factories
 
@@ -20,9 +20,36 @@ def add_faces(
 ) -> list[Face]:
     """Done photos with such guesses of race (and gender, Female where nothing is said), all of a size."""
     version = factories.ModelVersionFactory()
+    photos = _add_photos(collection, count=-(-len(races) // per_photo), per_photo=per_photo, version=version)
+    faces = Face.objects.bulk_create(
+        Face(
+            photo=photos[place // per_photo],
+            number=place % per_photo + 1,
+            x1=40.0,
+            y1=30.0,
+            x2=40.0 + size_px,
+            y2=130.0,
+            size_px=size_px,
+            detection=0.99,
+            **factories.PLAIN_FACE,
+        )
+        for place in range(len(races))
+    )
+    vectors = {
+        face: {
+            "race": factories.even("race", top=race, probability=probability),
+            "gender": factories.even("gender", top=genders[n] if genders else "Female", probability=probability),
+            "age": factories.even("age", top="30-39", probability=probability),
+        }
+        for n, (face, race) in enumerate(zip(faces, races, strict=True))
+    }
+    predictions.store_predictions(vectors, model_version=version, are_first=True)
+    return faces
+
+
+def _add_photos(collection: Collection, *, count: int, per_photo: int, version: ModelVersion) -> list[Photo]:
     start = Photo.objects.count()
-    count = -(-len(races) // per_photo)
-    photos = Photo.objects.bulk_create(
+    return Photo.objects.bulk_create(
         Photo(
             owner=collection.owner,
             collection=collection,
@@ -39,33 +66,3 @@ def add_faces(
         )
         for n in range(count)
     )
-    faces = Face.objects.bulk_create(
-        Face(
-            photo=photos[place // per_photo],
-            number=place % per_photo + 1,
-            x1=40.0,
-            y1=30.0,
-            x2=40.0 + size_px,
-            y2=130.0,
-            size_px=size_px,
-            detection=0.99,
-            sharpness=150.0,
-            brightness=0.5,
-            chip_cx=80.0,
-            chip_cy=80.0,
-            chip_side=130.0,
-            chip_angle=0.0,
-            detector_version="test",
-        )
-        for place in range(len(races))
-    )
-    vectors = {
-        face: {
-            "race": factories.even("race", top=race, probability=probability),
-            "gender": factories.even("gender", top=genders[n] if genders else "Female", probability=probability),
-            "age": factories.even("age", top="30-39", probability=probability),
-        }
-        for n, (face, race) in enumerate(zip(faces, races, strict=True))
-    }
-    predictions.store_predictions(vectors, model_version=version, are_first=True)
-    return faces
