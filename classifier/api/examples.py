@@ -188,11 +188,24 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
     ),
     409: (
         "The terms of the collection are not accepted; for the Inbox, the terms of use. Of a report: no face is "
-        "counted (`nothing_counted`).",
+        "counted (`nothing_counted`), or the shares to hold it against do not fit (`reference_refused`).",
         "terms_not_accepted",
         "The terms of use, which cover the Inbox, are not accepted for this account. Accept them at "
         "https://facet.example.org/account/, or send photos to a collection whose declaration you make.",
         {"accept_at": "https://facet.example.org/account/"},
+    ),
+    410: (
+        "It went with its collection.",
+        "report_removed",
+        "This report went with its collection. A copy of it can be checked by the hash in the details.",
+        {
+            "uid": "c0a1f2d4-6d5e-4f6b-9c26-5a0d7d0f9b11",
+            "collection": COLLECTION_UID,
+            "number": 1,
+            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "kept_at": "2026-11-23T09:05:00Z",
+            "removed_at": "2026-11-29T10:00:00Z",
+        },
     ),
     411: ("The body came in chunks.", "length_missing", "Send the body with a Content-Length, not in chunks.", {}),
     413: (

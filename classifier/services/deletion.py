@@ -87,6 +87,7 @@ def mark_collections(collections: QuerySet[Collection]) -> None:
         (
             RemovedReport(
                 owner_id=report.collection.owner_id,
+                uid=report.uid,
                 collection_uid=report.collection.uid,
                 number=report.number,
                 sha256=report.sha256,

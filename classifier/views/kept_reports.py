@@ -103,6 +103,8 @@ def describe_origin(values: dict[str, Any]) -> str:
     ]
     if question.by:
         told.insert(1, f"told apart by {question.grouped_by}")
+    if values["comparisons"]:
+        told.insert(1, f"held against {values['comparisons'][0]['against']}")
     if question.filters:
         told.insert(1, "only " + ", ".join(f"{name} {group_label(value)}" for name, value in question.filters.items()))
     return "; ".join(told)

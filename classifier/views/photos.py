@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.http import files
+from classifier.http.uids import read_uids
 from classifier.models import PENDING, Collection, Face, Photo, PhotoTag, State
 from classifier.services import deletion, explanations, matches, predictions, rerun
 from classifier.services.paging import find_neighbours
@@ -103,8 +104,10 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
 def delete_selected(request: UserRequest, uid: UUID) -> HttpResponse:
     """Delete the photos ticked in a gallery (`photos`: their uids); it shows the same page again."""
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
-    chosen = [value for value in request.POST.getlist("photos") if _is_uid(value)]
-    count = deletion.delete_photos(Photo.objects.owned_by(request.user).filter(collection=collection, uid__in=chosen))
+    chosen = Photo.objects.owned_by(request.user).filter(
+        collection=collection, uid__in=read_uids(request.POST.getlist("photos"))
+    )
+    count = deletion.delete_photos(chosen)
     messages.success(request, "1 photo was deleted." if count == 1 else f"{count} photos were deleted.")
     return _to("collection-detail", uid=uid, query=_query(request))
 
@@ -167,11 +170,3 @@ def _open_explanation(face: Face, *, attribute: str) -> dict[str, Any]:
     answer = explanations.read_answer(face, attribute=attribute)
     guess = _describe(face, taxonomy=None).get(attribute, {})
     return {"attribute": attribute, "answer": answer, "guess": guess}
-
-
-def _is_uid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

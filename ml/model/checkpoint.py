@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from ml.errors import FacetError
 from ml.model import network, trunks
 from ml.model.card import (
     DEFAULT_DIR,
@@ -21,13 +22,21 @@ from ml.model.card import (
 )
 
 
+class TooLargeWeights(FacetError):
+    """Weights that a checkpoint's float16 cannot hold, as those of a run that diverged."""
+
+
 def save(folder: Path, *, net: network.AttributeNet, card: ModelCard) -> ModelCard:
     """Write a network and its card into a folder and return the card with its hash.
 
     Both files are written whole or not at all. Evidence of how other weights erred does not hold for these: the card
-    loses it.
+    loses it. Raises TooLargeWeights for numbers that float16 has none for.
     """
     card = replace(card, evidence={})
+    largest = torch.finfo(torch.float16).max
+    beyond = [name for name, tensor in net.state_dict().items() if not bool((tensor.abs() <= largest).all())]
+    if beyond:
+        raise TooLargeWeights(f"not saved: {', '.join(beyond[:5])} hold numbers over {largest:g}, or none at all")
     tensors = {
         name: tensor.detach().cpu().to(torch.float16).contiguous()
         for name, tensor in net.state_dict().items()

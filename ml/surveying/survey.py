@@ -8,6 +8,7 @@ import numpy as np
 from ml.shares.faces import Faces
 
 SMALL_FACE_PX = 40  # narrower faces are not counted unless asked: published accuracies fall steeply below it
+OTHERS = "all others"  # parts of a collection that are told together, since there are too many
 
 
 @dataclass(frozen=True)

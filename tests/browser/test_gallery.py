@@ -85,6 +85,10 @@ def test_filters_wait_for_their_button_and_the_photo_page_follows_them(live_serv
     assert "3 photos with 3 such faces" in page.inner_text(".results-count")
     assert page.locator("#gallery a.face.is-other").count() == 1
     assert find_faults(page) == []
+    page.get_by_role("link", name="Report on these").click()
+    page.wait_for_url("**/report/?group=Black")
+    page.get_by_role("link", name="See these photos").click()
+    page.wait_for_url("**/?group=Black#filter")
     page.locator("#gallery .mat > a").nth(1).click()
     assert page.inner_text("#place") == "2 of 3"
     assert find_faults(page) == []

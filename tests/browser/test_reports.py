@@ -64,6 +64,8 @@ def test_from_summary_to_a_kept_report_by_keyboard_alone(live_server, alices_pag
     expect(summary).to_contain_text("Appearances, not persons")
     for part in (".front", ".raw", ".whisker", ".range", '[fill="url(#hatch)"]'):
         assert summary.locator(f".summary-chart {part}").count(), part
+    photos, head = (page.locator(of).first.bounding_box()["y"] for of in ("#gallery .tile", ".collection-head"))
+    assert photos - head < 540  # so that the first of them stand on the first screen
     check(page)
 
     press_on(page, "Full report")
@@ -203,4 +205,4 @@ def test_a_summary_grows_with_its_photos_and_closes_nothing_that_is_open(
     Collection.objects.filter(pk=portraits.pk).note_answers()
     expect(summary).to_contain_text("Labels of 25 faces")
     assert summary.get_attribute("data-seen") is None
-    assert summary.locator(".summary-chart table").first.is_visible()
+    assert summary.locator(".summary-numbers table").first.is_visible()

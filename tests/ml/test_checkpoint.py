@@ -31,6 +31,16 @@ def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.parametrize("value", [1e5, float("nan")])
+def test_weights_that_float16_cannot_hold_are_not_saved(tiny, tmp_path, value):
+    net, card = tiny
+    with torch.no_grad():
+        next(net.trunk.parameters())[0] = value
+    with pytest.raises(checkpoint.TooLargeWeights, match="trunk"):
+        checkpoint.save(tmp_path / "model", net=net, card=card)
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_hash_covers_the_card_too(tiny, tmp_path):
     net, card = tiny
     saved = checkpoint.save(tmp_path, net=net, card=card)

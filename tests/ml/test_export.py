@@ -111,7 +111,19 @@ def test_losses_are_counted_in_each_group_that_has_images():
         ("all", 4, 0.25),
         ("White", 2, 0.0),
         ("East Asian", 2, 0.5),
+        ("Male", 2, 0.0),
+        ("Female", 2, 0.5),
     ]
+
+
+def test_groups_too_small_to_judge_are_told_and_decide_nothing(capsys):
+    few, many = (int8_losses.Loss("gender", "Female", count, 0.9, 0.82) for count in (199, 200))
+    faces = face_set.FaceSet(np.zeros((0, 2, 2, 3), np.uint8), {"gender": np.zeros(0)}, ())
+    int8_losses.tell_losses([few], faces=replace(faces, classes={}))
+    assert "-8.00 points  (too few to judge)" in capsys.readouterr().out
+    int8_losses.check_losses([few])
+    with pytest.raises(int8_losses.ExportRefused, match="gender of Female 8"):
+        int8_losses.check_losses([many])
 
 
 def test_without_labels_of_race_the_groups_are_those_of_the_attribute():

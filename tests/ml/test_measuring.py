@@ -224,7 +224,7 @@ def test_what_cannot_be_measured_is_told(predictions, faces):
         images=faces.images,
         targets={"race": np.full(40, face_set.UNKNOWN), "gender": GENDER},
         files=FILES,
-        classes={"race": face_set.classes_in("race"), "gender": face_set.own_classes("gender", ["m", "f"])},
+        classes={"race": face_set.classes_in("race"), "gender": face_set.own_classes("gender", ["x", "y"])},
     )
     with pytest.raises(face_set.BadData, match="Nothing can be measured"):
         measures.measure(predictions, unlabelled)

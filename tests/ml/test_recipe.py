@@ -40,6 +40,11 @@ def test_given_values_win():
         ("schedule = 'plateau'\npatience = 3", "plateau_patience"),
         ("plateau_patience = -1", "at least 0"),
         ("learning_rate = 0", "over 0"),
+        ("epochs = 3\nsmall_epochs = 3", "the last must see the whole size"),
+        ("[augmentation]\nflip = 1.5", "augmentation.flip lies between 0 and 1"),
+        ("[augmentation]\nrotation = -5", "augmentation.rotation"),
+        ("[[also]]\nvalidation_share = 0.1", "is for .data."),
+        ("[validation]\nheld_out = 10", "is not trained on"),
     ],
 )
 def test_what_is_no_recipe_is_told(tmp_path, text, told):

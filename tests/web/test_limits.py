@@ -10,6 +10,7 @@ from django.urls import reverse
 from classifier.models import AuditEvent, User
 from classifier.services import attempts, rates
 from tests import factories
+from tests.clock import Seconds
 from tests.conftest import logged_in
 from tests.project.test_urls import NAMES
 
@@ -24,12 +25,8 @@ def behind_a_proxy(settings):
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    class Clock:
-        now = 1_800_000_000.0
-
-    monkeypatch.setattr(rates, "time", lambda: Clock.now)
-    return Clock
+def clock(monkeypatch) -> Seconds:
+    return Seconds(monkeypatch, of=rates)
 
 
 def post(client, address, form, *, visitor: str, forged: str = ""):

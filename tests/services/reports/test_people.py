@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -96,6 +97,11 @@ def test_300_answers_make_a_headline_that_covers_what_the_model_misses(alice, al
         "codebook version 1",
     ):
         assert told in text, told
+    mistakes = re.findall(r'<a href="([^"]+)#(mistakes-\w+)"', text)
+    there = reverse("draw-detail", args=[draw.uid])
+    assert mistakes == [(there, f"mistakes-{name}") for name in ("race", "gender", "age")]
+    assert 'id="mistakes-race"' in alice_client.get(there).content.decode()
+    assert str(draw.uid) not in json.dumps(after.values)  # nor in what is hashed and handed out
     summary = alice_client.get(reverse("collection-summary", args=[collection.uid])).content.decode()
     assert "What 1 reviewer perceived in 300 faces drawn at random, of 1,000" in summary
     assert "if the model errs here" not in summary
@@ -176,7 +182,7 @@ def test_missed_faces_of_a_selection_reach_its_report_whatever_the_grouping_is_b
 
     def missed(taxonomy: str, filters: dict[str, str]) -> int:
         question = Question(taxonomy=taxonomy, filters=filters)
-        told = computing.compute_values(fresh, question=question)["missed"]
+        told = computing.answer_question(fresh, question=question).values["missed"]
         return told["photos"] if told else 0
 
     assert missed("utkface-5", dict(reversed(asian.items()))) == 20
@@ -200,7 +206,7 @@ def test_faces_the_model_was_trained_on_are_left_out_of_its_accuracy(alice, coll
     uids = draw.drawn_faces.order_by("pk").values_list("face__uid", flat=True)[:100]
     version.card = {**version.card, "recipe": {"reviewed_faces": [str(uid) for uid in uids]}}
     version.save()
-    values = computing.compute_values(collection, question=reading.default_question(collection))
+    values = computing.answer_question(collection, question=reading.default_question(collection)).values
     assert values["accuracy"]["race"]["left_out"] == 100
     assert values["attributes"]["race"]["rows"][0]["reviewed"] == 300
     assert Face.objects.count() == 1000
