@@ -11,6 +11,7 @@ from allauth.mfa.signals import authentication_failed
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DatabaseError
+from django.db.models.signals import pre_save
 from django.http import HttpRequest
 
 from classifier.http import visitors
@@ -31,9 +32,8 @@ class AccountAdapter(DefaultAccountAdapter):
         return is_open
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The visitor's address, which allauth's limits and mails name, and with which sessions are listed."""
-        address = visitors.find_address(request).partition("/")[0]  # of IPv6 the network of a subscriber
-        return "::" if address == visitors.UNKNOWN else address
+        """The visitor's address, which allauth's own limits and mails name."""
+        return visitors.find_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the attempt before its password is looked at. Raises TooManyAttempts."""
@@ -54,8 +54,14 @@ class AccountAdapter(DefaultAccountAdapter):
 
 def connect() -> None:
     """Hear of log-ins, and of second factors that were wrong."""
+    pre_save.connect(_shorten_address, sender="usersessions.UserSession")
     user_logged_in.connect(_note_log_in)
     authentication_failed.connect(_note_wrong_factor)
+
+
+def _shorten_address(sender: Any, instance: Any, **_: Any) -> None:
+    """A session is listed with an address: of an IPv6 network where it begins, of a socket file none."""
+    instance.ip = "::" if instance.ip == visitors.UNKNOWN else instance.ip.partition("/")[0]
 
 
 def _note_log_in(sender: Any, user: User, **_: Any) -> None:
