@@ -14,8 +14,6 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from ml import labels
 from ml.commands import new_checkpoint, told_errors
 from ml.datasets import face_set, held_out, sources
@@ -26,7 +24,7 @@ from ml.training import setup
 
 
 def adjust_head(
-    net: network.AttributeNet, card: ModelCard, *, faces: face_set.FaceSet, attribute: str, strength: float
+    net: network.FaceNet, card: ModelCard, *, faces: face_set.FaceSet, attribute: str, strength: float
 ) -> ModelCard:
     """Shift the biases of one head in place; the card of the new version.
 
@@ -41,8 +39,7 @@ def adjust_head(
         raise BadRecipe(f"{card.name} has no temperature of {attribute}: calibrate it first")
     covers = setup.covers_of(faces, heads=card.labels)
     log_shares = setup.priors_of(faces, covers=covers)[attribute] * card.temperatures[attribute]
-    with torch.no_grad():
-        net.heads[attribute].get_parameter("bias").sub_(strength * log_shares)
+    net.shift_head(attribute, by=-strength * log_shares)
     before = card.recipe.get("adjusted", {})
     adjusted = before | {attribute: before.get(attribute, 0.0) + strength}
     told = card.recipe | {"adjusted": adjusted}

@@ -205,6 +205,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument("--out", type=writable_folder, metavar="DIR", help="new folder for the calibrated version")
     parser.add_argument("--evidence-only", action="store_true", help="keep the version; add how it errs to its folder")
+    parser.add_argument("--no-evidence", action="store_true", help="a step on the way to another version: no evidence")
     parser.add_argument("--name", help="its name (default: the old one with -calibrated)")
     parser.add_argument(
         "--target",
@@ -218,8 +219,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.evidence_only:
-        if args.out or args.name or args.target:
-            parser.error("--evidence-only changes no version: --out, --name and --target mean nothing with it")
+        if args.out or args.name or args.target or args.no_evidence:
+            parser.error(
+                "--evidence-only changes no version: --out, --name, --target and --no-evidence mean nothing with it"
+            )
         with told_errors(parser):
             card = add_evidence(args.model, args=args, device=device)
         print(f"{card.name} {card.sha256[:12]} now carries how it errs: {tell_evidence(card)}")
@@ -238,7 +241,9 @@ def main(argv: list[str] | None = None) -> int:
         asked = ask_runtime(runtime, args)
         card, fits = calibrate(runtime.card, asked=asked, targets=targets)
         card = replace(card, name=args.name or next_name(card.name))
-        card, content = pack_evidence(card, asked=asked, name=name_data(card, args))
+        card, content = replace(card, evidence={}), None
+        if not args.no_evidence:
+            card, content = pack_evidence(card, asked=asked, name=name_data(card, args))
         weights_file = find_weights(args.model)
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
         card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file, evidence=content)

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
+from classifier.models.collections import all_attributes
 from classifier.services import predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
@@ -251,6 +252,11 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "retention_days"),
             *("keeps_capture_dates", "is_opened_to_reviewers"),
         ]
+
+    def validate_attributes(self, names: list[str]) -> list[str]:
+        if off := set(names) - set(all_attributes()):
+            raise serializers.ValidationError(f"{', '.join(sorted(off))}: switched off for this whole site.")
+        return names
 
 
 class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):

@@ -12,7 +12,8 @@ from ml import labels
 from ml.calibration import Calibration, NumberRule, SetRule, Thresholds, calibration_values, parse_calibration
 from ml.errors import FacetError
 from ml.files import replace_files
-from ml.preprocess import FAIRFACE_MARGIN, Preset
+from ml.model.members import Member, member_values, parse_members, parse_preset, preset_values
+from ml.preprocess import Preset
 
 FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
@@ -73,7 +74,7 @@ class ModelCard:
     `numbers` are as in `calibration`. `sha256` covers weights and JSON; empty until saved.
     `evidence` tells of the file with the model's answers for held-out faces: its own `sha256`, the numbers of faces,
     and which version was asked. It is what was measured of a version, not a part of it, so `sha256` leaves it out;
-    empty where there is none.
+    empty where there is none. `members` are the networks of a joint one, whose logits `temperatures` divide once more.
     """
 
     name: str
@@ -90,6 +91,7 @@ class ModelCard:
     trained_on: str = ""
     sha256: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+    members: tuple[Member, ...] = ()
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -133,18 +135,12 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
     if found.get("format") != FORMAT_VERSION:
         raise OtherFormat(f"{source} has format {found.get('format')!r}; this Facet reads {FORMAT_VERSION}")
     try:
-        red, green, blue = map(float, found["preset"]["mean"])
         calibration = parse_calibration(found)
         card = ModelCard(
             name=str(found["name"]),
             arch=str(found["arch"]),
             labels={name: tuple(values) for name, values in found["labels"].items()},
-            preset=Preset(
-                size=int(found["preset"]["size"]),
-                mean=(red, green, blue),
-                scale=_parse_scale(found["preset"]["scale"]),
-                margin=float(found["preset"].get("margin", FAIRFACE_MARGIN)),
-            ),
+            preset=parse_preset(found["preset"]),
             temperatures={name: float(value) for name, value in found["temperatures"].items()},
             thresholds=calibration.thresholds,
             sets=calibration.sets,
@@ -155,6 +151,7 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
             trained_on=str(found["trained_on"]),
             sha256=str(found["sha256"]),
             evidence=dict(found.get("evidence", {})),
+            members=parse_members(found.get("members", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
@@ -164,28 +161,13 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
     return card
 
 
-def _parse_scale(found: Any) -> float | tuple[float, float, float]:
-    if isinstance(found, list):
-        red, green, blue = map(float, found)
-        return red, green, blue
-    return float(found)
-
-
 def card_values(card: ModelCard) -> dict[str, Any]:
     """A card as the values of its JSON that its hash covers: all but the hash itself, and the evidence."""
-    scale = card.preset.scale
-    # Left out where it is FairFace's, so that the hash of a checkpoint from before there was a margin stays true.
-    margin = {} if card.preset.margin == FAIRFACE_MARGIN else {"margin": card.preset.margin}
     return {
         "format": FORMAT_VERSION,
         "name": card.name,
         "arch": card.arch,
-        "preset": {
-            "size": card.preset.size,
-            "mean": list(card.preset.mean),
-            "scale": scale if isinstance(scale, float) else list(scale),
-            **margin,
-        },
+        "preset": preset_values(card.preset),
         "labels": {name: list(values) for name, values in card.labels.items()},
         "temperatures": card.temperatures,
         **calibration_values(card.calibration),
@@ -193,6 +175,8 @@ def card_values(card: ModelCard) -> dict[str, Any]:
         "recipe": card.recipe,
         "licence": card.licence,
         "trained_on": card.trained_on,
+        # Left out where there are none, so that the hash of a checkpoint from before there were members stays true.
+        **({"members": [member_values(member) for member in card.members]} if card.members else {}),
     }
 
 

@@ -30,7 +30,7 @@ STEPS_BETWEEN_CHECKS = 16  # of the loss: to look at it makes an accelerator wai
 class Teacher:
     """A network whose calibrated word a run learns from; it sees the same chips, at its own size."""
 
-    net: network.AttributeNet
+    net: network.FaceNet
     card: ModelCard
 
 

@@ -182,12 +182,12 @@ def _try_sizes(trunk: trunks.Trunk, *, recipe: Recipe, size: int) -> None:
 
 def _trunk_of(folder: Path, *, arch: str) -> trunks.Trunk:
     net, card = checkpoint.load(folder, own_labels=True)
-    if card.arch != arch:
+    if card.arch != arch or not isinstance(net, network.AttributeNet):
         raise BadRecipe(f"{folder} holds a {card.arch}, the recipe wants a {arch}")
     return net.trunk
 
 
 def _fill(trunk: trunks.Trunk, *, path: Path) -> None:
-    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk):
+    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk | trunks.LiteTrunk):
         raise BadRecipe("only torchvision's and timm's networks start from such weights")
     pretrained.load_pretrained(trunk, path=path)

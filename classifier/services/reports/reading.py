@@ -90,7 +90,12 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     keys = rows.list_keys(survey)
     choice = people.choose_draw(collection, faces=keys)
     reviewed = people.read_reviewed(
-        collection, faces=keys, chosen=question.filters, choice=choice, model_card=version.card
+        collection,
+        faces=keys,
+        chosen=question.filters,
+        taxonomy=question.taxonomy,
+        choice=choice,
+        model_card=version.card,
     )
     return Found(
         survey,
