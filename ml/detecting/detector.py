@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ml.detecting import mtcnn
 from ml.detecting.boxes import shift, square, suppress_nested
-from ml.detecting.canvas import Canvas, group_similar, plan_canvas
+from ml.detecting.canvas import SEARCHES, Canvas, Search, group_similar, plan_canvas
 from ml.detecting.cascade import Cascade
 from ml.detecting.proposals import Proposer
 from ml.detecting.views.exact_batch import ExactBatch
@@ -21,8 +21,9 @@ from ml.detecting.views.fitting import fit_image, fit_tensor
 from ml.detecting.views.protocol import Views
 from ml.devices import upload
 from ml.preprocess import Chip
+from ml.requests import NORMAL
 
-DETECTOR_VERSION = "mtcnn-2"
+DETECTOR_VERSION = "mtcnn-3"
 
 # Where MTCNN's five landmarks lie in FairFace's chips, as fractions of the side: the median over 387 training images.
 CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.324, 0.679], [0.655, 0.680]])
@@ -30,24 +31,21 @@ CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.32
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cascade looks for. `min_face` is in pixels of the photo, the other sizes likewise.
+    """What the cascade takes for a face, and how closely photos are searched where nobody asks for more or less.
 
-    Photos are shrunk to `working_side` first (0: never); `working_min_face` bounds how small faces may then become.
-    Photos with a longer side under `border_below` get a grey border, since a head that fills the frame is missed.
     `exact` averages over areas to the last digit, as facenet-pytorch does, instead of the fastest way to shrink.
     """
 
-    min_face: float = 40.0
-    working_side: int = 1280
-    working_min_face: float = 20.0
+    search: Search = SEARCHES[NORMAL]
     factor: float = 0.709
     thresholds: tuple[float, float, float] = (0.8, 0.6, 0.9)
-    border_below: int = 300
     exact: bool = False
 
 
 # facenet-pytorch's own defaults, to compare with.
-REFERENCE = Settings(min_face=20.0, working_side=0, thresholds=(0.6, 0.7, 0.7), border_below=0, exact=True)
+REFERENCE = Settings(
+    Search(min_face=20.0, pixels=0, canvas_min_face=0.0, border_below=0), thresholds=(0.6, 0.7, 0.7), exact=True
+)
 
 
 @dataclass(frozen=True)
@@ -82,19 +80,26 @@ class FaceDetector:
         self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
         self._proposer = Proposer(self._cascade, factor=settings.factor, threshold=settings.thresholds[0])
 
-    def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:
+    def detect(
+        self, photos: Sequence[np.ndarray | Image.Image], *, details: Sequence[str] | None = None
+    ) -> list[list[DetectedFace]]:
         """The faces of each photo, largest first; always one list a photo, empty where there is nobody.
 
-        Photos are RGB, or uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each of its own size.
+        Photos are RGB, or uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each of its own size. `details` says of each
+        how closely it is searched, by a name of `ml.requests.DETAILS`; normal, as without it, is what the settings say.
         """
+        images = [_as_rgb(photo) for photo in photos]
         if self.together:
-            return self.detect_tensors([torch.from_numpy(np.array(_as_rgb(photo))) for photo in photos])
-        return [self._detect_one(_as_rgb(photo)) for photo in photos]
+            return self.detect_tensors([torch.from_numpy(np.array(image)) for image in images], details=details)
+        canvases = self.plan([image.size for image in images], details=details)
+        return [self._detect_one(image, canvas) for image, canvas in zip(images, canvases, strict=True)]
 
     @torch.inference_mode()
-    def detect_tensors(self, photos: Sequence[Tensor]) -> list[list[DetectedFace]]:
+    def detect_tensors(
+        self, photos: Sequence[Tensor], *, details: Sequence[str] | None = None
+    ) -> list[list[DetectedFace]]:
         """The same of photos (H, W, 3) uint8, searched together; those on the detector's device stay where they are."""
-        canvases = [self._plan(photo.shape[1], photo.shape[0]) for photo in photos]
+        canvases = self.plan([(photo.shape[1], photo.shape[0]) for photo in photos], details=details)
         found: list[list[DetectedFace]] = [[] for _ in photos]
         for members in group_similar(canvases, exact=self.settings.exact):
             mine = [canvases[number] for number in members]
@@ -106,22 +111,17 @@ class FaceDetector:
                 found[number] = faces
         return found
 
+    def plan(self, sizes: Sequence[tuple[int, int]], *, details: Sequence[str] | None = None) -> list[Canvas]:
+        """At which size photos of these (width, height) are searched, and so how narrow a face they may find."""
+        wanted = details if details is not None else [NORMAL] * len(sizes)
+        searches = [self.settings.search if detail == NORMAL else SEARCHES[detail] for detail in wanted]
+        return [plan_canvas(*size, search=search) for size, search in zip(sizes, searches, strict=True)]
+
     @torch.inference_mode()
-    def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
-        canvas = self._plan(image.width, image.height)
+    def _detect_one(self, image: Image.Image, canvas: Canvas) -> list[DetectedFace]:
         show = ExactPhoto if self.settings.exact else FastPhoto
         views = show(fit_image(image, canvas), border=canvas.border)
         return self._search(views, [canvas], *self._proposer.propose(views, [canvas], device=self.device))[0]
-
-    def _plan(self, width: int, height: int) -> Canvas:
-        return plan_canvas(
-            width,
-            height,
-            working_side=self.settings.working_side,
-            min_face=self.settings.min_face,
-            working_min_face=self.settings.working_min_face,
-            border_below=self.settings.border_below,
-        )
 
     def _search(
         self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor

@@ -54,7 +54,13 @@ class Rows:
             kinds |= {f"predicted_{attribute}": str, **{f"{attribute}_{name}": float for name in names}}
         kinds |= dict.fromkeys(self.numbers.values(), float)
         kinds |= {f"unsure_{attribute}": bool for attribute in self._told}
-        kinds |= {"photo_width": int, "photo_height": int, "sharpness": float, "brightness": float}
+        kinds |= {
+            "photo_width": int,
+            "photo_height": int,
+            "sharpness": float,
+            "brightness": float,
+            "narrowest_face_px": int,
+        }
         return kinds | {"model": str, "reason": str}
 
     def tell(self, file: Path, result: PhotoResult) -> list[Row]:
@@ -62,7 +68,11 @@ class Rows:
         empty: Row = {**dict.fromkeys(self.columns), "file": file_names.to_text(file)}
         if result.error:
             return [{**empty, "status": UNREADABLE, "reason": result.reason or result.error}]
-        seen: Row = {"photo_width": result.width, "photo_height": result.height}
+        seen: Row = {
+            "photo_width": result.width,
+            "photo_height": result.height,
+            "narrowest_face_px": result.narrowest_face_px,
+        }
         if not result.faces:
             return [{**empty, **seen, "status": NO_FACE}]
         rows = []

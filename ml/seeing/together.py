@@ -65,10 +65,12 @@ class Together:
         began = time.perf_counter()
         there = [item.pixels.to(self._detector.device, non_blocking=True) for item in items if item.pixels is not None]
         searched = [n for n, item in enumerate(items) if not item.take_given_spots()]
-        found = self._detector.detect_tensors([there[n] for n in searched])
+        details = [items[n].request.detail for n in searched]
+        canvases = self._detector.plan([(items[n].width, items[n].height) for n in searched], details=details)
+        found = self._detector.detect_tensors([there[n] for n in searched], details=details)
         share = ms_since(began) / max(len(searched), 1)
-        for n, faces in zip(searched, found, strict=True):
-            items[n].take_faces(faces, detect_ms=share)
+        for n, faces, canvas in zip(searched, found, canvases, strict=True):
+            items[n].take_faces(faces, canvas=canvas, detect_ms=share)
         self._cut(items, there)
 
     def _cut(self, items: list[Work], there: list[Tensor]) -> None:

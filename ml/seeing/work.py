@@ -1,6 +1,7 @@
 """A photo on its way through the pipeline, and the steps that both ways through it share."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ml import photos
+from ml.detecting.canvas import Canvas
 from ml.detecting.detector import DetectedFace
 from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
@@ -44,6 +46,7 @@ class Work:
     is_aligned: bool = False  # a ready chip, shown as the network wants it
     error: str = ""
     reason: str = ""
+    narrowest_face_px: int | None = None
 
     def read(self) -> None:
         """Decode the photo, or say that it cannot be."""
@@ -71,8 +74,10 @@ class Work:
             return False
         return True
 
-    def take_faces(self, found: Sequence[DetectedFace], *, detect_ms: float) -> None:
+    def take_faces(self, found: Sequence[DetectedFace], *, canvas: Canvas, detect_ms: float) -> None:
+        """The faces of a photo that was searched at the size of `canvas`."""
         self.spots = [(face, face.chip) for face in found]
+        self.narrowest_face_px = math.ceil(round(canvas.narrowest_face, 2))
         self.timings_ms["detect"] = detect_ms
 
     def widen(self, preset: Preset) -> list[Chip]:
@@ -92,7 +97,9 @@ class Work:
             )
             for (face, chip), (sharpness, brightness), vectors in zip(self.spots, self.marks, self.vectors, strict=True)
         )
-        return PhotoResult(self.width, self.height, faces, self.timings_ms, self.error, self.reason)
+        return PhotoResult(
+            self.width, self.height, faces, self.timings_ms, self.error, self.reason, self.narrowest_face_px
+        )
 
 
 def start_workers(count: int) -> ThreadPoolExecutor:

@@ -40,10 +40,11 @@ def test_the_columns_are_those_that_were_promised():
     assert "race_Latino_Hispanic" in names
     assert "race_Southeast Asian" in names
     assert names[16:19] == ["predicted_gender", "gender_Male", "gender_Female"]
-    assert names[-11:-9] == ["age_more than 70", "age_years"]
-    assert names[-9:-6] == ["unsure_race", "unsure_gender", "unsure_age"]
-    assert names[-6:] == ["photo_width", "photo_height", "sharpness", "brightness", "model", "reason"]
-    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 6
+    assert names[-12:-10] == ["age_more than 70", "age_years"]
+    assert names[-10:-7] == ["unsure_race", "unsure_gender", "unsure_age"]
+    assert names[-7:-3] == ["photo_width", "photo_height", "sharpness", "brightness"]
+    assert names[-3:] == ["narrowest_face_px", "model", "reason"]
+    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 7
 
 
 def test_a_folder_becomes_csv_rows(folder, capsys):
