@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from classifier.models import Collection, User
-from classifier.services.reports import questions, reading
+from classifier.services.reports import grouping, questions
 from classifier.services.reports.questions import Question, Reference
 from classifier.templatetags.facet import group_label
 from ml.attributes import ATTRIBUTES
@@ -45,7 +45,7 @@ class QuestionForm(forms.Form):
             self._choices("taxonomy", [(name, group_label(name)) for name in offered])
         else:
             del self.fields["taxonomy"]
-        groupings = reading.list_groupings(collection)
+        groupings = grouping.list_groupings(collection)
         if groupings:
             self._choices("by", [("", "nothing"), *groupings])
         else:

@@ -41,7 +41,8 @@ class Attribute:
 
     `sure_targets` has, by taxonomy, the accuracy that the answers not called unsure must reach when a checkpoint is
     calibrated. `title` heads it on pages, `short` is its one word there and in the gallery's address; `words` are
-    labels and taxonomies as people say them, where they say them otherwise. Raises BadDeclaration.
+    labels and taxonomies as people say them, where they say them otherwise. `spellings` are further ways to write a
+    label or group in files, in small letters, where the meaning is certain. Raises BadDeclaration.
     """
 
     name: str
@@ -50,13 +51,14 @@ class Attribute:
     short: str
     sure_targets: Mapping[str, float]
     words: Mapping[str, str] = field(default_factory=dict)
+    spellings: Mapping[str, str] = field(default_factory=dict)
     taxonomies: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     scale: Scale | None = None
 
     def __post_init__(self) -> None:
         for word in (self.name, self.short):
-            if not word.isidentifier() or len(word) > LONGEST_NAME or word in TAKEN:
-                raise BadDeclaration(f"{word!r} is no word of up to {LONGEST_NAME} letters that is still free")
+            if not word.isidentifier() or not word.islower() or len(word) > LONGEST_NAME or word in TAKEN:
+                raise BadDeclaration(f"{word!r} is no word of up to {LONGEST_NAME} small letters that is still free")
         groups = [group for groups in self.taxonomies.values() for group in groups]
         if long := [label for label in (*self.labels, *groups) if len(label) > LONGEST_LABEL]:
             raise BadDeclaration(f"{self.name}: longer than {LONGEST_LABEL} characters: {', '.join(long)}")
@@ -126,6 +128,7 @@ RACE = Attribute(
         "utkface-4": "4 groups of UTKFace",
         "list-5": "5 groups of list files",
     },
+    spellings=dict.fromkeys(("latino", "latina", "hispanic", "latino/hispanic", "hispanic/latino"), "Latino_Hispanic"),
     taxonomies={
         "fairface-7": {name: (name,) for name in _RACES},
         "fairface-6": {
@@ -162,6 +165,7 @@ GENDER = Attribute(
     labels=("Male", "Female"),
     title="Perceived gender",
     short="gender",
+    spellings={"m": "Male", "man": "Male", "f": "Female", "woman": "Female"},
     sure_targets={"gender": 0.97},
 )
 
@@ -171,6 +175,12 @@ AGE = Attribute(
     title="Perceived age",
     short="age",
     words={"more than 70": "70 and over"},
+    spellings={
+        **dict.fromkeys(("70+", ">70", ">=70", "over 70", "70 and over", "70 and older"), "more than 70"),
+        # What spreadsheets make of 3-9 and 10-19: 9 March or 3 September, and October 2019 or 19 October.
+        **dict.fromkeys(("9-mar", "09-mar", "mar-09", "3-sep", "03-sep", "sep-03"), "3-9"),
+        **dict.fromkeys(("oct-19", "19-oct"), "10-19"),
+    },
     scale=Scale(
         unit="years",
         centres=(1.0, 6.0, 14.5, 24.5, 34.5, 44.5, 54.5, 64.5, 76.0),

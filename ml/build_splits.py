@@ -4,7 +4,6 @@ Writes train.txt, val.txt and test.txt (`path label` a line), counts.csv and dis
 race, gender and age bin is parted alike. Images of the same bytes, or of nearly the same picture, stay together.
 """
 
-import argparse
 import csv
 import hashlib
 import io
@@ -18,7 +17,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ml import errors, photos
-from ml.commands import positive, told_errors
+from ml.commands import CommandParser, positive, told_errors
 from ml.datasets import face_set, image_store, labelled_images, splits, utkface
 from ml.files import replace_file
 from ml.reporting.figures import as_png
@@ -145,7 +144,7 @@ def _warn(message: str, names: Sequence[str]) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ml.build_splits", description="Split UTKFace into three lists.")
+    parser = CommandParser(prog="python -m ml.build_splits", description="Split UTKFace into three lists.")
     parser.add_argument("--utkface", type=Path, required=True, metavar="PLACE", help="folder of its zips or its images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the lists, the counts and the figure")
     parser.add_argument("--shares", type=float, nargs=3, default=(60, 20, 20), metavar=("TRAIN", "VAL", "TEST"))

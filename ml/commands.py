@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +15,34 @@ from ml import file_names
 from ml.errors import DataWarning, FacetError
 from ml.model.card import CARD_FILE
 from ml.shares.errors import SharesError
+
+# As older programs for such models call what is called otherwise here.
+_OLDER_NAMES = {
+    "--dataset": "--data",
+    "--root-dir": "--data",
+    "--model-path": "--model",
+    "--val-txt": "--list",
+    "--output-csv": "--csv",
+    "--output-html": "--html",
+}
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that also takes options as older programs write them: `--train_txt` is `--train-txt`."""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        words = list(sys.argv[1:] if args is None else args)
+        end = words.index("--") if "--" in words else len(words)
+        return super().parse_known_args([*map(self._translate, words[:end]), *words[end:]], namespace)
+
+    def _translate(self, word: str) -> str:
+        option, mark, value = word.partition("=")
+        if not option.startswith("--"):
+            return word
+        option = option.replace("_", "-")
+        known = self._option_string_actions
+        older = _OLDER_NAMES.get(option, option)
+        return f"{older if option not in known and older in known else option}{mark}{value}"
 
 
 def positive(text: str) -> int:
@@ -56,7 +84,7 @@ def known_device(text: str) -> str:
 
     try:
         torch.zeros(1, device=text).cpu()  # back again: the device "meta" holds nothing
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:  # the second where torch was built without CUDA
         raise argparse.ArgumentTypeError(f"torch has no device {text!r} here") from error
     return text
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ml.commands import known_device, told_errors, writable_file
+from ml.commands import CommandParser, known_device, told_errors, writable_file
 from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
 from ml.measuring import comparing, same_answers, stored_comparison
@@ -123,7 +123,7 @@ def to_csv(report: Comparison) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m ml.compare", description="Compare two models, or somebody else's predictions, face by face."
     )
     parser.add_argument("--production", type=Path, default=DEFAULT_DIR, metavar="DIR", help="a checkpoint, or a CSV")

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from ml.commands import known_device, told_errors, writable_file, writable_folder
+from ml.commands import CommandParser, known_device, told_errors, writable_file, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
 from ml.measuring import long_table, measures, stored, tables
@@ -102,7 +102,7 @@ def write_outputs(
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m ml.evaluate", description="Measure a checkpoint, or somebody else's predictions, on a data set."
     )
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of the checkpoint")

@@ -144,7 +144,7 @@ def _told_reason(file: IO[bytes], *, formats: tuple[str, ...]) -> Iterator[None]
         raise UnreadablePhoto("too_large", str(error)) from error
     except MemoryError as error:
         raise UnreadablePhoto("memory") from error
-    except Exception as error:
+    except Exception as error:  # of any kind: Pillow, its plugins and their libraries agree on none
         if isinstance(error, OSError) and error.errno is not None:  # the disk's word, not a decoder's
             raise UnreadablePhoto("access", error.strerror or "") from error
         file.seek(0)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from tqdm import tqdm
 
 from ml import file_names, labels
-from ml.commands import tell_aside, told_errors, writable_file
+from ml.commands import CommandParser, tell_aside, told_errors, writable_file
 from ml.datasets.face_set import EmptySet
 from ml.model.card import DEFAULT_DIR, read_card
 from ml.predicting import finding, parquet
@@ -173,7 +173,7 @@ def name_source(paths: Sequence[Path]) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m ml.predict",
         description=f"Find the faces in photos and say how each is perceived: {', '.join(labels.ATTRIBUTES)}. "
         "The answers are a model's guesses about impressions, not facts about people.",

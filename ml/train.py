@@ -5,32 +5,25 @@ Every value of the recipe can be given here instead (`--arch resnet34 --epochs 1
 
 import argparse
 import gc
-import logging
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import StrategyRegistry
 
-from ml.commands import known_device, positive, told_errors
+from ml.commands import CommandParser, known_device, positive, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint
 from ml.model.card import ModelCard
-from ml.model.precision import has_fast_bfloat16
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
+from ml.training.trainer import build_trainer
 
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 EVALUATION_BATCH = 250
 
 
@@ -108,7 +101,6 @@ def fit(
     The sets' chips may be larger than the network's: teachers may want them so.
     """
     training, validation = sets
-    processes = args.devices * args.nodes
     heads = setup.head_labels([training], recipe=wanted)
     setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
     card = _card(wanted, training, heads, preset, listed=args.train_txt, teachers=teachers)
@@ -116,8 +108,8 @@ def fit(
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log = build_trainer(wanted, args=args, pieces=pieces, net_card=card)
-    rank = trainer.global_rank
+    trainer, log = build_trainer(wanted, args=args, pieces=pieces, card=card)
+    rank, processes = trainer.global_rank, args.devices * args.nodes
     order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes, pieces=pieces)
     module = AttributeModule(
         net.to(memory_format=torch.channels_last),
@@ -131,15 +123,10 @@ def fit(
     )
     if args.compile:
         module.net.trunk.compile()
-    log.describe(
-        classes=training.classes, val_classes=validation.classes, images=len(order) // pieces * batch * processes
-    )
+    images = len(order) // pieces * batch * processes
+    log.describe(classes=training.classes, val_classes=validation.classes, images=images)
     if trainer.is_global_zero:
-        about: dict[str, Any] = {"recipe": recipe.recipe_values(wanted), "seed": wanted.seed, "batch_pieces": pieces}
-        about |= {"data_sha256": training.data_hash(), "validation_sha256": validation.data_hash()}
-        about |= {"images": len(training), "validation_images": len(validation), "torch": torch.__version__}
-        watching.write_run(args.checkpoint_dir, about)
-        watching.write_lists(args.checkpoint_dir, training=training, validation=validation)
+        _write_start(args.checkpoint_dir, wanted, sets=sets, pieces=pieces)
     device = trainer.strategy.root_device
     trainer.fit(
         module,
@@ -150,58 +137,25 @@ def fit(
         weights_only=True,
     )
     if trainer.is_global_zero and log.rows:
-        outcome.draw_curves(args.checkpoint_dir, log.rows)
-        if module.val_tally.confusions:
-            outcome.write_confusions(args.checkpoint_dir, module.val_tally, classes=validation.classes)
+        outcome.write_outcome(args.checkpoint_dir, log.rows, tally=module.val_tally, classes=validation.classes)
         print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
 
 
+def _write_start(
+    folder: Path, wanted: recipe.Recipe, *, sets: tuple[face_set.FaceSet, face_set.FaceSet], pieces: int
+) -> None:
+    """What the run is made of, so that it can be told and done again."""
+    training, validation = sets
+    about: dict[str, Any] = {"recipe": recipe.recipe_values(wanted), "seed": wanted.seed, "batch_pieces": pieces}
+    about |= {"data_sha256": training.data_hash(), "validation_sha256": validation.data_hash()}
+    about |= {"images": len(training), "validation_images": len(validation), "torch": torch.__version__}
+    watching.write_run(folder, about)
+    watching.write_lists(folder, training=training, validation=validation)
+
+
 def _written_at(path: Path) -> int:
     return path.stat().st_mtime_ns if path.is_file() else 0
-
-
-def build_trainer(
-    wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, net_card: ModelCard
-) -> tuple[lightning.Trainer, watching.EpochLog]:
-    """Lightning's trainer with what watches the run."""
-    warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    log = watching.EpochLog(args.log_file or args.checkpoint_dir / watching.LOG_FILE)
-    average = watching.AverageWeights(wanted.average) if wanted.average else None
-    keep = watching.KeepState(args.checkpoint_dir, card=net_card, log=log, average=average)
-    callbacks: list[Callback] = [log, *([average] if average else []), keep]
-    if wanted.patience:
-        callbacks.append(watching.EarlyStopping("val_loss", patience=wanted.patience))
-    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    precision = wanted.precision
-    if precision == "auto":
-        precision = "bf16" if has_fast_bfloat16(torch.device(device)) else "32"
-    strategy = args.strategy
-    if strategy == "auto" and args.devices * args.nodes > 1:
-        # Frozen weights get no gradient in the first epochs.
-        strategy = "ddp_find_unused_parameters_true" if wanted.frozen_epochs else "ddp"
-    elif strategy not in (known := ("auto", *StrategyRegistry.available_strategies())):
-        raise BadRecipe(f"no strategy called {strategy!r}; Lightning's: {', '.join(known)}")
-    trainer = lightning.Trainer(
-        accelerator={"cpu": "cpu", "cuda": "gpu"}[device],
-        devices=args.devices,
-        num_nodes=args.nodes,
-        strategy=strategy,
-        precision=PRECISIONS[precision],  # type: ignore[arg-type] # its type lists these very words
-        max_epochs=wanted.epochs,
-        accumulate_grad_batches=pieces,
-        callbacks=callbacks,
-        logger=TensorBoardLogger(args.checkpoint_dir, name="tensorboard") if args.tensorboard else False,
-        enable_checkpointing=True,
-        enable_progress_bar=sys.stderr.isatty(),
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        benchmark=device == "cuda",  # chips of one size: the fastest convolutions are worth looking for
-        use_distributed_sampler=False,
-        default_root_dir=args.checkpoint_dir,
-    )
-    return trainer, log
 
 
 def _card(
@@ -232,7 +186,7 @@ def _card(
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ml.train", description="Train a network by a recipe.")
+    parser = CommandParser(prog="python -m ml.train", description="Train a network by a recipe.")
     parser.add_argument("--config", type=Path, default=recipe.DEFAULT, help="recipe in TOML (default: facet-1's)")
     parser.add_argument("--data", type=Path, required=True, metavar="PLACE", help="where the recipe's [data] lies")
     parser.add_argument("--also", type=Path, action="append", default=[], metavar="PLACE", help="and its [[also]] sets")

@@ -28,8 +28,7 @@ def wake_workers() -> None:
 def send_hint(task: Task) -> bool:
     """Send one message of a task without arguments, unless one waits already; whether it was sent. Never raises.
 
-    This runs behind commits: what is committed stays, whatever breaks here. A broker breaks in ways that nobody
-    listed (a file that a power cut left empty, a reply that makes no sense, a full disk), hence the broad except.
+    This runs behind commits: what is committed stays, whatever breaks here.
     """
     server = None
     try:
@@ -41,7 +40,7 @@ def send_hint(task: Task) -> bool:
             if count_waiting(producer.channel, queue=app.conf.task_default_queue):
                 return False
             task.apply_async(producer=producer)
-    except Exception as error:
+    except Exception as error:  # brokers break in ways that nobody listed: a file cut short, a reply without sense
         logger.warning("no hint was sent; the sweeper will send one", exc_info=True)
         if server:
             server.note_failure(error)

@@ -1,6 +1,7 @@
 """Data sets of faces as arrays: every image decoded once into one uint8 array, labels as positions in their classes."""
 
 import hashlib
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -8,10 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ml import labels
+from ml import attributes, labels
 from ml.errors import DataWarning, FacetError
 
 UNKNOWN = -1  # the target of an example that has no label of an attribute
+_WORD_HYPHEN = re.compile(r"(?<=[^\W\d])-(?=[^\W\d])")  # of "middle-eastern"; not of "3-9", nor of "oct-19"
 _NAMES_TOLD = 5  # of the files an error is about; the count covers all of them
 
 
@@ -58,8 +60,15 @@ class Classes:
         return self.names if self.covers is None else labels.ATTRIBUTES[self.attribute]
 
     def find(self, word: str) -> int | None:
-        """The position of a class as people write it (case, `_` and surrounding space are free); None if unknown."""
-        return {_plain(name): position for position, name in enumerate(self.names)}.get(_plain(word))
+        """The position of a class as people write it; None if unknown.
+
+        Case, surrounding space, `_` and hyphens between words are free; so are the attribute's declared spellings.
+        """
+        positions = {_plain(name): position for position, name in enumerate(self.names)}
+        plain = _plain(word)
+        declared = attributes.ATTRIBUTES.get(self.attribute)
+        meant = declared.spellings.get(plain, "") if declared else ""
+        return positions.get(plain, positions.get(_plain(meant)))
 
     def loss_targets(self, head: tuple[str, ...]) -> np.ndarray:
         """The coarse loss's target matrix (classes, head) bool: which of a network's labels each class covers.
@@ -281,4 +290,5 @@ def _warn(message: str) -> None:
 
 
 def _plain(word: str) -> str:
-    return " ".join(word.replace("_", " ").split()).casefold()
+    letters = word.replace("_", " ").replace("\N{EN DASH}", "-").casefold()
+    return " ".join(_WORD_HYPHEN.sub(" ", letters).split())

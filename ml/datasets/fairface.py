@@ -3,13 +3,16 @@
 A label file in its manner may have further columns, called as attributes that FairFace does not label.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ml.attributes import FROM_THE_FIRST
 from ml.datasets import face_set, image_store, labelled_images, texts
+from ml.errors import DataWarning
 
 SIDE = 224  # pixels of its ready chips
+Row = Mapping[str, str]
 TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
 
 
@@ -27,28 +30,59 @@ def read_fairface(
     Zips come in the order of the shards and of the members in them. `limit` stops after so many. Without `shards`
     every image that the label file names must be there. Images of a part that the label file does not speak of
     (`train/` beside `val/`) are passed over. In a column that is not FairFace's own an empty cell is an unknown label.
-    Raises MissingFiles, UnknownLabels, and BadData for a bad label file.
+    Names may be written as `./val/1.jpg`, as whole paths or with backslashes. Raises MissingFiles, UnknownLabels, and
+    BadData for a bad label file, among them one that says two things of an image.
     """
-    table = texts.read_table(folder / label_file, columns=("file", *FROM_THE_FIRST))
-    rows = {row["file"]: row for row in table}
-    classes = {name: of for name, of in face_set.fine_classes().items() if any(name in row for row in table)}
-    parts = {PurePosixPath(name).parent for name in rows}
+    path = folder / label_file
+    table = texts.read_table(path, columns=("file", *FROM_THE_FIRST))
+    classes = {name: of for name, of in face_set.fine_classes().items() if any(name in row for _, row in table)}
     unknown = labelled_images.Unknown()
     examples = []
     with image_store.open_store(folder, shards=shards) as store:
+        rows = _rows_by_name(table, store=store, classes=classes, path=path)
+        parts = {PurePosixPath(name).parent for name in rows}
         names = [name for name in store.names() if PurePosixPath(name).parent in parts]
         if shards is None:
             missing = sorted(set(rows) - set(names))
             if missing:
                 raise face_set.MissingFiles(f"{len(missing)} of {len(rows)} images are not there", names=missing)
         for name in names[:limit]:
-            row = rows.get(name, {})
-            told = {name: row.get(name, "") for name in classes if row.get(name) or name in FROM_THE_FIRST}
+            if name not in rows:
+                unknown.names.append(f"{name} (not in {label_file})")
+                continue
+            line, row = rows[name]
+            told = {name: row[name] for name in classes if row[name] or name in FROM_THE_FIRST}
             found = {name: classes[name].find(word) for name, word in told.items()}
             known = {name: position for name, position in found.items() if position is not None}
             if len(known) < len(found):
-                unknown.names.append(name)
+                words = ", ".join(f"{column} {told[column]!r}" for column in found if column not in known)
+                unknown.names.append(f"{name} (line {line}: {words})")
             else:
                 examples.append(labelled_images.Example(name, known))
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
         return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=left_out)
+
+
+def _rows_by_name(
+    table: Sequence[tuple[int, Row]],
+    *,
+    store: image_store.ImageStore,
+    classes: Mapping[str, face_set.Classes],
+    path: Path,
+) -> dict[str, tuple[int, Row]]:
+    """The line and the row of each image, as the store calls it; a DataWarning tells of images that have several rows.
+
+    Raises BadData where two rows contradict each other.
+    """
+    rows: dict[str, tuple[int, Row]] = {}
+    for line, row in table:
+        name = store.find(row["file"])
+        first, before = rows.setdefault(name, (line, row))
+        differing = [key for key, of in classes.items() if of.find(before[key]) != of.find(row[key])]
+        if differing:
+            words = [f"line {n}: {', '.join(of[key] for key in differing)}" for n, of in ((first, before), (line, row))]
+            raise face_set.BadData(f"{path} says two things of {name}: {' and '.join(words)}")
+    if len(rows) < len(table):
+        message = f"{len(table) - len(rows)} rows of {path.name} repeat others"
+        warnings.warn(message, DataWarning, stacklevel=2)
+    return rows

@@ -31,6 +31,20 @@ class ImageStore:
         """Whether an image of this name is there."""
         return name in self._members if self._folder is None else (self._folder / name).is_file()
 
+    def find(self, name: str) -> str:
+        """The name of the image here that a file may call `./a.jpg`, by its whole path, or as Windows does.
+
+        A name that means none of the images is answered as it is.
+        """
+        for spelled in (name, name.replace("\\", "/")):
+            path = PurePosixPath(spelled)
+            if self._folder is not None and path.is_absolute():
+                inside = self._folder.absolute().as_posix()
+                path = path.relative_to(inside) if path.is_relative_to(inside) else path
+            if self.has(path.as_posix()):
+                return path.as_posix()
+        return name
+
     def read(self, name: str) -> bytes:
         """The bytes of one image; may be called from several threads. Raises UnreadablePhoto for a damaged member."""
         if self._folder is not None:

@@ -62,25 +62,7 @@ def read_faces(
     missing = [example.file for example in chosen if not store.has(example.file)]
     if missing:
         raise face_set.MissingFiles(f"{len(missing)} of {len(chosen)} images are not there", names=missing)
-    images = np.empty((len(chosen), size, size, 3), dtype=np.uint8)
-    sides = np.zeros(len(chosen))
-
-    def decode(index: int) -> str | None:
-        try:
-            content = store.read(chosen[index].file)
-            image = photos.read_photo(content)
-        except photos.UnreadablePhoto:
-            return None
-        chip = chosen[index].chip
-        taken = chip or preprocess.whole_image(*image.size)
-        images[index] = np.asarray(preprocess.cut_chip(image, taken, size=size))
-        sides[index] = taken.side
-        # The faces of one photo are different images.
-        return hashlib.sha256(content + (repr(chip).encode() if chip else b"")).hexdigest()
-
-    with ThreadPoolExecutor(max_workers=DECODING_THREADS) as pool:
-        steps = pool.map(decode, range(len(chosen)))
-        digests = list(tqdm(steps, total=len(chosen), desc="decode", unit="img", disable=None))
+    images, sides, digests = _decode(store, chosen, size=size)
     counts = {reason: count for reason, count in (left_out or {}).items() if count}
     unreadable = [example.file for example, digest in zip(chosen, digests, strict=True) if digest is None]
     if unreadable:
@@ -92,6 +74,10 @@ def read_faces(
         images, sides, chosen = images[: len(kept)], sides[kept], [chosen[index] for index in kept]
     if not chosen:
         raise face_set.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
+    read = [digest for digest in digests if digest is not None]
+    _tell_repeated(chosen, digests=read)
+    if counts.get("unknown label"):
+        _tell_emptied(chosen, classes=classes)
     return face_set.FaceSet(
         images=images,
         targets={
@@ -100,13 +86,59 @@ def read_faces(
         },
         files=tuple(example.file for example in chosen),
         classes=dict(classes),
-        digests=tuple(digest for digest in digests if digest is not None),
+        digests=tuple(read),
         identities=tuple(e.identity for e in chosen) if any(e.identity for e in chosen) else (),
         face_uids=tuple(e.face_uid for e in chosen) if any(e.face_uid for e in chosen) else (),
         years=_years(chosen),
         sides=sides,
         left_out=counts,
     )
+
+
+def _tell_repeated(examples: Sequence[Example], *, digests: Sequence[str]) -> None:
+    first: dict[str, int] = {}
+    again = [
+        example.file
+        for position, (example, digest) in enumerate(zip(examples, digests, strict=True))
+        if first.setdefault(digest, position) != position
+    ]
+    if again:
+        _warn(f"{len(again)} images are there more than once", again)
+
+
+def _tell_emptied(examples: Sequence[Example], *, classes: Mapping[str, face_set.Classes]) -> None:
+    """Warn of classes of which leaving unknown labels out left nothing: they may be theirs, spelt in another way."""
+    for attribute, of in classes.items():
+        seen = {example.targets.get(attribute) for example in examples}
+        empty = [name for position, name in enumerate(of.names) if position not in seen]
+        if empty:
+            _warn(f"After leaving out unknown labels no example of these {attribute} classes is left", empty)
+
+
+def _decode(
+    store: image_store.ImageStore, examples: Sequence[Example], *, size: int
+) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
+    """Chips (N, size, size, 3), sides of their squares on the images (N,), and digests: None where none can be read."""
+    images = np.empty((len(examples), size, size, 3), dtype=np.uint8)
+    sides = np.zeros(len(examples))
+
+    def decode(index: int) -> str | None:
+        try:
+            content = store.read(examples[index].file)
+            image = photos.read_photo(content)
+        except photos.UnreadablePhoto:
+            return None
+        chip = examples[index].chip
+        taken = chip or preprocess.whole_image(*image.size)
+        images[index] = np.asarray(preprocess.cut_chip(image, taken, size=size))
+        sides[index] = taken.side
+        # The faces of one photo are different images.
+        return hashlib.sha256(content + (repr(chip).encode() if chip else b"")).hexdigest()
+
+    with ThreadPoolExecutor(max_workers=DECODING_THREADS) as pool:
+        steps = pool.map(decode, range(len(examples)))
+        digests = list(tqdm(steps, total=len(examples), desc="decode", unit="img", disable=None))
+    return images, sides, digests
 
 
 def _years(examples: Sequence[Example]) -> np.ndarray | None:

@@ -19,22 +19,28 @@ def read_list(
     """Read the images that a list names, with labels of one attribute, at (size, size).
 
     `classes` says which attribute and taxonomy the labels are in. Paths are relative to `root` (None: the list's
-    folder), which may also hold zips with members of these names. Paths may contain spaces, so may labels; a tab
-    between the two always parts them. `order` gives the meaning of numbers: 0 is its first name. Raises MissingFiles,
-    UnknownLabels (a number without an order is one), EmptySet, and BadData for a list not in UTF-8.
+    folder), which may also hold zips with members of these names. Paths may contain spaces, so may labels; a tab,
+    semicolon or comma between the two parts them as well. `order` gives the meaning of numbers: 0 is its first name.
+    Raises MissingFiles, UnknownLabels (a number without an order is one), EmptySet, and BadData for a list that is not
+    in UTF-8 or says two things of an image.
     """
-    lines = [line.strip() for line in texts.read_text(path).splitlines() if line.strip()]
+    lines = [(n, line.strip()) for n, line in enumerate(texts.read_text(path).splitlines(), start=1) if line.strip()]
     unknown = labelled_images.Unknown()
-    examples = []
-    for line in lines[:limit]:
-        found = parse_line(line, classes=classes, order=order)
-        if found is None:
-            unknown.names.append(line)
-        else:
-            name, position = found
-            examples.append(labelled_images.Example(name, {classes.attribute: position}))
-    left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
+    examples: list[labelled_images.Example] = []
+    told: dict[str, tuple[int, int]] = {}
     with image_store.open_store(path.parent if root is None else root) as store:
+        for number, line in lines[:limit]:
+            found = parse_line(line, classes=classes, order=order)
+            if found is None:
+                unknown.names.append(f"{line} (line {number})")
+                continue
+            name, position = store.find(found[0]), found[1]
+            first, before = told.setdefault(name, (number, position))
+            if before != position:
+                words = f"line {first}: {classes.names[before]} and line {number}: {classes.names[position]}"
+                raise face_set.BadData(f"{path} says two things of {name}: {words}")
+            examples.append(labelled_images.Example(name, {classes.attribute: position}))
+        left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
         return labelled_images.read_faces(
             store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out
         )
@@ -45,13 +51,13 @@ def parse_line(line: str, *, classes: face_set.Classes, order: Sequence[str] | N
 
     Of several readings (`a b/1.jpg East Asian`) the longest label wins.
     """
-    words = line.split("\t") if "\t" in line else line.split(" ")
-    separator = "\t" if "\t" in line else " "
-    for start in range(1, len(words)):
-        name, label = separator.join(words[:start]).strip(), separator.join(words[start:]).strip()
-        if order is not None and label.isdecimal():
-            label = order[int(label)] if int(label) < len(order) else ""
-        position = classes.find(label)
-        if name and position is not None:
-            return name, position
+    for separator in ("\t",) if "\t" in line else (";", ",", " "):
+        words = line.split(separator)
+        for start in range(1, len(words)):
+            name, label = separator.join(words[:start]).strip(), separator.join(words[start:]).strip()
+            if order is not None and label.isdecimal():
+                label = order[int(label)] if int(label) < len(order) else ""
+            position = classes.find(label)
+            if name and position is not None:
+                return name, position
     return None

@@ -95,7 +95,7 @@ def _read_answers(path: Path) -> dict[tuple[str, Chip | None], _Told]:
     """Per face the answers, one a reviewer."""
     columns = ["file", *(f"reviewed_{name}" for name in FROM_THE_FIRST), "reviewer"]
     found: dict[tuple[str, Chip | None], _Told] = {}
-    for line, row in enumerate(texts.read_table(path, columns=columns), start=2):
+    for line, row in texts.read_table(path, columns=columns):
         try:
             face = (unguard_cell(row["file"]), _chip_of_row(row))
         except ValueError as error:

@@ -18,17 +18,37 @@ def read_text(path: Path) -> str:
         raise face_set.BadData(f"{path} is not in UTF-8 ({error.reason} at byte {error.start})") from error
 
 
-def read_table(path: Path, *, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV with a header; a cell that is not there is empty.
+def read_table(path: Path, *, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The lines and rows of a CSV with a header, parted by commas, semicolons or tabs; a missing cell is empty.
 
-    Raises MissingFiles, and BadData for what is no CSV or lacks one of the columns.
+    Names of columns are in small letters without space around them, however the header writes them. Raises
+    MissingFiles, and BadData for what is no CSV, has a row of more cells than the header, or lacks one of the columns.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="")
+    text = read_text(path)
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=lambda mark: len(_named(header.split(mark)) & set(columns)))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        names, rows = reader.fieldnames or (), list(reader)
+        names = [_plain(name) for name in next(reader, [])]
+        rows = []
+        for cells in filter(None, reader):
+            if any(cells[len(names) :]):
+                raise face_set.BadData(f"{path}, line {reader.line_num}: {len(cells)} cells under {len(names)} columns")
+            rows.append((reader.line_num, dict.fromkeys(names, "") | dict(zip(names, cells, strict=False))))
     except csv.Error as error:
         raise face_set.BadData(f"{path} is no CSV: {error}") from error
     missing = [name for name in columns if name not in names]
     if missing:
         raise face_set.BadData(f"{path} lacks columns", names=missing)
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise face_set.BadData(f"{path} has columns more than once", names=twice)
     return rows
+
+
+def _named(cells: Sequence[str]) -> set[str]:
+    return {_plain(cell) for cell in cells}
+
+
+def _plain(cell: str) -> str:
+    return cell.strip().strip('"').strip().lower()

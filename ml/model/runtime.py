@@ -183,7 +183,7 @@ class OnnxRuntime(Runtime):
         options.log_severity_level = 3  # errors; they are raised anyway
         try:
             self._session: Any = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions have no base class of their own
+        except Exception as error:  # ONNX Runtime has a dozen, and no base class of them
             raise DamagedCheckpoint(f"{card.name}: ONNX Runtime cannot read the exported model: {error}") from error
         self._check_graph()
 

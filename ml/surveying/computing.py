@@ -61,13 +61,7 @@ def compute_report(
     """
     request, reviewed = request or Request(), reviewed or Reviewed()
     means = Means(known.evidence, known.no_evidence, reviewed.faces, request.bootstrap)
-    wanted = schemes.standard_schemes(survey.faces.classes, taxonomy=request.taxonomy)
-    found = {}
-    # Each part of the collection is estimated as all of it is, and comparing takes about as long again.
-    steps = len(wanted) * (1 + (len(survey.groups.names) if survey.groups else 0)) + 1
-    for scheme in wanted:
-        found[scheme] = _estimate(survey, scheme=scheme, means=means, known=known)
-        request.tell(len(found) / steps)
+    found = _estimate_all(survey, means=means, known=known, request=request)
     kept = {scheme: estimate for scheme, estimate in found.items() if estimate is not None}
     single = {scheme: estimate for scheme, estimate in kept.items() if len(scheme.parts) == 1}
     if not single:
@@ -105,6 +99,18 @@ def compute_report(
         groups=_tell_groups(survey, found=single, means=means, known=known, tell=request.tell),
     )
     return replace(report, methods=words.write_methods(report, survey=survey), bibtex=words.BIBTEX)
+
+
+def _estimate_all(survey: Survey, *, means: Means, known: Known, request: Request) -> dict[Scheme, Estimate | None]:
+    """Each attribute and crossing; None where no face has an answer."""
+    wanted = schemes.standard_schemes(survey.faces.classes, taxonomy=request.taxonomy)
+    found = {}
+    # Each part of the collection is estimated as all of it is, and comparing takes about as long again.
+    steps = len(wanted) * (1 + (len(survey.groups.names) if survey.groups else 0)) + 1
+    for scheme in wanted:
+        found[scheme] = _estimate(survey, scheme=scheme, means=means, known=known)
+        request.tell(len(found) / steps)
+    return found
 
 
 def count_cells(survey: Survey, *, known: Known, taxonomy: str | None) -> Table | None:

@@ -13,6 +13,15 @@ from ml.reporting import figures
 from ml.training.tally import Tally
 
 
+def write_outcome(
+    folder: Path, rows: Sequence[dict[str, float]], *, tally: Tally, classes: Mapping[str, Classes]
+) -> None:
+    """Curves of the log's rows, and the confusions of the last epoch where there are any."""
+    draw_curves(folder, rows)
+    if tally.confusions:
+        write_confusions(folder, tally, classes=classes)
+
+
 def draw_curves(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     """curves.png: loss and accuracy of both sets over the epochs."""
     names = [key.removeprefix("val_") for key in rows[0] if key.startswith("val_") and " of " not in key]

@@ -6,8 +6,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
+from classifier.api import waiting
 from classifier.models import User
-from classifier.services import tokens
+from classifier.services import analysis, tokens
 from tests import pictures
 
 
@@ -44,6 +45,28 @@ def send(api) -> Callable:
         return client.post(f"/api/v1/photos/{query}", {"images": images, **fields}, format="multipart")
 
     return post
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """A worker that does its work whenever somebody sleeps; the list of sleeps."""
+    sleeps = []
+
+    def work(seconds):
+        sleeps.append(seconds)
+        analysis.run_once()
+
+    monkeypatch.setattr(waiting, "sleep", work)
+    return sleeps
+
+
+@pytest.fixture
+def nobody_works(monkeypatch):
+    """Time passes only by sleeping, and nothing else happens; the list of sleeps."""
+    sleeps = []
+    monkeypatch.setattr(waiting, "sleep", sleeps.append)
+    monkeypatch.setattr(waiting, "monotonic", lambda: sum(sleeps))
+    return sleeps
 
 
 def photo(seed: int, *, name: str | None = None) -> SimpleUploadedFile:

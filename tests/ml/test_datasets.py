@@ -81,6 +81,43 @@ def test_unknown_labels_are_an_error_unless_they_are_skipped(unpacked):
     assert (len(faces), faces.left_out) == (3, {"unknown label": 1})
 
 
+def test_label_files_are_read_as_spreadsheets_and_other_systems_write_them(unpacked):
+    path = unpacked / fairface.TRAIN_CSV
+    path.write_text(
+        ' File ;AGE;Gender;"Race";service_test\n./train/1.jpg;70+;F;Latino/Hispanic\n'
+        f"train\\2.jpg;Oct-19;Male;middle eastern;1\n\n{unpacked}/train/3.jpg;09-Mar;m;Black;\n"
+    )
+    faces = fairface.read_fairface(unpacked, label_file=path.name, size=24)
+    assert faces.files == ("train/1.jpg", "train/2.jpg", "train/3.jpg")
+    told = [faces.targets[attribute].tolist() for attribute in ("age", "gender", "race")]
+    assert told == [[8, 2, 1], [1, 0, 0], [2, 6, 1]]
+    path.write_text(path.read_text().replace(";", "\t").replace("Oct-19", "Nov-19"))
+    with pytest.raises(face_set.UnknownLabels, match=r"train/2\.jpg \(line 3: age 'Nov-19'\)"):
+        fairface.read_fairface(unpacked, label_file=path.name, size=24)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("./train/2.jpg,20-29,m,White", r"two things of train/2\.jpg: line 3: Latino_Hispanic and line 5: White"),
+        ("train/2.jpg,20-29,Male,White,1,2", "line 5: 6 cells under 4 columns"),
+        ("train/2.jpg,Male,20-29,White", "two things of"),
+    ],
+)
+def test_a_label_file_that_contradicts_itself_is_an_error(unpacked, row, told):
+    with open(unpacked / fairface.TRAIN_CSV, "a") as file:
+        file.write(f"{row}\n")
+    with pytest.raises(face_set.BadData, match=told):
+        fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)
+
+
+def test_rows_that_only_repeat_others_are_told(unpacked):
+    with open(unpacked / fairface.TRAIN_CSV, "a") as file:
+        file.write("./train/2.jpg,20-29,male,latino\n")
+    with pytest.warns(errors.DataWarning, match=r"1 rows of fairface_label_train\.csv repeat others"):
+        assert len(fairface.read_fairface(unpacked, label_file=fairface.TRAIN_CSV, size=24)) == 3
+
+
 def test_unreadable_images_are_left_out_and_counted(unpacked):
     broken = unpacked / "train" / "1.jpg"
     broken.write_bytes(broken.read_bytes()[:100])

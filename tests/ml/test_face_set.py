@@ -60,6 +60,13 @@ def test_a_set_tells_the_matrices_a_network_needs_for_it():
 def test_classes_are_found_however_people_write_them():
     race = face_set.classes_in("race")
     assert (race.find("east_asian"), race.find(" Latino Hispanic "), race.find("Martian")) == (3, 2, None)
+    assert [race.find(word) for word in ("Latino/Hispanic", "latino", "middle-eastern")] == [2, 2, 6]
+    # What is certain among five groups is not among seven.
+    assert (race.find("asian"), face_set.classes_in("race", taxonomy="list-5").find("asian")) == (None, 0)
+    age, gender = face_set.classes_in("age"), face_set.classes_in("gender")
+    spreadsheets = ("Oct-19", "09-Mar", "3-Sep", "3\N{EN DASH}9", "70+", "2-0")
+    assert [age.find(word) for word in spreadsheets] == [2, 1, 1, 1, 8, None]
+    assert [gender.find(word) for word in ("F", "m", "woman", "non-binary")] == [1, 0, 1, None]
 
 
 def test_a_part_takes_everything_along_and_a_slice_shares_its_memory():

@@ -24,6 +24,9 @@ def write_images(root: Path, *names: str) -> None:
         ("a b/1 2.jpg latino_hispanic", ("a b/1 2.jpg", 4)),
         ("a/1.jpg\tLatino Hispanic", ("a/1.jpg", 4)),
         ("a/1.jpg 2", ("a/1.jpg", 1)),
+        ("a b, c/1.jpg;Hispanic", ("a b, c/1.jpg", 4)),
+        ("a/1.jpg, latino/hispanic", ("a/1.jpg", 4)),
+        ("a;b/1.jpg Asian", ("a;b/1.jpg", 0)),
         ("a/1.jpg 9", None),
         ("a/1.jpg Martian", None),
         ("Asian", None),
@@ -71,6 +74,33 @@ def test_what_a_list_gets_wrong_is_told(tmp_path):
     listed.write_text("\n")
     with pytest.raises(face_set.EmptySet):
         lists.read_list(listed, classes=LIST_5, size=24)
+
+
+def test_names_are_found_however_they_are_written(tmp_path):
+    write_images(tmp_path, "a/1.jpg", "a/2.jpg", "a/3.jpg", "back\\slash.jpg")
+    listed = tmp_path / "train.txt"
+    listed.write_text(f"./a/1.jpg White\na\\2.jpg White\n{tmp_path}/a/3.jpg Asian\nback\\slash.jpg White\n")
+    files = ("a/1.jpg", "a/2.jpg", "a/3.jpg", "back\\slash.jpg")
+    assert lists.read_list(listed, classes=LIST_5, size=24).files == files
+
+
+def test_a_repeated_image_is_told_and_one_with_two_labels_is_an_error(tmp_path):
+    write_images(tmp_path, "a.jpg", "b.jpg")
+    listed = tmp_path / "train.txt"
+    listed.write_text("a.jpg White\nb.jpg Asian\n./a.jpg white\n")
+    with pytest.warns(errors.DataWarning, match=r"1 images are there more than once: a\.jpg"):
+        assert len(lists.read_list(listed, classes=LIST_5, size=24)) == 3
+    listed.write_text("a.jpg White\n\nb.jpg Asian\n./a.jpg Black\n")
+    with pytest.raises(face_set.BadData, match=r"two things of a\.jpg: line 1: White and line 4: Black"):
+        lists.read_list(listed, classes=LIST_5, size=24)
+
+
+def test_a_class_that_skipping_empties_is_told(tmp_path):
+    write_images(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    listed = tmp_path / "train.txt"
+    listed.write_text("a.jpg White\nb.jpg Asian\nc.jpg Afro\n")
+    with pytest.warns(errors.DataWarning, match=r"no example of these race classes is left: Black, Indian, Latino"):
+        lists.read_list(listed, classes=LIST_5, size=24, skip_unknown=True)
 
 
 def test_folders_are_the_classes_of_a_taxonomy(tmp_path):

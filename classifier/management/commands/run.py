@@ -141,5 +141,5 @@ def sweep() -> None:
     except (DatabaseError, InterfaceError):
         logger.warning("the database cannot be reached; sweeping later")
         connection.close()
-    except Exception:
+    except Exception:  # a chore can break in any way, and the supervisor outlives it
         logger.exception("the sweep broke off; sweeping again in %s s", settings.SWEEP_SECONDS)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.utils import timezone
 
-from classifier.models import Collection, Face, Photo, State
+from classifier.models import Collection, Face, ModelVersion, Photo, State
 from classifier.services import predictions
 from tests import factories
 
@@ -20,25 +20,7 @@ def add_faces(
 ) -> list[Face]:
     """Done photos with such guesses of race (and gender, Female where nothing is said), all of a size."""
     version = factories.ModelVersionFactory()
-    start = Photo.objects.count()
-    count = -(-len(races) // per_photo)
-    photos = Photo.objects.bulk_create(
-        Photo(
-            owner=collection.owner,
-            collection=collection,
-            name=f"{start + n}.jpg",
-            sha256=f"{start + n:064x}",
-            width=320,
-            height=240,
-            image=f"photos/{start + n}.jpg",
-            thumbnail=f"thumbnails/{start + n}.jpg",
-            state=State.DONE,
-            finished_at=timezone.now(),
-            model_version=version,
-            face_count=per_photo,
-        )
-        for n in range(count)
-    )
+    photos = _add_photos(collection, count=-(-len(races) // per_photo), per_photo=per_photo, version=version)
     faces = Face.objects.bulk_create(
         Face(
             photo=photos[place // per_photo],
@@ -69,3 +51,24 @@ def add_faces(
     }
     predictions.store_predictions(vectors, model_version=version, are_first=True)
     return faces
+
+
+def _add_photos(collection: Collection, *, count: int, per_photo: int, version: ModelVersion) -> list[Photo]:
+    start = Photo.objects.count()
+    return Photo.objects.bulk_create(
+        Photo(
+            owner=collection.owner,
+            collection=collection,
+            name=f"{start + n}.jpg",
+            sha256=f"{start + n:064x}",
+            width=320,
+            height=240,
+            image=f"photos/{start + n}.jpg",
+            thumbnail=f"thumbnails/{start + n}.jpg",
+            state=State.DONE,
+            finished_at=timezone.now(),
+            model_version=version,
+            face_count=per_photo,
+        )
+        for n in range(count)
+    )

@@ -1,77 +1,23 @@
 """The report as page, JSON and CSV: the same numbers in all three, and nothing that could be mistaken."""
 
 import json
-import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
 
-from ml import draw, labels
 from ml.reporting import (
     numbers,
     survey_bars,
     survey_csv,
     survey_json,
     survey_page,
-    survey_panels,
-    survey_svg,
     survey_text,
 )
-from ml.shares.evidence import PHOTOS
-from ml.shares.resampling import Bootstrap
-from ml.surveying import against, reading, reviewing
-from ml.surveying.computing import Request, compute_report
-from ml.surveying.report import MissedFaces, Row
+from ml.surveying.report import MissedFaces
 from tests.ml.surveying import made_up
-
-SHARES = {"race": {"White": 0.7, "Black": 0.1}, "gender": {"Male": 0.8}}
-FEW = Bootstrap(replicates=200)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("survey")
-
-
-@pytest.fixture(scope="module")
-def adjusted(folder):
-    path = folder / "faces.csv"
-    years = ["2001" if number < 300 else "2002" for number in range(600)]
-    made_up.write_predictions(path, count=600, shares=SHARES, extra={"year": years})
-    with path.open("a") as file:
-        file.write("photos/broken.jpg,unreadable" + "," * (len(reading.open_table(path).names) - 2) + "\n")
-    survey = reading.read_survey(path, by="year")
-    census = folder / "census.csv"
-    census.write_text("attribute,label,share\ngender,Male,0.49\ngender,Female,0.51\n")
-    request = Request(bootstrap=FEW, reference=against.read_reference(census))
-    return compute_report(survey, known=made_up.make_known(made_up.make_evidence(way=PHOTOS)), request=request)
-
-
-@pytest.fixture(scope="module")
-def reviewed(folder, adjusted):
-    path, out = folder / "faces.csv", folder / "draw.csv"
-    truth = made_up.write_predictions(folder / "again.csv", count=600, shares=SHARES)
-    draw.main([str(path), "--size", "150", "--out", str(out)])
-    made_up.fill(out, truth=truth)
-    survey = reading.read_survey(path)
-    found = reviewing.read_reviews([out], survey=survey)
-    known = made_up.make_known(made_up.make_evidence(way=PHOTOS))
-    return compute_report(survey, known=known, reviewed=found, request=Request(bootstrap=FEW))
-
-
-@pytest.fixture(scope="module")
-def counted(folder, adjusted):
-    survey = reading.read_survey(folder / "faces.csv")
-    return compute_report(survey, known=made_up.make_known(reason="nothing is known of it"))
-
-
-@pytest.fixture(params=["adjusted", "reviewed", "counted"])
-def report(request):
-    return request.getfixturevalue(request.param)
 
 
 class Cells(HTMLParser):
@@ -211,18 +157,6 @@ def test_counted_labels_are_said_to_be_so(counted, adjusted):
     assert "126 cells are too many to be corrected: these are counted labels" in survey_page.write_page(adjusted)
 
 
-def test_the_legend_and_the_bars_show_what_is_there(adjusted, reviewed):
-    of_model, of_people = (survey_page.write_page(of) for of in (adjusted, reviewed))
-    assert 'class="range"' in of_model
-    assert 'class="range"' not in of_people
-    for text in (of_model, of_people):
-        assert text.count("url(#hatch)") > 3
-        rows = text.split('<ol class="chart">')[1].split("</ol>")[0]
-        names = re.findall(r'class="name">([^<]+)<', rows)
-        assert names[-1] == "model unsure"
-        assert ("cannot tell" in names) == (text is of_people)
-
-
 def test_reviewed_pages_tell_accuracy_and_who_looked(reviewed):
     text = page_text(reviewed)
     assert "1 reviewer looked at 150 faces drawn at random" in text
@@ -263,30 +197,6 @@ def test_the_methods_paragraph_names_numbers_assumption_and_citations(adjusted):
     ):
         assert part in adjusted.methods
     assert adjusted.bibtex.startswith("@software{facet,")
-
-
-@pytest.mark.parametrize(
-    ("share", "told"),
-    [(0.0, "0 %"), (0.004, "< 1 %"), (0.631, "63 %"), (0.998, "> 99 %"), (1.0, "100 %"), (math.nan, "–")],
-)
-def test_small_shares_are_never_told_as_nothing(share, told):
-    assert survey_bars.tell_share(share) == told
-
-
-@pytest.mark.parametrize(
-    ("bound", "told"), [("both", "20 to 40"), ("upper", "at most 40"), ("lower", "at least 20"), ("neither", "")]
-)
-def test_only_the_ends_that_may_be_told_are_told(bound, told):
-    row = Row("x", 0.3, 30, 0.3, "reviewed", 0, 0.2, 0.4, bound)
-    assert survey_bars.tell_interval(row) == told
-
-
-@pytest.mark.parametrize("largest", [0.0, 0.013, 0.07, 0.31, 0.62, 0.999, 1.0])
-def test_an_axis_holds_its_bars_with_few_round_ticks(largest):
-    step, end = survey_bars.choose_axis([largest])
-    assert largest <= end <= 1
-    assert round(end / step, 6) == pytest.approx(round(end / step))
-    assert 2 <= round(end / step) <= survey_bars.MOST_TICKS
 
 
 def test_the_terminal_gets_shares_their_basis_and_what_they_are_not(adjusted):
@@ -348,92 +258,6 @@ def test_the_body_for_another_page_has_no_frame_and_its_own_links(adjusted):
     assert "data-copy=" not in survey_page.write_page(adjusted)
 
 
-def test_crossed_attributes_are_a_table_of_bars(adjusted):
-    table = adjusted.crossings[0]
-    grid = survey_panels.lay_crossing(table)
-    assert grid.columns == ("Male", "Female")
-    assert [name for name, _ in grid.lines] == [survey_bars.tell_label(label) for label in labels.RACE]
-    (_, (male, _)), *_ = grid.lines
-    assert male.text == survey_bars.tell_share(table.find("White, Male").share)
-    assert [bar.label for bar in grid.rest] == ["model unsure"]
-
-
-def test_parts_share_one_axis(adjusted):
-    panels = survey_panels.lay_parts(adjusted.groups, name="gender")
-    assert [panel.title for panel in panels] == ["Male", "Female"]
-    assert [[bar.label for bar in panel.chart.bars] for panel in panels] == [["2001", "2002"]] * 2
-    assert len({panel.chart.ticks for panel in panels}) == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "is_course"),
-    [
-        (("2001", "2002", "2003"), True),
-        (("2024-01", "2024-02", "2024-04", ""), True),
-        (("2001", "2002"), False),
-        (("2001", "2002", "sport"), False),
-    ],
-)
-def test_dates_make_a_course(adjusted, values, is_course):
-    groups = [replace(adjusted.groups[0], value=value) for value in values]
-    assert survey_panels.is_course(groups) == is_course
-    page = survey_page.write_page(replace(adjusted, groups=tuple(groups)))
-    assert ('class="path"' in page) == is_course
-
-
-def test_a_course_keeps_the_gaps_between_its_dates(adjusted):
-    groups = [replace(adjusted.groups[0], value=value) for value in ("2024-01", "2024-02", "2024-05")]
-    course = survey_panels.lay_courses(groups, name="gender").courses[0]
-    first, second, last = (point.x for point in course.points)
-    assert last - second == pytest.approx(3 * (second - first))
-    assert "in 2024-01" in course.summary
-    assert "3 dates" in course.summary
-
-
-def test_a_reference_is_told_in_the_order_of_the_attributes(reviewed, folder):
-    census = folder / "other.csv"
-    rows = [f"race,{label},{1 / 7}" for label in labels.RACE]
-    census.write_text("\n".join(["attribute,label,share", "gender,Male,0.4", "gender,Female,0.6", *rows]) + "\n")
-    survey = reading.read_survey(folder / "faces.csv")
-    request = Request(bootstrap=FEW, reference=against.read_reference(census))
-    known = made_up.make_known(made_up.make_evidence(way=PHOTOS))
-    report = compute_report(survey, known=known, request=request)
-    assert [of.name for of in survey_panels.list_comparisons(report)] == ["race", "gender"]
-    assert 'class="second-dot"' in survey_page.write_page(report)
-
-
-def test_every_chart_is_an_svg_that_stands_alone(report):
-    names = survey_svg.name_charts(report)
-    assert {"race", "gender", "age", "race-x-gender"} <= set(names)
-    assert ("race-by-year" in names) == bool(report.groups)
-    for name in names:
-        root = fromstring(survey_svg.draw_chart_file(report, name=name))
-        assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        text = " ".join(root.itertext())
-        assert "as perceived" in text
-        assert "Appearances, not persons" in text
-        assert ("estimate" in text) == (report.basis != "counted")
-    with pytest.raises(KeyError):
-        survey_svg.draw_chart_file(report, name="shoe-size")
-
-
-def test_names_in_an_svg_are_escaped(adjusted):
-    root = fromstring(survey_svg.draw_chart_file(replace(adjusted, source="<b>&"), name="age"))
-    assert "<b>& ·" in " ".join(root.itertext())
-
-
 def test_the_list_of_contents_names_every_heading_in_its_order(report):
     listed = [name for name, _ in survey_page.list_sections(report)]
     assert listed == re.findall(r'<h2 id="([^"]+)"', survey_page.write_body(report))
-
-
-def test_charts_beside_each_other_share_an_axis_and_cards_show_no_range(adjusted):
-    of = {table.name: table for table in adjusted.tables}
-    alone = survey_bars.draw_chart(of["race"])
-    beside = survey_bars.draw_chart(of["race"], beside=adjusted.tables)
-    assert beside.ticks == survey_bars.draw_chart(of["gender"], beside=adjusted.tables).ticks
-    assert float(beside.ticks[-1][1]) >= float(alone.ticks[-1][1])
-    short = survey_bars.draw_chart(survey_bars.shorten(of["race"], count=3))
-    assert alone.has_range
-    assert not short.has_range
-    assert [bar.is_top for bar in short.bars].count(True) == 1

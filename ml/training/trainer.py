@@ -1,0 +1,62 @@
+"""Lightning's trainer, set up by a recipe and the options of `ml.train`."""
+
+import argparse
+import logging
+import sys
+import warnings
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import StrategyRegistry
+
+from ml.errors import BadRecipe
+from ml.model.card import ModelCard
+from ml.model.precision import has_fast_bfloat16
+from ml.training import recipe, watching
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def build_trainer(
+    wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard
+) -> tuple[lightning.Trainer, watching.EpochLog]:
+    """The trainer and its log; each step takes `pieces` batches. Raises BadRecipe for an unknown strategy."""
+    warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    log = watching.EpochLog(args.log_file or args.checkpoint_dir / watching.LOG_FILE)
+    average = watching.AverageWeights(wanted.average) if wanted.average else None
+    keep = watching.KeepState(args.checkpoint_dir, card=card, log=log, average=average)
+    callbacks: list[Callback] = [log, *([average] if average else []), keep]
+    if wanted.patience:
+        callbacks.append(watching.EarlyStopping("val_loss", patience=wanted.patience))
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    precision = wanted.precision
+    if precision == "auto":
+        precision = "bf16" if has_fast_bfloat16(torch.device(device)) else "32"
+    strategy = args.strategy
+    if strategy == "auto" and args.devices * args.nodes > 1:
+        # Frozen weights get no gradient in the first epochs.
+        strategy = "ddp_find_unused_parameters_true" if wanted.frozen_epochs else "ddp"
+    elif strategy not in (known := ("auto", *StrategyRegistry.available_strategies())):
+        raise BadRecipe(f"no strategy called {strategy!r}; Lightning's: {', '.join(known)}")
+    trainer = lightning.Trainer(
+        accelerator={"cpu": "cpu", "cuda": "gpu"}[device],
+        devices=args.devices,
+        num_nodes=args.nodes,
+        strategy=strategy,
+        precision=PRECISIONS[precision],  # type: ignore[arg-type] # its type lists these very words
+        max_epochs=wanted.epochs,
+        accumulate_grad_batches=pieces,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(args.checkpoint_dir, name="tensorboard") if args.tensorboard else False,
+        enable_checkpointing=True,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        benchmark=device == "cuda",  # chips of one size: the fastest convolutions are worth looking for
+        use_distributed_sampler=False,
+        default_root_dir=args.checkpoint_dir,
+    )
+    return trainer, log
