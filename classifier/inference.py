@@ -165,9 +165,14 @@ def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list
     ]
 
 
-def build_request(content: bytes, *, faces: "Sequence[Face]", attributes: Iterable[str]) -> "PhotoRequest":
-    """Ask for the faces in an encoded photo, or, where faces are known, for new words on the same crops."""
+def build_request(
+    content: bytes, *, faces: "Sequence[Face]", attributes: Iterable[str], detail: str = "normal"
+) -> "PhotoRequest":
+    """Ask for the faces in an encoded photo, or, where faces are known, for new words on the same crops.
+
+    `detail` says how closely it is searched for faces, by a name of `ml.requests.DETAILS`.
+    """
     from ml.requests import Chip, PhotoRequest
 
     chips = tuple(Chip(face.chip_cx, face.chip_cy, face.chip_side, face.chip_angle) for face in faces)
-    return PhotoRequest(image=content, chips=chips or None, attributes=frozenset(attributes))
+    return PhotoRequest(image=content, chips=chips or None, attributes=frozenset(attributes), detail=detail)

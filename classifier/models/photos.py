@@ -131,6 +131,11 @@ class Photo(Leased):
     device = models.CharField(max_length=40, blank=True)
     timings_ms = models.JSONField(default=dict, blank=True)
     face_count = models.PositiveIntegerField(default=0)
+    narrowest_face_px = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="How wide a face had to be to be found, in pixels of the photo; null where that was not noted.",
+    )
     detect_anew = models.BooleanField(
         default=False, editable=False, help_text="The next look finds faces anew; those it had are retired by then."
     )

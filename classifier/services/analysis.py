@@ -87,9 +87,12 @@ class _Look:
 
 def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
     """Read the stored bytes, the faces known already and the attributes switched on; a photo without a file fails."""
-    attributes = dict(
-        Collection.objects.filter(id__in={photo.collection_id for photo in photos}).values_list("id", "attributes")
-    )
+    asked = {
+        pk: {"attributes": attributes, "detail": detail}
+        for pk, attributes, detail in Collection.objects.filter(
+            id__in={photo.collection_id for photo in photos}
+        ).values_list("id", "attributes", "detail")
+    }
     faces: dict[int, list[Face]] = {photo.pk: [] for photo in photos}
     for face in Face.objects.filter(photo__in=photos).order_by("number"):
         faces[face.photo_id].append(face)
@@ -102,9 +105,8 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             Photo.objects.fail(pk=photo.pk, token=token, code=Photo.Code.FILE_MISSING)
             continue
         known = faces[photo.pk]
-        request = inference.build_request(
-            content, faces=_reused(photo, known), attributes=attributes.get(photo.collection_id, ())
-        )
+        wanted = asked.get(photo.collection_id, {"attributes": (), "detail": Collection.Detail.NORMAL})
+        request = inference.build_request(content, faces=_reused(photo, known), **wanted)
         looks.append(_Look(photo, request, known))
     return looks
 
@@ -122,6 +124,9 @@ def store_result(
     `known` are the faces that it had when it was claimed, retired ones too; others can only come with another claim.
     """
     pipeline = inference.get_pipeline()
+    faces = _reused(photo, known)
+    is_new = not faces
+    searched = {"narrowest_face_px": result.narrowest_face_px} if is_new else {}
     with transaction.atomic():
         wanted = Collection.objects.hold_attributes(photo.collection_id)
         still_mine = Photo.objects.finish(
@@ -133,12 +138,11 @@ def store_result(
             device=pipeline.device,
             timings_ms={stage: round(ms, 1) for stage, ms in result.timings_ms.items()},
             detect_anew=False,
+            **searched,
         )
         if not still_mine:
             logger.warning("photo %s was finished elsewhere; this result is dropped", photo.uid)
             return False
-        faces = _reused(photo, known)
-        is_new = not faces
         if photo.detect_anew:
             photo.faces.counted().update(retired_at=timezone.now())
         if is_new:

@@ -12,11 +12,15 @@ SMALL_FACE_PX = 40  # narrower faces are not counted unless asked: published acc
 
 @dataclass(frozen=True)
 class PhotoCounts:
-    """Photos received; those that could not be read; those of the rest that show no face at all."""
+    """Photos received; those that could not be read; those of the rest that show no face at all.
+
+    In `coarse` ones a face as narrow as is counted could not be found.
+    """
 
     received: int
     unreadable: int
     without_face: int
+    coarse: int = 0
 
     @property
     def read(self) -> int:

@@ -17,7 +17,8 @@ from ml.spreadsheets import guard_cell
 
 FACES_AT_ONCE = 1_000
 _COLUMNS = (
-    "pk", "photo__name", "photo__folder", "number", "x1", "y1", "x2", "y2", "detection", "size_px", "current__vectors",
+    "pk", "photo__name", "photo__folder", "number", "x1", "y1", "x2", "y2", "detection", "size_px",
+    "photo__narrowest_face_px", "current__vectors",
     "current__model_version",
 )  # fmt: skip
 KINDS = {"csv": "text/csv", "json": "application/json", "html": "text/html", "svg": "image/svg+xml"}
@@ -46,7 +47,7 @@ def draw_chart(values: dict[str, Any], *, name: str) -> str:
 def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
     """A CSV of the faces that a question is about, some at a time: file, folder, box, probabilities, unsure."""
     attributes = [of for of in ATTRIBUTES.values() if of.name in collection.attributes]
-    names = ["file", "folder", "face", "x1", "y1", "x2", "y2", "detection", "size_px", "model"]
+    names = ["file", "folder", "face", "x1", "y1", "x2", "y2", "detection", "size_px", "narrowest_face_px", "model"]
     for attribute in attributes:
         names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}"]
         names += [f"{attribute.name}_{label}" for label in attribute.labels]
@@ -67,10 +68,10 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
 
 
 def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mapping[int, ModelVersion]) -> list[Any]:
-    _, name, folder, number, *box, detection, size_px, vectors, version_id = row
+    _, name, folder, number, *box, detection, size_px, narrowest, vectors, version_id = row
     version = versions.get(version_id)
     told: list[Any] = [guard_cell(name), guard_cell(folder), number, *(round(value, 2) for value in box)]
-    told += [round(detection, 4), round(size_px, 1), guard_cell(version.name) if version else ""]
+    told += [round(detection, 4), round(size_px, 1), narrowest, guard_cell(version.name) if version else ""]
     for attribute in attributes:
         vector = vectors.get(attribute.name) if version else None
         if version is None or vector is None:
