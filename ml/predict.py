@@ -107,7 +107,7 @@ def ask(
         if options.aligned:
             results = pipeline.classify_aligned(part)
         else:
-            results = pipeline.analyze([PhotoRequest(file, detail=options.detail) for file in part])
+            results = pipeline.analyze([PhotoRequest(file, detail=options.detail, may_turn=True) for file in part])
         yield list(zip(part, results, strict=True))
         bar.update(len(part))
 

@@ -20,12 +20,14 @@ class PhotoRequest:
 
     With `chips` there is no detection: these crops are classified, in this order.
     Attributes that are not asked for are neither computed nor returned. `detail` is one of DETAILS.
+    With `may_turn` a photo that seems to lie on its side or stand on its head is turned upright first.
     """
 
     image: PhotoSource
     chips: tuple[Chip, ...] | None = None
     attributes: frozenset[str] = ALL_ATTRIBUTES
     detail: str = NORMAL
+    may_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class PhotoResult:
 
     `reason` says why it is unreadable, by a key of `ml.photo_formats.REASONS`. `narrowest_face_px` is the width from
     which on faces could be found, in pixels of the photo; None where none were searched for.
+    `turned` is by how many degrees clockwise the photo was turned, 90, 180 or 270; width, height and all places are
+    those of the turned photo.
 
     `timings_ms` has decode, detect, align and classify: this photo's share of its batch.
     """
@@ -63,3 +67,4 @@ class PhotoResult:
     error: str = ""
     reason: str = ""
     narrowest_face_px: int | None = None
+    turned: int = 0

@@ -8,7 +8,8 @@ from PIL import Image
 
 from ml.benching.sample import make_ground
 from ml.benching.ways import overlap
-from ml.detecting.detector import REFERENCE, DetectedFace, FaceDetector
+from ml.detecting.detector import REFERENCE, FaceDetector
+from ml.detecting.faces import DetectedFace
 
 # How much lies around a face when it is cut out, as a share of its box on each side: hair, ears and chin.
 _SURROUNDINGS = 0.5

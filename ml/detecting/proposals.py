@@ -17,18 +17,38 @@ from ml.devices import upload
 
 
 @dataclass(frozen=True)
+class Hits:
+    """What P-Net took for faces: rows (N, 9) as of `cells_to_boxes`, whose they are, and a group a level (N,)."""
+
+    rows: Tensor
+    owners: Tensor
+    groups: Tensor
+
+    def thin_out(self, *, threshold: float) -> tuple[Tensor, Tensor]:
+        """The best of overlapping hits over a threshold: squares (N, 5) with scores, and whose they are (N,)."""
+        sure = (self.rows[:, 4] >= threshold).nonzero()[:, 0]
+        return _thin_out(self.rows[sure], self.owners[sure], self.groups[sure])
+
+    def of(self, photos: Sequence[int]) -> "Hits":
+        """Those in some of the photos."""
+        asked = torch.isin(self.owners, torch.tensor(photos, device=self.owners.device)).nonzero()[:, 0]
+        return Hits(self.rows[asked], self.owners[asked], self.groups[asked])
+
+
+@dataclass(frozen=True)
 class Proposer:
-    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a proposal."""
+    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a hit."""
 
     cascade: Cascade
     factor: float
     threshold: float
 
-    def propose(self, photos: Views, canvases: Sequence[Canvas], *, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Boxes (N, 5) with scores, and whose they are (N,): one pass over all levels of as many as it may hold."""
+    def find(self, photos: Views, canvases: Sequence[Canvas], *, device: torch.device) -> Hits:
+        """All hits, in one pass over all levels of as many photos as it may hold."""
         mosaic = lay_out_levels(canvases, factor=self.factor)
         if mosaic is None:
-            return torch.zeros(0, 5, device=device), torch.zeros(0, dtype=torch.long, device=device)
+            none = torch.zeros(0, dtype=torch.long, device=device)
+            return Hits(torch.zeros(0, 9, device=device), none, none)
         pixels = photos.levels(mosaic)
         cells = CellMap.of(mosaic, device=device)
         at_once = self.cascade.photos_at_once(height=mosaic.height, width=mosaic.width)
@@ -40,7 +60,7 @@ class Proposer:
             rows.append(cells_to_boxes(found.places, scores[found.hits], shifts[found.hits], scales=scales))
             owners.append(found.owners)
             groups.append(found.owners * len(mosaic.corners) + found.levels)
-        return _thin_out(torch.cat(rows), torch.cat(owners), torch.cat(groups))
+        return Hits(torch.cat(rows), torch.cat(owners), torch.cat(groups))
 
 
 @dataclass(frozen=True)

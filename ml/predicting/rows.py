@@ -60,6 +60,7 @@ class Rows:
             "sharpness": float,
             "brightness": float,
             "narrowest_face_px": int,
+            "turned": int,
         }
         return kinds | {"model": str, "reason": str}
 
@@ -72,6 +73,7 @@ class Rows:
             "photo_width": result.width,
             "photo_height": result.height,
             "narrowest_face_px": result.narrowest_face_px,
+            "turned": result.turned,
         }
         if not result.faces:
             return [{**empty, **seen, "status": NO_FACE}]

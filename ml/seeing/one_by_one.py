@@ -48,7 +48,8 @@ class OneByOne:
             if not item.take_given_spots() and item.image is not None:
                 details = [item.request.detail]
                 canvas = self._detector.plan([item.image.size], details=details)[0]
-                found = self._detector.detect([item.image], details=details)[0]
+                turning = [item.request.may_turn]
+                found = self._detector.detect_upright([item.image], details=details, turning=turning)[0]
                 item.take_faces(found, canvas=canvas, detect_ms=ms_since(began))
             self._cut(item)
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ml import photos
 from ml.detecting.canvas import Canvas
-from ml.detecting.detector import DetectedFace
+from ml.detecting.faces import DetectedFace, Upright
+from ml.detecting.turns import turn_image
 from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
@@ -47,6 +48,7 @@ class Work:
     error: str = ""
     reason: str = ""
     narrowest_face_px: int | None = None
+    turned: int = 0
 
     def read(self) -> None:
         """Decode the photo, or say that it cannot be."""
@@ -74,9 +76,14 @@ class Work:
             return False
         return True
 
-    def take_faces(self, found: Sequence[DetectedFace], *, canvas: Canvas, detect_ms: float) -> None:
-        """The faces of a photo that was searched at the size of `canvas`."""
-        self.spots = [(face, face.chip) for face in found]
+    def take_faces(self, found: Upright, *, canvas: Canvas, detect_ms: float) -> None:
+        """The faces of a photo that was searched at the size of `canvas`; what is held of it is turned as they say."""
+        self.spots = [(face, face.chip) for face in found.faces]
+        self.turned = found.turned
+        if self.turned in (90, 270):
+            self.width, self.height = self.height, self.width
+        if self.image is not None:
+            self.image = turn_image(self.image, degrees=self.turned)
         self.narrowest_face_px = math.ceil(round(canvas.narrowest_face, 2))
         self.timings_ms["detect"] = detect_ms
 
@@ -98,7 +105,14 @@ class Work:
             for (face, chip), (sharpness, brightness), vectors in zip(self.spots, self.marks, self.vectors, strict=True)
         )
         return PhotoResult(
-            self.width, self.height, faces, self.timings_ms, self.error, self.reason, self.narrowest_face_px
+            self.width,
+            self.height,
+            faces,
+            self.timings_ms,
+            self.error,
+            self.reason,
+            self.narrowest_face_px,
+            self.turned,
         )
 
 

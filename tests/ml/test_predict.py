@@ -40,11 +40,11 @@ def test_the_columns_are_those_that_were_promised():
     assert "race_Latino_Hispanic" in names
     assert "race_Southeast Asian" in names
     assert names[16:19] == ["predicted_gender", "gender_Male", "gender_Female"]
-    assert names[-12:-10] == ["age_more than 70", "age_years"]
-    assert names[-10:-7] == ["unsure_race", "unsure_gender", "unsure_age"]
-    assert names[-7:-3] == ["photo_width", "photo_height", "sharpness", "brightness"]
-    assert names[-3:] == ["narrowest_face_px", "model", "reason"]
-    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 7
+    assert names[-13:-11] == ["age_more than 70", "age_years"]
+    assert names[-11:-8] == ["unsure_race", "unsure_gender", "unsure_age"]
+    assert names[-8:-4] == ["photo_width", "photo_height", "sharpness", "brightness"]
+    assert names[-4:] == ["narrowest_face_px", "turned", "model", "reason"]
+    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 8
 
 
 def test_a_folder_becomes_csv_rows(folder, capsys):
