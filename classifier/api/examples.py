@@ -69,6 +69,7 @@ PHOTO: dict[str, Any] = {
     "width": 1024,
     "height": 768,
     "narrowest_face_px": 27,
+    "turned": 0,
     "received_at": "2026-11-22T17:30:00.120000Z",
     "finished_at": "2026-11-22T17:30:00.410000Z",
     "model": "facet-3",

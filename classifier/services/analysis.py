@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.utils import timezone
 
 from classifier import inference
+from classifier.intake import storage
+from classifier.intake.formats import BadImage
 from classifier.models import Collection, Face, ModelVersion, Photo
-from classifier.services import leases, predictions, registry
+from classifier.services import leases, predictions, registry, turning
 
 if TYPE_CHECKING:
     from ml.requests import PhotoRequest, PhotoResult
@@ -63,9 +66,15 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
 
 
 def _store_or_fail(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
-    """Store one photo of a batch. What the database refuses counts against this photo and stops no other."""
+    """Store one photo of a batch. What database or disk refuse counts against this photo and stops no other."""
     try:
-        store_result(look.photo, result=result, known=look.faces, token=token, version=version)
+        if result.turned:
+            _store_turned(look, result=result, token=token, version=version)
+        else:
+            store_result(look.photo, result=result, known=look.faces, token=token, version=version)
+    except (OSError, BadImage):
+        logger.exception("photo %s could not be stored as it was turned", look.photo.uid)
+        Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)
     except (DatabaseError, InterfaceError):
         logger.exception("the result of photo %s could not be stored", look.photo.uid)
         close_old_connections()  # a broken one would fail the others too
@@ -74,6 +83,16 @@ def _store_or_fail(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, ve
         except (DatabaseError, InterfaceError):
             logger.warning("photo %s waits until its lease is over: the database cannot be reached", look.photo.uid)
             close_old_connections()
+
+
+def _store_turned(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
+    """Store a photo that was turned upright with its new files; which of the files go is sure only after that."""
+    files = turning.store_turned(look.photo, degrees=result.turned)
+    with ExitStack() as undo:
+        undo.callback(storage.remove_files, *files.new)
+        if store_result(look.photo, result=result, known=look.faces, token=token, version=version, files=files):
+            undo.pop_all()
+            turning.remove_old(files)
 
 
 @dataclass(frozen=True)
@@ -106,7 +125,9 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             continue
         known = faces[photo.pk]
         wanted = asked.get(photo.collection_id, {"attributes": (), "detail": Collection.Detail.NORMAL})
-        request = inference.build_request(content, faces=_reused(photo, known), **wanted)
+        request = inference.build_request(
+            content, faces=_reused(photo, known), may_turn=not photo.is_turned_back, **wanted
+        )
         looks.append(_Look(photo, request, known))
     return looks
 
@@ -117,16 +138,25 @@ def _reused(photo: Photo, known: Sequence[Face]) -> list[Face]:
 
 
 def store_result(
-    photo: Photo, *, result: "PhotoResult", known: Sequence[Face], token: uuid.UUID, version: ModelVersion
+    photo: Photo,
+    *,
+    result: "PhotoResult",
+    known: Sequence[Face],
+    token: uuid.UUID,
+    version: ModelVersion,
+    files: turning.TurnedFiles | None = None,
 ) -> bool:
     """Faces, predictions and DONE in one transaction, if the photo is still this worker's; whether it was.
 
     `known` are the faces that it had when it was claimed, retired ones too; others can only come with another claim.
+    `files` are new ones of a photo that was turned: its row gets them, and the faces that it had are turned with it.
     """
     pipeline = inference.get_pipeline()
     faces = _reused(photo, known)
     is_new = not faces
     searched = {"narrowest_face_px": result.narrowest_face_px} if is_new else {}
+    if files:
+        searched |= files.values
     with transaction.atomic():
         wanted = Collection.objects.hold_attributes(photo.collection_id)
         still_mine = Photo.objects.finish(
@@ -143,6 +173,8 @@ def store_result(
         if not still_mine:
             logger.warning("photo %s was finished elsewhere; this result is dropped", photo.uid)
             return False
+        if files:
+            turning.turn_faces(known, degrees=files.degrees, width=photo.width, height=photo.height)
         if photo.detect_anew:
             photo.faces.counted().update(retired_at=timezone.now())
         if is_new:

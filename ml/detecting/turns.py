@@ -1,7 +1,7 @@
 """Photos that lie on their side or stand on their head, and say so nowhere: which way is up is told by their faces."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +21,17 @@ from ml.devices import upload
 # A face is clear from this probability on, unless it is rolled further than this: those of 22 upright photos are, but
 # for 3 of 50. Of faces that stand on their heads some are as clear, with landmarks as if they did not: those that are
 # not certain are looked at upside down.
-_CLEAR, _CERTAIN, _MOST_ROLL = 0.985, 0.9995, 45.0
+_CLEAR, _CERTAIN, _MOST_ROLL = 0.985, 0.998, 45.0
 # Where P-Net sees something, if faintly, it does so whichever way it is turned. So many places of a photo are looked at
 # in each turn where nothing was found, and where something doubtful was; R-Net must say so much, and O-Net decides on
 # the best of them.
 FAINT = 0.3
-_PLACES, _PLACES_BESIDE, _PLACES_DECIDED = 50, 40, 4
+_PLACES, _PLACES_BESIDE, _PLACES_DECIDED = 50, 15, 4
 _REFINED, _REFINED_BESIDE = 0.3, 0.6
 # With less than this no face is thought to be seen in another turn: where one was, O-Net said 0.99 nearly always.
 _TOLD = 0.95
 
+_QUARTERS = (1, 2, 3)  # clockwise
 # By degrees clockwise.
 _TRANSPOSED = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 
@@ -72,16 +73,21 @@ class Guesser:
         places, threshold = (_PLACES, _REFINED) if closely else (_PLACES_BESIDE, _REFINED_BESIDE)
         best = _choose_best(boxes[:, 4], owners, most=places)
         crops, boxes, owners = cut_boxes(self.views, self.canvases, boxes[best], owners[best], size=24)
+        if not len(crops):
+            return {}
+        # All turns in one call: its cost hardly grows with a few crops more.
+        _, scores = self.cascade.refine(torch.cat([_turn_crops(crops, quarters=quarters) for quarters in _QUARTERS]))
+        kept, turns = [], []
+        for quarters, of_turn in zip(_QUARTERS, scores.view(len(_QUARTERS), -1), strict=True):
+            passed = (of_turn > threshold).nonzero()[:, 0]
+            apart = passed[mtcnn.suppress(boxes[passed, :4], of_turn[passed], owners[passed], threshold=0.5)]
+            kept.append(apart[_choose_best(of_turn[apart], owners[apart], most=_PLACES_DECIDED)])
+            turns.append(torch.full_like(kept[-1], quarters))
+        found = torch.cat(kept)
         told: dict[int, tuple[float, int]] = {}
-        for quarters in (1, 2, 3) if len(crops) else ():
-            _, scores = self.cascade.refine(_turn_crops(crops, quarters=quarters))
-            passed = (scores > threshold).nonzero()[:, 0]
-            kept = passed[mtcnn.suppress(boxes[passed, :4], scores[passed], owners[passed], threshold=0.5)]
-            kept = kept[_choose_best(scores[kept], owners[kept], most=_PLACES_DECIDED)]
-            whose, sure = self._decide(boxes[kept], owners[kept], quarters=quarters)
-            for photo, probability in zip(whose, sure, strict=True):
-                if probability >= _TOLD:
-                    told[photo] = max(told.get(photo, (0.0, 0)), (probability, 90 * quarters))
+        for photo, quarters, probability in self._decide(boxes[found], owners[found], turns=torch.cat(turns)):
+            if probability >= _TOLD:
+                told[photo] = max(told.get(photo, (0.0, 0)), (probability, 90 * quarters))
         return {photo: degrees for photo, (_, degrees) in told.items()}
 
     def find_upside_down(self, faces: Mapping[int, Sequence[DetectedFace]]) -> list[int]:
@@ -94,19 +100,23 @@ class Guesser:
             np.array([_on_canvas(face, self.canvases[n]) for n, face in rows], np.float32), device=self.device
         )
         owners = upload(np.array([n for n, _ in rows]), device=self.device)
-        whose, sure = self._decide(square(boxes), owners, quarters=2)
         least: dict[int, float] = {}
-        for photo, probability in zip(whose, sure, strict=True):
+        for photo, _, probability in self._decide(square(boxes), owners, turns=torch.full_like(owners, 2)):
             least[photo] = min(least.get(photo, 1.0), probability)
         return [n for n, of in asked.items() if least.get(n, 0.0) > max(face.probability for face in of)]
 
-    def _decide(self, boxes: Tensor, owners: Tensor, *, quarters: int) -> tuple[list[int], list[float]]:
-        """Whose boxes lie in their photos, and O-Net's probability that there is a face when they are turned."""
-        crops, _, owners = cut_boxes(self.views, self.canvases, boxes, owners, size=48)
+    def _decide(self, boxes: Tensor, owners: Tensor, *, turns: Tensor) -> Iterator[tuple[int, int, float]]:
+        """Of boxes in their photos: whose it is, its quarter turns, and O-Net's probability once it is turned."""
+        told = torch.cat([boxes[:, :4], turns[:, None].to(boxes)], dim=1)
+        crops, told, owners = cut_boxes(self.views, self.canvases, told, owners, size=48)
         if not len(crops):
-            return [], []
-        _, _, sure = self.cascade.decide(_turn_crops(crops, quarters=quarters))
-        return owners.tolist(), sure.tolist()
+            return
+        turns = told[:, 4].long()
+        for quarters in _QUARTERS:
+            mine = (turns == quarters).nonzero()[:, 0]
+            crops[mine] = _turn_crops(crops[mine], quarters=quarters)
+        _, _, sure = self.cascade.decide(crops)
+        yield from zip(owners.tolist(), turns.tolist(), sure.tolist(), strict=True)
 
 
 def _turn_crops(crops: Tensor, *, quarters: int) -> Tensor:
