@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
+
+from django.core.exceptions import ValidationError
 
 from classifier.filters import PhotoFilter
 from classifier.models import Collection, Photo, User
@@ -15,12 +18,26 @@ NOT_ASKED = ("shown", "format", "csrfmiddlewaretoken")  # of an address: no part
 
 @dataclass(frozen=True)
 class Asked:
-    """The question of an address, with the forms that show it, and the address's own part of it."""
+    """The question of an address, with the forms that show it, and the address's own part of it.
+
+    `refused` says why the shares that it brings to hold the report against are not taken.
+    """
 
     question: Question
     form: QuestionForm
     filter: PhotoFilter
     query: str
+    refused: str = ""
+
+    @property
+    def against(self) -> str:
+        """What the report is held against, by its name; empty: nothing."""
+        if self.question.reference:
+            return self.question.reference.name
+        if not self.question.other:
+            return ""
+        choices: Any = self.form.fields["other"]
+        return str(dict(choices.choices)[self.question.other])
 
 
 def read_asked(data: Mapping[str, str], *, user: User, collection: Collection) -> Asked:
@@ -33,12 +50,16 @@ def read_asked(data: Mapping[str, str], *, user: User, collection: Collection) -
     found = PhotoFilter(data, queryset=photos, taxonomy=taxonomy, collection=collection)
     filters = _pick_filters(told, found=found)
     form = QuestionForm(told, collection=collection, user=user)
-    known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))
+    known, refused = None, ""
+    try:
+        known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))
+    except ValidationError as error:
+        refused = " ".join(error.messages)
     question = form.read_question(filters=filters, reference=known)
     kept = {name: value for name, value in told.items() if value and (name in form.fields or name in filters)}
-    if known:
-        kept |= {"reference": write_reference(known.shares), "reference_name": known.name}
-    return Asked(question, form, found, urlencode(kept))
+    if question.reference:
+        kept |= {"reference": write_reference(question.reference.shares), "reference_name": question.reference.name}
+    return Asked(question, form, found, urlencode(kept), refused)
 
 
 def _pick_filters(told: Mapping[str, str], *, found: PhotoFilter) -> dict[str, str]:
@@ -56,6 +77,5 @@ def entitle(collection: Collection, *, asked: Asked) -> str:
     question = asked.question
     told = [f"{one.label.lower()} {one.value}" for one in asked.filter.list_active()]
     told += [f"by {question.grouped_by}"] if question.by else []
-    told += [f"against {question.reference.name}"] if question.reference else []
-    told += ["against another collection"] if question.other else []
+    told += [f"against {asked.against}"] if asked.against else []
     return ", ".join([collection.name, *told])[:200]

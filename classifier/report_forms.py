@@ -1,7 +1,5 @@
 """What a report shall be about, as people choose it on the page and as its address tells it."""
 
-import csv
-import io
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from classifier.intake import tables
 from classifier.models import Collection, User
 from classifier.services.reports import grouping, questions
 from classifier.services.reports.questions import Question, Reference
@@ -18,7 +17,7 @@ from ml.labels import TAXONOMIES, attribute_of
 from ml.surveying.survey import SMALL_FACE_PX
 
 WIDEST_PX = 1_000
-REFERENCE_BYTES = 20_000
+REFERENCE_BYTES, MOST_LINES, NAME_LENGTH = 20_000, 1_000, 60
 BY_SHORT = {attribute.short: name for name, attribute in ATTRIBUTES.items()}
 
 
@@ -35,7 +34,11 @@ class QuestionForm(forms.Form):
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
     by = forms.ChoiceField(label="told apart by", required=False)
-    other = forms.ChoiceField(label="held against", required=False)
+    other = forms.ChoiceField(
+        label="held against",
+        required=False,
+        error_messages={"invalid_choice": "This collection was deleted, or is not open to you."},
+    )
 
     def __init__(self, data: Mapping[str, Any], *, collection: Collection, user: User) -> None:
         super().__init__(data)
@@ -64,23 +67,27 @@ class QuestionForm(forms.Form):
         field.choices = choices
 
     def read_question(self, *, filters: Mapping[str, str], reference: Reference | None) -> Question:
-        """The question; what is not valid is taken as if it had not been said."""
+        """The question; what is not valid is taken as if it had not been said.
+
+        It holds the collection against one thing: against another collection, where both were told.
+        """
         self.errors  # noqa: B018 - cleans what was asked for
         cleaned = self.cleaned_data
+        other = cleaned.get("other") or ""
         return Question(
             taxonomy=cleaned.get("taxonomy") or self.collection.taxonomy,
             narrowest_px=cleaned.get("narrowest") or SMALL_FACE_PX,
             filters=dict(filters),
             by=cleaned.get("by") or "",
-            other="" if reference else cleaned.get("other") or "",
-            reference=reference,
+            other=other,
+            reference=None if other else reference,
         )
 
 
 class ReferenceForm(forms.Form):
     """Shares that are known from elsewhere, typed or in a CSV file."""
 
-    name = forms.CharField(max_length=60, initial="reference", label="called")
+    name = forms.CharField(max_length=NAME_LENGTH, initial="reference", label="called")
     text = forms.CharField(
         required=False,
         max_length=REFERENCE_BYTES,
@@ -96,27 +103,24 @@ class ReferenceForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         file = cleaned.get("file")
-        if file is not None:
-            if file.size > REFERENCE_BYTES:
-                raise ValidationError("This file is too large to be a table of shares.")
-            try:
-                cleaned["text"] = file.read().decode("utf-8-sig")
-            except UnicodeDecodeError:
-                raise ValidationError("This file is no text in UTF-8.") from None
+        if file is not None and file.size > REFERENCE_BYTES:
+            raise ValidationError("This file is too large to be a table of shares.")
         if not self.errors:
-            cleaned["shares"] = parse_shares(cleaned.get("text", ""), labels=self.labels)
+            content = file.read() if file is not None else cleaned.get("text", "").encode()
+            cleaned["shares"] = parse_shares(content, labels=self.labels)
         return cleaned
 
 
 def read_reference(data: Mapping[str, Any], *, labels: Mapping[str, tuple[str, ...]]) -> Reference | None:
-    """The reference that an address holds; None where it holds none that can be used."""
-    text = str(data.get("reference", ""))[:REFERENCE_BYTES]
+    """The reference that an address holds, None where it holds none. Raises ValidationError as `parse_shares` does."""
+    text = str(data.get("reference", ""))
     if not text:
         return None
-    try:
-        return Reference(str(data.get("reference_name", ""))[:60] or "reference", parse_shares(text, labels=labels))
-    except ValidationError:
-        return None
+    if len(text) > REFERENCE_BYTES:
+        raise ValidationError("This is too long to be a table of shares.")
+    return Reference(
+        str(data.get("reference_name", ""))[:NAME_LENGTH] or "reference", parse_shares(text.encode(), labels=labels)
+    )
 
 
 def write_reference(shares: Mapping[str, Mapping[str, float]]) -> str:
@@ -124,18 +128,19 @@ def write_reference(shares: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(f"{name},{label},{share:.6g}" for name, of in shares.items() for label, share in of.items())
 
 
-def parse_shares(text: str, *, labels: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
+def parse_shares(content: bytes, *, labels: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, float]]:
     """Shares of 0 to 1 per attribute and label, in the order of the labels.
 
-    Lines are attribute, label, share, parted by commas, semicolons or tabs, with a header or without. Raises
+    `content` is a table as `intake.tables` reads it, of attribute, label and share, with a header or without. Raises
     ValidationError with the line for what does not fit.
     """
     found: dict[str, dict[str, float]] = {}
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    for number, cells in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), start=1):
-        told = [cell.strip() for cell in cells]
-        if not any(told) or (number == 1 and told[-1].lower() == "share"):
-            continue
+    try:
+        table = tables.read_table(content, most_rows=MOST_LINES)
+    except tables.UnreadableTable as error:
+        raise ValidationError("There is no share in these lines." if error.code == "empty" else str(error)) from None
+    first = [(1, table.header)] if table.header[-1].lower() != "share" else []
+    for number, told in [*first, *table.rows]:
         if len(told) != 3:
             raise ValidationError(f"Line {number} is not attribute, label and share.")
         name = BY_SHORT.get(told[0].lower(), told[0].lower())
@@ -174,16 +179,14 @@ def _check_sum(shares: Mapping[str, float], *, name: str, labels: tuple[str, ...
     return {label: shares[label] / total for label in labels}
 
 
-def describe_question(question: Question, *, collection: Collection) -> str:
+def describe_question(question: Question, *, collection: Collection, against: str = "") -> str:
     """What was asked, in some words, for the line above the form."""
     told = [group_label(question.taxonomy)] if attribute_of(question.taxonomy) in collection.attributes else []
     told.append(f"faces of {question.narrowest_px} px and wider")
     if question.by:
         told.append(f"by {question.grouped_by}")
-    if question.reference:
-        told.append(f"against {question.reference.name}")
-    elif question.other:
-        told.append("against another collection")
+    if against:
+        told.append(f"against {against}")
     return ", ".join(told)
 
 

@@ -5,16 +5,14 @@ each label's share off its calibrated logits (post-hoc logit adjustment, Menon e
 1 makes up for the shares, 0 changes nothing. The shares are those of the images that the checkpoint's recipe held out,
 or of any other data set like the one it was trained on, named as for ml.evaluate.
 
-The checkpoint must be calibrated already. The result is another version, with no measures and no thresholds: calibrate
-it again, and evaluate it.
+The checkpoint must be calibrated already. The result is another version, with no measures, thresholds or sets:
+calibrate it again, and evaluate it.
 """
 
 import argparse
 import math
 from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from ml import labels
 from ml.commands import new_checkpoint, told_errors
@@ -26,7 +24,7 @@ from ml.training import setup
 
 
 def adjust_head(
-    net: network.AttributeNet, card: ModelCard, *, faces: face_set.FaceSet, attribute: str, strength: float
+    net: network.FaceNet, card: ModelCard, *, faces: face_set.FaceSet, attribute: str, strength: float
 ) -> ModelCard:
     """Shift the biases of one head in place; the card of the new version.
 
@@ -41,11 +39,11 @@ def adjust_head(
         raise BadRecipe(f"{card.name} has no temperature of {attribute}: calibrate it first")
     covers = setup.covers_of(faces, heads=card.labels)
     log_shares = setup.priors_of(faces, covers=covers)[attribute] * card.temperatures[attribute]
-    with torch.no_grad():
-        net.heads[attribute].get_parameter("bias").sub_(strength * log_shares)
+    net.shift_head(attribute, by=-strength * log_shares)
     before = card.recipe.get("adjusted", {})
     adjusted = before | {attribute: before.get(attribute, 0.0) + strength}
-    return replace(card, thresholds={}, metrics={}, recipe=card.recipe | {"adjusted": adjusted}, sha256="")
+    told = card.recipe | {"adjusted": adjusted}
+    return replace(card, thresholds={}, sets={}, numbers={}, metrics={}, recipe=told, sha256="")
 
 
 def main(argv: list[str] | None = None) -> int:

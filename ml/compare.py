@@ -23,7 +23,7 @@ from ml.files import replace_file
 from ml.measuring import comparing, same_answers, stored_comparison
 from ml.measuring.comparison_tables import SIDES, ComparedFaces, Comparison, Side
 from ml.measuring.predictions import Predictions, predict_faces, read_predictions
-from ml.model.card import DEFAULT_DIR
+from ml.model.card import DEFAULT_DIR, ModelCard
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import RUNTIMES, Runtime, load_runtime
 from ml.preprocess import Preset
@@ -39,17 +39,21 @@ COLUMNS = (
 
 
 class Faces:
-    """The data set's faces as each network wants them; read once for networks that want the same."""
+    """The data set's faces as each network wants them; read once for networks that want the same.
 
-    def __init__(self, source: sources.Source) -> None:
-        self.source = source
+    Those that one of the checkpoints learned the answer of are in nobody's.
+    """
+
+    def __init__(self, source: sources.Source, *, cards: Sequence[ModelCard]) -> None:
+        self.source, self.cards = source, cards
         self._read: dict[tuple[int, float], face_set.FaceSet] = {}
 
     def read(self, preset: Preset) -> face_set.FaceSet:
         """Raises what `sources.read_source` raises."""
         wanted = (preset.size, preset.margin)
         if wanted not in self._read:
-            self._read[wanted] = sources.read_source(self.source, preset=preset)
+            faces = sources.read_source(self.source, preset=preset)
+            self._read[wanted] = held_out.leave_out_taught(faces, cards=self.cards)
         return self._read[wanted]
 
     def read_any(self) -> face_set.FaceSet:
@@ -63,8 +67,8 @@ def compare_models(
     production: Runtime | Predictions, candidate: Runtime | Predictions, *, source: sources.Source
 ) -> tuple[Comparison, dict[str, comparing.Pairing], face_set.FaceSet]:
     """The report, the pairs it is made of, and the faces. Raises BadData."""
-    faces = Faces(source)
     sides = dict(zip(SIDES, (production, candidate), strict=True))
+    faces = Faces(source, cards=[side.card for side in sides.values() if not isinstance(side, Predictions)])
     said = {
         name: side if isinstance(side, Predictions) else predict_faces(side, faces.read(side.card.preset))
         for name, side in sides.items()

@@ -27,12 +27,12 @@ def evaluate(
 ) -> tables.Evaluation:
     """All measures on a data set, on request those after detection too.
 
-    `name` is what the set is called, None makes one up. It is warned of images that the model was trained on. Raises
-    what reading and measuring raise.
+    `name` is what the set is called, None makes one up. It is warned of images that the model was trained on; reviewed
+    faces of which it learned the answer are left out. Raises what reading and measuring raise.
     """
     known = None if isinstance(side, Predictions) else side.card
     preset = known.preset if known else Preset(margin=source.margin)
-    faces = sources.read_source(source, preset=preset)
+    faces = read_unlearned(source, preset=preset, card=known)
     predictions = side if isinstance(side, Predictions) else predict_faces(side, faces)
     data = tables.DataSet(
         name=name or name_source(source),
@@ -41,12 +41,18 @@ def evaluate(
         sha256=faces.data_hash(),
         seen=known is not None and held_out.was_seen(faces, card=known, place=source.place),
     )
-    measured = measures.measure(predictions, faces, thresholds=known.thresholds if known else None)
+    measured = measures.measure(predictions, faces, calibration=known.calibration if known else None)
     way = None
     if whole_way and not isinstance(side, Predictions):
-        large = sources.read_source(source, preset=replace(preset, size=fairface.SIDE))
+        large = read_unlearned(source, preset=replace(preset, size=fairface.SIDE), card=known)
         way = measure_whole_way(large, faces, runtime=side)
     return tables.Evaluation(predictions.name, known.sha256 if known else "", data, measured, way)
+
+
+def read_unlearned(source: sources.Source, *, preset: Preset, card: ModelCard | None) -> face_set.FaceSet:
+    """The data set without the reviewed faces that the model has learned from."""
+    faces = sources.read_source(source, preset=preset)
+    return held_out.leave_out_taught(faces, cards=[card]) if card else faces
 
 
 def name_source(source: sources.Source) -> str:

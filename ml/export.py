@@ -21,7 +21,7 @@ from ml.datasets import face_set, held_out, sources
 from ml.measuring import int8_losses
 from ml.measuring.predictions import predict_faces
 from ml.model import card as cards
-from ml.model import checkpoint, evidence, network, quantising
+from ml.model import checkpoint, evidence, joint, network, quantising
 from ml.model.runtime import BATCH, ONNX_INPUT, OnnxRuntime
 from ml.preprocess import to_input
 
@@ -32,22 +32,31 @@ GENERATED_CHIPS = 64
 COMPARED_CHIPS = 256
 
 
-class _Vectors(nn.Module):
-    """The network as a graph wants it: one input, and the attributes' logits in a fixed order."""
+class CannotExport(cards.CheckpointError):
+    """A checkpoint that answers here but cannot be written as a graph."""
 
-    def __init__(self, net: nn.Module, names: tuple[str, ...]) -> None:
+    code = "no_export"
+
+
+class _Vectors(nn.Module):
+    """The network as a graph wants it: one input, and the attributes' logits in a fixed order.
+
+    Of joined ones they are those over both flips, as far as each sees both; a single one is asked twice.
+    """
+
+    def __init__(self, net: network.FaceNet, names: tuple[str, ...]) -> None:
         super().__init__()
         self.net, self.names = net, names
 
     def forward(self, chips: Tensor) -> tuple[Tensor, ...]:
-        found = self.net(chips)
+        found = self.net.look(chips) if isinstance(self.net, joint.JointNet) else self.net(chips)
         return tuple(found[name] for name in self.names)
 
 
-def to_onnx(net: network.AttributeNet, *, card: cards.ModelCard) -> bytes:
+def to_onnx(net: network.FaceNet, *, card: cards.ModelCard) -> bytes:
     """The network with folded normalisations as one ONNX file in float32, for batches of any size.
 
-    Raises MissingRuntime without the packages it takes.
+    Raises MissingRuntime without the packages it takes, and CannotExport for what torch's exporter cannot write down.
     """
     try:
         import onnxscript  # noqa: F401 # torch's exporter needs it and onnx
@@ -57,24 +66,44 @@ def to_onnx(net: network.AttributeNet, *, card: cards.ModelCard) -> bytes:
     graph = _Vectors(network.fold_norms(net).requires_grad_(False), names).eval()
     # Two chips: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, card.preset.size, card.preset.size)
-    program = torch.onnx.export(
-        graph,
-        (example,),
-        dynamo=True,
-        verbose=False,
-        external_data=False,
-        input_names=[ONNX_INPUT],
-        output_names=list(names),
-        dynamic_shapes={ONNX_INPUT: {0: torch.export.Dim("batch")}},
-    )
+    try:
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=[ONNX_INPUT],
+            output_names=list(names),
+            dynamic_shapes={ONNX_INPUT: {0: torch.export.Dim("batch")}},
+        )
+    except Exception as error:  # torch's, and whatever a network's own code raises while it is traced
+        raise CannotExport(f"{_tell_what_fails(net, card=card)} cannot be exported: {_first_line(error)}") from error
     if program is None:
         raise RuntimeError("torch exported nothing")
     content: bytes = program.model_proto.SerializeToString()
     return content
 
 
+def _tell_what_fails(net: network.FaceNet, *, card: cards.ModelCard) -> str:
+    """The name of what cannot be exported: of joined networks the first that cannot be exported alone."""
+    if isinstance(net, joint.JointNet):
+        for one, member in zip(net.nets, card.members, strict=True):
+            try:
+                to_onnx(one, card=replace(card, name=member.name, preset=member.preset, members=()))
+            except CannotExport:
+                return f"{member.name}, a member of {card.name},"
+    return card.name
+
+
+def _first_line(error: Exception) -> str:
+    """What the error says first; torch's exporter goes on with advice over many lines."""
+    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
 @torch.inference_mode()
-def largest_difference(net: network.AttributeNet, *, runtime: OnnxRuntime, chips: np.ndarray) -> float:
+def largest_difference(net: network.FaceNet, *, runtime: OnnxRuntime, chips: np.ndarray) -> float:
     """The largest difference of a logit, over chips (N, S, S, 3) in full batches and one alone, both flips' mean."""
     largest = 0.0
     for part in (chips, chips[:1]):
@@ -82,10 +111,8 @@ def largest_difference(net: network.AttributeNet, *, runtime: OnnxRuntime, chips
         for begin in range(0, len(part), BATCH):
             batch = torch.from_numpy(part[begin : begin + BATCH]).permute(0, 3, 1, 2)
             x = to_input(batch, preset=runtime.card.preset)
-            straight, mirrored = net(x), net(x.flip(3))
-            for name, values in straight.items():
-                expected = ((values + mirrored[name]) / 2).numpy()
-                off = np.abs(expected - found[name][begin : begin + BATCH]).max()
+            for name, expected in net.look(x).items():
+                off = np.abs(expected.numpy() - found[name][begin : begin + BATCH]).max()
                 largest = max(largest, float("inf") if np.isnan(off) else float(off))
     return largest
 
@@ -159,6 +186,7 @@ def read_faces(args: argparse.Namespace) -> face_set.FaceSet | None:
     card = cards.read_card(args.model, own_labels=True)
     faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
     if args.int8:
+        faces = held_out.leave_out_taught(faces, cards=[card])
         held_out.check_untouched(faces, card=card, place=args.data)
     return faces
 

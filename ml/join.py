@@ -1,12 +1,15 @@
 """Join networks trained apart into one: python -m ml.join --model DIR --model DIR --out DIR --name NAME
 
-The joint network computes them side by side, and its answers are softmax of the mean of their calibrated logits: what
-an ensemble would say, in one checkpoint that every other tool knows. They must be face ResNet-29s with the same labels
-and preprocessing, trained on the same images. It takes as many times as long as they are; calibrate it afterwards.
+The joint one computes them side by side, and its answers are softmax of the weighted mean of their calibrated logits:
+what an ensemble would say, in one checkpoint that every other tool knows. They may be of any kind and see faces in any
+size and margin, but they must have the same labels and have been trained on the same images. `--weight` and `--views`
+say, in the order of the models, how much each counts and whether it sees each face once or, like a network by itself,
+also mirrored. It takes as long as they do together; calibrate it afterwards.
 """
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,62 +19,136 @@ from torch import Tensor
 
 from ml.commands import new_checkpoint, told_errors
 from ml.errors import BadRecipe
-from ml.model import checkpoint, network, trunks
+from ml.model import checkpoint, joint, network, trunks
 from ml.model.card import ModelCard
+from ml.model.members import Member, widest_preset
 from ml.training.recipe import DataRecipe
 
 # What a recipe tells of its images, by which later commands know again what was trained on and what was held out.
 _OF_THE_DATA = ("data", "also", "validation", "seed", "data_sha256")
 
-Member = tuple[network.AttributeNet, ModelCard]
+Trained = tuple[network.FaceNet, ModelCard]
 
 
-def join_networks(members: Sequence[Member], *, name: str) -> Member:
-    """One network whose logits are the mean of the members' calibrated ones, and its card, not calibrated yet.
+def join_networks(
+    trained: Sequence[Trained], *, name: str, weights: Sequence[float] = (), views: Sequence[int] = ()
+) -> Trained:
+    """One network whose logits are the mean of the others' calibrated ones, and its card, not calibrated yet.
 
-    Raises BadRecipe where they do not fit together.
+    `weights` and `views` are one for each, or none for equal weights and both flips. Face ResNet-29s of equal weight
+    become one trunk, others the members of a JointNet. Raises BadRecipe where they do not fit together.
     """
-    cards = [card for _, card in members]
-    count = _check_members(cards)
-    joint = network.AttributeNet(
-        trunks.create_trunk(f"{trunks.FACE_RESNET29}x{count}"), attributes=cards[0].labels
-    ).eval()
-    states = [net.state_dict() for net, _ in members]
-    joint.load_state_dict({key: _join_tensors(key, states=states, cards=cards) for key in states[0]})
-    return joint, replace(
-        cards[0],
+    cards = [card for _, card in trained]
+    _check_cards(cards)
+    shares, views = _read_weights(weights, count=len(cards)), _read_views(views, count=len(cards))
+    if len(set(shares)) == 1 and min(views) == 2 and _are_face_resnets(cards):
+        net, told = _join_face_resnets([net for net, _ in trained], cards=cards)
+    else:
+        net, told = _join_members(trained, shares=shares, views=views)
+    return net, replace(
+        told,
         name=name,
-        arch=f"{trunks.FACE_RESNET29}x{count}",
         temperatures={},
         thresholds={},
         metrics={},
         recipe={
             "joined": [card.recipe for card in cards],
             **{name: cards[0].recipe[name] for name in _OF_THE_DATA if name in cards[0].recipe},
+            **({"reviewed_faces": reviewed} if (reviewed := _reviewed_faces(cards)) else {}),
         },
+        licence="; ".join(dict.fromkeys(card.licence for card in cards if card.licence)),
+        trained_on="; ".join(dict.fromkeys(card.trained_on for card in cards if card.trained_on)),
         sha256="",
     )
 
 
-def _check_members(cards: Sequence[ModelCard]) -> int:
-    """How many face ResNet-29s they are together."""
+def _check_cards(cards: Sequence[ModelCard]) -> None:
     first = cards[0]
-    counts = [trunks.count_face_resnets(card.arch) for card in cards]
     if len(cards) < 2:
         raise BadRecipe("name at least two checkpoints to join")
-    for card, count in zip(cards, counts, strict=True):
-        if not count:
-            raise BadRecipe(f"{card.name} is a {card.arch}: only face ResNet-29s can be joined")
-        if (card.labels, card.preset) != (first.labels, first.preset):
-            raise BadRecipe(f"{first.name} and {card.name} differ in labels or preprocessing")
+    for card in cards:
+        if card.labels != first.labels:
+            raise BadRecipe(_tell_labels(first, card))
         hashes = {of.recipe["data_sha256"] for of in (first, card) if "data_sha256" in of.recipe}
         if _data_of(card) != _data_of(first) or len(hashes) > 1:
             raise BadRecipe(
                 f"{first.name} and {card.name} were trained on different images: what one held out the other may know"
             )
-    if sum(counts) > trunks.MOST_SIDE_BY_SIDE:
-        raise BadRecipe(f"{sum(counts)} networks are more than the {trunks.MOST_SIDE_BY_SIDE} that one can hold")
-    return sum(counts)
+
+
+def _tell_labels(first: ModelCard, card: ModelCard) -> str:
+    lone = sorted(first.labels.keys() ^ card.labels.keys())
+    if lone:
+        return f"{first.name} and {card.name} differ in attributes: only one of them knows {', '.join(lone)}"
+    differing = [name for name, values in first.labels.items() if card.labels[name] != values]
+    return f"{first.name} and {card.name} differ in labels of {', '.join(differing) or 'attributes, by their order'}"
+
+
+def _read_weights(given: Sequence[float], *, count: int) -> list[float]:
+    """As shares of 1."""
+    if not given:
+        return [1 / count] * count
+    if len(given) != count:
+        raise BadRecipe(f"{len(given)} weights for {count} checkpoints: give one for each, or none")
+    if not all(math.isfinite(weight) and weight > 0 for weight in given):
+        raise BadRecipe(f"a weight is a number over 0, not {', '.join(f'{weight:g}' for weight in given)}")
+    return [weight / sum(given) for weight in given]
+
+
+def _read_views(given: Sequence[int], *, count: int) -> list[int]:
+    if given and len(given) != count:
+        raise BadRecipe(f"{len(given)} views for {count} checkpoints: give one for each, or none")
+    if not set(given) <= {1, 2}:
+        raise BadRecipe("views are 1, the face as it is, or 2, also mirrored")
+    return list(given) or [2] * count
+
+
+def _are_face_resnets(cards: Sequence[ModelCard]) -> bool:
+    """Whether one trunk can hold them: face ResNet-29s that see the same chips."""
+    return all(trunks.count_face_resnets(card.arch) and card.preset == cards[0].preset for card in cards)
+
+
+def _join_members(trained: Sequence[Trained], *, shares: Sequence[float], views: Sequence[int]) -> Trained:
+    """A JointNet of them, and its card."""
+    nets, members = [], []
+    for (net, card), weight, seen in zip(trained, shares, views, strict=True):
+        if not isinstance(net, network.AttributeNet):
+            raise BadRecipe(f"{card.name} has been joined already: name its members, with their weights, instead")
+        nets.append(net)
+        members.append(
+            Member(
+                name=card.name,
+                arch=card.arch,
+                weight=weight,
+                views=seen,
+                preset=card.preset,
+                temperatures=card.temperatures,
+                sha256=card.sha256,
+                parameters=sum(one.numel() for one in net.parameters()),
+            )
+        )
+    first = trained[0][1]
+    preset = widest_preset([member.preset for member in members])
+    net = joint.JointNet(nets, members=members, preset=preset, attributes=first.labels).eval()
+    arch = "+".join(member.arch for member in members)
+    return net, replace(first, arch=arch, preset=preset, members=tuple(members))
+
+
+def _join_face_resnets(nets: Sequence[network.FaceNet], *, cards: Sequence[ModelCard]) -> Trained:
+    """One trunk that holds them in groups, and its card."""
+    count = sum(trunks.count_face_resnets(card.arch) for card in cards)
+    if count > trunks.MOST_SIDE_BY_SIDE:
+        raise BadRecipe(f"{count} networks are more than the {trunks.MOST_SIDE_BY_SIDE} that one can hold")
+    arch = f"{trunks.FACE_RESNET29}x{count}"
+    joined = network.AttributeNet(trunks.create_trunk(arch), attributes=cards[0].labels).eval()
+    states = [net.state_dict() for net in nets]
+    joined.load_state_dict({key: _join_tensors(key, states=states, cards=cards) for key in states[0]})
+    return joined, replace(cards[0], arch=arch)
+
+
+def _reviewed_faces(cards: Sequence[ModelCard]) -> list[str]:
+    """The faces whose reviews any of them was trained on, which the site leaves out of a model's accuracy."""
+    return sorted({uid for card in cards for uid in card.recipe.get("reviewed_faces", ())})
 
 
 def _data_of(card: ModelCard) -> str:
@@ -103,11 +180,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--model", type=Path, action="append", required=True, metavar="DIR", help="folder of a checkpoint; repeat it"
     )
+    parser.add_argument("--weight", type=float, action="append", default=[], metavar="X", help="one for each model")
+    parser.add_argument(
+        "--views", type=int, action="append", default=[], metavar="N", help="one for each model: 2 (default) or 1"
+    )
     parser.add_argument("--out", type=new_checkpoint, required=True, metavar="DIR", help="new folder for the joint one")
     parser.add_argument("--name", required=True, help="what it is called")
     args = parser.parse_args(argv)
     with told_errors(parser):
-        net, card = join_networks([checkpoint.load(folder, own_labels=True) for folder in args.model], name=args.name)
+        net, card = join_networks(
+            [checkpoint.load(folder, own_labels=True) for folder in args.model],
+            name=args.name,
+            weights=args.weight,
+            views=args.views,
+        )
         card = checkpoint.save(args.out, net=net, card=card)
     print(
         f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest"

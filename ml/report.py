@@ -63,7 +63,8 @@ def main(argv: list[str] | None = None) -> int:
         mapping = read_mapping(args.mapping) if args.mapping else None
         survey = reading.read_survey(args.predictions, mapping=mapping, by=args.by, narrowest_px=args.narrowest)
         known = knowing.find_known(survey, folder=args.model)
-        reviewed = reviewing.read_reviews(args.reviews, survey=survey) if args.reviews else None
+        taught = known.learned_from
+        reviewed = reviewing.read_reviews(args.reviews, survey=survey, learned_from=taught) if args.reviews else None
         bootstrap = Bootstrap(replicates=args.replicates, seed=args.seed)
         request = computing.Request(taxonomy=args.taxonomy, bootstrap=bootstrap)
         if args.against:

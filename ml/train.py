@@ -5,6 +5,7 @@ Every value of the recipe can be given here instead (`--arch resnet34 --epochs 1
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from ml.commands import CommandParser, known_device, positive, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint
-from ml.model.card import ModelCard
+from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
@@ -50,7 +51,10 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     preset = setup.preset_of(wanted)
     teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
+    if not args.resume and not args.overwrite and not int(os.environ.get("LOCAL_RANK", 0)):
+        watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
     pieces, resume = 1, args.resume
@@ -103,7 +107,7 @@ def fit(
     training, validation = sets
     heads = setup.head_labels([training], recipe=wanted)
     setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
-    card = _card(wanted, training, heads, preset, listed=args.train_txt, teachers=teachers)
+    card = _card(wanted, sets, heads, preset, args=args, teachers=teachers)
     if resume:
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
@@ -160,26 +164,31 @@ def _written_at(path: Path) -> int:
 
 def _card(
     wanted: recipe.Recipe,
-    training: face_set.FaceSet,
+    sets: tuple[face_set.FaceSet, face_set.FaceSet],
     heads: dict[str, tuple[str, ...]],
     preset: Preset,
     *,
-    listed: Path | None,
+    args: argparse.Namespace,
     teachers: Sequence[Teacher],
 ) -> ModelCard:
+    training, validation = sets
     values = recipe.recipe_values(wanted)
     if teachers:
         values["teachers"] = [f"{teacher.card.name} {teacher.card.sha256[:12]}" for teacher in teachers]
-    if listed:  # what was read, not what the recipe speaks of
-        values["data"] |= {"reader": "list", "list": listed.name, "shards": [], "held_out": 0, "validation_share": 0.0}
+    # What was read and kept, not what the recipe speaks of.
+    if args.train_txt:
+        values["data"] |= {"reader": "list", "list": args.train_txt.name, "shards": [], "held_out": 0}
+    if args.train_txt or args.val_txt or wanted.validation or values["data"]["held_out"]:
+        values["data"]["validation_share"] = 0.0
     if uids := sorted(filter(None, training.face_uids)):  # so that the site leaves them out of this model's accuracy
-        values["reviewed_faces"] = uids
+        values[REVIEWED_FACES] = uids
     return ModelCard(
         name=wanted.name,
         arch=wanted.arch,
         labels=heads,
         preset=preset,
-        recipe={**values, "data_sha256": training.data_hash(), "images": len(training)},
+        recipe={**values, "data_sha256": training.data_hash(), "images": len(training)}
+        | {watching.VALIDATION_HASH: validation.data_hash()},
         licence=wanted.licence,
         trained_on=wanted.trained_on,
     )
@@ -197,6 +206,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint-dir", type=Path, required=True, metavar="FOLDER", help="the run's folder")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help=f"default: {watching.LOG_FILE} in that folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --checkpoint-dir")
+    parser.add_argument("--overwrite", action="store_true", help="begin anew in a folder that holds a run")
     parser.add_argument("--limit", type=positive, metavar="N", help="read only so many images of each set, for a trial")
     parser.add_argument("--device", type=known_device, choices=("cpu", "cuda"), help="default: cuda if there is one")
     parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")

@@ -1,6 +1,7 @@
-"""A clock for tests that is set by hand; `django.utils.timezone.now` reads it."""
+"""Clocks that tests set by hand: one that `django.utils.timezone.now` reads, and one that counts seconds."""
 
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 
 import pytest
 from django.utils import timezone
@@ -17,6 +18,14 @@ class Clock:
 
     def go_on(self, **span: float) -> None:
         self.at += timedelta(**span)
+
+
+class Seconds:
+    """The seconds that a module counts by: they stand still until a test moves `now`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, of: ModuleType) -> None:
+        self.now = 1_800_000_000.0
+        monkeypatch.setattr(of, "time", lambda: self.now)
 
 
 def utc(*moment: int) -> datetime:

@@ -2,6 +2,7 @@
 
 import hashlib
 from itertools import count
+from typing import Any
 
 import factory
 from django.core.files.base import ContentFile
@@ -29,6 +30,17 @@ from tests import pictures
 from tests.ml.surveying import made_up
 
 _numbers = count(1)
+
+# How a face looks and where its chip lies, where a test does not mind.
+PLAIN_FACE: dict[str, Any] = {
+    "sharpness": 150.0,
+    "brightness": 0.5,
+    "chip_cx": 80.0,
+    "chip_cy": 80.0,
+    "chip_side": 130.0,
+    "chip_angle": 0.0,
+    "detector_version": "test",
+}
 
 
 class UserFactory(factory.django.DjangoModelFactory):
@@ -69,6 +81,13 @@ class ModelVersionFactory(factory.django.DjangoModelFactory):
             "race": dict.fromkeys(labels.TAXONOMIES, 0.5),
             "gender": {"gender": 0.7},
             "age": {"age": 0.4},
+        },
+        "sets": {
+            name: {
+                way: {"coverage": 0.9, "least": dict.fromkeys(labels.groups_of(name, taxonomy=way), 0.2)}
+                for way in labels.taxonomies_of(name)
+            }
+            for name in labels.ATTRIBUTES
         },
         "licence": "test",
         "metrics": {},
@@ -134,13 +153,7 @@ def make_face(
         photo=photo,
         number=number,
         detection=0.998,
-        sharpness=150.0,
-        brightness=0.5,
-        chip_cx=80.0,
-        chip_cy=80.0,
-        chip_side=130.0,
-        chip_angle=0.0,
-        detector_version="test",
+        **PLAIN_FACE,
         **box,
     )
     vectors = {

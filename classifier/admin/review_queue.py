@@ -5,7 +5,6 @@ Answers here correct and train, are kept as not blind, and never feed statistics
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -19,6 +18,7 @@ from classifier.admin import looks
 from classifier.admin.base import administrator
 from classifier.admin.faces import describe_guess, sealed_crop
 from classifier.admin.reach import OUT_OF_REACH, reaches
+from classifier.http.uids import read_uids
 from classifier.models import CANNOT_TELL, Collection, Face, Guess, Review
 from classifier.services.reviews import codebooks, queues
 from classifier.services.reviews.answering import Answer
@@ -185,15 +185,7 @@ def _confirm(request: HttpRequest, *, asked: Asked) -> str:
 
 def _find(collection: Collection, *, uids: list[str]) -> QuerySet[Face]:
     here = Face.objects.counted().filter(photo__collection=collection, photo__deleting_at=None)
-    return here.filter(uid__in=[uid for uid in uids if _is_uid(uid)]).select_related("photo")
-
-
-def _is_uid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+    return here.filter(uid__in=read_uids(uids)).select_related("photo")
 
 
 def _wants_json(request: HttpRequest) -> bool:

@@ -5,14 +5,15 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from classifier.admin import not_faces, review_queue
 from classifier.admin.base import ReadOnlyAdmin, link_to, record
 from classifier.admin.photos import CollectionFilter
-from classifier.models import CANNOT_TELL, Draw, Review
+from classifier.models import CANNOT_TELL, Draw, PhotoReview, Review
 from classifier.services.reviews import exporting, results, standing
 from classifier.templatetags.facet import attribute_label, group_label
 from ml.attributes import ATTRIBUTES, Attribute
@@ -73,8 +74,9 @@ class DrawAdmin(ReadOnlyAdmin):
         told = Q(reviews__is_standing=True, reviews__verdict__in=("face", "not_a_face"))
         draws: QuerySet[Draw] = super().get_queryset(request)
         return draws.filter(collection__deleting_at=None).annotate(
-            answered_count=Count("reviews__face", filter=told, distinct=True),
-            reviewer_count=Count("reviews__reviewer_uid", filter=told, distinct=True),
+            answered_count=Count("reviews__face", filter=told, distinct=True) + _count_photo_reviews("drawn_photo"),
+            reviewer_count=Count("reviews__reviewer_uid", filter=told, distinct=True)
+            + _count_photo_reviews("reviewer_uid"),
         )
 
     @admin.display(description="answered", ordering="answered_count")
@@ -97,6 +99,13 @@ class DrawAdmin(ReadOnlyAdmin):
             widths = {name: _tell_widths(of) for name, of in told.get("attributes", {}).items()}
             context |= {"told": told, "widths": widths, "people": standing.list_reviewers(draw)}
         return super().change_view(request, object_id, form_url, context)
+
+
+def _count_photo_reviews(column: str) -> Coalesce:
+    """How many photos of a draw, or people, its answers about photos name; none in a draw of faces."""
+    told = PhotoReview.objects.filter(drawn_photo__draw=OuterRef("pk"), is_standing=True, is_skip=False)
+    counted = told.order_by().values("drawn_photo__draw").annotate(found=Count(column, distinct=True))
+    return Coalesce(Subquery(counted.values("found")), 0)
 
 
 def _tell_widths(of: dict[str, Any]) -> dict[str, Any]:

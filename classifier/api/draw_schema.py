@@ -122,6 +122,10 @@ labels_create = extend_schema(
             {"csv": "file,face,reviewed_race\na.jpg,1,Black\na.jpg,2,White\n", "source": "reference"},
             request_only=True,
         ),
-        example("kept", {"rows": 2, "faces": 2, "new": 2, "replaced": 0, "draw": None}, status=201),
+        example(
+            "kept",
+            {"rows": 2, "faces": 2, "new": 2, "replaced": 0, "left_out": 0, "lines": [], "draw": None},
+            status=201,
+        ),
     ],
 )

@@ -233,6 +233,9 @@ class LabelsSerializer(serializers.Serializer[Any]):
         default=False,
         help_text="You say that these faces, or those with `yes` in `drawn`, were drawn at random among all.",
     )
+    leaves_out_unknown = serializers.BooleanField(
+        default=False, help_text="Lines about faces that are not here are left out; otherwise they keep the file out."
+    )
 
 
 class MatchedSerializer(serializers.Serializer[Any]):
@@ -242,4 +245,6 @@ class MatchedSerializer(serializers.Serializer[Any]):
     faces = serializers.IntegerField()
     new = serializers.IntegerField()
     replaced = serializers.IntegerField()
+    left_out = serializers.IntegerField(help_text="Lines about faces that are not here.")
+    lines = serializers.ListField(child=serializers.CharField(), help_text="The first of those that were left out.")
     draw = serializers.UUIDField(source="draw.uid", allow_null=True, default=None, help_text="Of the declared draw.")

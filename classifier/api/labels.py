@@ -44,5 +44,6 @@ class Labels(DrawView):
             actor=self.user,
             source=values["source"],
             is_random_draw=values["is_random_draw"],
+            leaves_out_unknown=values["leaves_out_unknown"],
         )
         return Response(self.get_serializer(found).data, status=status.HTTP_201_CREATED)

@@ -9,7 +9,7 @@ from classifier.api.examples import COLLECTION_UID
 from classifier.api.schema import errors, example
 from classifier.filters import BY_SHORT, PhotoFilter
 from classifier.models.faces import SMALL_FACE_PX
-from classifier.report_forms import WIDEST_PX
+from classifier.report_forms import NAME_LENGTH, REFERENCE_BYTES, WIDEST_PX
 from ml import labels
 
 REPORT_UID = "c0a1f2d4-6d5e-4f6b-9c26-5a0d7d0f9b11"
@@ -23,7 +23,7 @@ REPORT: dict[str, Any] = {
     "created_at": "2026-11-23T09:00:00Z",
     "photos": 512,
     "faces": 831,
-    "model": "facet-3",
+    "model": "facet-3.1",
     "basis": "adjusted",
     "assumption": "if the model errs here as on FairFace",
     "notes": ["Faces that were not found are not counted."],
@@ -39,7 +39,7 @@ KEPT: dict[str, Any] = {
     "collection": COLLECTION_UID,
     "number": 1,
     "title": "Front pages 2025, by folder",
-    "model": "facet-3",
+    "model": "facet-3.1",
     "faces": 831,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "kept_by": "alice",
@@ -73,6 +73,18 @@ QUESTION = [
     ),
     OpenApiParameter("by", {"type": "string"}, description="Tell it apart by `month`, `folder` or `tag:COLUMN`."),
     OpenApiParameter("other", {"type": "string", "format": "uuid"}, description="Hold it against another collection."),
+    OpenApiParameter(
+        "reference",
+        {"type": "string", "maxLength": REFERENCE_BYTES},
+        description="Or against shares that are known: lines of attribute, label and share, each attribute with all of "
+        "its labels, in the report's own groups and bands of age; they add up to 1, or to 100. 409 "
+        "`reference_refused` tells the line that does not fit.",
+    ),
+    OpenApiParameter(
+        "reference_name",
+        {"type": "string", "maxLength": NAME_LENGTH, "default": "reference"},
+        description="What those shares are called.",
+    ),
     *_filters(),
 ]
 
@@ -112,7 +124,7 @@ faces = extend_schema(
     description="File, folder, box, probabilities and doubt, streamed. Cells that a spreadsheet would calculate are "
     "defused by an apostrophe.",
     parameters=QUESTION,
-    responses={(200, "text/csv"): str, **errors(400, 404)},
+    responses={(200, "text/csv"): str, **errors(400, 404, 409)},
 )
 kept_list = extend_schema(
     operation_id="list_kept_reports",
@@ -141,6 +153,8 @@ kept_create = extend_schema(
 kept_detail = extend_schema(
     operation_id="get_kept_report",
     summary="Read one kept report",
-    responses={200: serializers.WholeKeptReportSerializer, **errors(400, 404)},
+    description="410 `report_removed` to the owner of a collection that was deleted: `details` hold what is "
+    "left of its report.",
+    responses={200: serializers.WholeKeptReportSerializer, **errors(400, 404, 410)},
     examples=[example("a kept report", {**KEPT, "bibtex": "@misc{…}", "report": REPORT})],
 )

@@ -6,8 +6,8 @@ from django.urls import reverse
 from rest_framework import serializers
 
 from classifier.filters import BY_SHORT, PhotoFilter
-from classifier.models import KeptReport
-from classifier.report_forms import WIDEST_PX
+from classifier.models import KeptReport, RemovedReport
+from classifier.report_forms import NAME_LENGTH, REFERENCE_BYTES, WIDEST_PX
 from classifier.services.reports import keeping
 from ml import labels
 
@@ -70,6 +70,17 @@ class KeptReportSerializer(serializers.ModelSerializer[KeptReport]):
         return address
 
 
+class RemovedReportSerializer(serializers.ModelSerializer[RemovedReport]):
+    """What is left of a kept report whose collection was deleted."""
+
+    collection = serializers.UUIDField(source="collection_uid")
+
+    class Meta:
+        model = RemovedReport
+        fields = ("uid", "collection", "number", "sha256", "kept_at", "removed_at")
+        read_only_fields = fields
+
+
 class WholeKeptReportSerializer(KeptReportSerializer):
     """The same with what was kept."""
 
@@ -111,4 +122,10 @@ class NewKeptReportSerializer(serializers.Serializer[Any]):
         r"^(month|folder|tag:[^\x00]+)$", max_length=200, required=False, help_text="month, folder, or tag:COLUMN."
     )
     other = serializers.UUIDField(required=False, help_text="A collection to hold it against.")
+    reference = serializers.RegexField(
+        r"^[^\x00]+$", max_length=REFERENCE_BYTES, required=False, help_text="Or shares: attribute, label, share."
+    )
+    reference_name = serializers.RegexField(
+        r"^[^\x00]+$", max_length=NAME_LENGTH, required=False, help_text="What those shares are called."
+    )
     filters = FiltersSerializer(required=False)

@@ -21,7 +21,8 @@ from classifier.api.schema import JsonErrors
 from classifier.api.views import ApiView
 from classifier.asking import Asked
 from classifier.filters import PhotoFilter
-from classifier.models import Collection, KeptReport
+from classifier.models import Collection, KeptReport, RemovedReport
+from classifier.services import audit
 from classifier.services.reports import caching, exporting, keeping
 
 ASK_AGAIN_SECONDS = 2
@@ -48,6 +49,21 @@ class NoSuchChoice(errors.ApiError):
     default_code = "no_such_choice"
 
 
+class ReferenceRefused(errors.ApiError):
+    """Shares to hold a report against that are no table of them, or not of what this collection tells."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "reference_refused"
+
+
+class ReportRemoved(errors.ApiError):
+    """A kept report that went with its collection; the details are what is left of it."""
+
+    status_code = status.HTTP_410_GONE
+    default_code = "report_removed"
+    default_detail = "This report went with its collection. A copy of it can be checked by the hash in the details."
+
+
 class ReportView(ApiView):
     serializer_class: Any = serializers.CurrentReportSerializer
 
@@ -56,7 +72,10 @@ class ReportView(ApiView):
         return found
 
     def ask(self, collection: Collection, *, data: Mapping[str, str]) -> Asked:
-        """Raises ValidationError for what is malformed, NoSuchChoice for what this collection does not have."""
+        """Raises ValidationError for what is malformed, NoSuchChoice for what this collection does not have.
+
+        Raises ReferenceRefused for shares that cannot be held against what it tells.
+        """
         asked = asking.read_asked(data, user=self.user, collection=collection)
         wrong = {**asked.form.errors, **asked.filter.form.errors}
         if "narrowest" in wrong:
@@ -68,6 +87,10 @@ class ReportView(ApiView):
         if wrong:
             name, (message, *_) = next(iter(wrong.items()))
             raise NoSuchChoice(f"{name}: {message}", details={name: list(texts) for name, texts in wrong.items()})
+        if asked.refused:
+            raise ReferenceRefused(asked.refused)
+        if data.get("reference") and data.get("other"):
+            raise ReferenceRefused("A report is held against shares or against another collection, not both.")
         return asked
 
     def answer(self, collection: Collection, *, asked: Asked) -> caching.Answer:
@@ -120,6 +143,7 @@ class CollectionFaces(JsonErrors, ReportView):
     def get(self, request: Request, uid: UUID) -> Any:
         collection = self.find(uid)
         asked = self.ask(collection, data=request.query_params)
+        audit.record("faces exported", actor=self.user, target=f"collection {collection.uid}")
         lines = exporting.write_faces(collection, question=asked.question)
         return StreamingHttpResponse((line.encode() for line in lines), content_type="text/csv; charset=utf-8")
 
@@ -168,5 +192,9 @@ class KeptReportDetail(ReportView):
 
     @schema.kept_detail
     def get(self, request: Request, uid: UUID) -> Response:
-        kept = KeptReport.objects.visible_to(self.user).select_related("collection", "kept_by")
-        return Response(self.get_serializer(get_object_or_404(kept, uid=uid)).data)
+        visible = KeptReport.objects.visible_to(self.user).select_related("collection", "kept_by")
+        kept = visible.filter(uid=uid).first()
+        if kept is None:
+            removed = get_object_or_404(RemovedReport, owner=self.user, uid=uid)
+            raise ReportRemoved(details=dict(serializers.RemovedReportSerializer(removed).data))
+        return Response(self.get_serializer(kept).data)

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 UPLOADS = frozenset({"photo-upload", "api-photo-list"})  # the addresses that take photos
-TABLES = frozenset({"tag-list", "api-tag-list"})  # and those that take tables, each in a form
+TABLES = frozenset({"tag-list", "api-tag-list", "collection-labels"})  # and those that take tables, each in a form
 
 
 def max_body_bytes(path: str) -> int:

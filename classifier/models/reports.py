@@ -47,6 +47,7 @@ class ComputedReport(models.Model):
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="reports")
     job_revision = models.BigIntegerField(null=True, help_text="Of the collection when the job was asked for.")
     progress = models.FloatField(default=0.0, help_text="How far the job is, 0 to 1.")
+    draw = models.UUIDField(null=True, help_text="The key of the draw that its answers of people come from.")
 
     class Meta:
         ordering = ["-used_at"]
@@ -129,6 +130,7 @@ class RemovedReport(models.Model):
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    uid = models.UUIDField(null=True, unique=True, help_text="Of the report; not known of those removed long ago.")
     collection_uid = models.UUIDField()
     number = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)

@@ -16,6 +16,7 @@ from classifier import inference
 from classifier.intake import storage
 from classifier.intake.formats import BadImage
 from classifier.models import Collection, Face, ModelVersion, Photo
+from classifier.models.collections import all_attributes
 from classifier.services import leases, predictions, registry, turning
 
 if TYPE_CHECKING:
@@ -106,11 +107,10 @@ class _Look:
 
 def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
     """Read the stored bytes, the faces known already and the attributes switched on; a photo without a file fails."""
+    collections = Collection.objects.filter(id__in={photo.collection_id for photo in photos})
     asked = {
-        pk: {"attributes": attributes, "detail": detail}
-        for pk, attributes, detail in Collection.objects.filter(
-            id__in={photo.collection_id for photo in photos}
-        ).values_list("id", "attributes", "detail")
+        pk: (set(on) & set(all_attributes()), detail)
+        for pk, on, detail in collections.values_list("id", "attributes", "detail")
     }
     faces: dict[int, list[Face]] = {photo.pk: [] for photo in photos}
     for face in Face.objects.filter(photo__in=photos).order_by("number"):
@@ -124,9 +124,13 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             Photo.objects.fail(pk=photo.pk, token=token, code=Photo.Code.FILE_MISSING)
             continue
         known = faces[photo.pk]
-        wanted = asked.get(photo.collection_id, {"attributes": (), "detail": Collection.Detail.NORMAL})
+        attributes, detail = asked.get(photo.collection_id, (set(), Collection.Detail.NORMAL))
         request = inference.build_request(
-            content, faces=_reused(photo, known), may_turn=not photo.is_turned_back, **wanted
+            content,
+            faces=_reused(photo, known),
+            attributes=attributes,
+            detail=detail,
+            may_turn=not photo.is_turned_back,
         )
         looks.append(_Look(photo, request, known))
     return looks

@@ -15,7 +15,9 @@ from classifier.templatetags.facet import attribute_title
 from ml.attributes import ATTRIBUTES
 from ml.reporting import survey_bars, survey_page
 from ml.shares.result import REVIEWED
+from ml.surveying.computing import FEW_FACES
 from ml.surveying.report import Report, Table
+from ml.surveying.words import tell_left_out
 
 register = template.Library()
 
@@ -24,7 +26,10 @@ CARD_ROWS = 3  # the largest shares that a card has room for
 
 @dataclass(frozen=True)
 class Shown:
-    """An answer as pages show it: `note` says in a sentence what is missing or old, `is_moving` that it will change."""
+    """An answer as pages show it: `note` says in a sentence what is missing or old, `is_moving` that it will change.
+
+    `limits` are sentences on how few faces these are, and on faces that are not among them.
+    """
 
     state: str
     report: Report | None
@@ -35,6 +40,7 @@ class Shown:
     progress: float
     shown: str
     is_empty: bool
+    limits: tuple[str, ...] = ()
 
 
 def show_answer(answer: Answer, *, collection: Collection, is_running: bool | None = None) -> Shown:
@@ -52,6 +58,7 @@ def show_answer(answer: Answer, *, collection: Collection, is_running: bool | No
         progress=answer.progress,
         shown=answer.shown,
         is_empty=answer.nothing == reading.NO_PHOTOS,
+        limits=_tell_limits(answer.report) if answer.report else (),
     )
 
 
@@ -75,6 +82,16 @@ def _tell_note(answer: Answer, *, is_running: bool) -> str:
     if answer.values and not answer.is_current:
         return "From before the last changes."
     return "" if answer.values else "The shares are about to be computed."
+
+
+def _tell_limits(report: Report) -> tuple[str, ...]:
+    told = []
+    if report.faces < FEW_FACES:
+        told.append("So few faces say little: no share should be quoted.")
+    faces = {reason: count for reason, count in report.left_out.items() if reason.startswith("faces ")}
+    if faces:
+        told.append(f"Not counted: {tell_left_out(faces)}.")
+    return tuple(told)
 
 
 @register.simple_tag(takes_context=True)
@@ -106,9 +123,11 @@ def report_numbers(table: Table) -> SafeString:
 
 
 @register.simple_tag
-def report_body(report: Report, drawings: Mapping[str, str]) -> SafeString:
+def report_body(report: Report, drawings: Mapping[str, str], mistakes: str = "") -> SafeString:
     """All of a report but its heading."""
-    return mark_safe(survey_page.write_body(report, drawings=drawings))  # noqa: S308 - its text is escaped
+    return mark_safe(  # noqa: S308 - its text is escaped
+        survey_page.write_body(report, drawings=drawings, mistakes=mistakes)
+    )
 
 
 @register.filter

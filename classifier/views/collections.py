@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from classifier.filters import SORT_WORDS
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
+from classifier.http.uids import read_uids
 from classifier.intake import formats
-from classifier.models import Collection, Photo
+from classifier.models import Collection, KeptReport, Photo
 from classifier.services import collections, deletion, matches, rerun, retention, summaries
 from classifier.services.reports import caching
 from classifier.templatetags.facet import attribute_label
@@ -73,11 +74,13 @@ def edit(request: UserRequest, uid: UUID) -> HttpResponse:
 def delete(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
     if request.method == "POST":
-        deletion.delete_collection(collection)
+        deletion.delete_collection(collection, by=request.user)
         messages.success(request, f"“{collection.name}” and everything in it was deleted.")
         return redirect("collection-list")
     counts = summaries.count_photos([collection], is_exact=True)[collection.pk]
-    return render(request, "collections/delete.html", {"collection": collection, "counts": counts})
+    kept_count = KeptReport.objects.filter(collection=collection).count()
+    context = {"collection": collection, "counts": counts, "kept_count": kept_count}
+    return render(request, "collections/delete.html", context)
 
 
 @login_required
@@ -132,7 +135,7 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
     photo_set = read_set(request, collection=collection)
     photos = Photo.objects.filter(collection=collection, deleting_at=None)
-    tiles = list(photos.filter(uid__in=_read_uids(request.GET.getlist("tile"))).with_faces())
+    tiles = list(photos.filter(uid__in=read_uids(request.GET.getlist("tile")[:POLLED_PHOTOS])).with_faces())
     photo_set.mark_matches(tiles)
     return render(
         request,
@@ -174,13 +177,3 @@ def _read_moment(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment and moment.tzinfo else None
     except (ValueError, OverflowError):  # the last day of all may have no name in UTC
         return None
-
-
-def _read_uids(texts: list[str]) -> list[UUID]:
-    uids = []
-    for text in texts[:POLLED_PHOTOS]:
-        try:
-            uids.append(UUID(text))
-        except ValueError:
-            continue
-    return uids

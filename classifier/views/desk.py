@@ -48,6 +48,7 @@ class Place:
     title: str
     heading: str
     address: str
+    collection_address: str
     source: str
     end_words: str
     end_link: str
@@ -105,7 +106,10 @@ def title_of(draw: Draw) -> str:
     """A draw in a few words."""
     if draw.kind == Draw.Kind.PHOTOS:
         return f"{draw.size:,} photo{'' if draw.size == 1 else 's'}, for faces that were missed"
-    return f"{draw.size:,} face{'' if draw.size == 1 else 's'} by {attribute_label(draw.strata_attribute)}"
+    faces = f"{draw.size:,} face{'' if draw.size == 1 else 's'}"
+    return (
+        f"{faces}, labelled elsewhere" if draw.declared_by else f"{faces} by {attribute_label(draw.strata_attribute)}"
+    )
 
 
 def tell_width(progress: Progress, *, attribute: str) -> str:

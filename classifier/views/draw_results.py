@@ -10,7 +10,6 @@ from classifier.services.reviews.serving import Pass
 from classifier.views import desk
 
 MOST_MISTAKES = 12
-HEADLINE = 100  # answers from which on a report rests on them
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def describe(draw: Draw, *, reader: User, own: Pass | None) -> dict[str, Any]:
         return {"missed": missing.estimate_missed(draw)}
     far = progress.measure_progress(draw)
     told: dict[str, Any] = {"progress": far, "width_words": desk.tell_width(far, attribute=draw.strata_attribute)}
-    told["headline_in"] = max(HEADLINE - far.answered, 0)
+    told |= {"headline": results.HEADLINE, "headline_in": max(results.HEADLINE - far.answered, 0)}
     if not far.answered:
         return told
     shares = results.estimate_shares(draw)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from classifier.draw_forms import RECEIVED, DrawForm, InviteForm, MoreForm
 from classifier.filters import PhotoFilter
 from classifier.models import Collection, Draw, Photo, User
-from classifier.services.reviews import drawing, frames, inviting, photos, serving, standing
+from classifier.services.reviews import drawing, frames, inviting, photos, results, serving, standing
 from classifier.services.reviews.refusals import BadDraw, ReviewRefused
 from classifier.views import desk, draw_results
 from classifier.views.access import UserRequest, login_required
@@ -45,6 +45,11 @@ class Card:
         return max(self.total - self.answered, 0)
 
     @property
+    def waits(self) -> bool:
+        """Whether somebody asks for the reader's answers; labels that came with a file do not."""
+        return self.left > 0 and not self.draw.declared_by
+
+    @property
     def time(self) -> str:
         return desk.tell_time(self.left, kind=self.draw.kind)
 
@@ -63,8 +68,8 @@ def home(request: UserRequest) -> HttpResponse:
     mine = Collection.objects.reviewable_by(request.user).select_related("owner")
     with_photos = mine.filter(photos__isnull=False).distinct()
     context = {
-        "waiting": [card for card in cards if card.left],
-        "done": [card for card in cards if not card.left],
+        "waiting": [card for card in cards if card.waits],
+        "done": [card for card in cards if not card.waits],
         "collections": with_photos[:MOST_CARDS],
         "samples": with_photos.filter(owner=request.user)[:3],
     }
@@ -141,6 +146,7 @@ def plan(collection: Collection, *, form: DrawForm, errors: list[str]) -> dict[s
     return kept | {
         "frame": guessed.faces,
         "is_assumed": bool(sizes),
+        "headline": results.HEADLINE,
         "options": offer(sizes, asked=asked),
         "nothing": nothing,
     }

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.http import files
+from classifier.http.uids import read_uids
 from classifier.intake.formats import BadImage
 from classifier.models import PENDING, Collection, Face, Photo, PhotoTag, State
 from classifier.services import deletion, explanations, matches, predictions, rerun, turning
@@ -92,7 +93,7 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
     photo = get_object_or_404(photos.select_related("collection"))
     photo_set = read_set(request, collection=photo.collection)
     before, after = find_neighbours(photo_set.photos, row=photo, order=photo_set.order)
-    deletion.delete_photos(photos)
+    deletion.delete_photos(photos, by=request.user)
     messages.success(request, f"“{photo.name}” was deleted, with its files and results.")
     if following := after or before:
         return _to("photo-detail", uid=following.uid, query=photo_set.query())
@@ -104,8 +105,10 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
 def delete_selected(request: UserRequest, uid: UUID) -> HttpResponse:
     """Delete the photos ticked in a gallery (`photos`: their uids); it shows the same page again."""
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
-    chosen = [value for value in request.POST.getlist("photos") if _is_uid(value)]
-    count = deletion.delete_photos(Photo.objects.owned_by(request.user).filter(collection=collection, uid__in=chosen))
+    chosen = Photo.objects.owned_by(request.user).filter(
+        collection=collection, uid__in=read_uids(request.POST.getlist("photos"))
+    )
+    count = deletion.delete_photos(chosen, by=request.user)
     messages.success(request, "1 photo was deleted." if count == 1 else f"{count} photos were deleted.")
     return _to("collection-detail", uid=uid, query=_query(request))
 
@@ -183,11 +186,3 @@ def _open_explanation(face: Face, *, attribute: str) -> dict[str, Any]:
     answer = explanations.read_answer(face, attribute=attribute)
     guess = _describe(face, taxonomy=None).get(attribute, {})
     return {"attribute": attribute, "answer": answer, "guess": guess}
-
-
-def _is_uid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

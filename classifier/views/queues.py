@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from classifier.http.uids import read_uids
 from classifier.models import Collection, Face, Guess, Review
 from classifier.services.reviews import codebooks, queues, serving
 from classifier.services.reviews.answering import Answer
@@ -136,8 +137,7 @@ def list_faces(request: UserRequest, *, queue: Queue, collection: Collection, pa
     found = queues.list_faces(
         collection, attribute=queue.attribute, reviewer=request.user, order=queue.order, label=queue.label
     )
-    known = [uid for uid in passed if _is_uid(uid)]
-    return queues.leave_out_drawn(found, reviewer=request.user).exclude(uid__in=known)
+    return queues.leave_out_drawn(found, reviewer=request.user).exclude(uid__in=read_uids(passed))
 
 
 def describe(faces: list[Face], *, attribute: str) -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ def take_press(request: UserRequest, *, queue: Queue, collection: Collection, pa
     if act == "not_a_face":
         sent["not_a_face"] = True
     elif act == "agree":
-        told = Guess.objects.filter(face__uid=sent["face"], attribute=queue.attribute) if _is_uid(sent["face"]) else []
+        told = Guess.objects.filter(face__uid__in=read_uids([sent["face"]]), attribute=queue.attribute)
         sent["answers"] = {one.attribute: one.label for one in told}
     else:
         attribute, _, label = say.partition(":")
@@ -182,10 +182,12 @@ def take_press(request: UserRequest, *, queue: Queue, collection: Collection, pa
 
 def describe_place(collection: Collection, *, queue: Queue | None) -> Place:
     query = f"?{queue.query}" if queue else ""
+    address = reverse("collection-detail", args=[collection.uid])
     return Place(
         title=collection.name,
         heading=queue.heading() if queue else "Queue",
-        address=reverse("collection-detail", args=[collection.uid]),
+        address=address,
+        collection_address=address,
         source=f"queue-{collection.uid}",
         end_words="No face is left in this queue: you have answered all of them, or they wait for you in a draw.",
         end_link="To the collection",
@@ -194,11 +196,3 @@ def describe_place(collection: Collection, *, queue: Queue | None) -> Place:
         is_blind=False,
         is_counted=False,
     )
-
-
-def _is_uid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

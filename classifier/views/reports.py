@@ -1,6 +1,7 @@
 """Who is pictured in a collection: the summary on its page, and the full report with its ways out."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,9 +13,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from classifier.asking import Asked, entitle, read_asked
 from classifier.filters import ActiveFilter
-from classifier.models import Collection, KeptReport
+from classifier.models import Collection, Draw, KeptReport, User
 from classifier.report_forms import ReferenceForm, describe_question, offer_labels, write_reference
+from classifier.services import audit
 from classifier.services.reports import caching, exporting, keeping, reading
+from classifier.services.reports.questions import Reference
 from classifier.templatetags.reports import show_answer
 from classifier.views.access import UserRequest, login_required
 
@@ -98,6 +101,7 @@ def export(request: UserRequest, uid: UUID) -> HttpResponse:
     """The report as a file: `?format=` csv, json or html."""
     collection = _find(request, uid)
     values = _read_values(request, collection=collection)
+    audit.record("report exported", actor=request.user, target=f"collection {collection.uid}")
     return send_report(values, kind=request.GET.get("format", ""), name=f"{slugify(collection.name) or 'report'}")
 
 
@@ -114,6 +118,7 @@ def faces(request: UserRequest, uid: UUID) -> HttpResponseBase:
     """Every face that the report is about, as CSV."""
     collection = _find(request, uid)
     asked = read_asked(request.GET, user=request.user, collection=collection)
+    audit.record("faces exported", actor=request.user, target=f"collection {collection.uid}")
     lines = exporting.write_faces(collection, question=asked.question)
     return StreamingHttpResponse(
         (line.encode() for line in lines),
@@ -126,26 +131,33 @@ def describe_report(request: UserRequest, *, collection: Collection, asked: Aske
     """What the report's page shows."""
     found = caching.read_answer(collection, question=asked.question, user=request.user)
     answer = show_answer(found, collection=collection)
-    labels = offer_labels(collection, taxonomy=asked.question.taxonomy)
-    known = asked.question.reference
-    initial = {"name": known.name, "text": write_reference(known.shares)} if known else None
     return {
         "collection": collection,
         "answer": answer,
         "form": asked.form,
         "filter": asked.filter,
-        "reference_form": ReferenceForm(labels=labels, initial=initial),
+        "reference_form": _fill_reference(request, collection=collection, asked=asked),
         "question": asked.question,
-        "asked": describe_question(asked.question, collection=collection),
+        "asked": describe_question(asked.question, collection=collection, against=asked.against),
         "active": [_describe_filter(active, query=asked.query) for active in asked.filter.list_active()],
+        "reference": asked.question.reference and _describe_reference(asked.question.reference, query=asked.query),
         "query": asked.query,
         "here": address_of(collection, query=asked.query),
         "is_mine": collection.owner_id == request.user.pk,
         "kept_count": KeptReport.objects.filter(collection=collection).count(),
         "export_url": f"{resolve_url('collection-report-export', uid=collection.uid)}?{asked.query}&",
         "faces_url": f"{resolve_url('collection-faces', uid=collection.uid)}?{asked.query}",
+        "photos_url": _find_photos(collection, asked=asked),
+        "mistakes_url": _find_mistakes(found, user=request.user),
         **_list_charts(found, collection=collection, query=asked.query),
     }
+
+
+def _find_photos(collection: Collection, *, asked: Asked) -> str:
+    """The gallery of just the photos that the report is about."""
+    question = asked.question
+    said = {**question.filters, **({} if question.taxonomy == collection.taxonomy else {"taxonomy": question.taxonomy})}
+    return f"{resolve_url('collection-detail', uid=collection.uid)}?{urlencode(said)}#filter"
 
 
 def address_of(collection: Collection, *, query: str) -> str:
@@ -190,6 +202,31 @@ def _describe_filter(active: ActiveFilter, *, query: str) -> dict[str, str]:
     rest = QueryDict(query, mutable=True)
     rest.pop(active.name, None)
     return {"label": active.label, "value": active.value, "without": f"?{rest.urlencode()}"}
+
+
+def _describe_reference(reference: Reference, *, query: str) -> dict[str, str]:
+    """What the form sends along with whatever else is asked, and the address without it."""
+    rest = QueryDict(query, mutable=True)
+    text, name = rest.pop("reference")[-1], rest.pop("reference_name")[-1]
+    return {"name": name, "text": text, "without": f"?{rest.urlencode()}"}
+
+
+def _fill_reference(request: UserRequest, *, collection: Collection, asked: Asked) -> ReferenceForm:
+    """The form as it was filled in last: where its shares are not taken, since another grouping was chosen, why not."""
+    labels = offer_labels(collection, taxonomy=asked.question.taxonomy)
+    if asked.refused:
+        told = {"name": request.GET.get("reference_name") or "reference", "text": request.GET.get("reference", "")}
+        return ReferenceForm(told, labels=labels)
+    known = asked.question.reference
+    initial = {"name": known.name, "text": write_reference(known.shares)} if known else None
+    return ReferenceForm(labels=labels, initial=initial)
+
+
+def _find_mistakes(found: caching.Answer, *, user: User) -> str:
+    """Where the faces are shown that the model is wrong about, by people's answers; empty for who may not see them."""
+    if found.draw is None or not Draw.objects.visible_to(user).filter(uid=found.draw).exists():
+        return ""
+    return resolve_url("draw-detail", uid=found.draw)
 
 
 def _list_charts(found: caching.Answer, *, collection: Collection, query: str) -> dict[str, Any]:

@@ -235,6 +235,7 @@ def describe_place(draw: Draw) -> Place:
         title=draw.collection.name,
         heading=desk.title_of(draw),
         address=reverse("draw-detail", args=uid),
+        collection_address=reverse("collection-detail", args=[draw.collection.uid]),
         source=f"draw-{draw.uid}",
         end_words=END_WORDS,
         end_link="See what came of it",

@@ -8,9 +8,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from classifier.forms import TableForm
 from classifier.models import Collection, TagColumn
 from classifier.services import tags
+from classifier.table_forms import TableForm
 from classifier.views.access import UserRequest, login_required
 
 

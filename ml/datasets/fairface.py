@@ -4,7 +4,7 @@ A label file in its manner may have further columns, called as attributes that F
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ml.attributes import FROM_THE_FIRST
@@ -40,8 +40,7 @@ def read_fairface(
     examples = []
     with image_store.open_store(folder, shards=shards) as store:
         rows = _rows_by_name(table, store=store, classes=classes, path=path)
-        parts = {PurePosixPath(name).parent for name in rows}
-        names = [name for name in store.names() if PurePosixPath(name).parent in parts]
+        names = _of_part(store, rows)
         if shards is None:
             missing = sorted(set(rows) - set(names))
             if missing:
@@ -61,6 +60,19 @@ def read_fairface(
                 examples.append(labelled_images.Example(name, known))
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
         return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=left_out)
+
+
+def list_part(folder: Path, *, label_file: str, shards: Sequence[str] | None = None) -> list[str]:
+    """The names of the images that `read_fairface` would look at, in its order. Raises like it."""
+    rows = texts.read_table(folder / label_file, columns=("file",))
+    with image_store.open_store(folder, shards=shards) as store:
+        return _of_part(store, [store.find(row["file"]) for _, row in rows])
+
+
+def _of_part(store: image_store.ImageStore, told: Iterable[str]) -> list[str]:
+    """The store's images that lie where those of a label file do: `train/` and not `val/` beside it."""
+    parts = {PurePosixPath(name).parent for name in told}
+    return [name for name in store.names() if PurePosixPath(name).parent in parts]
 
 
 def _rows_by_name(

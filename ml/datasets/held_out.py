@@ -1,13 +1,15 @@
 """What a checkpoint's card tells of its training images: which were held out, and whether others were trained on."""
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ml import errors
-from ml.datasets import face_set, image_store
+from ml.datasets import face_set, fairface, image_store
 from ml.datasets.sources import Source, read_source
 from ml.model.card import ModelCard
 
@@ -23,15 +25,31 @@ def read_held_out(card: ModelCard, *, place: Path) -> face_set.FaceSet:
         raise face_set.BadData(
             f"the recipe of {card.name} held no images out: name a data set that it was not trained on"
         )
-    names = _list_images(place, shards=shards)
-    count = _held_out_count(recipe, total=len(names))
+    count = _held_out_count(recipe, total=len(_part_names(recipe, folder=place, shards=shards)))
     # Only the last shards are read: all of them may be many.
     for first in range(len(shards) - 1, -1, -1):
-        if len(_list_images(place, shards=shards[first:])) >= count:
+        if len(_part_names(recipe, folder=place, shards=shards[first:])) >= count:
             shards = shards[first:]
             break
     faces = read_source(_source(recipe, place=place, shards=shards), preset=card.preset)
     return faces.slice(len(faces) - min(count, len(faces)))
+
+
+def leave_out_taught(faces: face_set.FaceSet, *, cards: Sequence[ModelCard]) -> face_set.FaceSet:
+    """Without the reviewed faces whose answers any of these checkpoints has learned, with a DataWarning; the set itself
+    where there is none. Raises SharedImages where no other face is left.
+    """
+    taught = frozenset[str]().union(*(card.learned_from for card in cards))
+    kept = np.array([uid not in taught for uid in faces.face_uids], dtype=bool)
+    count = int((~kept).sum())
+    if not count:
+        return faces
+    names = " and ".join(card.name for card in cards if card.learned_from)
+    if not kept.any():
+        raise face_set.SharedImages(f"{names} has learned what people said of all {count} faces: none can measure it")
+    _warn(f"{count} of {len(faces)} faces are left out: {names} has learned what people said of them")
+    left_out = {**faces.left_out, "learned from": count}
+    return replace(faces.take(np.flatnonzero(kept)), left_out=left_out)
 
 
 def check_untouched(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> None:
@@ -53,24 +71,50 @@ def check_untouched(faces: face_set.FaceSet, *, card: ModelCard, place: Path) ->
 
 def _check_part(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> None:
     """Check against one of the sets that a checkpoint was trained on."""
-    if not part.get("shards"):
-        _warn(f"{name} was trained on images that its card does not name: nobody can say whether these are among them")
+    if part.get("reader") == "reviews" and faces.face_uids and all(faces.face_uids):
+        return  # known by face: `leave_out_taught`
+    try:
+        names = _trained_names(part, folder=folder)
+    except face_set.BadData as error:
+        _warn(f"What {name} was trained on is not known here ({error}): nobody can say whether these are among them")
         return
-    shards = tuple(shard for shard in part["shards"] if (folder / shard).is_file())
-    if not shards:
-        return
-    names = _list_images(folder, shards=shards)
-    if shards[-1] == part["shards"][-1]:
-        names = names[: len(names) - _held_out_count(part, total=len(names))]
     trained = set(names)
     shared = [file for file in faces.files if file in trained]
     if shared and part.get("validation_share"):
-        _warn(f"{len(shared)} of the images come from the zips of {name}'s training: a part of them was trained on")
+        _warn(f"{len(shared)} of the images come from {name}'s training set: a part of them was trained on")
     elif shared:
         raise face_set.SharedImages(
             f"{name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
             names=shared,
         )
+
+
+def _trained_names(part: Mapping[str, Any], *, folder: Path) -> list[str]:
+    """The images of a set that were trained on, as far as they are in a folder. Raises BadData where none are known."""
+    named = tuple(part.get("shards", ()))
+    shards = tuple(shard for shard in named if (folder / shard).is_file())
+    if named and not shards:
+        raise face_set.MissingFiles(f"its training images are not in {folder}", names=named)
+    if not named and not _label_file(part, folder=folder):
+        raise face_set.BadData("its card does not name its training images")
+    names = _part_names(part, folder=folder, shards=shards)
+    if not named or shards[-1] == named[-1]:  # the last ones are there, of which some were held out
+        names = names[: len(names) - _held_out_count(part, total=len(names))]
+    return names
+
+
+def _part_names(part: Mapping[str, Any], *, folder: Path, shards: tuple[str, ...]) -> list[str]:
+    """The images of a set as its reader takes them: of FairFace's zips only the part that its label file speaks of."""
+    if label_file := _label_file(part, folder=folder):
+        return fairface.list_part(folder, label_file=label_file, shards=shards or None)
+    with image_store.open_store(folder, shards=shards or None) as store:
+        return store.names()
+
+
+def _label_file(part: Mapping[str, Any], *, folder: Path) -> str:
+    """The label file of a set that has one there, else nothing."""
+    name = str(part.get("label_file", "")) if part.get("reader", "fairface") == "fairface" else ""
+    return name if name and (folder / name).is_file() else ""
 
 
 def was_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> bool:
@@ -91,11 +135,6 @@ def _data_recipe(card: ModelCard) -> Mapping[str, Any]:
 def _held_out_count(recipe: Mapping[str, Any], *, total: int) -> int:
     """As training takes them: of a small set no more than half."""
     return min(int(recipe.get("held_out", 0)), total // 2)
-
-
-def _list_images(place: Path, *, shards: tuple[str, ...]) -> list[str]:
-    with image_store.open_store(place, shards=shards or None) as store:
-        return store.names()
 
 
 def _source(recipe: Mapping[str, Any], *, place: Path, shards: tuple[str, ...]) -> Source:

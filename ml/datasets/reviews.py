@@ -1,7 +1,8 @@
 """The reviews CSV: what people said of faces, one answer a row; how reviews come back as training data.
 
-Columns: `file`; where the face is, as `chip_cx`, `chip_cy`, `chip_side`, `chip_angle` (pixels of the upright photo,
-degrees clockwise) or else as a box `x1`, `y1`, `x2`, `y2`, or neither for a file that is a chip already;
+Columns: `file`, and `path` where the image lies elsewhere than its name says; where the face is, as `chip_cx`,
+`chip_cy`, `chip_side`, `chip_angle` (pixels of the upright photo, degrees clockwise) or else as a box `x1`, `y1`, `x2`,
+`y2`, or neither for a file that is a chip already;
 `reviewed_race`, `reviewed_gender`, `reviewed_age`, and so of further attributes: a label, empty where nothing was said,
 `cannot tell` or `not a face`; `reviewer`: who said it, by any name, empty where that is not told; `face_uid`, where a
 site wrote the file: what it calls the face, so that it knows which faces a network was trained on. Other columns are
@@ -40,9 +41,9 @@ def read_reviews(
 ) -> face_set.FaceSet:
     """Read the reviewed faces at (size, size), each once, with the answer that most of its reviewers gave.
 
-    Files are relative to `root` (None: the CSV's folder). `classes` None takes the labels of `ml.labels`. A reviewer's
-    later row replaces the earlier one. Where answers are tied, or the answer is "cannot tell", the attribute is
-    unknown; a face that at least half of its reviewers call none, or of which nothing is known, is left out.
+    Files and paths are relative to `root` (None: the CSV's folder). `classes` None takes the labels of `ml.labels`. A
+    reviewer's later row replaces the earlier one. Where answers are tied, or the answer is "cannot tell", the attribute
+    is unknown; a face that at least half of its reviewers call none, or of which nothing is known, is left out.
     `left_out` counts faces under "not a face", "nothing known" and "unknown label", answers under "cannot tell" and
     "disagreement". `limit` takes only the first faces. The faces of one photo share an identity. Raises BadData for a
     missing column or a bad number, MissingFiles, UnknownLabels and EmptySet.
@@ -97,7 +98,7 @@ def _read_answers(path: Path) -> dict[tuple[str, Chip | None], _Told]:
     found: dict[tuple[str, Chip | None], _Told] = {}
     for line, row in texts.read_table(path, columns=columns):
         try:
-            face = (unguard_cell(row["file"]), _chip_of_row(row))
+            face = (row.get("path", "").strip() or unguard_cell(row["file"]), _chip_of_row(row))
         except ValueError as error:
             raise face_set.BadData(f"{path}, line {line}: {error}") from error
         words = {

@@ -26,7 +26,7 @@ _CLEAR, _CERTAIN, _MOST_ROLL = 0.985, 0.998, 45.0
 # in each turn where nothing was found, and where something doubtful was; R-Net must say so much, and O-Net decides on
 # the best of them.
 FAINT = 0.3
-_PLACES, _PLACES_BESIDE, _PLACES_DECIDED = 50, 15, 4
+_PLACES, _PLACES_BESIDE, _PLACES_DECIDED = 50, 40, 4
 _REFINED, _REFINED_BESIDE = 0.3, 0.6
 # With less than this no face is thought to be seen in another turn: where one was, O-Net said 0.99 nearly always.
 _TOLD = 0.95

@@ -13,6 +13,7 @@ from ml.measuring.predictions import Predictions
 
 # The share that int8 may lose in any group, in any attribute.
 LARGEST_LOSS = 0.005
+LEAST_GROUP = round(1 / LARGEST_LOSS)  # of fewer faces a single one would decide
 CALIBRATION_CHIPS = 256
 
 
@@ -50,8 +51,8 @@ def split_faces(faces: face_set.FaceSet) -> tuple[np.ndarray, face_set.FaceSet]:
 def measure_losses(before: Predictions, *, after: Predictions, faces: face_set.FaceSet) -> list[Loss]:
     """Per labelled attribute, over all chips and in each group that has any, the accuracies of both.
 
-    The groups are those of `labels.BY`, or where the set does not label them, those of the attribute itself. Raises
-    ExportRefused where labels and network have nothing in common.
+    The groups are those of `labels.BY`, where the set labels them, and those of the attribute itself: a mean over women
+    and men hides what either loses. Raises ExportRefused where labels and network have nothing in common.
     """
     losses = []
     for attribute in before.classes:
@@ -72,11 +73,12 @@ def measure_losses(before: Predictions, *, after: Predictions, faces: face_set.F
 def _groups(told: Aligned, faces: face_set.FaceSet) -> dict[str, np.ndarray]:
     """Who is among the aligned faces (M,) bool: all, and each group with any face."""
     groups = {"all": np.ones(len(told.rows), dtype=bool)}
-    if labels.BY in faces.classes:
-        names, of = faces.classes[labels.BY].names, faces.targets[labels.BY][told.rows]
-    else:
-        names, of = told.grouping.names, told.actual
-    return groups | {name: of == number for number, name in enumerate(names) if np.any(of == number)}
+    partings = [(told.grouping.names, told.actual)]
+    if labels.BY in faces.classes and told.grouping.attribute != labels.BY:
+        partings.insert(0, (faces.classes[labels.BY].names, faces.targets[labels.BY][told.rows]))
+    for names, of in partings:
+        groups |= {name: of == number for number, name in enumerate(names) if np.any(of == number)}
+    return groups
 
 
 def tell_losses(losses: Sequence[Loss], *, faces: face_set.FaceSet) -> None:
@@ -85,6 +87,7 @@ def tell_losses(losses: Sequence[Loss], *, faces: face_set.FaceSet) -> None:
         print(
             f"{loss.attribute:6} {loss.group:16} {loss.images:6} images  "
             f"float32 {loss.before:.2%}  int8 {loss.after:.2%}  {(loss.after - loss.before) * 100:+.2f} points"
+            + ("" if _is_judged(loss) else "  (too few to judge)")
         )
     for name in faces.classes[labels.BY].names if labels.BY in faces.classes else ():
         if not any(loss.group == name for loss in losses):
@@ -92,8 +95,12 @@ def tell_losses(losses: Sequence[Loss], *, faces: face_set.FaceSet) -> None:
 
 
 def check_losses(losses: Sequence[Loss]) -> None:
-    """Raise ExportRefused where a group loses more than it may."""
-    bad = [loss for loss in losses if loss.lost > LARGEST_LOSS]
+    """Raise ExportRefused where a group of at least LEAST_GROUP faces, or all of them, loses more than it may."""
+    bad = [loss for loss in losses if loss.lost > LARGEST_LOSS and _is_judged(loss)]
     if bad:
         told = ", ".join(f"{loss.attribute} of {loss.group} {loss.lost * 100:.2f}" for loss in bad)
         raise ExportRefused(f"int8 loses more than {LARGEST_LOSS * 100} points: {told}")
+
+
+def _is_judged(loss: Loss) -> bool:
+    return loss.group == "all" or loss.images >= LEAST_GROUP

@@ -8,7 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ml.model import network, trunks
+from ml.errors import FacetError
+from ml.model import joint, network, trunks
 from ml.model.card import (
     DEFAULT_DIR,
     WEIGHTS_FILE,
@@ -21,13 +22,21 @@ from ml.model.card import (
 )
 
 
-def save(folder: Path, *, net: network.AttributeNet, card: ModelCard) -> ModelCard:
+class TooLargeWeights(FacetError):
+    """Weights that a checkpoint's float16 cannot hold, as those of a run that diverged."""
+
+
+def save(folder: Path, *, net: network.FaceNet, card: ModelCard) -> ModelCard:
     """Write a network and its card into a folder and return the card with its hash.
 
     Both files are written whole or not at all. Evidence of how other weights erred does not hold for these: the card
-    loses it.
+    loses it. Raises TooLargeWeights for numbers that float16 has none for.
     """
     card = replace(card, evidence={})
+    largest = torch.finfo(torch.float16).max
+    beyond = [name for name, tensor in net.state_dict().items() if not bool((tensor.abs() <= largest).all())]
+    if beyond:
+        raise TooLargeWeights(f"not saved: {', '.join(beyond[:5])} hold numbers over {largest:g}, or none at all")
     tensors = {
         name: tensor.detach().cpu().to(torch.float16).contiguous()
         for name, tensor in net.state_dict().items()
@@ -37,7 +46,7 @@ def save(folder: Path, *, net: network.AttributeNet, card: ModelCard) -> ModelCa
     return write_pair(folder, card=card, weights=weights, weights_file=WEIGHTS_FILE)
 
 
-def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[network.AttributeNet, ModelCard]:
+def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[network.FaceNet, ModelCard]:
     """The network in float32 and evaluation mode, and its card; `own_labels` as in `read_card`.
 
     Raises MissingCheckpoint, DamagedCheckpoint, UnsafeCheckpoint, OtherFormat or OtherLabels.
@@ -46,10 +55,9 @@ def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[netwo
     if _is_pickle(weights):
         raise UnsafeCheckpoint(f"{folder / WEIGHTS_FILE} is a pickle, which could run code; it was not loaded")
     try:
-        trunk = trunks.create_trunk(card.arch, size=card.preset.size)
+        net = create_net(card)
     except ValueError as error:
         raise OtherFormat(str(error)) from error
-    net = network.AttributeNet(trunk, attributes=card.labels)
     try:
         tensors = {name: tensor.float() for name, tensor in load_tensors(weights).items()}
         missing, unexpected = net.load_state_dict(tensors, strict=False)
@@ -60,6 +68,16 @@ def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[netwo
     if missing or unexpected:
         raise DamagedCheckpoint(f"{folder / WEIGHTS_FILE}: tensors missing {missing} or unknown {unexpected}")
     return net.eval(), card
+
+
+def create_net(card: ModelCard) -> network.FaceNet:
+    """The network of a card, or those of its members joined, with random weights. Raises ValueError as trunks do."""
+    if not card.members:
+        trunk = trunks.create_trunk(card.arch, size=card.preset.size)
+        return network.AttributeNet(trunk, attributes=card.labels)
+    built = [trunks.create_trunk(member.arch, size=member.preset.size) for member in card.members]
+    nets = [network.AttributeNet(trunk, attributes=card.labels) for trunk in built]
+    return joint.JointNet(nets, members=card.members, preset=card.preset, attributes=card.labels)
 
 
 def _is_pickle(weights: bytes) -> bool:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ml.model.card import CheckpointError, MissingRuntime, ModelCard
 from ml.model.heat_map import GRADCAM, METHODS, Explanation
+from ml.model.network import FaceNet, Part
 from ml.preprocess import FAIRFACE_MARGIN, to_input
 
 SEED = 1
@@ -46,7 +47,7 @@ class NoMap(CannotExplain):
 class _Question:
     """One attribute, asked of a network."""
 
-    net: nn.Module
+    net: FaceNet
     card: ModelCard
     attribute: str
 
@@ -54,9 +55,8 @@ class _Question:
         """Calibrated logits (B, labels) of chips (B, 3, S, S) in 0..255: the mean over both flips."""
         x = to_input(chips, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=half):
-            both = self.net(torch.cat([x, x.flip(3)]), attributes=frozenset({self.attribute}))[self.attribute]
-        straight, mirrored = both.float().chunk(2)
-        logits: Tensor = (straight + mirrored) / 2 / self.card.temperatures.get(self.attribute, 1.0)
+            found = self.net.look(x, attributes=frozenset({self.attribute}), together=True)[self.attribute]
+        logits: Tensor = found.float() / self.card.temperatures.get(self.attribute, 1.0)
         return logits
 
     def log_odds(self, chips: Tensor, *, position: int, half: bool = False) -> Tensor:
@@ -67,7 +67,7 @@ class _Question:
 
 
 def explain_chip(
-    net: nn.Module,
+    net: FaceNet,
     card: ModelCard,
     chip: np.ndarray,
     *,
@@ -79,7 +79,7 @@ def explain_chip(
 ) -> Explanation:
     """Explain one answer about one chip (S, S, 3) uint8 of the network's size, by "gradcam" or "shap".
 
-    `net` is an AttributeNet in evaluation mode, folded or not; `label` None is the most probable one. `half` computes
+    `net` is in evaluation mode, folded or not; `label` None is the most probable one. `half` computes
     SHAP values in bfloat16, where the device is faster so. The same arguments give the same values. Raises ValueError
     for names that are not known, NoMap where Grad-CAM finds nothing to weigh, MissingRuntime without captum.
     """
@@ -188,34 +188,56 @@ def _weigh_map(question: _Question, x: Tensor, *, position: int) -> tuple[np.nda
     """Grad-CAM (Selvaraju and others, ICCV 2017): the map (S, S), 0..1, and how many places a side it tells apart.
 
     Each channel of the last stage with a map is weighed by the mean of its gradient; what is left above zero spoke for
-    the label. The map of the mirror image is turned back and averaged in.
+    the label. The map of the mirror image is turned back and averaged in. Of joined networks each has a map, 0..1,
+    which counts as much as its answer does.
     """
-    stage, as_map = _find_stage(question, x)
-    kept: list[Tensor] = []
+    parts = question.net.parts()
+    stages = [_find_stage(question, x, part=part) for part in parts]
+    kept: dict[int, Tensor] = {}
 
-    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        kept.append(output)
-        return output.clone()  # the next layer may write into what it gets
+    def keep_as(number: int) -> Callable[..., Tensor]:
+        def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+            kept[number] = output
+            return output.clone()  # the next layer may write into what it gets
 
-    hook = stage.register_forward_hook(keep)
+        return keep
+
+    hooks = [stage.register_forward_hook(keep_as(number)) for number, (stage, _) in enumerate(stages)]
     try:
         with torch.enable_grad():
             asked = question.log_odds(x.clone().requires_grad_(), position=position)
-            gradient = torch.autograd.grad(asked.sum(), kept[0])[0]
+            gradients = torch.autograd.grad(asked.sum(), [kept[number] for number in range(len(parts))])
     finally:
-        hook.remove()
-    activation, gradient = as_map(kept[0].detach()).float(), as_map(gradient).float()  # (2, C, h, w)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    found = functional.relu((weights * activation).sum(dim=1, keepdim=True))
-    found = (found[:1] + found[1:].flip(3)) / 2
-    heat = functional.interpolate(found, size=x.shape[2:], mode="bilinear", align_corners=False)[0, 0]
+        for hook in hooks:
+            hook.remove()
+    heat, places = x.new_zeros(x.shape[2:]), []
+    for number, (part, (_, as_map)) in enumerate(zip(parts, stages, strict=True)):
+        activation, gradient = as_map(kept[number].detach()).float(), as_map(gradients[number]).float()
+        found = functional.relu((gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1, keepdim=True))
+        if len(found) > 1:  # a member with one view has no mirror image
+            found = (found[:1] + found[1:].flip(3)) / 2
+        heat += part.weight * _lay_in_chip(found, share=part.share, side=len(heat))
+        places.append(round(min(activation.shape[2:]) / part.share))
+    return _to_one(heat).cpu().numpy(), min(places)
+
+
+def _lay_in_chip(found: Tensor, *, share: float, side: int) -> Tensor:
+    """A map (1, 1, h, w) of the middle `share` of a chip as heat of 0..1 over all of the chip: (side, side)."""
+    inner = round(side * share)
+    heat = functional.interpolate(found, size=(inner, inner), mode="bilinear", align_corners=False)[0, 0]
+    before = (side - inner) // 2
+    after = side - inner - before
+    return functional.pad(_to_one(heat), (before, after, before, after))
+
+
+def _to_one(heat: Tensor) -> Tensor:
     highest = heat.max()
-    return (heat / highest if highest > 0 else heat).cpu().numpy(), min(activation.shape[2:])
+    return heat / highest if highest > 0 else heat
 
 
-def _find_stage(question: _Question, x: Tensor) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
-    """The last module whose output is a map of enough places, and what turns its output into (B, C, h, w)."""
-    trunk: nn.Module = question.net.trunk  # type: ignore[assignment] # an AttributeNet's
+def _find_stage(question: _Question, x: Tensor, *, part: Part) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """The part's last module whose output is a map of enough places, and what turns its output into (B, C, h, w)."""
+    trunk = part.trunk
     inner: Any = getattr(trunk, "net", trunk)
     if hasattr(inner, "num_prefix_tokens") and hasattr(inner, "blocks"):
         # A transformer's answer may hang on one token alone, so the last layer in which the others count is taken.
@@ -236,7 +258,8 @@ def _find_stage(question: _Question, x: Tensor) -> tuple[nn.Module, Callable[[Te
         for hook in hooks:
             hook.remove()
     if not met:
-        raise NoMap(f"{question.card.arch} keeps no map of places for Grad-CAM; SHAP values work with every network")
+        told = f"{part.name}, a member of {question.card.name}," if part.name else question.card.arch
+        raise NoMap(f"{told} keeps no map of places for Grad-CAM; SHAP values work with every network")
     return met[-1], as_map
 
 

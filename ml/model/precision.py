@@ -13,7 +13,10 @@ def choose_precision(asked: str | None, *, device: torch.device) -> str:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster there than float32; CPUs without instructions for it emulate it, and are slower."""
+    """Whether bfloat16 is faster there than float32; processors without instructions for it emulate it, and are slower.
+
+    NVIDIA's have them from compute capability 8.0 on.
+    """
     if device.type == "cpu":
         return torch.cpu._is_avx512_bf16_supported()
-    return device.type == "cuda"
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)

@@ -10,7 +10,7 @@ from torchvision import models
 
 from ml.model import efficientnet_lite, outside_weights
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint
-from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, TimmTrunk, TorchvisionTrunk
+from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, LiteTrunk, TimmTrunk, TorchvisionTrunk
 
 # Heads of classifiers, and the decoder of a masked autoencoder.
 _NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask_token")
@@ -29,7 +29,7 @@ def cached_imagenet_weights(arch: str) -> Path:
     return path
 
 
-def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk, *, path: Path) -> None:
+def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk | LiteTrunk, *, path: Path) -> None:
     """Fill a trunk with weights from a local file: torchvision's, timm's, or a masked autoencoder's encoder.
 
     Those of EfficientNet-Lite may be named as `ml.model.efficientnet_lite` knows them.

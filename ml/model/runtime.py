@@ -60,6 +60,13 @@ class Runtime(ABC):
             for name, values in self.logits(chips, attributes=attributes).items()
         }
 
+    def features(self, chips: np.ndarray) -> np.ndarray:
+        """What the heads look at (N, F), of chips (N, S, S, 3) uint8: the mean over both flips.
+
+        Raises FixedPrecision where the runtime has only answers.
+        """
+        raise FixedPrecision(f"{self.card.name} is an exported model: it gives answers, and not what its heads look at")
+
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
         """What in one chip (S, S, 3) uint8 mattered for a label (None: the most probable).
 
@@ -80,7 +87,7 @@ class TorchRuntime(Runtime):
     """A checkpoint in torch: folded, channels last, in the precision that suits the device."""
 
     def __init__(
-        self, net: network.AttributeNet, card: ModelCard, *, device: str = "cpu", precision: str | None = None
+        self, net: network.FaceNet, card: ModelCard, *, device: str = "cpu", precision: str | None = None
     ) -> None:
         """`precision` as `choose_precision` takes it."""
         self.card, self.device = card, torch.device(device)
@@ -93,7 +100,8 @@ class TorchRuntime(Runtime):
         if self._half and self.device.type == "cuda":
             # Autocast would do it at each call. Close calls and explanations need the weights as they are.
             self._fast_net = copy.deepcopy(self._net)
-            network.narrow_weights(self._fast_net.get_submodule("trunk"), dtype=torch.bfloat16)
+            for part in self._fast_net.parts():
+                network.narrow_weights(part.trunk, dtype=torch.bfloat16)
 
     @classmethod
     def load(
@@ -128,6 +136,17 @@ class TorchRuntime(Runtime):
             begin += len(parts[-1][wanted[0]])
         return {name: torch.cat([part[name] for part in parts]).numpy() for name in wanted}
 
+    @torch.inference_mode()
+    def features(self, chips: np.ndarray) -> np.ndarray:
+        parts = []
+        for begin in range(0, len(chips), self._batch):
+            x = torch.as_tensor(chips[begin : begin + self._batch]).to(self.device).permute(0, 3, 1, 2)
+            x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
+            trunk, norm = (self._net.get_submodule(name) for name in ("trunk", "norm"))
+            straight, mirrored = (norm(trunk(of).float()) for of in (x, x.flip(3)))
+            parts.append(((straight + mirrored) / 2).cpu())
+        return torch.cat(parts).numpy()
+
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
         return gradients.explain_chip(
             self._net, self.card, chip, attribute=attribute, label=label, method=method, half=self._half
@@ -159,13 +178,8 @@ class TorchRuntime(Runtime):
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
         net = self._fast_net if half else self._net
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
-            if self.device.type == "cuda":  # half as many steps, on which a GPU waits
-                both = net(torch.cat([x, x.flip(3)]), attributes=attributes)
-                pairs = {name: values.chunk(2) for name, values in both.items()}
-            else:
-                straight, mirrored = net(x, attributes=attributes), net(x.flip(3), attributes=attributes)
-                pairs = {name: (values, mirrored[name]) for name, values in straight.items()}
-        return {name: ((one + other).float() / 2).cpu() for name, (one, other) in pairs.items()}
+            found = net.look(x, attributes=attributes, together=self.device.type == "cuda")
+        return {name: values.float().cpu() for name, values in found.items()}
 
 
 class OnnxRuntime(Runtime):
@@ -205,6 +219,8 @@ class OnnxRuntime(Runtime):
 
     def _run(self, chips: np.ndarray, *, wanted: list[str]) -> dict[str, np.ndarray]:
         x = as_onnx_input(chips, card=self.card)
+        if self.card.members:  # they do not all see both flips, so their graph turns the chips itself
+            return dict(zip(wanted, self._session.run(wanted, {ONNX_INPUT: x}), strict=True))
         straight = self._session.run(wanted, {ONNX_INPUT: x})
         mirrored = self._session.run(wanted, {ONNX_INPUT: np.ascontiguousarray(x[..., ::-1])})
         return {name: (a + b) / 2 for name, a, b in zip(wanted, straight, mirrored, strict=True)}

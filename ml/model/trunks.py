@@ -6,6 +6,8 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.model import efficientnet_lite
+
 FACE_RESNET29 = "face_resnet29"
 MOST_SIDE_BY_SIDE = 9
 WIDEST = 4
@@ -116,6 +118,19 @@ class TorchvisionTrunk(Trunk):
         return features
 
 
+class LiteTrunk(Trunk):
+    """EfficientNet-Lite without its classifier: (B, 3, H, W) -> (B, 1280)."""
+
+    def __init__(self, arch: str) -> None:
+        super().__init__()
+        self.net = efficientnet_lite.EfficientNetLite(arch)
+        self.features = efficientnet_lite.FEATURES
+
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.net(x)
+        return features
+
+
 class TimmTrunk(Trunk):
     """Any timm network without its classifier; one with a fixed input (a ViT) is built for chips of `size` pixels."""
 
@@ -126,7 +141,7 @@ class TimmTrunk(Trunk):
         except ImportError as error:
             raise ValueError(f"{arch!r} needs timm, which is not installed: pip install timm") from error
         if not timm.is_model(arch):
-            known = ", ".join((FACE_RESNET29, *TORCHVISION_ARCHS))
+            known = ", ".join((FACE_RESNET29, *TORCHVISION_ARCHS, *efficientnet_lite.SCALES))
             raise ValueError(f"no trunk called {arch!r}; known: {known}, and timm's names")
         config = timm.get_pretrained_cfg(arch)
         fixed = size is not None and config is not None and config.fixed_input_size
@@ -167,4 +182,6 @@ def create_trunk(arch: str, *, size: int | None = None) -> Trunk:
         return FaceResNet29(count=width, mixed=True)
     if arch in TORCHVISION_ARCHS:
         return TorchvisionTrunk(arch)
+    if arch in efficientnet_lite.SCALES:
+        return LiteTrunk(arch)
     return TimmTrunk(arch, size=size)

@@ -7,6 +7,7 @@ from ml import labels
 from ml.measuring.comparison_tables import Comparison
 from ml.measuring.tables import Evaluation
 from ml.model.card import EVIDENCE_FILE, ModelCard
+from ml.model.members import Member
 from ml.reporting import card_accuracy, card_cells, card_evidence, card_trust, evaluation_text, rendering
 from ml.shares.evidence import Evidence
 
@@ -16,10 +17,12 @@ ARCHITECTURES = {
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34",
     "resnet50": "ResNet-50",
+    **{f"tf_efficientnet_lite{number}": f"EfficientNet-Lite{number}" for number in range(5)},
 }
 STARTS = {
     "random": "random weights",
     "imagenet": "torchvision's ImageNet weights",
+    "efficientnet-lite0-57934424.pth": "EfficientNet-Lite0 trained on ImageNet (Apache-2.0)",
     "face_resnet29.safetensors": "dlib's face recognition ResNet (dlib-models, CC0), without its identity descriptor",
 }
 DATA_LICENCES = {
@@ -72,13 +75,16 @@ def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
     count = "" if weights is None else f", {_round(weights)} weights"
     side = card.preset.size
     recipe = card.recipe
+    kinds = " and ".join(ARCHITECTURES.get(arch, arch) for arch in card.arch.split("+"))
+    joined = ", joined" if card.members else ""
+    flips = "each member sees them as told below" if card.members else "the answer is the mean of both flips"
     rows = [
-        ("Network", f"{ARCHITECTURES.get(card.arch, card.arch)}{count}; one linear head per attribute"),
+        ("Network", f"{kinds}{joined}{count}; one linear head per attribute"),
         (
             "Input",
-            f"RGB, {side} x {side}, faces placed as in FairFace's chips with margin {card.preset.margin:g}; "
-            "the answer is the mean of both flips",
+            f"RGB, {side} x {side}, faces placed as in FairFace's chips with margin {card.preset.margin:g}; {flips}",
         ),
+        *(("Member", _tell_member(member)) for member in card.members),
         ("Labels", "; ".join(f"{attribute}: {', '.join(names)}" for attribute, names in card.labels.items())),
     ]
     if recipe.get("start"):
@@ -93,6 +99,16 @@ def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
         rows.append(("Training", ", ".join([*told, "all values below"])))
     rows += [(f"{name}'s licence", licence) for name, licence in DATA_LICENCES.items() if name in card.trained_on]
     return [*rows, ("Licence", card.licence or "not told")]
+
+
+def _tell_member(member: Member) -> str:
+    """What it is, how much it counts, and what it costs."""
+    views = "both flips, two passes a face" if member.views > 1 else "as they are, one pass a face"
+    return (
+        f"{member.name} {member.sha256[:12]}: {ARCHITECTURES.get(member.arch, member.arch)}, "
+        f"{_round(member.parameters)} weights, chips of {member.preset.size} x {member.preset.size}, {views}; "
+        f"{member.weight:.0%} of the mean of log-probabilities"
+    )
 
 
 def _recipe_rows(card: ModelCard) -> list[tuple[str, str]]:

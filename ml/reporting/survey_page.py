@@ -34,13 +34,14 @@ def write_page(report: Report) -> str:
     return rendering.render("survey.html", **frame_of, **_lay_body(report))
 
 
-def write_body(report: Report, *, drawings: Mapping[str, str] | None = None) -> Markup:
+def write_body(report: Report, *, drawings: Mapping[str, str] | None = None, mistakes: str = "") -> Markup:
     """What stands under the heading, for a page of somebody else's that has `STYLE`, a pattern `hatch`, and a script
     that copies what `data-copy` names.
 
-    `drawings` are addresses of the charts as SVG, by the names that `survey_svg.list_charts` tells.
+    `drawings` are addresses of the charts as SVG, by the names that `survey_svg.list_charts` tells. `mistakes` is that
+    of a page which shows, at `#mistakes-ATTRIBUTE`, faces of which people say something else than the model.
     """
-    values = _lay_body(report, drawings=drawings, can_copy=True)
+    values = _lay_body(report, drawings=drawings, mistakes=mistakes, can_copy=True)
     return Markup(rendering.render("_survey_body.html", **values))  # noqa: S704  # its text is escaped
 
 
@@ -64,7 +65,9 @@ def write_numbers(table: Table) -> Markup:
     return rendering.call(PARTS, "table_of", table)
 
 
-def _lay_body(report: Report, *, drawings: Mapping[str, str] | None = None, can_copy: bool = False) -> dict[str, Any]:
+def _lay_body(
+    report: Report, *, drawings: Mapping[str, str] | None = None, mistakes: str = "", can_copy: bool = False
+) -> dict[str, Any]:
     return {
         "report": report,
         "bases": BASES,
@@ -72,6 +75,7 @@ def _lay_body(report: Report, *, drawings: Mapping[str, str] | None = None, can_
         "grid": lay_cells(report.cells) if report.cells else None,
         "plan": lay_plan(report),
         "drawings": defaultdict(str, drawings or {}),
+        "mistakes": mistakes,
         "can_copy": can_copy,
     }
 
@@ -135,6 +139,7 @@ rendering.ENVIRONMENT.filters |= {
     "crossing": survey_panels.lay_crossing,
     "so_far": lambda table: survey_panels.lay_so_far(table, names=(BASES[table.estimator], "people so far")),
     "parts": lambda groups, name: survey_panels.lay_parts(groups, name=name),
+    "shared_folder": survey_panels.find_folder,
     "courses": lambda groups, name: survey_panels.lay_courses(groups, name=name),
     "is_course": survey_panels.is_course,
     "comparisons": survey_panels.list_comparisons,

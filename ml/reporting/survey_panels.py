@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ml.reporting.survey_bars import (
     Bar,
@@ -19,6 +20,7 @@ from ml.reporting.survey_bars import (
 )
 from ml.shares.result import COUNTED
 from ml.surveying.report import Comparison, Group, Report, Row, Table
+from ml.surveying.survey import OTHERS
 
 EMPTY = "(empty)"
 TIME = re.compile(r"(\d{4})(?:-(\d{2}))?(?:-(\d{2}))?")
@@ -154,16 +156,31 @@ def lay_crossing(table: Table) -> Grid:
 
 
 def lay_parts(groups: Sequence[Group], *, name: str) -> tuple[Panel, ...]:
-    """A panel for each label of an attribute, with a bar for each part that tells it; all on one axis."""
+    """A panel for each label of an attribute, with a bar for each part that tells it; all on one axis.
+
+    A folder that all parts lie in is left out of their names, which have little room.
+    """
     told = _find_rows(groups, name=name)
+    skipped = len(find_folder(groups))
     step, end = choose_axis(reach(row for rows in told.values() for _, row in rows))
     panels = []
     for label, rows in told.items():
-        bars = tuple(draw_bar(row, end=end, label=value or EMPTY) for value, row in rows)
+        bars = tuple(draw_bar(row, end=end, label=_name(value, skipped=skipped)) for value, row in rows)
         is_corrected = any(row.estimator != COUNTED for _, row in rows)
         has_range = any(bar.to is not None for bar in bars)
         panels.append(Panel(tell_label(label), Chart(bars, mark_ticks(step, end=end), is_corrected, has_range)))
     return tuple(panels)
+
+
+def find_folder(groups: Sequence[Group]) -> str:
+    """The folder that the names of all parts begin with, its slash included; empty where there is none."""
+    paths = [of.value.split("/")[:-1] for of in groups if of.value not in ("", OTHERS)]
+    shared = takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False)) if len(paths) > 1 else ()
+    return "".join(f"{level[0]}/" for level in shared)
+
+
+def _name(value: str, *, skipped: int) -> str:
+    return value if value == OTHERS else value[skipped:] or EMPTY
 
 
 def is_course(groups: Sequence[Group]) -> bool:

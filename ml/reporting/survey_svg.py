@@ -49,6 +49,8 @@ def _draw_parts(report: Report, *, table: Table) -> str:
     title = f"{entitle(table.name)} by {report.grouped_by}, as perceived"
     if not survey_panels.is_course(report.groups):
         panels = survey_panels.lay_parts(report.groups, name=table.name)
+        folder = survey_panels.find_folder(report.groups)
+        title += f", in {folder}" if folder else ""
         return _render(report, table=table, title=title, charts=[(panel.title, panel.chart) for panel in panels])
     drawn = survey_panels.lay_courses(report.groups, name=table.name)
     lines = -(-len(drawn.courses) // PANELS_A_LINE)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from ml.calibration import Thresholds
 from ml.shares import counted, planning, schemes
 from ml.shares.errors import NoEvidence, NoFaces, SharesError
 from ml.shares.evidence import Evidence
@@ -27,13 +28,15 @@ FEW_FACES = 30  # under which an interval says little, and the report says so
 class Known:
     """What is known of the model: `thresholds` of "unsure" per attribute and taxonomy, `evidence` of its errors.
 
-    `no_evidence` says in a sentence why there is none.
+    `no_evidence` says in a sentence why there is none. `learned_from` are reviewed faces, by what a site calls them,
+    of which it was taught the answer.
     """
 
     model: Model
     evidence: Evidence | None = None
     no_evidence: str = ""
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=dict)
+    learned_from: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

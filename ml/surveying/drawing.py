@@ -22,7 +22,7 @@ from ml.shares.schemes import Scheme
 from ml.spreadsheets import guard_cell, unguard_cell
 from ml.surveying.columns import BOX
 from ml.surveying.errors import BadPredictions
-from ml.surveying.reading import key_of
+from ml.surveying.reading import FACE_UID, key_of
 from ml.surveying.survey import Survey
 from ml.surveying.tables import Table
 
@@ -62,7 +62,7 @@ def find_scheme(survey: Survey, *, attribute: str) -> Scheme:
 def write_faces(found: FaceDraw, *, survey: Survey, table: Table, file: str, attributes: Sequence[str]) -> str:
     """The CSV of a draw of faces; `table` is the file that the survey was read from, `file` its column of names."""
     draw = found.draw
-    boxes = [name for name in BOX if name in table.names]
+    boxes = [name for name in (*([FACE_UID] if survey.is_by_uid else []), *BOX) if name in table.names]
     cells = pick_rows(table, rows=survey.row[draw.face], names=[file, *boxes])
     header = ["order", "file", "face", *boxes, *DRAW_COLUMNS, *(f"reviewed_{name}" for name in attributes), "reviewer"]
     rows = []
@@ -77,7 +77,9 @@ def write_faces(found: FaceDraw, *, survey: Survey, table: Table, file: str, att
 
 
 def draw_photos(survey: Survey, *, size: int, seed: int) -> tuple[Draw, str]:
-    """Photos at random, with the draw's name. Raises BadDraw."""
+    """Photos at random, with the draw's name. Raises BadDraw, and BadPredictions("no_photos") of a site's faces."""
+    if survey.is_by_uid:
+        raise BadPredictions("no_photos", f"{survey.source} names no photo without a face: draw photos on the site")
     draw = draws.draw_simple(len(survey.photo_key), size=size, seed=seed)
     return draw, name_draw(survey.photo_key, survey.faces, parts=(PHOTOS, size, seed))
 

@@ -22,7 +22,7 @@ class BadPredictions(SurveyError):
     """Rows that are no predictions of one model.
 
     `no_predictions`, `bad_number`, `bad_status`, `unknown_label`, `face_twice`, `two_models`, `other_model`,
-    `too_many_groups`, `no_boxes`.
+    `too_many_groups`, `no_boxes`, `no_photos`.
     """
 
 

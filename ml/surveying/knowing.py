@@ -43,5 +43,5 @@ def find_known(survey: Survey, *, folder: Path | None = None) -> Known:
     try:
         found = evidence_.read_evidence(folder or DEFAULT_DIR, card=card, way=way)
     except NoEvidence as error:
-        return Known(model, no_evidence=str(error), thresholds=card.thresholds)
-    return Known(model, found, thresholds=card.thresholds)
+        return Known(model, no_evidence=str(error), thresholds=card.thresholds, learned_from=card.learned_from)
+    return Known(model, found, thresholds=card.thresholds, learned_from=card.learned_from)

@@ -19,6 +19,7 @@ from ml.surveying.tables import Part, open_table
 
 MOST_GROUPS = 50  # of --by: more are hardly what was meant, and each is estimated with its own intervals
 MOST_FACES = 2**31 - 1  # of one file: what a number of a face has room for
+FACE_UID, PHOTO_UID = "face_uid", "photo_uid"  # what a site calls faces and photos, whose names need not be unique
 SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, MODEL = "sharpness", "brightness", "photo_width", "model"
 NARROWEST = "narrowest_face_px"
 
@@ -71,6 +72,14 @@ def face_keys(files: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     return keys
 
 
+def read_uid_keys(part: Part) -> np.ndarray:
+    """(rows,) uint64 keys of faces by what a site calls them. Raises BadPredictions("bad_number") where it is empty."""
+    cells = [cell.strip().lower() for cell in part.columns[FACE_UID]]
+    if "" in cells:
+        raise BadPredictions("bad_number", f"line {part.lines[cells.index('')]}: the column {FACE_UID} is empty")
+    return np.array([key_of(cell) for cell in cells], dtype=np.uint64)
+
+
 def read_face_numbers(part: Part) -> np.ndarray:
     """(rows,) int32 the numbers of faces within their files, 0 of empty cells. Raises BadPredictions("bad_number")."""
     numbers: np.ndarray = np.nan_to_num(part.numbers("face"))
@@ -90,7 +99,8 @@ class _Collected:
         self._columns, self._by = columns, by
         self._is_boxed = all(name in names for name in BOX)
         self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, NARROWEST) if name in names]
-        self._has = {name: name in names for name in ("status", "face", MODEL)}
+        self._has = {name: name in names for name in ("status", "face", MODEL, FACE_UID)}
+        self._photo = PHOTO_UID if PHOTO_UID in names else columns.file
         self._marks = [name for name in columns.classes if f"unsure_{name}" in names]
         self._parts: dict[str, list[np.ndarray]] = {}
         self._groups: dict[str, int] = {}
@@ -102,7 +112,9 @@ class _Collected:
         count = len(part)
         status = self._read_status(part)
         told = self._columns.read(part)
-        self._keep("file", np.array([key_of(name) for name in part.columns[self._columns.file]], np.uint64))
+        self._keep("file", np.array([key_of(name) for name in part.columns[self._photo]], np.uint64))
+        if self._has[FACE_UID]:
+            self._keep("uid", read_uid_keys(part))
         self._keep("status", status)
         self._keep("row", np.arange(self._rows, self._rows + count, dtype=np.int32))
         self._rows += count
@@ -140,6 +152,7 @@ class _Collected:
         is_face = status == 0
         counted = is_face & known & ~narrow
         numbers = self._number_faces(file, arrays["face"], is_face=is_face)
+        keys_of_faces = arrays["uid"] if self._has[FACE_UID] else face_keys(file, numbers)
         left_out = {
             f"faces narrower than {narrowest_px:g} px": int((is_face & narrow).sum()),
             "faces without an answer": int((is_face & ~known & ~narrow).sum()),
@@ -157,7 +170,7 @@ class _Collected:
         return Survey(
             source=source,
             faces=self._faces(arrays, photo=photo, counted=counted),
-            face_key=face_keys(file, numbers)[counted],
+            face_key=keys_of_faces[counted],
             face_number=numbers[counted],
             row=arrays["row"][counted],
             photos=PhotoCounts(
@@ -171,6 +184,7 @@ class _Collected:
             narrowest_px=narrowest_px,
             is_ours=is_ours,
             marked_unsure=marks,
+            is_by_uid=self._has[FACE_UID],
             groups=Groups(self._by, tuple(self._groups), arrays["group"][counted]) if self._by is not None else None,
         )
 

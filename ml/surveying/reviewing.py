@@ -1,7 +1,7 @@
 """Draws that people have filled in, read back and held against the predictions that they were drawn from."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -10,15 +10,14 @@ import numpy as np
 
 from ml.attributes import CANNOT_TELL, NOT_A_FACE
 from ml.shares import draws, missed
-from ml.shares import faces as faces_
 from ml.shares.answers import CANNOT, NOT_ASKED, Reviews
 from ml.shares.answers import NOT_A_FACE as NONE
 from ml.shares.draws import Draw
 from ml.shares.missed import Missed
 from ml.shares.schemes import LEFT_OUT, Scheme
-from ml.surveying import drawing
+from ml.surveying import drawing, reviewed_frames
 from ml.surveying.errors import BadAnswers
-from ml.surveying.reading import face_keys, key_of, read_face_numbers
+from ml.surveying.reading import FACE_UID, face_keys, key_of, read_face_numbers, read_uid_keys
 from ml.surveying.survey import Survey
 from ml.surveying.tables import Part, Table, open_table
 
@@ -80,14 +79,16 @@ class _Rows:
     frame: list[float]
     chance: list[float]
     order: list[float]
+    uid: list[str]
     reviewer: list[str]
     rules: list[bool]
     said: dict[str, list[int]]
 
 
-def read_reviews(paths: Sequence[Path], *, survey: Survey) -> Reviewed:
+def read_reviews(paths: Sequence[Path], *, survey: Survey, learned_from: Collection[str] = frozenset()) -> Reviewed:
     """Filled draws of faces, of photos, or of both, several files of one draw together.
 
+    `learned_from` are faces, by what a site calls them, of which the model was taught the answer.
     Raises BadTable, BadAnswers, and BadDraw where probabilities or frame do not fit.
     """
     of_faces: list[Table] = []
@@ -96,26 +97,33 @@ def read_reviews(paths: Sequence[Path], *, survey: Survey) -> Reviewed:
         table = open_table(path)
         (of_photos if "missed" in table.names else of_faces).append(table)
     return Reviewed(
-        faces=_read_faces(of_faces, survey=survey) if of_faces else None,
+        faces=_read_faces(of_faces, survey=survey, learned_from=learned_from) if of_faces else None,
         missed=_read_photos(of_photos, survey=survey) if of_photos else None,
     )
 
 
-def _read_faces(tables: Sequence[Table], *, survey: Survey) -> ReviewedDraw:
+def _read_faces(tables: Sequence[Table], *, survey: Survey, learned_from: Collection[str]) -> ReviewedDraw:
     attributes = [name for name in survey.faces.classes if any(f"reviewed_{name}" in t.names for t in tables)]
     if not attributes:
         raise BadAnswers("no_answers", f"{tables[0].path} has no column reviewed_{next(iter(survey.faces.classes))}")
-    rows = _Rows([], [], [], [], [], [], [], [], [], [], {name: [] for name in attributes})
+    rows = _Rows([], [], [], [], [], [], [], [], [], [], [], {name: [] for name in attributes})
     for table in tables:
-        table.require("order", "file", "face", *drawing.DRAW_COLUMNS)
+        table.require("order", "file", "face", *drawing.DRAW_COLUMNS, *([FACE_UID] if survey.is_by_uid else []))
         for part in table.read_parts():
+            rows.key += _read_keys(part, is_by_uid=survey.is_by_uid).tolist()
             _take_part(rows, part, table=table, classes={name: survey.faces.classes[name] for name in attributes})
-    return _put_together(rows, survey=survey)
+    return _put_together(rows, survey=survey, learned_from=learned_from)
+
+
+def _read_keys(part: Part, *, is_by_uid: bool) -> np.ndarray:
+    """(rows,) uint64 what tells each row's face again."""
+    if is_by_uid:
+        return read_uid_keys(part)
+    files = np.array([key_of(name) for name in part.columns["file"]], dtype=np.uint64)
+    return face_keys(files, read_face_numbers(part))
 
 
 def _take_part(rows: _Rows, part: Part, *, table: Table, classes: Mapping[str, tuple[str, ...]]) -> None:
-    files = np.array([key_of(name) for name in part.columns["file"]], dtype=np.uint64)
-    rows.key += face_keys(files, read_face_numbers(part)).tolist()
     rows.line += [f"{table.path.name}, line {line}" for line in part.lines]
     rows.draw += part.columns["draw"]
     rows.strata += part.columns["strata"]
@@ -123,6 +131,7 @@ def _take_part(rows: _Rows, part: Part, *, table: Table, classes: Mapping[str, t
         kept += _read_filled(part, name, table=table).tolist()
     rows.chance += _read_filled(part, "inclusion_probability", table=table).tolist()
     count = len(part)
+    rows.uid += [cell.strip() for cell in part.columns.get(FACE_UID, ("",) * count)]
     rows.reviewer += [cell.strip() for cell in part.columns.get("reviewer", ("",) * count)]
     rows.rules += [bool(cell.strip()) for cell in part.columns.get("adjudicates", ("",) * count)]
     for attribute, names in classes.items():
@@ -155,7 +164,7 @@ def _read_words(cells: Sequence[str], *, names: tuple[str, ...], part: Part, tab
     return found
 
 
-def _put_together(rows: _Rows, *, survey: Survey) -> ReviewedDraw:
+def _put_together(rows: _Rows, *, survey: Survey, learned_from: Collection[str]) -> ReviewedDraw:
     uids = set(rows.draw)
     if len(uids) != 1:
         raise BadAnswers(
@@ -171,10 +180,12 @@ def _put_together(rows: _Rows, *, survey: Survey) -> ReviewedDraw:
     rank[order] = np.arange(len(order))
     first, drawn = first[order], rank[which]
     _check_copies(rows, first=first, drawn=drawn)
-    face = _find_faces(keys[order], lines=[rows.line[row] for row in first], survey=survey)
-    draw = _rebuild(rows, first=first, face=face, scheme=scheme, survey=survey)
+    face = reviewed_frames.find_faces(keys[order], lines=[rows.line[row] for row in first], survey=survey)
+    code, frame, chance = (np.array(column)[first] for column in (rows.stratum, rows.frame, rows.chance))
+    draw = reviewed_frames.rebuild_draw(code=code, frame=frame, chance=chance, face=face, scheme=scheme, survey=survey)
     reviews, reviewers = _make_reviews(rows, drawn=drawn, classes=survey.faces.classes)
-    return ReviewedDraw(draw, scheme, reviews, reviewers, len(np.unique(reviews.drawn)))
+    trained_on = np.array([rows.uid[row] in learned_from for row in first]) if learned_from else None
+    return ReviewedDraw(draw, scheme, reviews, reviewers, len(np.unique(reviews.drawn)), trained_on)
 
 
 def _check_copies(rows: _Rows, *, first: np.ndarray, drawn: np.ndarray) -> None:
@@ -188,42 +199,6 @@ def _check_copies(rows: _Rows, *, first: np.ndarray, drawn: np.ndarray) -> None:
                 f"{rows.line[int(wrong[0])]}: another row tells this face's place in the draw differently; leave the "
                 "columns that the draw wrote as they were",
             )
-
-
-def _find_faces(keys: np.ndarray, *, lines: Sequence[str], survey: Survey) -> np.ndarray:
-    """(n,) positions in the survey. Raises BadAnswers("no_such_face")."""
-    order = np.argsort(survey.face_key)
-    place = np.searchsorted(survey.face_key, keys, sorter=order)
-    found = order[np.minimum(place, len(order) - 1)]
-    missing = np.flatnonzero(survey.face_key[found] != keys)
-    if len(missing):
-        raise BadAnswers(
-            "no_such_face",
-            f"{lines[missing[0]]}: this face is not among the predictions"
-            + (f", nor are {len(missing) - 1:,} others" if len(missing) > 1 else "")
-            + "; are these the reviews of another file?",
-        )
-    return found
-
-
-def _rebuild(rows: _Rows, *, first: np.ndarray, face: np.ndarray, scheme: Scheme, survey: Survey) -> Draw:
-    """The draw, held against the predictions: strata, numbers of faces and probabilities must all fit."""
-    code, frame, chance = (np.array(column)[first] for column in (rows.stratum, rows.frame, rows.chance))
-    stratum = faces_.label_places(survey.faces, scheme=scheme)
-    counts = np.bincount(stratum[stratum >= 0], minlength=len(scheme.labels))
-    here = stratum[face]
-    of = dict(zip(code.tolist(), here.tolist(), strict=True))
-    fits = all(of[c] == h for c, h in zip(code.tolist(), here.tolist(), strict=True)) and len(set(of.values())) == len(
-        of
-    )
-    if not fits or (here < 0).any() or (counts[here] != frame).any():
-        raise BadAnswers(
-            "other_predictions",
-            "the draw's strata do not fit the predictions: it was made from another file, of another model, or with "
-            "another narrowest face",
-        )
-    checked = draws.rebuild(strata=scheme.labels, frame=counts, stratum=here, probability=chance)
-    return Draw(checked.strata, checked.frame, face, here)
 
 
 def _make_reviews(rows: _Rows, *, drawn: np.ndarray, classes: Mapping[str, tuple[str, ...]]) -> tuple[Reviews, int]:

@@ -1,5 +1,7 @@
 """The methods paragraph of a report, ready to paste into a paper, and how Facet is cited."""
 
+from collections.abc import Mapping
+
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Reviewing, Table
 from ml.surveying.survey import Survey
@@ -59,8 +61,8 @@ def _tell_faces(report: Report, *, survey: Survey) -> list[str]:
         told = [f"{_count(report.faces, 'face')} {'was' if report.faces == 1 else 'were'} given as ready crops."]
     else:
         told = [f"{_count(report.faces, 'face')} in {_count(report.photos_with_faces, 'file')} were told of."]
-    for reason, count in report.left_out.items():
-        told.append(f"Left out: {count:,} {reason}.")
+    if report.left_out:
+        told.append(f"Left out: {tell_left_out(report.left_out)}.")
     missed = report.missed
     if missed:
         told.append(
@@ -79,7 +81,7 @@ def _tell_model(report: Report, *, survey: Survey) -> list[str]:
     if any(table.unsure is not None for table in report.tables) and survey.is_ours:
         told.append(
             "The model is called unsure of a face whose largest probability is under the threshold that its "
-            "calibration set for the attribute."
+            "calibration set for the attribute and the label; a label may be unsure always."
         )
     return told
 
@@ -125,6 +127,15 @@ def _name_draw(found: Reviewing) -> str:
 
 def _names(tables: tuple[Table, ...], *, estimator: str) -> list[str]:
     return [table.name for table in tables if table.estimator == estimator]
+
+
+def tell_left_out(counts: Mapping[str, int]) -> str:
+    """What is not counted, by reasons that begin with what they count: "1 face without an answer, 2 photos …"."""
+    told = []
+    for reason, count in counts.items():
+        noun, _, rest = reason.partition(" ")
+        told.append(f"{_count(count, noun.removesuffix('s'))} {rest}")
+    return ", ".join(told)
 
 
 def _count(number: int, noun: str) -> str:

@@ -34,6 +34,14 @@ class Augmentation:
     jpeg_quality: tuple[int, int] = (30, 80)
 
 
+# Field of Augmentation -> lowest and highest value that means something.
+LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        ("flip", "grey", "erase", "shrink", "jpeg", "shift", "brightness", "contrast", "saturation"), (0, 1)
+    ),
+    "rotation": (0, 180),
+    "scale": (0, 10),
+}
 _LUMA = (0.299, 0.587, 0.114)
 
 

@@ -30,7 +30,7 @@ STEPS_BETWEEN_CHECKS = 16  # of the loss: to look at it makes an accelerator wai
 class Teacher:
     """A network whose calibrated word a run learns from; it sees the same chips, at its own size."""
 
-    net: network.AttributeNet
+    net: network.FaceNet
     card: ModelCard
 
 
@@ -209,11 +209,15 @@ def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -
         allowed = recipe.plateau_patience - 1  # epochs that torch lets pass before the one in which it acts
         return schedulers.ReduceLROnPlateau(optimizer, factor=0.1, patience=allowed)
     if recipe.schedule == "one_cycle":
+        total = max(2, steps) + 1  # one more is asked for after the last step
+        rising_share = min(max(recipe.warmup, 1e-3), 1.0)
+        if math.isclose(rising_share * total, 1.0):  # torch would divide by the no step that rises
+            rising_share = 0.99 / total
         return schedulers.OneCycleLR(
             optimizer,
             max_lr=recipe.learning_rate,
-            total_steps=max(2, steps) + 1,  # one more is asked for after the last step
-            pct_start=min(max(recipe.warmup, 1e-3), 1.0),
+            total_steps=total,
+            pct_start=rising_share,
             cycle_momentum=False,
         )
     rising = round(recipe.warmup * steps)

@@ -10,7 +10,7 @@ from ml import labels
 from ml.datasets.sources import Reading
 from ml.errors import BadRecipe
 from ml.preprocess import FAIRFACE_MARGIN
-from ml.training.augment import Augmentation
+from ml.training.augment import LIMITS, Augmentation
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 DEFAULT = CONFIGS / "facet-1.toml"
@@ -40,7 +40,8 @@ class DataRecipe(Reading):
     """How a data set is read, and what of it is not trained on.
 
     `held_out` is a number of images at its end, kept to choose and to calibrate; `validation_share` (0..1) is split
-    off at random instead, alike in all classes. Without either, lists of the validation set are named when training.
+    off at random instead, alike in all classes, for [data] only. Without either, lists of the validation set are named
+    when training.
     """
 
     held_out: int = 0
@@ -115,10 +116,19 @@ class Recipe:
         for of in (self.data, *self.also):
             if of.held_out < 0 or not 0 <= of.validation_share < 1:
                 raise BadRecipe("held_out is at least 0, and validation_share from 0 to less than 1")
+        if any(of.validation_share for of in self.also):
+            raise BadRecipe("validation_share is for [data]; of an [[also]] set images are kept by held_out")
+        if self.validation is not None and (self.validation.held_out or self.validation.validation_share):
+            raise BadRecipe("[validation] is not trained on: held_out and validation_share mean nothing there")
+        if 0 < self.epochs <= self.small_epochs:
+            raise BadRecipe(f"all {self.epochs} epochs would be small ones: the last must see the whole size")
         for name in ("shrink_to", "jpeg_quality"):
             low, high = getattr(self.augmentation, name)
             if not 1 <= low <= high:
                 raise BadRecipe(f"augmentation.{name} is {low} to {high}: give the lower first, at least 1")
+        for name, (low, high) in LIMITS.items():
+            if not low <= getattr(self.augmentation, name) <= high:
+                raise BadRecipe(f"augmentation.{name} lies between {low:g} and {high:g}")
         if self.learning_rate <= 0:
             raise BadRecipe("learning_rate must be over 0")
         if self.schedule == "plateau" and not self.plateau_patience:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.datasets import face_set, sources, splits
+from ml.datasets import face_set, held_out, sources, splits
 from ml.errors import BadRecipe
 from ml.model import checkpoint, network, pretrained, trunks
+from ml.model.card import read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses
 from ml.training.feeding import as_batch, as_input
@@ -56,20 +57,28 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_s
     if len(recipe.also) != len(places.also):
         raise BadRecipe(f"the recipe has {len(recipe.also)} further data sets, and {len(places.also)} places are given")
     training = read(recipe.data, places.data, list_file=places.train_list)
+    is_separate = places.val_list is not None or recipe.validation is not None
+    kept = recipe.data.held_out if places.train_list is None else 0
     if places.val_list is not None:
         validation = read(recipe.data, places.data, list_file=places.val_list)
     elif recipe.validation is not None:
         validation = read(recipe.validation, places.validation or places.data)
-    elif recipe.data.held_out:
-        training, validation = splits.hold_out(training, count=recipe.data.held_out)
-    elif recipe.data.validation_share:
+    elif not kept and recipe.data.validation_share:
         training, validation = splits.split_faces(training, share=recipe.data.validation_share, seed=recipe.seed)
-    else:
+    elif not kept:
         raise BadRecipe("no validation set: give held_out or validation_share in [data], [validation], or a list")
-    also = [read(of, place) for of, place in zip(recipe.also, places.also, strict=True)]
+    # What the card tells as held out must have been, also where another set is measured on.
+    if kept:
+        training, last = splits.hold_out(training, count=kept)
+        validation = validation if is_separate else last
+    also = [_trained_part(read(of, place), of) for of, place in zip(recipe.also, places.also, strict=True)]
     training = face_set.join_faces([training, *also])
     splits.check_split(training, validation)
     return training, validation
+
+
+def _trained_part(faces: face_set.FaceSet, of: DataRecipe) -> face_set.FaceSet:
+    return splits.hold_out(faces, count=of.held_out)[0] if of.held_out else faces
 
 
 def head_labels(sets: Sequence[face_set.FaceSet], *, recipe: Recipe) -> dict[str, tuple[str, ...]]:
@@ -100,6 +109,18 @@ def check_heads(
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
 
 
+def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: face_set.FaceSet, place: Path) -> None:
+    """Raise SharedImages where a teacher, or the checkpoint that a run starts from, was trained on the validation set.
+
+    What it learnt there would be measured as if it were skill. `place` is where the validation set lies.
+    """
+    cards = [teacher.card for teacher in teachers]
+    if recipe.start not in (RANDOM, IMAGENET) and Path(recipe.start).is_dir():
+        cards.append(read_card(Path(recipe.start), own_labels=True))
+    for card in cards:
+        held_out.check_untouched(validation, card=card, place=place)
+
+
 def covers_of(faces: face_set.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:
     """Per attribute which of the head's labels each class of the set covers, (classes, K) bool."""
     return {
@@ -126,6 +147,7 @@ def build_net(
     torch.manual_seed(recipe.seed)
     try:
         trunk = trunks.create_trunk(recipe.arch, size=preset.size)
+        _try_sizes(trunk, recipe=recipe, size=preset.size)
     except ValueError as error:
         raise BadRecipe(str(error)) from error
     if recipe.start == IMAGENET:
@@ -146,14 +168,26 @@ def build_net(
     return network.AttributeNet(trunk, attributes=heads, dropout=recipe.dropout)
 
 
+@torch.no_grad()
+def _try_sizes(trunk: trunks.Trunk, *, recipe: Recipe, size: int) -> None:
+    """Raise BadRecipe for images that the trunk cannot take, before a run waits for its data."""
+    trunk.eval()
+    for side in (size, *([recipe.small_size] if recipe.small_epochs else [])):
+        try:
+            trunk(torch.zeros(1, 3, side, side))
+        except (RuntimeError, AssertionError) as error:
+            raise BadRecipe(f"{recipe.arch} cannot take images of {side} x {side} pixels: {error}") from error
+    trunk.train()
+
+
 def _trunk_of(folder: Path, *, arch: str) -> trunks.Trunk:
     net, card = checkpoint.load(folder, own_labels=True)
-    if card.arch != arch:
+    if card.arch != arch or not isinstance(net, network.AttributeNet):
         raise BadRecipe(f"{folder} holds a {card.arch}, the recipe wants a {arch}")
     return net.trunk
 
 
 def _fill(trunk: trunks.Trunk, *, path: Path) -> None:
-    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk):
+    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk | trunks.LiteTrunk):
         raise BadRecipe("only torchvision's and timm's networks start from such weights")
     pretrained.load_pretrained(trunk, path=path)

@@ -22,12 +22,13 @@ from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
 from ml.errors import BadRecipe
 from ml.files import part_of, replace_file
 from ml.model import checkpoint
-from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
+from ml.model.card import CARD_FILE, DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
 from ml.training.recipe import flat_fields
 from ml.training.tally import Tally
 
-STATE_FILE, LOG_FILE = "state.ckpt", "log.csv"
+STATE_FILE, LOG_FILE, RUN_FILE = "state.ckpt", "log.csv", "run.json"
+VALIDATION_HASH = "validation_sha256"  # in a card's recipe; runs from before it was told go on
 MAY_CHANGE = ("epochs", "patience", "name", "licence", "trained_on")  # between a run and its going on
 
 
@@ -107,7 +108,9 @@ class KeepState(Checkpoint):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         module, row = cast(AttributeModule, pl_module), self._log.rows[-1]
-        is_best = row["val_loss"] < self.best_loss or not self.best_epoch
+        # The small epochs' losses are of other chips than the published network will see.
+        is_first_whole = self.best_epoch <= module.recipe.small_epochs <= module.current_epoch
+        is_best = row["val_loss"] < self.best_loss or not self.best_epoch or is_first_whole
         if is_best:
             self.best_epoch, self.best_loss = module.current_epoch + 1, row["val_loss"]
         # Not `files.replacing`: only one of the processes that write the state may rename it.
@@ -168,11 +171,18 @@ def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
 
 def write_run(folder: Path, values: Mapping[str, Any]) -> None:
     """Write what a run is made of as run.json: recipe, seed, data hashes, versions."""
-    replace_file(folder / "run.json", json.dumps(values, indent=2) + "\n")
+    replace_file(folder / RUN_FILE, json.dumps(values, indent=2) + "\n")
+
+
+def check_unused(folder: Path) -> None:
+    """Raise BadRecipe where a folder holds a run, or a checkpoint, that a new run would replace."""
+    found = [name for name in (STATE_FILE, CARD_FILE, RUN_FILE) if (folder / name).exists()]
+    if found:
+        raise BadRecipe(f"{folder} holds a run ({', '.join(found)}): go on with it by --resume, or --overwrite it")
 
 
 def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
-    """Raise what tells why the run in a folder cannot go on by this recipe, in which is also the data's hash.
+    """Raise what tells why the run in a folder cannot go on by this recipe, in which are also the sets' hashes.
 
     MissingCheckpoint, DamagedCheckpoint or OtherFormat of the state; BadRecipe where another value than one of
     MAY_CHANGE differs. What recipes did not have yet when the run began had its default.
@@ -188,7 +198,8 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     if before is None:
         raise OtherFormat(f"{path} was written by another version of Facet")
     defaults = {name: default for name, (_, default) in flat_fields().items()}
-    one, other = defaults | _flatten(before), _flatten(recipe)
+    other = _flatten(recipe)
+    one = defaults | {VALIDATION_HASH: other.get(VALIDATION_HASH)} | _flatten(before)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]
     if told:

@@ -13,9 +13,16 @@ function areOn() {
 function startSwitch(page) {
   const box = page.querySelector("[data-keys-switch]");
   if (!box) return;
-  const show = () => page.classList.toggle("has-no-keys", !box.checked);
+  const show = () => {
+    page.classList.toggle("has-no-keys", !box.checked);
+    for (const button of page.querySelectorAll("[data-key]")) {
+      if (box.checked) button.setAttribute("aria-keyshortcuts", button.dataset.key);
+      else button.removeAttribute("aria-keyshortcuts");
+    }
+  };
   box.checked = areOn();
   show();
+  page.addEventListener("keys-changed", show);
   box.addEventListener("change", () => {
     try {
       if (box.checked) localStorage.removeItem(SILENT);
@@ -43,7 +50,7 @@ export function listenToKeys({ page, digit, acts, comment }) {
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.repeat || document.querySelector("dialog[open]")) return;
     if (event.target === comment && event.key === "Escape") return comment.blur();
-    if (event.target.closest("input:not([type=checkbox]), select, textarea")) return;
+    if (event.target.closest("input:not([type=checkbox], [type=image]), select, textarea")) return;
     if (event.key === "?") return open("review-keys");
     if (page.classList.contains("has-no-keys") || page.matches(".is-closed")) return;
     const act = keys[event.key];

@@ -1,8 +1,11 @@
 """Draws and reviews in the admin: seen, exported, and faces retired by them."""
 
+import re
+
 from django.urls import reverse
 
 from classifier.models import AuditEvent, Face, Review
+from classifier.services.reviews import drawing, photos
 
 
 def act(client, name):
@@ -27,6 +30,10 @@ def test_reviews_are_exported(adam_client, instance):
     assert AuditEvent.objects.filter(action="reviews exported").exists()
 
 
-def test_a_draw_tells_how_far_it_is(adam_client, instance):
+def test_a_draw_of_faces_or_photos_tells_how_far_it_is(adam_client, instance, alice, adam):
+    of_photos = drawing.begin_photo_draw(instance.collection, creator=alice, size=1)
+    for reviewer in (alice, adam):
+        photos.mark_photo(of_photos, photo=instance.done, reviewer=reviewer, marks=[[0.5, 0.5]])
     page = adam_client.get(reverse("admin:classifier_draw_changelist")).content.decode()
-    assert '<td class="field-answered">2</td>' in page
+    told = re.findall(r'<td class="field-(kind|answered|reviewers)">(\w+)</td>', page)
+    assert [word for _, word in told] == ["photos", "1", "2", "faces", "2", "1"]

@@ -154,7 +154,12 @@ def test_labels_from_elsewhere_come_in_and_are_a_draw_only_on_somebodys_word(api
     sent = {"csv": "\ufefffile;reviewed_race\n0.jpg;White\n1.jpg;Black\n", "source": "reference"}
     assert reader.post(address, sent, format="json").status_code == 403
     plain = api.post(address, sent, format="json")
-    assert (plain.status_code, plain.json()) == (201, {"rows": 2, "faces": 2, "new": 2, "replaced": 0, "draw": None})
+    brought = {"rows": 2, "faces": 2, "new": 2, "replaced": 0, "left_out": 0, "lines": [], "draw": None}
+    assert (plain.status_code, plain.json()) == (201, brought)
+    with_more = {**sent, "csv": f"{sent['csv']}x.jpg;White\n", "leaves_out_unknown": True}
+    left_out = api.post(address, with_more, format="json").json()
+    assert (left_out["rows"], left_out["left_out"]) == (2, 1)
+    assert left_out["lines"] == ["line 4: there is no such face in this collection"]
     declared = api.post(address, {**sent, "is_random_draw": True}, format="json").json()
     told = api.get(f"/api/v1/draws/{declared['draw']}/").json()
     assert (told["declared_by"], told["size"], told["allocation"]) == ("alice", 2, "simple")

@@ -10,6 +10,7 @@ from django.db import OperationalError
 from classifier.models import RateBucket
 from classifier.services import rates
 from classifier.services.rates import Rate
+from tests.clock import Seconds
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +20,8 @@ def database_counts(settings) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    """Time that stands still until a test moves it."""
-
-    class Clock:
-        now = 1_800_000_000.0
-
-    monkeypatch.setattr(rates, "time", lambda: Clock.now)
-    return Clock
+def clock(monkeypatch) -> Seconds:
+    return Seconds(monkeypatch, of=rates)
 
 
 @pytest.mark.parametrize(

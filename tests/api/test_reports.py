@@ -7,13 +7,14 @@ import json
 import pytest
 
 from classifier.models import CollectionShare, Job, KeptReport, State
-from classifier.services import jobs
+from classifier.services import deletion, jobs
 from classifier.services.reports import caching, exporting
 from tests import factories
 from tests.api.conftest import client_of
 from tests.services.reports.conftest import few_resamples  # noqa: F401
 
 RACES = ("White", "White", "White", "Black", "Indian", "East Asian")
+CENSUS = "attribute,label,share%0Agender,Male,49%0Agender,Female,51"
 
 
 @pytest.fixture
@@ -56,6 +57,10 @@ def test_a_report_is_told_as_its_file_is(reader, portraits):
         ("by=month", (404, "no_such_choice")),
         ("other=8b9b6f0e-9d0b-4a8c-9c57-fb0a9b8b5d10", (404, "no_such_choice")),
         ("group=Nobody", (404, "no_such_choice")),
+        ("reference=gender,Male,0.4", (409, "reference_refused")),
+        ("reference=census", (409, "reference_refused")),
+        (f"reference={'gender,Male,1%0A' * 2_000}", (409, "reference_refused")),
+        (f"reference={CENSUS}&other=8b9b6f0e-9d0b-4a8c-9c57-fb0a9b8b5d10", (404, "no_such_choice")),
         ("state=no_face", (409, "nothing_counted")),
         ("narrowest=900", (409, "nothing_counted")),
     ],
@@ -133,10 +138,38 @@ def test_reports_are_kept_listed_and_read(reader, api, portraits, stranger, bob)
     assert reader.get("/api/v1/reports/?collection=nobody").status_code == 400
 
 
+def test_shares_that_are_known_are_held_against_it(reader, api, alice, portraits):
+    body = reader.get(f"{address(portraits)}?reference={CENSUS}&reference_name=census").json()
+    (told,) = body["comparisons"]
+    assert (told["name"], told["against"]) == ("gender", "census")
+    assert {row["label"]: row["second"] for row in told["rows"]} == {"Male": 0.49, "Female": 0.51}
+    asked = {"collection": str(portraits.uid), "reference": "gender,Male,0.49\ngender,Female,0.51"}
+    kept = api.post("/api/v1/reports/", {**asked, "reference_name": "census"}, format="json")
+    assert kept.json()["title"] == "Front pages, against census"
+    assert KeptReport.objects.get().values["comparisons"] == body["comparisons"]
+    other = factories.CollectionFactory(owner=alice, name="second")
+    answer = api.post("/api/v1/reports/", {**asked, "other": str(other.uid)}, format="json")
+    assert error_of(answer) == (409, "reference_refused")
+    assert "not both" in answer.json()["error"]["message"]
+    answer = reader.get(f"{address(portraits)}?reference=shoes,Male,1")
+    assert "Line 1: “shoes” is none of race, gender, age" in answer.json()["error"]["message"]
+
+
+def test_of_a_report_that_went_with_its_collection_the_owner_is_told_what_is_left(api, stranger, portraits):
+    kept = api.post("/api/v1/reports/", {"collection": str(portraits.uid)}, format="json").json()
+    deletion.delete_collection(portraits)
+    answer = api.get(f"/api/v1/reports/{kept['uid']}/")
+    assert error_of(answer) == (410, "report_removed")
+    left = answer.json()["error"]["details"]
+    assert left.pop("removed_at") > kept["kept_at"]
+    assert left == {name: kept[name] for name in ("uid", "collection", "number", "sha256", "kept_at")}
+    assert error_of(stranger.get(f"/api/v1/reports/{kept['uid']}/")) == (404, "not_found")
+
+
 def test_every_face_comes_as_csv(reader, portraits, django_assert_max_num_queries):
     portraits.photos.filter(name="0.jpg").update(name="\t=1+1.jpg")
     reader.get("/api/v1/models/")  # the first request of a token counts it
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(16 + 4):  # four are the line in the audit log, once for each export
         answer = reader.get(f"{address(portraits, 'faces.csv')}?gender=Female")
         content = b"".join(answer.streaming_content).decode()
     assert answer["Content-Type"] == "text/csv; charset=utf-8"

@@ -20,15 +20,26 @@ def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):
     assert found == saved
     assert found.temperatures == card.temperatures
     assert len(found.sha256) == 64
-    assert found.threshold("race") == 0.6
-    assert found.threshold("race", taxonomy="utkface-4") == 0.5
-    assert found.threshold("gender") == 0.7
+    rules = found.calibration
+    assert rules.threshold("race", taxonomy=found.taxonomy("race"), label="White") == 0.6
+    assert rules.threshold("race", taxonomy="utkface-4", label="White") == 0.5
+    assert rules.threshold("gender", taxonomy=found.taxonomy("gender"), label="Male") == 0.7
     own = replace(found, labels={"race": ("Here", "Elsewhere")}, thresholds={"race": {"race": 0.8}})
-    assert own.threshold("race") == 0.8
+    assert own.calibration.threshold("race", taxonomy=own.taxonomy("race"), label="Here") == 0.8
     for name, tensor in net.state_dict().items():
         if tensor.is_floating_point():
             assert torch.equal(loaded.state_dict()[name], tensor.half().float())
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("value", [1e5, float("nan")])
+def test_weights_that_float16_cannot_hold_are_not_saved(tiny, tmp_path, value):
+    net, card = tiny
+    with torch.no_grad():
+        next(net.trunk.parameters())[0] = value
+    with pytest.raises(checkpoint.TooLargeWeights, match="trunk"):
+        checkpoint.save(tmp_path / "model", net=net, card=card)
+    assert not (tmp_path / "model").exists()
 
 
 def test_the_hash_covers_the_card_too(tiny, tmp_path):

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from ml.model import card as cards
-from ml.model import efficientnet_lite, pretrained, trunks
+from ml.model import efficientnet_lite, network, pretrained, trunks
 from ml.preprocess import to_input
 from ml.training import recipe, setup
 
@@ -21,11 +21,11 @@ def port_names(blocks: int) -> list[str]:
     return [*names, "_conv_head.weight", *(f"_bn1.{one}" for one in NORM)]
 
 
-def scrambled_trunk(arch: str, *, seed: int) -> trunks.TimmTrunk:
+def scrambled_trunk(arch: str, *, seed: int) -> trunks.LiteTrunk:
     """A trunk of which no two tensors that can tell are alike."""
     torch.manual_seed(seed)
     trunk = trunks.create_trunk(arch).eval()
-    assert isinstance(trunk, trunks.TimmTrunk)
+    assert isinstance(trunk, trunks.LiteTrunk)
     for module in trunk.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.data.uniform_(0.8, 1.6)
@@ -35,7 +35,7 @@ def scrambled_trunk(arch: str, *, seed: int) -> trunks.TimmTrunk:
     return trunk
 
 
-def as_port(trunk: trunks.TimmTrunk, *, blocks: int) -> dict[str, Tensor]:
+def as_port(trunk: trunks.LiteTrunk, *, blocks: int) -> dict[str, Tensor]:
     """The trunk's tensors as the port would save them: both have their layers in the order in which they run."""
     return dict(zip(port_names(blocks), trunk.net.state_dict().values(), strict=True))
 
@@ -51,6 +51,20 @@ def test_a_trunk_starts_from_the_ports_weights(tmp_path, arch, blocks):
         found, expected = ours(x), theirs(x)
     assert expected.std() > 1e-3
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(("arch", "side"), [(ARCH, 160), (ARCH, 75), ("tf_efficientnet_lite2", 64)])
+def test_it_is_timms_network(arch, side):
+    ours, theirs = scrambled_trunk(arch, seed=1), trunks.TimmTrunk(arch, size=None).eval()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(1, 3, side, side)
+    with torch.inference_mode():
+        found, expected = ours(x), theirs(x)
+        folded = network.fold_norms(ours)(x)
+    assert expected.std() > 1e-3
+    assert torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(folded, expected, rtol=1e-3, atol=1e-4)
+    assert not [module for module in network.fold_norms(ours).modules() if isinstance(module, torch.nn.BatchNorm2d)]
 
 
 def test_a_classifier_is_named_too():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ml import export, files, labels
+from ml.calibration import NumberRule, SetRule
 from ml.datasets import face_set, fairface
 from ml.measuring import int8_losses
 from ml.measuring.predictions import Predictions
@@ -21,6 +22,12 @@ def model(tiny, tmp_path):
     net, card = tiny
     net.trunk.conv.norm.running_mean.normal_()
     net.trunk.conv.norm.running_var.uniform_(0.5, 2)
+    card = replace(
+        card,
+        thresholds={"gender": {"gender": {"Male": 0.7, "Female": None}}},
+        sets={"gender": {"gender": SetRule(0.9, {"Male": 0.4, "Female": 0.3})}},
+        numbers={"age": NumberRule(2.0, (1.0,) * 9, tuple(range(9)), (0.1, 0.1), 0.8)},
+    )
     checkpoint.save(tmp_path / "model", net=net, card=card)
     return tmp_path / "model"
 
@@ -111,7 +118,19 @@ def test_losses_are_counted_in_each_group_that_has_images():
         ("all", 4, 0.25),
         ("White", 2, 0.0),
         ("East Asian", 2, 0.5),
+        ("Male", 2, 0.0),
+        ("Female", 2, 0.5),
     ]
+
+
+def test_groups_too_small_to_judge_are_told_and_decide_nothing(capsys):
+    few, many = (int8_losses.Loss("gender", "Female", count, 0.9, 0.82) for count in (199, 200))
+    faces = face_set.FaceSet(np.zeros((0, 2, 2, 3), np.uint8), {"gender": np.zeros(0)}, ())
+    int8_losses.tell_losses([few], faces=replace(faces, classes={}))
+    assert "-8.00 points  (too few to judge)" in capsys.readouterr().out
+    int8_losses.check_losses([few])
+    with pytest.raises(int8_losses.ExportRefused, match="gender of Female 8"):
+        int8_losses.check_losses([many])
 
 
 def test_without_labels_of_race_the_groups_are_those_of_the_attribute():

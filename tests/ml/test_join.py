@@ -105,8 +105,8 @@ def test_runs_with_other_seeds_held_out_other_images_where_these_are_drawn(tmp_p
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"arch": "resnet18"}, "only face ResNet-29s can be joined"),
-        ({"preset": Preset(size=112)}, "differ in labels or preprocessing"),
+        ({"labels": {**labels.ATTRIBUTES, "gender": ("Female", "Male")}}, "differ in labels of gender"),
+        ({"labels": {"race": labels.RACE}}, "differ in attributes: only one of them knows age, gender"),
         ({"recipe": {"data": {**DATA, "held_out": 5}}}, "trained on different images"),
         ({"recipe": {"data": DATA, "data_sha256": "1"}}, "trained on different images"),
         ({"recipe": {"data": DATA, "also": [{"reader": "utkface"}]}}, "trained on different images"),

@@ -13,6 +13,8 @@ from tests import pictures
 def test_bfloat16_is_fast_on_gpus_and_on_cpus_with_instructions_for_it(monkeypatch, instructions):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
     assert has_fast_bfloat16(torch.device("cpu")) == instructions
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7 + device.index, 5))
+    assert not has_fast_bfloat16(torch.device("cuda:0"))  # a Turing, which emulates it
     assert has_fast_bfloat16(torch.device("cuda:1"))
     assert not has_fast_bfloat16(torch.device("mps"))
 

@@ -17,7 +17,7 @@ def test_each_published_recipe_is_read_and_has_the_name_of_its_checkpoint(path):
 def test_the_default_model_was_made_by_the_recipe_of_its_name():
     card = read_card()
     published = json.loads(json.dumps(recipe.recipe_values(recipe.read_recipe(recipe.CONFIGS / f"{card.name}.toml"))))
-    # facet-3 is facet-2's network, finished otherwise: its card keeps the name under which the network was trained.
+    # facet-3.1 is facet-2's network, finished otherwise: its card keeps the name under which the network was trained.
     assert published.pop("name") == card.name
     assert {name: card.recipe[name] for name in published} == published
 
@@ -40,6 +40,11 @@ def test_given_values_win():
         ("schedule = 'plateau'\npatience = 3", "plateau_patience"),
         ("plateau_patience = -1", "at least 0"),
         ("learning_rate = 0", "over 0"),
+        ("epochs = 3\nsmall_epochs = 3", "the last must see the whole size"),
+        ("[augmentation]\nflip = 1.5", "augmentation.flip lies between 0 and 1"),
+        ("[augmentation]\nrotation = -5", "augmentation.rotation"),
+        ("[[also]]\nvalidation_share = 0.1", "is for .data."),
+        ("[validation]\nheld_out = 10", "is not trained on"),
     ],
 )
 def test_what_is_no_recipe_is_told(tmp_path, text, told):

@@ -15,7 +15,7 @@ from tests.ml.conftest import read_log, weights_of
 
 
 def test_a_run_leaves_checkpoints_log_curves_and_confusions(run, tmp_path, capsys):
-    assert run("run") == 0
+    assert run("run", draws=True) == 0
     folder = tmp_path / "run"
     rows = read_log(folder / watching.LOG_FILE)
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -104,6 +104,37 @@ def test_the_best_epoch_is_kept_beside_the_last(run, tmp_path):
     run("run", "--epochs", "4", "--average", "0")
     losses = [float(row["val_loss"]) for row in read_log(tmp_path / "run" / "log.csv")]
     assert read_card(tmp_path / "run").recipe["epochs_done"] == 1 + int(np.argmin(losses))
+
+
+def test_an_epoch_at_the_small_size_is_never_the_best_one(run, tmp_path, monkeypatch):
+    """However low its loss: it is that of other chips than the network is published for."""
+    tell = watching._measures
+    monkeypatch.setattr(
+        watching, "_measures", lambda tally, **of: tell(tally, **of) | {f"{of['part']}_loss": next(low)}
+    )
+    low = iter([1.0, 0.1, 1.0, 0.2, 1.0, 0.9, 1.0, 0.8])  # training and validation, epoch by epoch
+    run("run", "--epochs", "4", "--small-epochs", "2", "--small-size", "24")
+    assert read_card(tmp_path / "run").recipe["epochs_done"] == 4
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(9, 0.1), (1, 1 / 3), (4, 0.2), (99, 0.01)])
+def test_a_cycle_of_one_step_that_rises_is_a_cycle(steps, warmup):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    wanted = recipe.Recipe(schedule="one_cycle", warmup=warmup, learning_rate=0.5)
+    cycle = module._schedule(optimizer, recipe=wanted, steps=steps)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cycle.step()
+    assert all(0 < rate <= 0.5 for rate in rates)
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_sizes_that_a_trunk_cannot_take_are_told_before_the_first_step(run, capsys):
+    with pytest.raises(SystemExit):
+        run("run", "--arch", "vit_tiny_patch16_224", "--size", "64", "--small-epochs", "1", "--small-size", "50")
+    assert "vit_tiny_patch16_224 cannot take images of 50 x 50 pixels" in capsys.readouterr().err
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys):

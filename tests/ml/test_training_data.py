@@ -1,5 +1,7 @@
 """What runs are trained on: lists, classes of one's own, sets joined, and what is kept out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from ml import labels, train
 from ml.datasets import face_set
 from ml.measuring import slices
+from ml.model import checkpoint
 from ml.model.card import OtherLabels, read_card
 from ml.training import setup
 from tests.ml.conftest import RECIPE, read_log
@@ -68,6 +71,44 @@ def test_the_held_out_images_are_the_last_ones_and_never_trained_on(small_fairfa
     training, held_out = setup.read_sets(wanted, places, preset=setup.preset_of(wanted))
     assert (training.files[0], len(training), held_out.files[-1]) == ("train/1.webp", 32, "train/64.webp")
     assert not set(training.files) & set(held_out.files)
+
+
+def test_what_a_card_tells_as_held_out_was_not_trained_on(small_fairface, tmp_path):
+    """Also where another set is measured on, and of further sets."""
+    (tmp_path / "val.txt").write_text("train/63.webp White\ntrain/64.webp Black\n")
+    overrides = {"data.shards": ["train-0.zip"], "data.held_out": 20}
+    wanted = train.recipe.read_recipe(train.recipe.DEFAULT, overrides=overrides)
+    preset = setup.preset_of(wanted)
+    listed = setup.Places(small_fairface, val_list=tmp_path / "val.txt")
+    training, validation = setup.read_sets(wanted, listed, preset=preset)
+    assert (len(training), training.files[-1], len(validation)) == (44, "train/44.webp", 2)
+    apart = replace(wanted, validation=wanted.data.__class__(shards=("train-0.zip",)))
+    with pytest.raises(face_set.SharedImages):  # 44 of them are trained on
+        setup.read_sets(apart, setup.Places(small_fairface), preset=preset)
+    also = replace(wanted, also=(replace(wanted.data, held_out=30),))
+    training, _ = setup.read_sets(also, setup.Places(small_fairface, also=(small_fairface,)), preset=preset)
+    assert (len(training), training.files[-1]) == (44 + 34, "train/34.webp")
+
+
+def test_lists_in_place_of_the_recipes_sets_hold_out_what_the_card_tells(run, tmp_path):
+    for name, numbers in (("train", range(1, 49)), ("val", range(49, 65))):
+        (tmp_path / f"{name}.txt").write_text("".join(f"train/{n}.webp {('Asian', 'Black')[n % 2]}\n" for n in numbers))
+    lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+    share = ["--data.held-out", "0", "--data.validation-share", "0.5", "--data.taxonomy", "list-5"]
+    assert run("run", *lists, *share, "--epochs", "1") == 0
+    told = read_card(tmp_path / "run").recipe
+    assert (told["images"], told["data"]["held_out"], told["data"]["validation_share"]) == (48, 0, 0.0)
+
+
+@pytest.mark.parametrize("way", ["teacher", "start"])
+def test_who_saw_the_validation_images_neither_teaches_nor_begins(run, tmp_path, tiny, capsys, way):
+    net, card = tiny
+    saw_all = replace(card, recipe={"data": {"shards": ["train-0.zip"], "held_out": 4}})
+    checkpoint.save(tmp_path / "other", net=net, card=saw_all)
+    options = ["--teacher", str(tmp_path / "other"), "--distill", "0.5"] if way == "teacher" else []
+    with pytest.raises(SystemExit):
+        run("run", *(options or ["--start", str(tmp_path / "other")]))
+    assert "was trained on 12 of the 16 images" in capsys.readouterr().err
 
 
 def test_classes_that_cover_the_same_labels_are_one_after_joining():

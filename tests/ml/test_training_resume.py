@@ -85,6 +85,35 @@ def test_a_run_goes_on_by_a_recipe_that_can_say_more_than_when_it_began(run, tmp
     assert run("run", "--resume") == 0
 
 
+def test_a_run_does_not_go_on_against_another_validation_set(run, tmp_path, capsys):
+    for name, numbers in (("train", range(1, 49)), ("val", range(49, 65)), ("other", range(57, 65))):
+        (tmp_path / f"{name}.txt").write_text("".join(f"train/{n}.webp {('Asian', 'Black')[n % 2]}\n" for n in numbers))
+
+    def on(validation: str) -> list[str]:
+        lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / f"{validation}.txt")]
+        return [*lists, "--data.taxonomy", "list-5"]
+
+    run("run", *on("val"), "--epochs", "1")
+    with pytest.raises(SystemExit):
+        run("run", *on("other"), "--resume")
+    assert "validation_sha256 was" in capsys.readouterr().err
+    # Of a state from before it was told nobody can say.
+    state = torch.load(path := tmp_path / "run" / watching.STATE_FILE, weights_only=True)
+    del state["callbacks"][watching.KeepState.__qualname__]["recipe"]["validation_sha256"]
+    torch.save(state, path)
+    assert run("run", *on("other"), "--resume") == 0
+
+
+def test_a_run_is_not_replaced_unless_that_is_said(run, tmp_path, capsys):
+    run("run", "--epochs", "1")
+    before = (tmp_path / "run" / watching.STATE_FILE).read_bytes()
+    with pytest.raises(SystemExit):
+        run("run", "--epochs", "1", "--seed", "2")
+    assert "holds a run (state.ckpt, model.json, run.json)" in capsys.readouterr().err
+    assert (tmp_path / "run" / watching.STATE_FILE).read_bytes() == before
+    assert run("run", "--epochs", "1", "--seed", "2", "--overwrite") == 0
+
+
 def test_a_state_cut_in_half_is_told(run, tmp_path, capsys):
     run("run", "--epochs", "1")
     state = tmp_path / "run" / watching.STATE_FILE

@@ -14,6 +14,8 @@ from ml import compare, evaluate, labels, write_card
 from ml.measuring import stored
 from ml.model import checkpoint, network, trunks
 from ml.model.card import WEIGHTS_FILE, ModelCard, read_card, read_pair, write_pair
+from ml.model.members import Member
+from ml.preprocess import Preset
 from ml.reporting import markdown, model_card
 from tests.ml.conftest import TinyTrunk
 
@@ -241,6 +243,21 @@ def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
     assert "| Network | 2 face ResNet-29s side by side; one linear head" in text
     for row in ("| joined.1.epochs | 8 |", "| joined.1.data.held_out | 5 |", "| joined.2.epochs | 16 |"):
         assert row in text
+
+
+def test_what_each_member_is_and_costs_is_told(tiny, measured):
+    members = (
+        Member("facet-3", "face_resnet29", weight=0.6, sha256="ab" * 32, parameters=5_580_000),
+        Member("lite", "tf_efficientnet_lite0", weight=0.4, views=1, preset=Preset(size=160), parameters=3_400_000),
+    )
+    card = replace(tiny[1], arch="face_resnet29+tf_efficientnet_lite0", members=members)
+    text = model_card.write_card(card, report=stored.read_evaluation(json.loads(measured.read_text())))
+    assert "| Network | face ResNet-29 and EfficientNet-Lite0, joined; one linear head" in text
+    assert (
+        "| Member | facet-3 abababababab: face ResNet-29, 5.6 million weights, chips of 150 x 150, both flips" in text
+    )
+    assert "160 x 160, as they are, one pass a face; 40% of the mean of log-probabilities |" in text
+    assert "the answer is the mean of both flips" not in text
 
 
 def test_what_the_values_alone_do_not_make_is_told(model, measured):

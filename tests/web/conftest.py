@@ -83,6 +83,7 @@ def page_addresses(gallery, photo, upload) -> list[str]:
         reverse("photo-detail", args=[gallery.photos.get(name="broken.jpg").uid]),
         reverse("photo-detail", args=[gallery.photos.get(name="landscape.jpg").uid]),
         reverse("tag-list", args=collection),
+        reverse("collection-labels", args=collection),
         reverse("upload-detail", args=[upload.uid]),
         reverse("account-detail"),
         reverse("token-list"),

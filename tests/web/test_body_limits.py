@@ -53,7 +53,7 @@ def test_more_than_the_address_takes_is_413_and_is_not_read(settings, path):
 
 
 def test_only_the_addresses_of_photos_and_tables_take_more_than_a_form(settings):
-    names = ("photo-upload", "tag-list", "api-tag-list")
+    names = ("photo-upload", "tag-list", "api-tag-list", "collection-labels")
     upload, *tables = (reverse(name, args=["00000000-0000-4000-8000-000000000000"]) for name in names)
     assert {path for path in [*addresses(), upload, *tables] if body_limits.max_body_bytes(path) > MIB} == {
         upload,

@@ -131,6 +131,17 @@ def test_the_models_page_tells_accuracy_per_group(alice_client):
     assert "2,500" not in page
 
 
+def test_the_models_page_tells_of_the_members_of_a_joint_model(alice_client):
+    members = [
+        {"name": "facet-3", "arch": "face_resnet29", "weight": 0.6, "views": 2},
+        {"name": "lite", "arch": "tf_efficientnet_lite0", "weight": 0.4, "views": 1},
+    ]
+    factories.ModelVersionFactory(sha256="a" * 64, name="both", card={"arch": "two kinds", "members": members})
+    page = alice_client.get(reverse("model-list")).content.decode()
+    assert "facet-3: face_resnet29, 60.0\N{NO-BREAK SPACE}% of the answer</dd>" in page
+    assert "40.0\N{NO-BREAK SPACE}% of the answer, sees each face once</dd>" in page
+
+
 def test_the_models_page_draws_a_bar_for_each_group(alice_client):
     published = json.loads((settings.BASE_DIR / "ml" / "weights" / "model.json").read_text())
     factories.ModelVersionFactory(sha256="a" * 64, card=published)
@@ -150,6 +161,14 @@ def test_the_models_page_prefers_the_validation_set_to_what_training_held_out(al
     for share in (validation["race"]["accuracy"], validation["race"]["by_race"]["Middle Eastern"]):
         assert f"{share:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in page
     assert f"{held_out['race']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") not in page
+
+
+def test_the_models_page_tells_of_what_a_version_is_never_sure(alice_client):
+    thresholds = {"race": {"fairface-7": {"White": 0.5, "Latino_Hispanic": None}}, "age": {"age": 0.4}}
+    factories.ModelVersionFactory(card={"thresholds": thresholds})
+    page = alice_client.get(reverse("model-list")).content.decode()
+    assert "<dt>Never sure of</dt><dd>perceived group: Latino / Hispanic</dd>" in page
+    assert page.count("Never sure of") == 1
 
 
 def test_production_stands_first_among_the_models(alice_client):

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import date
 from threading import BoundedSemaphore
+from urllib.parse import urlencode
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -27,11 +28,14 @@ from classifier.models import (
 from classifier.models.reports import ImmutableReportError
 from classifier.services import collections, deletion, jobs
 from classifier.services.reports import caching
+from ml import labels
 from ml.reporting import survey_json
 from tests import factories
 from tests.conftest import logged_in
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
+
+REPORT_QUERIES, KEPT_QUERIES = 14, 8
 
 
 def address(name: str, collection: Collection, *args: object) -> str:
@@ -82,6 +86,36 @@ def test_the_summary_costs_the_page_one_query(alice_client, portraits):
     told = [query["sql"] for query in counted if "report" in query["sql"].lower()]
     assert len(told) == 1
     assert '"content"' not in told[0]
+
+
+def test_pages_of_reports_ask_as_little_of_many_as_of_one(alice, alice_client, portraits):
+    column = TagColumn.objects.create(collection=portraits, name="desk")
+    read(alice_client, "report", portraits, "?by=folder")
+    for taxonomy in ("utkface-4", "fairface-6"):
+        keep(alice_client, portraits, f"?taxonomy={taxonomy}")
+
+    def count(most: int, name: str, *args: object, query: str = "") -> int:
+        with CaptureQueriesContext(connection) as counted:
+            assert alice_client.get(f"{address(name, portraits, *args)}{query}").status_code == 200
+        assert len(counted) <= most, [query["sql"][:200] for query in counted]
+        return len(counted)
+
+    def count_all() -> list[int]:
+        return [
+            count(REPORT_QUERIES, "report", query="?by=folder"),
+            count(KEPT_QUERIES, "kept-report-list"),
+            count(KEPT_QUERIES, "kept-report", 1),
+            count(KEPT_QUERIES, "kept-report-compare", query="?report=1&report=2"),
+            count(KEPT_QUERIES, "kept-report-export", 1, query="?format=csv"),
+        ]
+
+    before = count_all()
+    for number in range(10):
+        factories.CollectionFactory(owner=alice, name=f"other {number}")
+        PhotoTag.objects.create(photo=portraits.photos.all()[number], column=column, value=str(number))
+    for narrowest in (41, 42, 43):
+        keep(alice_client, portraits, f"?narrowest={narrowest}")
+    assert count_all() == before
 
 
 def test_a_page_that_shows_the_same_gets_nothing_until_something_changes(alice_client, portraits):
@@ -163,6 +197,13 @@ def test_a_model_without_matrices_and_one_with_another_beside_it(alice_client, c
     assert "facet-test does not carry how it errs" in text
     assert "One face is left out, since another model version looked at them last" in text
     assert "Only 3 faces" in text
+    factories.make_face(photo, number=5, size_px=30.0)
+    Collection.objects.filter(pk=collection.pk).note_answers()
+    summary = read(alice_client, "summary", collection)
+    assert "no share should be quoted" in summary
+    assert (
+        "Not counted: 1 face narrower than 40 px, 1 face at which another version of the model looked last." in summary
+    )
 
 
 def test_race_that_is_switched_off_is_nowhere(alice, alice_client, portraits):
@@ -229,7 +270,13 @@ def test_shares_that_are_typed_or_sent_are_compared_with(alice_client, portraits
         return alice_client.post(f"{address('report-reference', portraits)}?by=folder", {"name": "readers", **form})
 
     file = SimpleUploadedFile("census.csv", b"attribute;label;share\ngender;male;49 %\ngender;Female;51\n", "text/csv")
-    for answer in (send(text="gender,Male,0.49\ngender,Female,0.51"), send(text="", file=file)):
+    of_excel = "Attribute\tLabel\tShare\rgender\tMale\t49\rgender\tFemale\t51".encode("utf-16")
+    ways = (
+        {"text": "gender,Male,0.49\ngender,Female,0.51"},
+        {"text": "", "file": file},
+        {"text": "", "file": SimpleUploadedFile("census.txt", of_excel)},
+    )
+    for answer in [send(**form) for form in ways]:
         assert answer.status_code == 302
         text = alice_client.get(answer.url.partition("#")[0]).content.decode()
         assert "Against readers" in text
@@ -243,11 +290,32 @@ def test_shares_that_are_typed_or_sent_are_compared_with(alice_client, portraits
         ({"text": "gender,Male,lots"}, "“lots” is no share"),
         ({"text": "gender,Male,1\ngender,Male,1"}, "has a share already"),
         ({"text": ""}, "There is no share"),
-        ({"text": "", "file": SimpleUploadedFile("x.csv", b"\xff\xfe")}, "no text in UTF-8"),
+        ({"text": "", "file": SimpleUploadedFile("x.csv", b"\x00\x01")}, "This is no table of text"),
+        ({"text": 'gender,"Male,1'}, "Line 1 breaks off or has a stray quotation mark"),
     ):
         answer = send(**form)
         assert answer.status_code == 200
         assert told in answer.content.decode()
+
+
+def test_known_shares_stay_with_whatever_else_is_asked_until_they_are_taken_away(alice, alice_client, portraits):
+    fits = [f"race,{label},{100 / 7}" for label in labels.TAXONOMIES["fairface-7"]]
+    asked = {"reference": "\n".join(fits), "reference_name": "census"}
+    text = read(alice_client, "report", portraits, f"?{urlencode(asked)}")
+    assert "Against census" in text
+    chip = re.search(r'class="filter-chip" href="(\?[^"]*)"', text)[1]
+    assert "Against census" not in read(alice_client, "report", portraits, chip)
+    # What the form sends when it is asked to be told by folder.
+    sent = dict(re.findall(r'type="hidden" name="(reference\w*)" value="([^"]+)"', text))
+    assert "Against census" in read(alice_client, "report", portraits, f"?{urlencode({**sent, 'by': 'folder'})}")
+    second = factories.CollectionFactory(owner=alice, name="second")
+    factories.make_face(factories.make_photo(second))
+    text = read(alice_client, "report", portraits, f"?{urlencode({**sent, 'other': second.uid})}")
+    assert "Against second" in text
+    assert "Against census" not in text
+    text = read(alice_client, "report", portraits, f"?{urlencode({**sent, 'taxonomy': 'fairface-6'})}")
+    assert "“East Asian” is none of" in text
+    assert "Against census" not in text
 
 
 def test_another_collection_is_compared_with_if_it_can_be_seen(alice, alice_client, bob, portraits):
@@ -255,8 +323,14 @@ def test_another_collection_is_compared_with_if_it_can_be_seen(alice, alice_clie
     factories.make_face(factories.make_photo(second))
     strangers = factories.CollectionFactory(owner=bob)
     factories.make_face(factories.make_photo(strangers))
-    assert "Against second" in read(alice_client, "report", portraits, f"?other={second.uid}")
-    assert "Against" not in read(alice_client, "report", portraits, f"?other={strangers.uid}")
+    text = read(alice_client, "report", portraits, f"?other={second.uid}")
+    assert "Against second" in text
+    assert "faces of 40 px and wider, against second" in text
+    assert keep(alice_client, portraits, f"?other={second.uid}").title == "Front pages, against second"
+    assert "held against second" in read_kept(alice_client, portraits, 1)
+    text = read(alice_client, "report", portraits, f"?other={strangers.uid}")
+    assert "Against" not in text
+    assert "This collection was deleted, or is not open to you." in text
 
 
 def test_a_kept_report_never_changes_and_is_kept_once(alice, alice_client, portraits):
@@ -312,6 +386,12 @@ def test_what_is_left_of_a_kept_report_is_its_hash(alice_client, portraits, bob)
     assert logged_in(bob).get(address("kept-report", portraits, 1)).status_code == 404
 
 
+def test_who_deletes_a_collection_is_told_what_becomes_of_kept_reports(alice_client, portraits):
+    assert "kept report" not in read(alice_client, "delete", portraits)
+    keep(alice_client, portraits)
+    assert "1 kept report goes along" in read(alice_client, "delete", portraits)
+
+
 def test_those_it_is_shared_with_read_reports_but_keep_none(portraits, alice_client, bob):
     kept = keep(alice_client, portraits)
     CollectionShare.objects.create(collection=portraits, user=bob)
@@ -342,7 +422,7 @@ def test_a_report_leaves_as_csv_json_html_and_svg(alice_client, portraits):
 
 def test_every_face_leaves_as_csv_with_formulas_defused(alice_client, portraits, django_assert_max_num_queries):
     portraits.photos.filter(name="0.jpg").update(name="=1+1.jpg", folder="@home")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(12 + 4):  # four are the line in the audit log, once for each export
         content = b"".join(alice_client.get(address("faces", portraits)).streaming_content).decode()
     rows = list(csv.DictReader(io.StringIO(content)))
     assert len(rows) == 24

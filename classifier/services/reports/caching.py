@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import BoundedSemaphore
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -41,6 +42,7 @@ class Answer:
 
     `values` are the JSON of the last report, which is `is_current` or of before the last changes; or `nothing`, in a
     sentence, where there is nothing to tell. `shown` names what is there, for pages that ask whether it is another.
+    `draw` is the key of the draw that its answers of people come from, which not every reader of it may see.
     """
 
     state: str
@@ -51,6 +53,7 @@ class Answer:
     reason: str = ""
     is_attended: bool = True
     shown: str = ""
+    draw: UUID | None = None
 
     @property
     def report(self) -> Report | None:
@@ -173,4 +176,5 @@ def _answer(row: ComputedReport, *, collection: Collection, values: dict[str, An
         reason=reason,
         is_attended=attended,
         shown=f"{row.pk}-{row.revision}-{state}-{attended:d}",
+        draw=row.draw,
     )

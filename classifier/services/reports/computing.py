@@ -4,7 +4,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -27,22 +27,33 @@ logger = logging.getLogger("facet.reports")
 
 READING_PART = 0.4  # of the time that a report takes, roughly
 LONG_PARTS = (
-    "crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "left_out", "plan", "comparisons",
+    "crossings", "photos_with", "face_widths", "accuracy", "agreement", "quality", "plan", "comparisons",
     "groups", "methods",
 )  # fmt: skip
 TOLD_EVERY = 0.05  # of its way: a job tells how far it is so often
 
 
-def compute_values(collection: Collection, *, question: Question, tell: Progress = lambda part: None) -> dict[str, Any]:
-    """The report as the values of its JSON, or `{"nothing": SENTENCE}` where there is nothing to tell."""
+@dataclass(frozen=True)
+class Computed:
+    """The report as the values of its JSON, or `{"nothing": SENTENCE}`; `draw` is the key of the draw it rests on.
+
+    That key is no part of the report: a copy tells it by name, and only those who see the draw are led to it.
+    """
+
+    values: dict[str, Any]
+    draw: uuid.UUID | None = None
+
+
+def answer_question(collection: Collection, *, question: Question, tell: Progress = lambda part: None) -> Computed:
+    """The answer to a question as it is now."""
     try:
-        report = _compute(collection, question=question, tell=tell)
+        found, report = _compute(collection, question=question, tell=tell)
     except (NoFaces, SharesError, SurveyError) as error:
-        return {"nothing": str(error)}
-    return survey_json.to_values(report)
+        return Computed({"nothing": str(error)})
+    return Computed(survey_json.to_values(report), found.draw)
 
 
-def _compute(collection: Collection, *, question: Question, tell: Progress) -> Report:
+def _compute(collection: Collection, *, question: Question, tell: Progress) -> tuple[reading.Found, Report]:
     found = reading.read_collection(collection, question=question, tell=lambda part: tell(READING_PART * part))
     attributes = found.survey.faces.classes
     taxonomy = question.taxonomy if "race" in attributes else None
@@ -57,7 +68,7 @@ def _compute(collection: Collection, *, question: Question, tell: Progress) -> R
         reason = f"{str(error).rstrip('.')}."
         report = compute_report(found.survey, **known, request=request)
     not_compared = (f"Not compared: {reason}",) if reason else ()
-    return replace(report, notes=(*_tell_limits(found), *not_compared, *report.notes))
+    return found, replace(report, notes=(*_tell_limits(found), *not_compared, *report.notes))
 
 
 class _NotComparable(Exception):
@@ -104,10 +115,11 @@ def compute_row(row: ComputedReport, *, tell: Progress = lambda part: None) -> d
     started = monotonic()
     collection = Collection.objects.get(pk=row.collection_id)
     other_revision = row.other.revision if row.other else None
-    values = compute_values(collection, question=Question.from_values(row.question), tell=tell)
+    computed = answer_question(collection, question=Question.from_values(row.question), tell=tell)
     return {
-        "content": write_canonical(values),
-        "summary": summarise(values),
+        "content": write_canonical(computed.values),
+        "summary": summarise(computed.values),
+        "draw": computed.draw,
         "revision": collection.revision,
         "other_revision": other_revision,
         "computed_at": timezone.now(),

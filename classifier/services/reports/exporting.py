@@ -12,14 +12,14 @@ from classifier.models import Collection, Face, ModelVersion
 from classifier.services.reports import reading
 from classifier.services.reports.questions import Question
 from ml.attributes import ATTRIBUTES, Attribute
+from ml.calibration import join_set
 from ml.reporting import survey_csv, survey_json, survey_page, survey_svg
 from ml.spreadsheets import guard_cell
 
 FACES_AT_ONCE = 1_000
 _COLUMNS = (
-    "pk", "photo__name", "photo__folder", "number", "x1", "y1", "x2", "y2", "detection", "size_px",
-    "photo__narrowest_face_px", "current__vectors",
-    "current__model_version",
+    "pk", "photo__name", "photo__folder", "number", "uid", "photo__uid", "x1", "y1", "x2", "y2", "detection", "size_px",
+    "photo__narrowest_face_px", "current__vectors", "current__model_version",
 )  # fmt: skip
 KINDS = {"csv": "text/csv", "json": "application/json", "html": "text/html", "svg": "image/svg+xml"}
 _WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -45,11 +45,26 @@ def draw_chart(values: dict[str, Any], *, name: str) -> str:
 
 
 def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
-    """A CSV of the faces that a question is about, some at a time: file, folder, box, probabilities, unsure."""
+    """A CSV of the faces that a question is about, some at a time, as `ml.report` reads it."""
     attributes = [of for of in ATTRIBUTES.values() if of.name in collection.attributes]
-    names = ["file", "folder", "face", "x1", "y1", "x2", "y2", "detection", "size_px", "narrowest_face_px", "model"]
+    names = [
+        "file",
+        "folder",
+        "face",
+        "face_uid",
+        "photo_uid",
+        "status",
+        "x1",
+        "y1",
+        "x2",
+        "y2",
+        "detection",
+        "size_px",
+        "narrowest_face_px",
+        "model",
+    ]
     for attribute in attributes:
-        names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}"]
+        names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}", f"set_{attribute.name}"]
         names += [f"{attribute.name}_{label}" for label in attribute.labels]
     yield _write([names])
     photos = collection.photos.filter(deleting_at=None)
@@ -68,20 +83,28 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
 
 
 def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mapping[int, ModelVersion]) -> list[Any]:
-    _, name, folder, number, *box, detection, size_px, narrowest, vectors, version_id = row
+    _, name, folder, number, uid, photo_uid, *box, detection, size_px, narrowest, vectors, version_id = row
     version = versions.get(version_id)
-    told: list[Any] = [guard_cell(name), guard_cell(folder), number, *(round(value, 2) for value in box)]
-    told += [round(detection, 4), round(size_px, 1), narrowest, guard_cell(version.name) if version else ""]
+    told: list[Any] = [guard_cell(name), guard_cell(folder), number, uid, photo_uid, "ok"]
+    told += [round(value, 2) for value in box]
+    told += [round(detection, 4), round(size_px, 1), narrowest, _name_model(version)]
     for attribute in attributes:
-        vector = vectors.get(attribute.name) if version else None
+        vector = vectors.get(attribute.name) if version and version.tells(attribute) else None
         if version is None or vector is None:
-            told += [""] * (2 + len(attribute.labels))
+            told += [""] * (3 + len(attribute.labels))
             continue
         top = max(vector)
-        threshold = version.threshold(attribute.name, taxonomy=attribute.finest)
-        told += [attribute.labels[vector.index(top)], "true" if top < threshold else "false"]
+        label, rules = attribute.labels[vector.index(top)], version.calibration
+        doubt = rules.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
+        chosen = rules.choose_set(attribute.name, vector, taxonomy=attribute.finest, names=attribute.labels)
+        told += [label, "true" if doubt else "false", join_set(chosen)]
         told += [round(share, 5) for share in vector]
     return told
+
+
+def _name_model(version: ModelVersion | None) -> str:
+    """As `ml.predict` names it, so that `ml.report` knows the checkpoint again."""
+    return guard_cell(f"{version.name} {version.sha256[:12]}") if version else ""
 
 
 def _write(rows: list[list[Any]]) -> str:

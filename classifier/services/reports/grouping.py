@@ -8,9 +8,7 @@ import numpy as np
 from classifier.models import Collection, Photo, PhotoTag
 from classifier.services.reports.questions import FOLDER, MONTH, TAG, Question
 from ml.surveying.reading import MOST_GROUPS
-from ml.surveying.survey import Groups
-
-OTHERS = "all others"  # the parts beyond MOST_GROUPS, together
+from ml.surveying.survey import OTHERS, Groups
 
 
 def list_groupings(collection: Collection) -> Sequence[tuple[str, str]]:

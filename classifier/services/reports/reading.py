@@ -1,23 +1,21 @@
 """The faces of a collection out of the database as arrays, and what is known of the model that looked at them."""
 
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from django.db.models import Count, QuerySet
 
 from classifier.models import (
     PENDING,
     Collection,
-    Draw,
     Face,
     ModelEvidence,
     ModelVersion,
     Photo,
     Prediction,
-    Review,
     State,
 )
 from classifier.services.reports.questions import Question
@@ -56,7 +54,8 @@ class Found:
     """A collection as a report needs it; `waiting` photos are not analysed yet, and not in it.
 
     `others` are faces at which another model version looked last, which are not in it either. `reviewed` is what people
-    said of these faces; `no_draw` says why none of their draws serves, empty where one does or there is none.
+    said of these faces, and `draw` the key of the draw they said it in; `no_draw` says why none of their draws serves,
+    empty where one does or there is none.
     """
 
     survey: Survey
@@ -64,6 +63,7 @@ class Found:
     reviewed: Reviewed
     waiting: int
     others: int
+    draw: uuid.UUID | None = None
     no_draw: str = ""
 
 
@@ -80,30 +80,32 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     known = find_known(version)
     if SAYS_OF & question.filters.keys():
         known = replace(known, evidence=None, no_evidence=CHOSEN_BY_LABELS)
-    rows = Rows(attributes=tuple(name for name in ATTRIBUTES if name in collection.attributes))
+    told = [of.name for of in ATTRIBUTES_.values() if of.name in collection.attributes and version.tells(of)]
+    rows = Rows(attributes=tuple(told))
     total = faces.filter(predictions__is_current=True, predictions__model_version=version).count()
     for part in _read_parts(faces, version=version):
         rows.add(part)
         tell(len(rows) / max(total, 1))
     survey = rows.finish(collection, question=question, states=states, photos=photos, known=known, others=others)
     keys = rows.list_keys(survey)
-    card = version.card
-    reviewed = people.read_reviewed(collection, faces=keys, chosen=question.filters, model_card=card)
+    choice = people.choose_draw(collection, faces=keys)
+    reviewed = people.read_reviewed(
+        collection,
+        faces=keys,
+        chosen=question.filters,
+        taxonomy=question.taxonomy,
+        choice=choice,
+        model_card=version.card,
+    )
     return Found(
         survey,
         known,
         reviewed,
         waiting=sum(states[of] for of in PENDING),
         others=others,
-        no_draw="" if reviewed.faces else _explain_no_draw(collection, keys=keys),
+        draw=choice.draw.uid if choice.draw and reviewed.faces else None,
+        no_draw="" if reviewed.faces else choice.reason,
     )
-
-
-def _explain_no_draw(collection: Collection, *, keys: np.ndarray) -> str:
-    draws = Draw.objects.filter(collection=collection, kind=Draw.Kind.FACES, ended="")
-    if not Review.objects.told().filter(draw__in=draws).exists():
-        return ""
-    return people.choose_draw(collection, faces=keys).reason
 
 
 def narrow_photos(

@@ -18,7 +18,7 @@ BOX = ("x1", "y1", "x2", "y2")
 PLACE = ("order", "draw", "strata", "stratum", "stratum_faces", "inclusion_probability")
 REVIEWED = tuple(f"reviewed_{name}" for name in ATTRIBUTES)
 COLUMNS = (
-    *("file", "face", "face_uid"), *BOX, *CHIP, *PLACE, *REVIEWED,
+    *("file", "path", "face", "face_uid"), *BOX, *CHIP, *PLACE, *REVIEWED,
     *("reviewer", "adjudicates", "was_blind", "comment", "at"),
 )  # fmt: skip
 
@@ -26,7 +26,8 @@ COLUMNS = (
 def write_draw(draw: Draw) -> Iterator[str]:
     """A draw of faces, line by line: a row for each answer, and one for each face that nobody has answered about.
 
-    `file` is where the photo lies under the site's media folder. Probabilities are those of the draw as it stands.
+    `file` is the photo's name, as in the CSV of faces, which has the same `face_uid`; `path` is where the photo lies
+    under the site's media folder. Probabilities are those of the draw as it stands.
     """
     counts = frames.count_frame(draw)
     rows = list(
@@ -68,7 +69,8 @@ def write_rows(reviews: QuerySet[Review]) -> Iterator[str]:
 
 def _row(face: Face, *, review: Review | None, place: dict[str, Any]) -> str:
     cells: dict[str, Any] = {
-        "file": face.photo.image.name,
+        "file": guard_cell(face.photo.name),
+        "path": face.photo.image.name,
         "face": face.number,
         "face_uid": face.uid,
         **{name: f"{getattr(face, name):.2f}" for name in (*BOX, *CHIP)},

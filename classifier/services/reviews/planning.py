@@ -14,7 +14,6 @@ from ml.shares import draws, intervals, reviewed
 from ml.shares.errors import BadDraw as NotAllocated
 
 POINTS = (10, 5, 3, 2)  # half widths that are offered
-HEADLINE = 100  # answers from which on a report rests on them
 FEW = 2_000  # so many can be answered all
 
 
@@ -63,8 +62,10 @@ def plan_sizes(guessed: Guessed) -> list[Size]:
     """Draws worth their time, the smallest first, if the model's probabilities hold here; none without faces."""
     if not guessed.faces:
         return []
-    sizes = {min(HEADLINE, guessed.faces)}
-    sizes |= {size for points in POINTS if (size := find_size(guessed, half_width=points / 100)) > HEADLINE}
+    sizes = {min(reviewed.HEADLINE_FROM, guessed.faces)}
+    sizes |= {
+        size for points in POINTS if (size := find_size(guessed, half_width=points / 100)) > reviewed.HEADLINE_FROM
+    }
     if guessed.faces <= FEW:
         sizes.add(guessed.faces)
     told = [(size, measure_width(guessed, size=size)) for size in sorted(sizes)]

@@ -84,10 +84,17 @@ def answer_outside(face: Face, *, reviewer: User, answer: Answer) -> Kept:
 
 
 def confirm_guesses(faces: Sequence[Face], *, reviewer: User) -> int:
-    """Say of each face what the model guessed, as a reviewer who saw the guesses; how many had any."""
+    """Say of each face what the model guessed, as a reviewer who saw the guesses; how many faces that was of.
+
+    What this reviewer has said of a face stands: those are left out, and so are faces without a guess.
+    """
     count = 0
     with transaction.atomic():
+        mine = Review.objects.told().filter(face__in=faces, draw=None, reviewer_uid=reviewer.uid)
+        said = set(mine.values_list("face_id", flat=True))
         for face in faces:
+            if face.pk in said:
+                continue
             guesses = dict(face.guesses.values_list("attribute", "label"))
             if guesses:
                 answer_outside(face, reviewer=reviewer, answer=Answer(answers=guesses))

@@ -5,6 +5,8 @@ from typing import Any
 
 from classifier.models import CANNOT_TELL, Draw, Face, Guess, Review
 
+HEADLINE = 100  # answers from which on a report rests on them: `ml.shares.reviewed.HEADLINE_FROM`, without numpy
+
 
 @dataclass(frozen=True)
 class LabelShare:

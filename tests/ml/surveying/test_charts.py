@@ -76,6 +76,25 @@ def test_parts_share_one_axis(adjusted):
 
 
 @pytest.mark.parametrize(
+    ("values", "names", "shared"),
+    [
+        (("2026/May/front", "2026/May/sport/teams"), ["front", "sport/teams"], "2026/May/"),
+        (("2026/May", "2026/May/sport"), ["May", "May/sport"], "2026/"),
+        (("2026/May", "2027/May"), ["2026/May", "2027/May"], ""),
+        (("2026/May", "2026/June", "all others"), ["May", "June", "all others"], "2026/"),
+        (("2026/May", ""), ["2026/May", "(empty)"], ""),
+    ],
+)
+def test_parts_are_named_without_the_folder_that_all_lie_in(adjusted, values, names, shared):
+    named = replace(adjusted, groups=tuple(replace(adjusted.groups[0], value=value) for value in values))
+    for panel in survey_panels.lay_parts(named.groups, name="gender"):
+        assert [bar.label for bar in panel.chart.bars] == names
+    assert (f"Names begin after <b>{shared}</b>" in survey_page.write_body(named)) is bool(shared)
+    (chart,) = [name for name in survey_svg.name_charts(named) if name.startswith("gender-by-")]
+    assert (f", as perceived, in {shared}" in survey_svg.draw_chart_file(named, name=chart)) is bool(shared)
+
+
+@pytest.mark.parametrize(
     ("values", "is_course"),
     [
         (("2001", "2002", "2003"), True),

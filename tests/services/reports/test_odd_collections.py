@@ -117,7 +117,7 @@ def test_the_report_stands_where_there_is_nothing_to_hold_it_against(alice, port
     question = Question(taxonomy=portraits.taxonomy, other=str(second.uid))
     if deleted:
         Collection.objects.filter(pk=second.pk).update(deleting_at=timezone.now())
-    values = computing.compute_values(portraits, question=question)
+    values = computing.answer_question(portraits, question=question).values
     assert values["faces"] == 20
     assert any(note.startswith("Not compared: ") and told in note for note in values["notes"])
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -96,6 +97,11 @@ def test_300_answers_make_a_headline_that_covers_what_the_model_misses(alice, al
         "codebook version 1",
     ):
         assert told in text, told
+    mistakes = re.findall(r'<a href="([^"]+)#(mistakes-\w+)"', text)
+    there = reverse("draw-detail", args=[draw.uid])
+    assert mistakes == [(there, f"mistakes-{name}") for name in ("race", "gender", "age")]
+    assert 'id="mistakes-race"' in alice_client.get(there).content.decode()
+    assert str(draw.uid) not in json.dumps(after.values)  # nor in what is hashed and handed out
     summary = alice_client.get(reverse("collection-summary", args=[collection.uid])).content.decode()
     assert "What 1 reviewer perceived in 300 faces drawn at random, of 1,000" in summary
     assert "if the model errs here" not in summary
@@ -158,12 +164,35 @@ def test_a_draw_that_does_not_cover_the_report_says_so(alice, collection, world)
     assert any("covers 1,000 of 1,400 faces: extend it" in note for note in found.values["notes"])
 
 
-def test_missed_faces_are_told_under_the_headline(alice, alice_client, collection, world):
-    drawn = drawing.begin_photo_draw(collection, creator=alice, size=40)
-    _, rows = photos.next_photos(drawn, reviewer=alice, count=40)
+def mark(drawn, reviewer) -> None:
+    """A face missed in each of the first four photos."""
+    _, rows = photos.next_photos(drawn, reviewer=reviewer, count=drawn.size)
     for place, photo in enumerate(rows):
-        marks = [(0.1, 0.1)] if place < 4 else []
-        photos.mark_photo(drawn, photo=photo, reviewer=alice, marks=marks)
+        photos.mark_photo(drawn, photo=photo, reviewer=reviewer, marks=[(0.1, 0.1)] if place < 4 else [])
+
+
+def test_missed_faces_of_a_selection_reach_its_report_whatever_the_grouping_is_by_then(alice, collection, world):
+    asian = {"group": "Asian", "gender": "Female"}
+    Collection.objects.update(taxonomy="utkface-5")
+    collection.refresh_from_db()
+    mark(drawing.begin_photo_draw(collection, creator=alice, size=20, chosen=asian), alice)
+    mark(drawing.begin_photo_draw(collection, creator=alice, size=25, chosen={"gender": "Male"}), alice)
+    Collection.objects.update(taxonomy="fairface-7")
+    fresh = Collection.objects.get()
+
+    def missed(taxonomy: str, filters: dict[str, str]) -> int:
+        question = Question(taxonomy=taxonomy, filters=filters)
+        told = computing.answer_question(fresh, question=question).values["missed"]
+        return told["photos"] if told else 0
+
+    assert missed("utkface-5", dict(reversed(asian.items()))) == 20
+    assert missed("fairface-6", asian) == 0  # other faces are called so
+    assert missed("fairface-6", {"gender": "Male"}) == 25  # which no grouping tells otherwise
+    assert missed("fairface-7", {}) == 0
+
+
+def test_missed_faces_are_told_under_the_headline(alice, alice_client, collection, world):
+    mark(drawing.begin_photo_draw(collection, creator=alice, size=40), alice)
     found = ask(collection, alice)
     assert found.values["missed"]["photos"] == 40
     assert found.values["missed"]["share"] == pytest.approx(4 / 44, abs=0.02)
@@ -177,7 +206,7 @@ def test_faces_the_model_was_trained_on_are_left_out_of_its_accuracy(alice, coll
     uids = draw.drawn_faces.order_by("pk").values_list("face__uid", flat=True)[:100]
     version.card = {**version.card, "recipe": {"reviewed_faces": [str(uid) for uid in uids]}}
     version.save()
-    values = computing.compute_values(collection, question=reading.default_question(collection))
+    values = computing.answer_question(collection, question=reading.default_question(collection)).values
     assert values["accuracy"]["race"]["left_out"] == 100
     assert values["attributes"]["race"]["rows"][0]["reviewed"] == 300
     assert Face.objects.count() == 1000

@@ -31,13 +31,7 @@ def add_faces(
             y2=130.0,
             size_px=size_px,
             detection=0.99,
-            sharpness=150.0,
-            brightness=0.5,
-            chip_cx=80.0,
-            chip_cy=80.0,
-            chip_side=130.0,
-            chip_angle=0.0,
-            detector_version="test",
+            **factories.PLAIN_FACE,
         )
         for place in range(len(races))
     )

@@ -26,10 +26,13 @@ def test_the_most_doubtful_come_first_and_their_answers_feed_no_statistics(draw,
     assert of_label.count() == 10
 
 
-def test_guesses_are_confirmed_together_and_not_as_blind(draw, alice):
+def test_guesses_are_confirmed_together_not_as_blind_and_and_replace_no_word(draw, alice):
     faces = list(queues.list_faces(draw.collection, attribute="race", reviewer=alice)[:4])
-    assert queues.confirm_guesses(faces, reviewer=alice) == 4
+    none = Answer(verdict=Review.Verdict.NOT_A_FACE)
+    queues.answer_outside(faces[0], reviewer=alice, answer=none)
+    assert queues.confirm_guesses(faces, reviewer=alice) == 3  # what she said herself stands
     assert set(Review.objects.values_list("was_blind", "draw")) == {(False, None)}
+    assert Review.objects.told().get(face=faces[0]).verdict == Review.Verdict.NOT_A_FACE
 
 
 def test_a_third_person_settles_what_two_disagree_about(draw, alice, carol):
