@@ -185,10 +185,25 @@ class CollectionForm(CollectionModelForm):
         help_text="How perceived groups are told. It can be switched at any time; nothing is computed anew.",
     )
 
+    detail = forms.ChoiceField(
+        label="Search for faces",
+        choices=Collection.Detail.choices,
+        initial=Collection.Detail.NORMAL,
+        required=False,  # whoever does not say wants what it is
+        help_text="How closely photos are searched. Those that are here already keep their faces until they are "
+        "detected again.",
+    )
+
+    def clean_detail(self) -> str:
+        return str(self.cleaned_data["detail"] or self.instance.detail)
+
     class Meta:
         model = Collection
-        fields = ["name", "purpose", "attributes", "taxonomy", "retention_days", "is_opened_to_reviewers"]
-        labels = {"retention_days": "Days to keep", "is_opened_to_reviewers": "Opened to reviewers"}
+        fields = ["name", "purpose", "attributes", "taxonomy", "detail", "retention_days", "is_opened_to_reviewers"]
+        labels = {
+            "retention_days": "Days to keep",
+            "is_opened_to_reviewers": "Opened to reviewers",
+        }
         help_texts = {
             "retention_days": "Photos go with the first midnight (UTC) after so many days; empty keeps them.",
             "purpose": "One or two sentences. It stays with the collection, for everybody who sees it.",

@@ -165,9 +165,20 @@ def explain(content: bytes, *, face: "Face", attribute: str, label: str) -> list
     ]
 
 
-def build_request(content: bytes, *, faces: "Sequence[Face]", attributes: Iterable[str]) -> "PhotoRequest":
-    """Ask for the faces in an encoded photo, or, where faces are known, for new words on the same crops."""
+def build_request(
+    content: bytes,
+    *,
+    faces: "Sequence[Face]",
+    attributes: Iterable[str],
+    detail: str = "normal",
+    may_turn: bool = False,
+) -> "PhotoRequest":
+    """Ask for the faces in an encoded photo, or, where faces are known, for new words on the same crops.
+
+    `detail` says how closely it is searched for faces, by a name of `ml.requests.DETAILS`. With `may_turn` it is turned
+    upright first where its faces say so.
+    """
     from ml.requests import Chip, PhotoRequest
 
     chips = tuple(Chip(face.chip_cx, face.chip_cy, face.chip_side, face.chip_angle) for face in faces)
-    return PhotoRequest(image=content, chips=chips or None, attributes=frozenset(attributes))
+    return PhotoRequest(content, chips or None, frozenset(attributes), detail=detail, may_turn=may_turn)

@@ -57,6 +57,7 @@ urlpatterns = [
     path("photos/<uuid:uid>/thumbnail/", photos.thumbnail, name="photo-thumbnail"),
     path("photos/<uuid:uid>/delete/", photos.delete, name="photo-delete"),
     path("photos/<uuid:uid>/run-again/", photos.run_again, name="photo-run-again"),
+    path("photos/<uuid:uid>/turn-back/", photos.turn_back, name="photo-turn-back"),
     path("photos/<uuid:uid>/detect-again/", photos.detect_again, name="photo-detect-again"),
     path("faces/<uuid:uid>/explanations/<str:attribute>/", explanations.explanation, name="face-explanation"),
     path("explanations/<uuid:uid>/heat/", explanations.heat, name="explanation-heat"),

@@ -26,6 +26,7 @@ from ml.predicting.printing import JsonPrinter, Output, TablePrinter
 from ml.predicting.rows import Row, Rows
 from ml.predicting.tally import Tally
 from ml.reporting import survey_files
+from ml.requests import DETAILS, NORMAL
 from ml.surveying import computing, knowing, reading
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Options:
     resume: bool = False
     shard: finding.Shard = field(default_factory=finding.Shard)
     aligned: bool = False
+    detail: str = NORMAL
     model_dir: Path = DEFAULT_DIR
     runtime: str | None = None
 
@@ -86,7 +88,7 @@ def predict(options: Options) -> Tally:
         bar = tqdm(total=len(first) if len(first) < COUNTED_FIRST else None, unit="photo", disable=None)
         with bar, told_leftovers(table if options.csv_file or options.parquet_file else None):
             bar.update(table.kept if table else 0)
-            asked = ask(wanted, pipeline=pipeline, aligned=options.aligned, bar=bar)
+            asked = ask(wanted, pipeline=pipeline, options=options, bar=bar)
             put_out(([rows.tell(file, result) for file, result in part] for part in asked), outputs, tally=tally)
         if table:
             write_further(table.path, options=options, rows=rows)
@@ -95,17 +97,17 @@ def predict(options: Options) -> Tally:
 
 
 def ask(
-    files: Iterable[Path], *, pipeline: "FacePipeline", aligned: bool, bar: "tqdm[NoReturn]"
+    files: Iterable[Path], *, pipeline: "FacePipeline", options: Options, bar: "tqdm[NoReturn]"
 ) -> Iterator[list[tuple[Path, "PhotoResult"]]]:
     """Files with their results, some at a time."""
     from ml.pipeline import PhotoRequest
 
     files = iter(files)
     while part := list(islice(files, PHOTOS_AT_ONCE)):
-        if aligned:
+        if options.aligned:
             results = pipeline.classify_aligned(part)
         else:
-            results = pipeline.analyze([PhotoRequest(file) for file in part])
+            results = pipeline.analyze([PhotoRequest(file, detail=options.detail, may_turn=True) for file in part])
         yield list(zip(part, results, strict=True))
         bar.update(len(part))
 
@@ -197,6 +199,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="I/N",
         help="only part I of N of the files, the same whenever and wherever it runs",
     )
+    parser.add_argument(
+        "--detail",
+        choices=DETAILS,
+        default=NORMAL,
+        help="how closely photos are searched: for faces from 20 pixels wide on, from 40 on in photos of any size "
+        "(default), or as quickly as may be",
+    )
     parser.add_argument("--aligned", action="store_true", help="take each image as a ready FairFace chip: no detection")
     parser.add_argument("--model", type=Path, default=DEFAULT_DIR, metavar="DIR", help="folder of a checkpoint")
     parser.add_argument(
@@ -236,6 +245,7 @@ def parse_options(parser: argparse.ArgumentParser, argv: list[str] | None) -> Op
         resume=args.resume,
         shard=args.shard,
         aligned=args.aligned,
+        detail=args.detail,
         model_dir=args.model,
         runtime=args.runtime,
     )

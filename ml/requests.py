@@ -6,9 +6,12 @@ from ml import labels
 from ml.photos import PhotoSource
 from ml.preprocess import Chip
 
-__all__ = ["ALL_ATTRIBUTES", "AnalyzedFace", "Chip", "PhotoRequest", "PhotoResult"]
+__all__ = ["ALL_ATTRIBUTES", "DETAILS", "FAST", "FINE", "NORMAL", "AnalyzedFace", "Chip", "PhotoRequest", "PhotoResult"]
 
 ALL_ATTRIBUTES = frozenset(labels.ATTRIBUTES)
+
+# How closely a photo is searched: for faces from 20 pixels on, from 40 on whatever the photo's size, or quickly.
+FINE, NORMAL, FAST = DETAILS = ("fine", "normal", "fast")
 
 
 @dataclass(frozen=True)
@@ -16,12 +19,15 @@ class PhotoRequest:
     """A photo (RGB uint8 (H, W, 3) if an array) and what to look for.
 
     With `chips` there is no detection: these crops are classified, in this order.
-    Attributes that are not asked for are neither computed nor returned.
+    Attributes that are not asked for are neither computed nor returned. `detail` is one of DETAILS.
+    With `may_turn` a photo that seems to lie on its side or stand on its head is turned upright first.
     """
 
     image: PhotoSource
     chips: tuple[Chip, ...] | None = None
     attributes: frozenset[str] = ALL_ATTRIBUTES
+    detail: str = NORMAL
+    may_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,10 @@ class AnalyzedFace:
 class PhotoResult:
     """What became of a photo: its faces, largest first, or `error`, "unreadable" or "internal".
 
-    `reason` says why it is unreadable, by a key of `ml.photo_formats.REASONS`.
+    `reason` says why it is unreadable, by a key of `ml.photo_formats.REASONS`. `narrowest_face_px` is the width from
+    which on faces could be found, in pixels of the photo; None where none were searched for.
+    `turned` is by how many degrees clockwise the photo was turned, 90, 180 or 270; width, height and all places are
+    those of the turned photo.
 
     `timings_ms` has decode, detect, align and classify: this photo's share of its batch.
     """
@@ -57,3 +66,5 @@ class PhotoResult:
     timings_ms: dict[str, float]
     error: str = ""
     reason: str = ""
+    narrowest_face_px: int | None = None
+    turned: int = 0

@@ -22,6 +22,8 @@ CARD = ModelCard(
     sha256="f" * 64,
 )
 
+NARROWEST_PX = {"fine": 20, "normal": 27, "fast": 124}
+
 
 class FakePipeline:
     """Has the interface of `ml.pipeline.FacePipeline`; `seconds_per_photo` stands for the work."""
@@ -49,7 +51,9 @@ class FakePipeline:
         if chips is None:
             chips = () if pixels.max() < 8 else (Chip(width / 2, height / 2, min(width, height) / 2, 0.0),)
         faces = tuple(self._face(chip, pixels, request) for chip in chips)
-        return PhotoResult(width, height, faces, {"decode": 1.0, "detect": 2.0, "classify": 1.0})
+        narrowest = NARROWEST_PX[request.detail] if request.chips is None else None
+        timings_ms = {"decode": 1.0, "detect": 2.0, "classify": 1.0}
+        return PhotoResult(width, height, faces, timings_ms, narrowest_face_px=narrowest)
 
     def _face(self, chip: Chip, pixels: np.ndarray, request: PhotoRequest) -> AnalyzedFace:
         detected = request.chips is None

@@ -54,13 +54,21 @@ class CollectionAdmin(AuditedAdmin):
     search_fields = ("name", "purpose", "uid", "owner__username", "owner__email")
     inlines = (ShareInline,)
     fields = (
-        *("name", "owner_link", "purpose", "attributes", "taxonomy", "retention_days", "is_opened_to_reviewers"),
-        *("photos", "uid", "is_inbox", "terms_version", "terms_accepted_at", "terms_accepted_by"),
+        *("name", "owner_link", "purpose", "attributes", "taxonomy", "detail", "retention_days"),
+        *(
+            "is_opened_to_reviewers",
+            "photos",
+            "uid",
+            "is_inbox",
+            "terms_version",
+            "terms_accepted_at",
+            "terms_accepted_by",
+        ),
         *("created_at", "updated_at"),
     )
     # What was declared and what is computed is the owner's word; an administrator only keeps order.
     readonly_fields = (
-        *("owner_link", "purpose", "attributes", "taxonomy", "photos", "uid", "is_inbox"),
+        *("owner_link", "purpose", "attributes", "taxonomy", "detail", "photos", "uid", "is_inbox"),
         *("terms_version", "terms_accepted_at", "terms_accepted_by", "created_at", "updated_at"),
     )
 

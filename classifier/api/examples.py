@@ -74,6 +74,8 @@ PHOTO: dict[str, Any] = {
     "code": "",
     "width": 1024,
     "height": 768,
+    "narrowest_face_px": 27,
+    "turned": 0,
     "received_at": "2026-11-22T17:30:00.120000Z",
     "finished_at": "2026-11-22T17:30:00.410000Z",
     "model": "facet-3.1",
@@ -96,6 +98,7 @@ UPLOAD = {
 PENDING_PHOTO = {
     **PHOTO,
     "state": "queued",
+    "narrowest_face_px": None,
     "finished_at": None,
     "model": "",
     "device": "",
@@ -113,6 +116,7 @@ NEW_COLLECTION = {
     "accept_declaration": True,
     "attributes": ["race", "gender", "age"],
     "taxonomy": "fairface-7",
+    "detail": "normal",
     "retention_days": 365,
     "keeps_capture_dates": True,
 }
@@ -124,6 +128,7 @@ COLLECTION = {
     "is_inbox": False,
     "attributes": ["race", "gender", "age"],
     "taxonomy": "fairface-7",
+    "detail": "normal",
     "retention_days": 365,
     "next_deletion": {"on": "2027-11-23", "photos": 12},
     "keeps_capture_dates": True,

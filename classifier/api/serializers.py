@@ -141,7 +141,7 @@ class PhotoSerializer(serializers.ModelSerializer[Photo]):
         model = Photo
         fields = [
             *("uid", "name", "folder", "captured_on", "tags"),
-            *("state", "code", "width", "height", "received_at", "finished_at"),
+            *("state", "code", "width", "height", "narrowest_face_px", "turned", "received_at", "finished_at"),
             *("model", "device", "timings_ms", "faces"),
         ]
         read_only_fields = fields
@@ -203,8 +203,15 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
         fields = [
-            *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-            *("next_deletion", "keeps_capture_dates", "is_opened_to_reviewers", "terms_accepted", "created_at"),
+            *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "detail"),
+            *(
+                "retention_days",
+                "next_deletion",
+                "keeps_capture_dates",
+                "is_opened_to_reviewers",
+                "terms_accepted",
+                "created_at",
+            ),
             "photos",
         ]
         read_only_fields = fields
@@ -249,8 +256,8 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
     class Meta:
         model = Collection
         fields = [
-            *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "retention_days"),
-            *("keeps_capture_dates", "is_opened_to_reviewers"),
+            *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "detail"),
+            *("retention_days", "keeps_capture_dates", "is_opened_to_reviewers"),
         ]
 
     def validate_attributes(self, names: list[str]) -> list[str]:

@@ -84,7 +84,7 @@ def receive_request(channel: socket.socket) -> tuple[dict[str, Any], IO[bytes]] 
 def store_picture(file: IO[bytes], *, wishes: dict[str, Any]) -> dict[str, Any]:
     """Decode, write, and say how it went: sizes and note, why the file is refused, or what the disk said."""
     try:
-        picture = read_picture(file, max_pixels=wishes["max_pixels"])
+        picture = read_picture(file, max_pixels=wishes["max_pixels"], turned=wishes["turned"])
         contents = {
             Path(wishes["image"]): encode_jpeg(picture.image),
             Path(wishes["thumbnail"]): encode_jpeg(make_thumbnail(picture.image)),

@@ -20,6 +20,8 @@ THUMBNAIL_SIDE = 480  # longest side, pixels
 
 # Image mode -> the colour space that a profile must have to be meant for it.
 PROFILE_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
+# Degrees -> what turns a picture by them.
+CLOCKWISE = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
 SRGB = ImageCms.createProfile("sRGB")
 
 photos.decode_in_one_thread()  # the pool decides how many children work at once
@@ -32,8 +34,8 @@ class Picture:
     captured_on: date | None = None  # the day on which its camera took it, by the camera's clock
 
 
-def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
-    """Decode an untrusted file that is open at its beginning.
+def read_picture(file: IO[bytes], *, max_pixels: int, turned: int = 0) -> Picture:
+    """Decode an untrusted file that is open at its beginning, and turn it clockwise by so many degrees.
 
     `max_pixels` bounds width x height x frames, checked before anything is decoded. Raises BadImage.
     """
@@ -47,7 +49,8 @@ def read_picture(file: IO[bytes], *, max_pixels: int) -> Picture:
     except photos.UnreadablePhoto as error:
         raise explain_refusal(error, megapixels=max_pixels / 1e6) from error
     note = f"Only the first of {decoded.frames} frames is kept." if decoded.frames > 1 else ""
-    return Picture(_convert_to_srgb(decoded.image, profile=decoded.profile), note, decoded.captured_on)
+    image = _convert_to_srgb(decoded.image, profile=decoded.profile)
+    return Picture(image.transpose(CLOCKWISE[turned]) if turned else image, note, decoded.captured_on)
 
 
 def encode_jpeg(image: Image.Image) -> bytes:

@@ -174,8 +174,11 @@ class DecodingPool:
         cpu_seconds: float | None = None,
         payer: Payer = SITE,
         keeps_date: bool = False,
+        turned: int = 0,
     ) -> StoredPicture:
         """Decode an untrusted file and write it durably as the JPEGs `image` and `thumbnail`.
+
+        It is turned clockwise by 0, 90, 180 or 270 degrees.
 
         A child may work for `cpu_seconds` (for as long as `seconds` when left out) and is waited for `seconds`.
         Raises BadImage when the file is refused and OSError when the disk does not take it; neither leaves a whole
@@ -184,7 +187,7 @@ class DecodingPool:
         most = seconds if cpu_seconds is None else cpu_seconds
         paths = {"image": str(image), "thumbnail": str(thumbnail)}
         limits = {"max_pixels": max_pixels, "seconds": seconds, "cpu_seconds": most}
-        wishes = paths | limits | {"keeps_date": keeps_date}
+        wishes = paths | limits | {"keeps_date": keeps_date, "turned": turned}
         with open_descriptor(file) as descriptor:
             for _ in range(ATTEMPTS):
                 os.lseek(descriptor, 0, os.SEEK_SET)

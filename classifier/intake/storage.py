@@ -83,6 +83,18 @@ def restore_thumbnail(image: str, *, thumbnail: str) -> None:
                 default_storage.save(thumbnail, File(content))
 
 
+def turn_photo(name: str, *, degrees: int, image: str, thumbnail: str) -> pool.StoredPicture:
+    """Store a photo, turned clockwise, and its thumbnail under new names; the file `name` stays as it is.
+
+    Raises FileNotFoundError where that is gone, BadImage where it is damaged, OSError for a full disk, say.
+    """
+    with default_storage.open(name) as file:
+        if isinstance(default_storage, FileSystemStorage):
+            to, small = (Path(default_storage.path(new)) for new in (image, thumbnail))
+            return _decode(file, image=to, thumbnail=small, turned=degrees)
+        return _store_elsewhere(file, names=(image, thumbnail), payer=pool.SITE, keeps_date=False, turned=degrees)
+
+
 def heat_name(uid: uuid.UUID) -> str:
     """The storage name of an explanation's heat map."""
     return f"{HEAT}{uid.hex[:2]}/{uid}.png"
@@ -136,12 +148,12 @@ def remove_files(*names: str) -> None:
 
 
 def _store_elsewhere(
-    file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer, keeps_date: bool
+    file: IO[bytes], *, names: tuple[str, str], payer: pool.Payer, keeps_date: bool, turned: int = 0
 ) -> pool.StoredPicture:
     """For storages elsewhere: the child writes to a scratch folder, and the storage takes the files from there."""
     with spool.scratch_folder(settings.SPOOL_DIR) as folder:
         image, thumbnail = folder / "image.jpg", folder / "thumbnail.jpg"
-        stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer, keeps_date=keeps_date)
+        stored = _decode(file, image=image, thumbnail=thumbnail, payer=payer, keeps_date=keeps_date, turned=turned)
         for name, path in zip(names, (image, thumbnail), strict=True):
             with path.open("rb") as content:
                 default_storage.save(name, File(content))
@@ -149,7 +161,13 @@ def _store_elsewhere(
 
 
 def _decode(
-    file: IO[bytes], *, image: Path, thumbnail: Path, payer: pool.Payer = pool.SITE, keeps_date: bool = False
+    file: IO[bytes],
+    *,
+    image: Path,
+    thumbnail: Path,
+    payer: pool.Payer = pool.SITE,
+    keeps_date: bool = False,
+    turned: int = 0,
 ) -> pool.StoredPicture:
     return pool.get_pool().store_picture(
         file,
@@ -160,4 +178,5 @@ def _decode(
         cpu_seconds=settings.DECODE_CPU_SECONDS,
         payer=payer,
         keeps_date=keeps_date,
+        turned=turned,
     )

@@ -83,6 +83,13 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
 
 
 class Collection(models.Model):
+    class Detail(models.TextChoices):
+        """How closely photos are searched for faces: the names are those of `ml.requests.DETAILS`."""
+
+        FINE = "fine", "fine: faces from 20 pixels wide on, slowly"
+        NORMAL = "normal", "normal: faces from 40 pixels on in any photo, from 27 in most"
+        FAST = "fast", "fast: wider faces only, in large photos far wider ones"
+
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="collections")
     name = models.CharField(max_length=120)
@@ -94,6 +101,9 @@ class Collection(models.Model):
         default=FINEST,
         choices=taxonomy_choices,
         verbose_name="grouping",
+    )
+    detail = models.CharField(
+        max_length=6, choices=Detail.choices, default=Detail.NORMAL, help_text="How closely photos are searched."
     )
     retention_days = models.PositiveIntegerField(
         null=True,

@@ -131,6 +131,17 @@ class Photo(Leased):
     device = models.CharField(max_length=40, blank=True)
     timings_ms = models.JSONField(default=dict, blank=True)
     face_count = models.PositiveIntegerField(default=0)
+    narrowest_face_px = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="How wide a face had to be to be found, in pixels of the photo; null where that was not noted.",
+    )
+    turned = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="By how many degrees clockwise it was turned upright, as its faces told."
+    )
+    is_turned_back = models.BooleanField(
+        default=False, editable=False, help_text="Somebody turned it back: it stays as it was sent."
+    )
     detect_anew = models.BooleanField(
         default=False, editable=False, help_text="The next look finds faces anew; those it had are retired by then."
     )

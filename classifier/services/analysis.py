@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -12,9 +13,11 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, tran
 from django.utils import timezone
 
 from classifier import inference
+from classifier.intake import storage
+from classifier.intake.formats import BadImage
 from classifier.models import Collection, Face, ModelVersion, Photo
 from classifier.models.collections import all_attributes
-from classifier.services import leases, predictions, registry
+from classifier.services import leases, predictions, registry, turning
 
 if TYPE_CHECKING:
     from ml.requests import PhotoRequest, PhotoResult
@@ -64,9 +67,15 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
 
 
 def _store_or_fail(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
-    """Store one photo of a batch. What the database refuses counts against this photo and stops no other."""
+    """Store one photo of a batch. What database or disk refuse counts against this photo and stops no other."""
     try:
-        store_result(look.photo, result=result, known=look.faces, token=token, version=version)
+        if result.turned:
+            _store_turned(look, result=result, token=token, version=version)
+        else:
+            store_result(look.photo, result=result, known=look.faces, token=token, version=version)
+    except (OSError, BadImage):
+        logger.exception("photo %s could not be stored as it was turned", look.photo.uid)
+        Photo.objects.fail_attempt(pk=look.photo.pk, token=token, code=Photo.Code.INTERNAL)
     except (DatabaseError, InterfaceError):
         logger.exception("the result of photo %s could not be stored", look.photo.uid)
         close_old_connections()  # a broken one would fail the others too
@@ -75,6 +84,16 @@ def _store_or_fail(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, ve
         except (DatabaseError, InterfaceError):
             logger.warning("photo %s waits until its lease is over: the database cannot be reached", look.photo.uid)
             close_old_connections()
+
+
+def _store_turned(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
+    """Store a photo that was turned upright with its new files; which of the files go is sure only after that."""
+    files = turning.store_turned(look.photo, degrees=result.turned)
+    with ExitStack() as undo:
+        undo.callback(storage.remove_files, *files.new)
+        if store_result(look.photo, result=result, known=look.faces, token=token, version=version, files=files):
+            undo.pop_all()
+            turning.remove_old(files)
 
 
 @dataclass(frozen=True)
@@ -88,8 +107,11 @@ class _Look:
 
 def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
     """Read the stored bytes, the faces known already and the attributes switched on; a photo without a file fails."""
-    asked = Collection.objects.filter(id__in={photo.collection_id for photo in photos})
-    attributes = {pk: set(on) & set(all_attributes()) for pk, on in asked.values_list("id", "attributes")}
+    collections = Collection.objects.filter(id__in={photo.collection_id for photo in photos})
+    asked = {
+        pk: (set(on) & set(all_attributes()), detail)
+        for pk, on, detail in collections.values_list("id", "attributes", "detail")
+    }
     faces: dict[int, list[Face]] = {photo.pk: [] for photo in photos}
     for face in Face.objects.filter(photo__in=photos).order_by("number"):
         faces[face.photo_id].append(face)
@@ -102,8 +124,13 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             Photo.objects.fail(pk=photo.pk, token=token, code=Photo.Code.FILE_MISSING)
             continue
         known = faces[photo.pk]
+        attributes, detail = asked.get(photo.collection_id, (set(), Collection.Detail.NORMAL))
         request = inference.build_request(
-            content, faces=_reused(photo, known), attributes=attributes.get(photo.collection_id, ())
+            content,
+            faces=_reused(photo, known),
+            attributes=attributes,
+            detail=detail,
+            may_turn=not photo.is_turned_back,
         )
         looks.append(_Look(photo, request, known))
     return looks
@@ -115,13 +142,25 @@ def _reused(photo: Photo, known: Sequence[Face]) -> list[Face]:
 
 
 def store_result(
-    photo: Photo, *, result: "PhotoResult", known: Sequence[Face], token: uuid.UUID, version: ModelVersion
+    photo: Photo,
+    *,
+    result: "PhotoResult",
+    known: Sequence[Face],
+    token: uuid.UUID,
+    version: ModelVersion,
+    files: turning.TurnedFiles | None = None,
 ) -> bool:
     """Faces, predictions and DONE in one transaction, if the photo is still this worker's; whether it was.
 
     `known` are the faces that it had when it was claimed, retired ones too; others can only come with another claim.
+    `files` are new ones of a photo that was turned: its row gets them, and the faces that it had are turned with it.
     """
     pipeline = inference.get_pipeline()
+    faces = _reused(photo, known)
+    is_new = not faces
+    searched = {"narrowest_face_px": result.narrowest_face_px} if is_new else {}
+    if files:
+        searched |= files.values
     with transaction.atomic():
         wanted = Collection.objects.hold_attributes(photo.collection_id)
         still_mine = Photo.objects.finish(
@@ -133,12 +172,13 @@ def store_result(
             device=pipeline.device,
             timings_ms={stage: round(ms, 1) for stage, ms in result.timings_ms.items()},
             detect_anew=False,
+            **searched,
         )
         if not still_mine:
             logger.warning("photo %s was finished elsewhere; this result is dropped", photo.uid)
             return False
-        faces = _reused(photo, known)
-        is_new = not faces
+        if files:
+            turning.turn_faces(known, degrees=files.degrees, width=photo.width, height=photo.height)
         if photo.detect_anew:
             photo.faces.counted().update(retired_at=timezone.now())
         if is_new:

@@ -26,13 +26,15 @@ def create_collection(
     purpose: str,
     attributes: list[str] | None = None,
     taxonomy: str = FINEST,
+    detail: str = Collection.Detail.NORMAL,
     retention_days: int | None = None,
     is_opened_to_reviewers: bool = False,
     keeps_capture_dates: bool = False,
 ) -> Collection:
     """A collection whose declaration `owner` has just accepted: the text's version and the time are kept with it.
 
-    `attributes` are those to compute and store (None: all); `taxonomy` is the grouping that its pages start with.
+    `attributes` are those to compute and store (None: all); `taxonomy` is the grouping that its pages start
+    with, `detail` how closely photos are searched.
     """
     wanted = all_attributes() if attributes is None else attributes
     return Collection.objects.create(
@@ -41,6 +43,7 @@ def create_collection(
         purpose=purpose,
         attributes=[attribute for attribute in all_attributes() if attribute in wanted],
         taxonomy=taxonomy,
+        detail=detail,
         retention_days=retention_days,
         is_opened_to_reviewers=is_opened_to_reviewers,
         keeps_capture_dates=keeps_capture_dates,
@@ -51,7 +54,7 @@ def create_collection(
 
 
 def change_collection(collection: Collection, *, actor: User | None, **values: Any) -> None:
-    """Set fields of a collection: name, purpose, attributes, taxonomy, retention_days, is_opened_to_reviewers.
+    """Set fields of a collection: name, purpose, attributes, taxonomy, detail, retention_days, is_opened_to_reviewers.
 
     What was stored of an attribute that is switched off is removed, and the audit log says so; run the photos again
     to have it back after switching it on.

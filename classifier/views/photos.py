@@ -14,8 +14,9 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from classifier.http import files
 from classifier.http.uids import read_uids
+from classifier.intake.formats import BadImage
 from classifier.models import PENDING, Collection, Face, Photo, PhotoTag, State
-from classifier.services import deletion, explanations, matches, predictions, rerun
+from classifier.services import deletion, explanations, matches, predictions, rerun, turning
 from classifier.services.paging import find_neighbours
 from classifier.views.access import UserRequest, login_required
 from classifier.views.photo_sets import read_set
@@ -127,6 +128,21 @@ def detect_again(request: UserRequest, uid: UUID) -> HttpResponse:
     photos = Photo.objects.owned_by(request.user).filter(uid=uid)
     get_object_or_404(photos)
     rerun.detect_again(photos)
+    return _to("photo-detail", uid=uid, query=_query(request))
+
+
+@login_required
+@require_POST
+def turn_back(request: UserRequest, uid: UUID) -> HttpResponse:
+    """Show a photo as it was sent, which its faces had turned."""
+    photo = get_object_or_404(Photo.objects.owned_by(request.user), uid=uid)
+    try:
+        is_turned = turning.turn_back(photo)
+    except (OSError, BadImage):
+        messages.error(request, "The photo could not be turned back: its file is gone, or the disk is full.")
+    else:
+        told = "The photo is shown as it was sent." if is_turned else "The photo is as it was sent, or being analysed."
+        messages.success(request, told)
     return _to("photo-detail", uid=uid, query=_query(request))
 
 

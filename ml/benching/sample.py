@@ -39,6 +39,16 @@ def gather_photos(
     return [scaled[id(photo)] for photo in chosen]
 
 
+def gather_faces(folder: Path | None) -> Sequence[photos.PhotoSource]:
+    """The photos of a folder, or one of the astronaut, to cut faces out of. Raises NoPhotos."""
+    if folder is None:
+        return [_astronaut()]
+    found = _in_folder(folder)
+    if not found:
+        raise NoPhotos(f"no photos in {folder}")
+    return found
+
+
 def make_crowd(people: int, *, megapixels: float) -> bytes:
     """A JPEG of 4:3 with so many heads of the same astronaut, in rows that fill it. Raises NoPhotos."""
     width = round((megapixels * 1e6 * 4 / 3) ** 0.5)
@@ -48,7 +58,7 @@ def make_crowd(people: int, *, megapixels: float) -> bytes:
     head = _astronaut().crop(_HEAD)
     scale = 0.9 * min(width / columns / head.width, height / lines / head.height)
     head = head.resize((max(1, int(head.width * scale)), max(1, int(head.height * scale))), Image.Resampling.BICUBIC)
-    photo = _ground(np.random.default_rng(people), size=(width, height))
+    photo = make_ground(np.random.default_rng(people), size=(width, height))
     for number in range(people):
         photo.paste(head, (number % columns * width // columns, number // columns * height // lines))
     return _as_jpeg(photo)
@@ -76,7 +86,7 @@ def _generate() -> list[bytes]:
     made = []
     for number in range(GENERATED):
         width, height = _SIZES[number % len(_SIZES)]
-        photo = _ground(rng, size=(width, height))
+        photo = make_ground(rng, size=(width, height))
         people = 1 + number % 4
         for person in range(people):
             side = int(min(width / people, height) * rng.uniform(0.6, 0.95))
@@ -93,7 +103,7 @@ def _astronaut() -> Image.Image:
     return Image.fromarray(skimage.data.astronaut())
 
 
-def _ground(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
+def make_ground(rng: np.random.Generator, *, size: tuple[int, int]) -> Image.Image:
     """Smooth colours to put people on."""
     colours = Image.fromarray(rng.integers(40, 200, (5, 5, 3), dtype=np.uint8))
     return colours.resize(size, Image.Resampling.BICUBIC)

@@ -42,7 +42,7 @@ class FacetWay:
                 probabilities=tuple(face.detection for face in result.faces if face.detection is not None),
                 failed=bool(result.error),
             )
-            for result in self._pipeline.analyze([PhotoRequest(photo) for photo in part])
+            for result in self._pipeline.analyze([PhotoRequest(photo, may_turn=True) for photo in part])
         ]
 
 

@@ -52,14 +52,13 @@ class Cascade:
         """How many levels of this size `propose` should be given."""
         return max(1, self._pixels // (height * width))
 
-    def propose(self, level: Tensor, *, threshold: float, among: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def propose(self, level: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
         """P-Net over levels (B, 3, h, w) in 0..255: the cells whose probability is over the threshold.
 
-        `among` (B, rows, columns) says which are asked for; None: all. Where those found are, (N, 3) as photo, row and
-        column of the cell; probabilities (N,); shifts (N, 4).
+        Where they are, (N, 3) as photo, row and column of the cell; probabilities (N,); shifts (N, 4).
         """
         with self._precision():
-            return self._propose_strips(level, threshold=threshold, among=among)
+            return self._propose_strips(level, threshold=threshold)
 
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
@@ -79,23 +78,19 @@ class Cascade:
             return nullcontext()
         return cast(AbstractContextManager[None], torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
 
-    def _propose_strips(
-        self, level: Tensor, *, threshold: float, among: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _propose_strips(self, level: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
         """Strips of what stays in a cache, across the longer side: they overlap by ten pixels."""
         along = 2 if level.shape[2] >= level.shape[3] else 3
         side = level.shape[along]
         steps = max(1, self._pixels // (level.shape[0] * level.shape[5 - along]) // STRIDE)
         if side <= STRIDE * steps + CELL:
-            return self._propose.hits(level, threshold=threshold, among=among)
+            return self._propose.hits(level, threshold=threshold)
         cells, parts = count_cells(side), []
         for first in range(0, cells, steps):
             count = min(steps, cells - first)
             end = min(STRIDE * (first + count) + CELL - STRIDE, side)
             places, scores, shifts = self._propose.hits(
-                level.narrow(along, STRIDE * first, end - STRIDE * first),
-                threshold=threshold,
-                among=among.narrow(along - 1, first, count) if among is not None else None,
+                level.narrow(along, STRIDE * first, end - STRIDE * first), threshold=threshold
             )
             places[:, along - 1] += first
             parts.append((places, scores, shifts))
@@ -124,14 +119,14 @@ class _Proposer(nn.Module):
         self.shift.weight.data, self.shift.bias.data = net.conv4_2.weight.flatten(1), net.conv4_2.bias.data
         self.eval().requires_grad_(False)
 
-    def hits(self, x: Tensor, *, threshold: float, among: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def hits(self, x: Tensor, *, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
         conv1, prelu1, conv2, prelu2, conv3, prelu3 = self.body
         x = x.to(self.score.weight.dtype, memory_format=torch.channels_last)
         x = _halve(prelu1(conv1(x)))
         features = prelu3(conv3(prelu2(conv2(x)))).permute(0, 2, 3, 1)  # (B, h', w', 32)
         scores = self.score(features)[..., 0].float()
         passed = scores >= math.log(threshold / (1 - threshold))
-        places = (passed if among is None else passed & among).nonzero()  # (N, 3)
+        places = passed.nonzero()  # (N, 3)
         at = places.unbind(1)
         return places, torch.sigmoid(scores[at]), self.shift(features[at]).float()
 

@@ -8,21 +8,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ml.detecting import mtcnn
+from ml.detecting import mtcnn, turns
 from ml.detecting.boxes import shift, square, suppress_nested
-from ml.detecting.canvas import Canvas, group_similar, plan_canvas
+from ml.detecting.canvas import SEARCHES, Canvas, Search, group_similar, plan_canvas
 from ml.detecting.cascade import Cascade
-from ml.detecting.proposals import Proposer
+from ml.detecting.cutting import cut_boxes
+from ml.detecting.faces import DetectedFace, Upright
+from ml.detecting.proposals import Hits, Proposer
 from ml.detecting.views.exact_batch import ExactBatch
 from ml.detecting.views.exact_photo import ExactPhoto
 from ml.detecting.views.fast_batch import FastBatch
 from ml.detecting.views.fast_photo import FastPhoto
 from ml.detecting.views.fitting import fit_image, fit_tensor
 from ml.detecting.views.protocol import Views
-from ml.devices import upload
 from ml.preprocess import Chip
+from ml.requests import NORMAL
 
-DETECTOR_VERSION = "mtcnn-2"
+DETECTOR_VERSION = "mtcnn-3"
 
 # Where MTCNN's five landmarks lie in FairFace's chips, as fractions of the side: the median over 387 training images.
 CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.324, 0.679], [0.655, 0.680]])
@@ -30,33 +32,21 @@ CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.32
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cascade looks for. `min_face` is in pixels of the photo, the other sizes likewise.
+    """What the cascade takes for a face, and how closely photos are searched where nobody asks for more or less.
 
-    Photos are shrunk to `working_side` first (0: never); `working_min_face` bounds how small faces may then become.
-    Photos with a longer side under `border_below` get a grey border, since a head that fills the frame is missed.
     `exact` averages over areas to the last digit, as facenet-pytorch does, instead of the fastest way to shrink.
     """
 
-    min_face: float = 40.0
-    working_side: int = 1280
-    working_min_face: float = 20.0
+    search: Search = SEARCHES[NORMAL]
     factor: float = 0.709
     thresholds: tuple[float, float, float] = (0.8, 0.6, 0.9)
-    border_below: int = 300
     exact: bool = False
 
 
 # facenet-pytorch's own defaults, to compare with.
-REFERENCE = Settings(min_face=20.0, working_side=0, thresholds=(0.6, 0.7, 0.7), border_below=0, exact=True)
-
-
-@dataclass(frozen=True)
-class DetectedFace:
-    """A face: box in pixels of the photo (it may reach over the edge), detection probability, aligned chip."""
-
-    box: tuple[float, float, float, float]
-    probability: float
-    chip: Chip
+REFERENCE = Settings(
+    Search(min_face=20.0, pixels=0, canvas_min_face=0.0, border_below=0), thresholds=(0.6, 0.7, 0.7), exact=True
+)
 
 
 class FaceDetector:
@@ -80,53 +70,123 @@ class FaceDetector:
             raise ValueError(f"photos go through a detector on {self.device} together, never one by one")
         self.together = self.device.type != "cpu" if together is None else together
         self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
-        self._proposer = Proposer(self._cascade, factor=settings.factor, threshold=settings.thresholds[0])
+        self._proposer = Proposer(
+            self._cascade, factor=settings.factor, threshold=min(settings.thresholds[0], turns.FAINT)
+        )
 
-    def detect(self, photos: Sequence[np.ndarray | Image.Image]) -> list[list[DetectedFace]]:
+    def detect(
+        self, photos: Sequence[np.ndarray | Image.Image], *, details: Sequence[str] | None = None
+    ) -> list[list[DetectedFace]]:
         """The faces of each photo, largest first; always one list a photo, empty where there is nobody.
 
-        Photos are RGB, or uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each of its own size.
+        Photos are RGB, or uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each of its own size. `details` says of each
+        how closely it is searched, by a name of `ml.requests.DETAILS`; normal, as without it, is what the settings say.
         """
+        images = [_as_rgb(photo) for photo in photos]
         if self.together:
-            return self.detect_tensors([torch.from_numpy(np.array(_as_rgb(photo))) for photo in photos])
-        return [self._detect_one(_as_rgb(photo)) for photo in photos]
+            return self.detect_tensors([torch.from_numpy(np.array(image)) for image in images], details=details)
+        wanted = details if details is not None else [NORMAL] * len(images)
+        return [self._search_alone(image, detail, False).faces for image, detail in zip(images, wanted, strict=True)]
+
+    def detect_tensors(
+        self, photos: Sequence[Tensor], *, details: Sequence[str] | None = None
+    ) -> list[list[DetectedFace]]:
+        """The same of photos (H, W, 3) uint8, searched together; those on the detector's device stay where they are."""
+        wanted = details if details is not None else [NORMAL] * len(photos)
+        return [found.faces for found in self._search_together(photos, details=wanted, turning=[False] * len(photos))]
+
+    def detect_upright(
+        self, photos: Sequence[Image.Image], *, details: Sequence[str], turning: Sequence[bool]
+    ) -> list[Upright]:
+        """As `detect`; those of `turning` may lie on their side or stand on their head, and are then turned first.
+
+        A photo is turned where a better face is seen in another turn and nothing, or only doubtful or strongly rolled
+        faces, as it stands.
+        """
+        images = [_as_rgb(photo) for photo in photos]
+        if self.together:
+            tensors = [torch.from_numpy(np.array(image)) for image in images]
+            return self._search_together(tensors, details=details, turning=turning)
+        return [self._search_alone(*one) for one in zip(images, details, turning, strict=True)]
+
+    def detect_upright_tensors(
+        self, photos: Sequence[Tensor], *, details: Sequence[str], turning: Sequence[bool]
+    ) -> list[Upright]:
+        """The same of photos (H, W, 3) uint8, searched together."""
+        return self._search_together(photos, details=details, turning=turning)
+
+    def plan(self, sizes: Sequence[tuple[int, int]], *, details: Sequence[str] | None = None) -> list[Canvas]:
+        """At which size photos of these (width, height) are searched, and so how narrow a face they may find."""
+        wanted = details if details is not None else [NORMAL] * len(sizes)
+        searches = [self.settings.search if detail == NORMAL else SEARCHES[detail] for detail in wanted]
+        return [plan_canvas(*size, search=search) for size, search in zip(sizes, searches, strict=True)]
 
     @torch.inference_mode()
-    def detect_tensors(self, photos: Sequence[Tensor]) -> list[list[DetectedFace]]:
-        """The same of photos (H, W, 3) uint8, searched together; those on the detector's device stay where they are."""
-        canvases = [self._plan(photo.shape[1], photo.shape[0]) for photo in photos]
-        found: list[list[DetectedFace]] = [[] for _ in photos]
+    def _search_together(
+        self, photos: Sequence[Tensor], *, details: Sequence[str], turning: Sequence[bool]
+    ) -> list[Upright]:
+        canvases = self.plan([(photo.shape[1], photo.shape[0]) for photo in photos], details=details)
+        found: dict[int, Upright] = {}
+        degrees: dict[int, int] = {}
         for members in group_similar(canvases, exact=self.settings.exact):
             mine = [canvases[number] for number in members]
             there = [photos[number].to(self.device, non_blocking=True) for number in members]
             fitted = [fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)]
             views = ExactBatch(fitted, mine) if self.settings.exact else FastBatch(fitted, mine)
-            proposed = self._proposer.propose(views, mine, device=self.device)
-            for number, faces in zip(members, self._search(views, mine, *proposed), strict=True):
-                found[number] = faces
-        return found
+            hits = self._proposer.find(views, mine, device=self.device)
+            faces = self._search(views, mine, hits)
+            found |= {number: Upright(of) for number, of in zip(members, faces, strict=True)}
+            told = self._guess(views, mine, hits, faces, turning=[turning[number] for number in members])
+            degrees |= {members[place]: turn for place, turn in told.items()}
+        again = self._search_together(
+            [turns.turn_pixels(photos[number], degrees=turn) for number, turn in degrees.items()],
+            details=[details[number] for number in degrees],
+            turning=[False] * len(degrees),
+        ) if degrees else []  # fmt: skip
+        for (number, turn), other in zip(degrees.items(), again, strict=True):
+            if turns.is_better(other.faces, than=found[number].faces):
+                found[number] = Upright(other.faces, turn)
+        return [found[number] for number in range(len(photos))]
 
     @torch.inference_mode()
-    def _detect_one(self, image: Image.Image) -> list[DetectedFace]:
-        canvas = self._plan(image.width, image.height)
+    def _search_alone(self, image: Image.Image, detail: str, is_turning: bool) -> Upright:
+        canvas = self.plan([image.size], details=[detail])[0]
         show = ExactPhoto if self.settings.exact else FastPhoto
         views = show(fit_image(image, canvas), border=canvas.border)
-        return self._search(views, [canvas], *self._proposer.propose(views, [canvas], device=self.device))[0]
+        hits = self._proposer.find(views, [canvas], device=self.device)
+        faces = self._search(views, [canvas], hits)
+        degrees = self._guess(views, [canvas], hits, faces, turning=[is_turning]).get(0, 0)
+        if degrees:
+            other = self._search_alone(turns.turn_image(image, degrees=degrees), detail, False)
+            if turns.is_better(other.faces, than=faces[0]):
+                return Upright(other.faces, degrees)
+        return Upright(faces[0])
 
-    def _plan(self, width: int, height: int) -> Canvas:
-        return plan_canvas(
-            width,
-            height,
-            working_side=self.settings.working_side,
-            min_face=self.settings.min_face,
-            working_min_face=self.settings.working_min_face,
-            border_below=self.settings.border_below,
-        )
+    def _guess(
+        self,
+        views: Views,
+        canvases: Sequence[Canvas],
+        hits: Hits,
+        faces: Sequence[Sequence[DetectedFace]],
+        *,
+        turning: Sequence[bool],
+    ) -> dict[int, int]:
+        """Which photos of these may be turned, and by how many degrees they are to be turned clockwise."""
+        guesser = turns.Guesser(self._cascade, views, canvases, self.device)
+        asked = [n for n, may_turn in enumerate(turning) if may_turn]
+        nobody = [n for n in asked if not faces[n]]
+        unsettled = [n for n in asked if faces[n] and not turns.is_settled(faces[n])]
+        upside_down = guesser.find_upside_down({n: faces[n] for n in asked if turns.is_settled(faces[n])})
+        told = dict.fromkeys(upside_down, 180)
+        if nobody:
+            told |= guesser.guess(*hits.of(nobody).thin_out(threshold=turns.FAINT), closely=True)
+        if unsettled:
+            told |= guesser.guess(*hits.of(unsettled).thin_out(threshold=self.settings.thresholds[0]), closely=False)
+        return told
 
-    def _search(
-        self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
-    ) -> list[list[DetectedFace]]:
-        """The faces of photos that are searched together, among the proposals for them."""
+    def _search(self, views: Views, canvases: Sequence[Canvas], hits: Hits) -> list[list[DetectedFace]]:
+        """The faces of photos that are searched together, among P-Net's hits in them."""
+        boxes, owners = hits.thin_out(threshold=self.settings.thresholds[0])
         boxes, owners = self._refine(views, canvases, boxes, owners)
         boxes, points, owners = self._decide(views, canvases, boxes, owners)
         # In one copy, for which a GPU must have finished.
@@ -139,7 +199,7 @@ class FaceDetector:
 
     def _refine(self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net looks at each proposal in 24 pixels: fewer and better boxes."""
-        crops, boxes, owners = _cut(views, canvases, boxes, owners, size=24)
+        crops, boxes, owners = cut_boxes(views, canvases, boxes, owners, size=24)
         if not len(boxes):
             return boxes, owners
         shifts, scores = self._cascade.refine(crops)
@@ -153,7 +213,7 @@ class FaceDetector:
         self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """O-Net looks at each in 48 pixels: boxes (N, 5), landmarks (N, 5, 2), owners (N,); some lie in others."""
-        crops, boxes, owners = _cut(views, canvases, boxes, owners, size=48)
+        crops, boxes, owners = cut_boxes(views, canvases, boxes, owners, size=48)
         if not len(boxes):
             return boxes, boxes.new_zeros(0, 5, 2), owners
         shifts, landmarks, scores = self._cascade.decide(crops)
@@ -186,20 +246,6 @@ def _as_rgb(photo: np.ndarray | Image.Image) -> Image.Image:
             np.ascontiguousarray(photo[:, :, 0] if photo.ndim == 3 and photo.shape[2] == 1 else photo)
         )
     return photo if photo.mode == "RGB" else photo.convert("RGB")
-
-
-def _cut(
-    views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor, *, size: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Crops (N, 3, size, size) of the boxes that have any pixel inside their photo, and those boxes and owners."""
-    # The networks were trained on corners counted from 1, both inclusive.
-    corners = boxes[:, :4].trunc().long()
-    sizes = np.array([[canvas.width, canvas.height] for canvas in canvases])
-    limits = upload(sizes, device=boxes.device)[owners]
-    low, high = corners[:, :2].clamp(min=1) - 1, torch.minimum(corners[:, 2:], limits)
-    inside = (high > low).all(dim=1).nonzero()[:, 0]
-    boxes, owners = boxes[inside], owners[inside]
-    return views.crops(owners, low[inside], high[inside], size=size), boxes, owners
 
 
 def _to_photos(rows: np.ndarray, canvases: Sequence[Canvas]) -> list[DetectedFace]:

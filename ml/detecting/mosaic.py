@@ -33,7 +33,7 @@ class Mosaic:
 
     def map_cells(self) -> np.ndarray:
         """Of each row and column of cells (rows, columns): whose level it is, as a number, and -1 between them."""
-        owners = np.full((count_cells(self.height), count_cells(self.width)), -1)
+        owners = np.full((count_cells(self.height), count_cells(self.width)), -1, dtype=np.int16)
         for level, (row, column) in enumerate(self.corners):
             rows, columns = self.cells[:, level].max(axis=0)
             owners[row // STRIDE : row // STRIDE + rows, column // STRIDE : column // STRIDE + columns] = level

@@ -17,53 +17,89 @@ from ml.devices import upload
 
 
 @dataclass(frozen=True)
+class Hits:
+    """What P-Net took for faces: rows (N, 9) as of `cells_to_boxes`, whose they are, and a group a level (N,)."""
+
+    rows: Tensor
+    owners: Tensor
+    groups: Tensor
+
+    def thin_out(self, *, threshold: float) -> tuple[Tensor, Tensor]:
+        """The best of overlapping hits over a threshold: squares (N, 5) with scores, and whose they are (N,)."""
+        sure = (self.rows[:, 4] >= threshold).nonzero()[:, 0]
+        return _thin_out(self.rows[sure], self.owners[sure], self.groups[sure])
+
+    def of(self, photos: Sequence[int]) -> "Hits":
+        """Those in some of the photos."""
+        asked = torch.isin(self.owners, torch.tensor(photos, device=self.owners.device)).nonzero()[:, 0]
+        return Hits(self.rows[asked], self.owners[asked], self.groups[asked])
+
+
+@dataclass(frozen=True)
 class Proposer:
-    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a proposal."""
+    """P-Net on pyramids whose levels shrink by `factor`; what passes `threshold` is a hit."""
 
     cascade: Cascade
     factor: float
     threshold: float
 
-    def propose(self, photos: Views, canvases: Sequence[Canvas], *, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Boxes (N, 5) with scores, and whose they are (N,): one pass over all levels of as many as it may hold."""
+    def find(self, photos: Views, canvases: Sequence[Canvas], *, device: torch.device) -> Hits:
+        """All hits, in one pass over all levels of as many photos as it may hold."""
         mosaic = lay_out_levels(canvases, factor=self.factor)
         if mosaic is None:
-            return torch.zeros(0, 5, device=device), torch.zeros(0, dtype=torch.long, device=device)
+            none = torch.zeros(0, dtype=torch.long, device=device)
+            return Hits(torch.zeros(0, 9, device=device), none, none)
         pixels = photos.levels(mosaic)
-        among, cell_map = _map_cells(mosaic, device=device)
+        cells = CellMap.of(mosaic, device=device)
         at_once = self.cascade.photos_at_once(height=mosaic.height, width=mosaic.width)
         rows, owners, groups = [], [], []
         for first in range(0, len(canvases), at_once):
-            part = slice(first, first + at_once)
-            places, scores, shifts = self.cascade.propose(pixels[part], threshold=self.threshold, among=among[part])
-            owner = places[:, 0] + first
-            level, row, column = cell_map.cells[:, places[:, 1], places[:, 2]].unbind(0)
-            scales = cell_map.scales[owner, level]
-            rows.append(cells_to_boxes(torch.stack([row, column], dim=1), scores, shifts, scales=scales))
-            owners.append(owner)
-            groups.append(owner * len(mosaic.corners) + level)
-        return _thin_out(torch.cat(rows), torch.cat(owners), torch.cat(groups))
+            places, scores, shifts = self.cascade.propose(pixels[first : first + at_once], threshold=self.threshold)
+            found = cells.find(places[:, 0] + first, places[:, 1:])
+            scales = cells.scales[found.owners, found.levels]
+            rows.append(cells_to_boxes(found.places, scores[found.hits], shifts[found.hits], scales=scales))
+            owners.append(found.owners)
+            groups.append(found.owners * len(mosaic.corners) + found.levels)
+        return Hits(torch.cat(rows), torch.cat(owners), torch.cat(groups))
 
 
 @dataclass(frozen=True)
-class _CellMap:
-    """On the device: of each cell (3, rows, columns) its level and its row and column there; `scales` (B, L)."""
+class Found:
+    """Of some hits those on a photo's own cells: which, whose and on which level (N,), and where there (N, 2)."""
 
-    cells: Tensor
+    hits: Tensor
+    owners: Tensor
+    levels: Tensor
+    places: Tensor
+
+
+@dataclass(frozen=True)
+class CellMap:
+    """On the device: of each cell of a mosaic its level (rows, columns), -1 between them; of each of L levels and of
+    none at the end the cell of its `corners` (L + 1, 2) and its `counts` (B, L + 1, 2) of cells; `scales` (B, L).
+    """
+
+    levels: Tensor
+    corners: Tensor
+    counts: Tensor
     scales: Tensor
 
+    @classmethod
+    def of(cls, mosaic: Mosaic, *, device: torch.device) -> "CellMap":
+        corners = np.array([*mosaic.corners, (0, 0)]) // STRIDE
+        counts = np.concatenate([mosaic.cells, np.zeros_like(mosaic.cells[:, :1])], axis=1)
+        scales = mosaic.scales.astype(np.float32)
+        return cls(*(upload(values, device=device) for values in (mosaic.map_cells(), corners, counts, scales)))
 
-def _map_cells(mosaic: Mosaic, *, device: torch.device) -> tuple[Tensor, _CellMap]:
-    """Which cells are a photo's own (B, rows, columns), and what is known of them."""
-    level = mosaic.map_cells()
-    corners = np.array([*mosaic.corners, (0, 0)]) // STRIDE  # the last is what -1 finds: none
-    row = np.arange(level.shape[0])[:, None] - corners[level, 0]
-    column = np.arange(level.shape[1]) - corners[level, 1]
-    cells = upload(np.stack([level, row, column]), device=device)
-    none = np.zeros_like(mosaic.cells[:, :1])
-    counts = upload(np.concatenate([mosaic.cells, none], axis=1), device=device)[:, cells[0]]  # (B, rows, columns, 2)
-    among = (cells[1] < counts[..., 0]) & (cells[2] < counts[..., 1])
-    return among, _CellMap(cells, upload(mosaic.scales.astype(np.float32), device=device))
+    def find(self, owners: Tensor, places: Tensor) -> Found:
+        """What is known of hits in mosaics of photos `owners` (N,) at cells (N, 2); those between levels are left out.
+
+        Asked of hits alone: of all cells of a large photo it would take more memory than its pixels.
+        """
+        levels = self.levels[places.unbind(1)].long()  # -1 finds the last, which has no cells
+        places = places - self.corners[levels]
+        hits = (places < self.counts[owners, levels]).all(dim=1).nonzero()[:, 0]
+        return Found(hits, owners[hits], levels[hits], places[hits])
 
 
 def _thin_out(rows: Tensor, owners: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml.datasets import face_set
-from ml.detecting.detector import DetectedFace, FaceDetector
+from ml.detecting.detector import FaceDetector
+from ml.detecting.faces import DetectedFace
 from ml.measuring import breakdowns, measures
 from ml.measuring.predictions import predict_faces
 from ml.measuring.tables import WholeWay

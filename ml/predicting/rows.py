@@ -57,7 +57,14 @@ class Rows:
         kinds |= {f"unsure_{attribute}": bool for attribute in self._told}
         kinds |= {f"set_{attribute}": str for attribute in self._told}
         kinds |= {f"{name}_{end}": int for name in self.numbers for end in ("low", "high")}
-        kinds |= {"photo_width": int, "photo_height": int, "sharpness": float, "brightness": float}
+        kinds |= {
+            "photo_width": int,
+            "photo_height": int,
+            "sharpness": float,
+            "brightness": float,
+            "narrowest_face_px": int,
+            "turned": int,
+        }
         return kinds | {"model": str, "reason": str}
 
     def tell(self, file: Path, result: PhotoResult) -> list[Row]:
@@ -65,7 +72,12 @@ class Rows:
         empty: Row = {**dict.fromkeys(self.columns), "file": file_names.to_text(file)}
         if result.error:
             return [{**empty, "status": UNREADABLE, "reason": result.reason or result.error}]
-        seen: Row = {"photo_width": result.width, "photo_height": result.height}
+        seen: Row = {
+            "photo_width": result.width,
+            "photo_height": result.height,
+            "narrowest_face_px": result.narrowest_face_px,
+            "turned": result.turned,
+        }
         if not result.faces:
             return [{**empty, **seen, "status": NO_FACE}]
         rows = []

@@ -2,6 +2,8 @@
 
 import time
 from concurrent.futures import Executor
+from contextlib import nullcontext
+from threading import Lock
 
 import numpy as np
 
@@ -11,12 +13,16 @@ from ml.preprocess import cut_chip
 from ml.seeing import quality
 from ml.seeing.work import Work, classify, ms_since, try_together
 
+# A photo with more pixels is searched while no other such one is: searching it may take 300 MB beside itself.
+LARGE_PIXELS = 24_000_000
+
 
 class OneByOne:
     """Detector and network on a CPU; photos are looked at by `pool`, one in each of its threads."""
 
     def __init__(self, *, detector: FaceDetector, runtime: Runtime, pool: Executor) -> None:
         self._detector, self._runtime, self._pool = detector, runtime, pool
+        self._large = Lock()
 
     def see(self, work: list[Work]) -> None:
         """Photos in one thread each, then the chips of all together."""
@@ -31,7 +37,8 @@ class OneByOne:
         """All steps up to the chips on one core: photos side by side keep several cores busier than one photo can."""
         item.read()
         if item.image is not None:
-            try_together(self._find_chips, [item])
+            with self._large if item.width * item.height > LARGE_PIXELS else nullcontext():
+                try_together(self._find_chips, [item])
         item.release()
 
     def _find_chips(self, items: list[Work]) -> None:
@@ -39,8 +46,11 @@ class OneByOne:
         for item in items:
             began = time.perf_counter()
             if not item.take_given_spots() and item.image is not None:
-                found = self._detector.detect([item.image])[0]
-                item.take_faces(found, detect_ms=ms_since(began))
+                details = [item.request.detail]
+                canvas = self._detector.plan([item.image.size], details=details)[0]
+                turning = [item.request.may_turn]
+                found = self._detector.detect_upright([item.image], details=details, turning=turning)[0]
+                item.take_faces(found, canvas=canvas, detect_ms=ms_since(began))
             self._cut(item)
 
     def _cut(self, item: Work) -> None:

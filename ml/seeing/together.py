@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ml import photos
 from ml.detecting.detector import FaceDetector
+from ml.detecting.turns import turn_pixels
 from ml.model.runtime import Runtime
 from ml.seeing import fast_jpeg, quality
 from ml.seeing.cropping import cut_chips
@@ -65,10 +66,14 @@ class Together:
         began = time.perf_counter()
         there = [item.pixels.to(self._detector.device, non_blocking=True) for item in items if item.pixels is not None]
         searched = [n for n, item in enumerate(items) if not item.take_given_spots()]
-        found = self._detector.detect_tensors([there[n] for n in searched])
+        details = [items[n].request.detail for n in searched]
+        canvases = self._detector.plan([(items[n].width, items[n].height) for n in searched], details=details)
+        turning = [items[n].request.may_turn for n in searched]
+        found = self._detector.detect_upright_tensors([there[n] for n in searched], details=details, turning=turning)
         share = ms_since(began) / max(len(searched), 1)
-        for n, faces in zip(searched, found, strict=True):
-            items[n].take_faces(faces, detect_ms=share)
+        for n, upright, canvas in zip(searched, found, canvases, strict=True):
+            items[n].take_faces(upright, canvas=canvas, detect_ms=share)
+            there[n] = turn_pixels(there[n], degrees=upright.turned)
         self._cut(items, there)
 
     def _cut(self, items: list[Work], there: list[Tensor]) -> None:

@@ -1,6 +1,7 @@
 """A photo on its way through the pipeline, and the steps that both ways through it share."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from ml import photos
-from ml.detecting.detector import DetectedFace
+from ml.detecting.canvas import Canvas
+from ml.detecting.faces import DetectedFace, Upright
+from ml.detecting.turns import turn_image
 from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
@@ -44,6 +47,8 @@ class Work:
     is_aligned: bool = False  # a ready chip, shown as the network wants it
     error: str = ""
     reason: str = ""
+    narrowest_face_px: int | None = None
+    turned: int = 0
 
     def read(self) -> None:
         """Decode the photo, or say that it cannot be."""
@@ -71,8 +76,15 @@ class Work:
             return False
         return True
 
-    def take_faces(self, found: Sequence[DetectedFace], *, detect_ms: float) -> None:
-        self.spots = [(face, face.chip) for face in found]
+    def take_faces(self, found: Upright, *, canvas: Canvas, detect_ms: float) -> None:
+        """The faces of a photo that was searched at the size of `canvas`; what is held of it is turned as they say."""
+        self.spots = [(face, face.chip) for face in found.faces]
+        self.turned = found.turned
+        if self.turned in (90, 270):
+            self.width, self.height = self.height, self.width
+        if self.image is not None:
+            self.image = turn_image(self.image, degrees=self.turned)
+        self.narrowest_face_px = math.ceil(round(canvas.narrowest_face, 2))
         self.timings_ms["detect"] = detect_ms
 
     def widen(self, preset: Preset) -> list[Chip]:
@@ -92,7 +104,16 @@ class Work:
             )
             for (face, chip), (sharpness, brightness), vectors in zip(self.spots, self.marks, self.vectors, strict=True)
         )
-        return PhotoResult(self.width, self.height, faces, self.timings_ms, self.error, self.reason)
+        return PhotoResult(
+            self.width,
+            self.height,
+            faces,
+            self.timings_ms,
+            self.error,
+            self.reason,
+            self.narrowest_face_px,
+            self.turned,
+        )
 
 
 def start_workers(count: int) -> ThreadPoolExecutor:

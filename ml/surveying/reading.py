@@ -21,6 +21,7 @@ MOST_GROUPS = 50  # of --by: more are hardly what was meant, and each is estimat
 MOST_FACES = 2**31 - 1  # of one file: what a number of a face has room for
 FACE_UID, PHOTO_UID = "face_uid", "photo_uid"  # what a site calls faces and photos, whose names need not be unique
 SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, MODEL = "sharpness", "brightness", "photo_width", "model"
+NARROWEST = "narrowest_face_px"
 
 
 def read_survey(
@@ -97,7 +98,7 @@ class _Collected:
     def __init__(self, columns: Columns, *, names: tuple[str, ...], by: str | None) -> None:
         self._columns, self._by = columns, by
         self._is_boxed = all(name in names for name in BOX)
-        self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH) if name in names]
+        self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, NARROWEST) if name in names]
         self._has = {name: name in names for name in ("status", "face", MODEL, FACE_UID)}
         self._photo = PHOTO_UID if PHOTO_UID in names else columns.file
         self._marks = [name for name in columns.classes if f"unsure_{name}" in names]
@@ -162,6 +163,9 @@ class _Collected:
         keys, photo = np.unique(file, return_inverse=True)
         unreadable = np.isin(keys, file[status == STATUSES.index("unreadable")])
         with_face = np.bincount(photo[is_face], minlength=len(keys)) > 0
+        coarse = np.zeros(len(keys), dtype=bool)
+        if NARROWEST in arrays:
+            coarse[photo[arrays[NARROWEST] > narrowest_px]] = True
         marks = {name: arrays[f"unsure {name}"][counted] for name in self._marks}
         return Survey(
             source=source,
@@ -169,7 +173,9 @@ class _Collected:
             face_key=keys_of_faces[counted],
             face_number=numbers[counted],
             row=arrays["row"][counted],
-            photos=PhotoCounts(len(keys), int(unreadable.sum()), int((~with_face & ~unreadable).sum())),
+            photos=PhotoCounts(
+                len(keys), int(unreadable.sum()), int((~with_face & ~unreadable).sum()), coarse=int(coarse.sum())
+            ),
             photo_key=keys[~unreadable],
             photo_faces=np.bincount(photo[counted], minlength=len(keys))[~unreadable],
             left_out=left_out,
@@ -247,4 +253,6 @@ def count_reasons(survey: Survey) -> Counter[str]:
         found["photos that could not be read"] = survey.photos.unreadable
     if survey.photos.without_face:
         found["photos in which no face was found"] = survey.photos.without_face
+    if survey.photos.coarse:
+        found[f"photos in which faces of {survey.narrowest_px:g} px could not be found"] = survey.photos.coarse
     return found

@@ -13,11 +13,15 @@ OTHERS = "all others"  # parts of a collection that are told together, since the
 
 @dataclass(frozen=True)
 class PhotoCounts:
-    """Photos received; those that could not be read; those of the rest that show no face at all."""
+    """Photos received; those that could not be read; those of the rest that show no face at all.
+
+    In `coarse` ones a face as narrow as is counted could not be found.
+    """
 
     received: int
     unreadable: int
     without_face: int
+    coarse: int = 0
 
     @property
     def read(self) -> int:

@@ -10,8 +10,16 @@ from tests.api.test_access import error_of
 
 NEW = {"name": "Front pages", "purpose": "Who is on them", "accept_declaration": True}
 KEYS = [
-    *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "retention_days"),
-    *("next_deletion", "keeps_capture_dates", "is_opened_to_reviewers", "terms_accepted", "created_at", "photos"),
+    *("uid", "name", "purpose", "owner", "is_inbox", "attributes", "taxonomy", "detail"),
+    *(
+        "retention_days",
+        "next_deletion",
+        "keeps_capture_dates",
+        "is_opened_to_reviewers",
+        "terms_accepted",
+        "created_at",
+        "photos",
+    ),
 ]
 EMPTY = {"total": 0, "queued": 0, "running": 0, "done": 0, "failed": 0}
 
@@ -32,10 +40,11 @@ def test_a_collection_is_made(api, alice):
 
 
 def test_all_of_a_collection_can_be_chosen(api):
-    chosen = {"attributes": ["age", "gender"], "taxonomy": "utkface-4", "retention_days": 30}
+    chosen = {"attributes": ["age", "gender"], "taxonomy": "utkface-4", "detail": "fine", "retention_days": 30}
     told = api.post("/api/v1/collections/", {**NEW, **chosen, "is_opened_to_reviewers": True}).json()
     assert told["attributes"] == ["gender", "age"]
     assert (told["taxonomy"], told["retention_days"], told["is_opened_to_reviewers"]) == ("utkface-4", 30, True)
+    assert told["detail"] == "fine"
 
 
 @pytest.mark.parametrize("accepted", [False, None])

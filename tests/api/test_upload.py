@@ -20,7 +20,7 @@ from tests.api.conftest import photo, text_file
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO_KEYS = [
     *("uid", "name", "folder", "captured_on", "tags"),
-    *("state", "code", "width", "height", "received_at", "finished_at"),
+    *("state", "code", "width", "height", "narrowest_face_px", "turned", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
 ]
 GUESS_KEYS = ["label", "probability", "unsure", "probabilities", "set", "set_coverage"]
@@ -41,7 +41,7 @@ def test_the_answer_is_that_of_the_contract(send, worker, alice):
     assert list(told) == PHOTO_KEYS
     row = Photo.objects.get(uid=told["uid"])
     assert (told["name"], told["state"], told["code"]) == ("photo1.jpg", "done", "")
-    assert (told["width"], told["height"]) == (320, 240)
+    assert (told["width"], told["height"], told["narrowest_face_px"]) == (320, 240, 27)
     assert parse_datetime(told["received_at"]) == row.received_at
     assert parse_datetime(told["finished_at"]) == row.finished_at
     assert told["received_at"].endswith("Z")

@@ -6,7 +6,10 @@ from PIL import Image
 from torch.nn import functional
 
 from ml.detecting import cascade
+from ml.detecting.canvas import Canvas
 from ml.detecting.cascade import Cascade
+from ml.detecting.mosaic import lay_out_levels
+from ml.detecting.proposals import CellMap
 from ml.detecting.views.exact_photo import ExactPhoto
 from ml.detecting.views.fast_photo import FastPhoto
 from ml.detecting.views.fitting import shrink_pixels
@@ -83,16 +86,26 @@ def test_machines_without_onednn_or_bfloat16_find_the_same(monkeypatch):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("pixels", [10**9, 1])
-def test_only_cells_that_are_asked_for_are_told(exact, monkeypatch, pixels):
-    level = noise(2, 3, 60, 44)
-    everywhere = exact.propose(level, threshold=0.01)
-    among = torch.arange(2 * 25 * 17).view(2, 25, 17) % 3 == 0
+def test_only_cells_of_a_photo_s_own_levels_become_proposals(exact, monkeypatch, pixels):
+    sizes = [(60, 44), (50, 60)]
+    canvases = [Canvas(size, size, 0, 20) for size in sizes]
+    mosaic = lay_out_levels(canvases, factor=0.709)
     monkeypatch.setattr(exact, "_pixels", pixels)
-    asked = exact.propose(level, threshold=0.01, among=among)
-    inside = among[everywhere[0].unbind(1)]
-    order = [places.tolist() for places in (everywhere[0][inside], asked[0])]
-    assert sorted(order[0]) == sorted(order[1])
-    assert 0 < len(order[1]) < len(everywhere[0])
+    level = noise(2, 3, mosaic.height, mosaic.width)
+    places, _, _ = exact.propose(level, threshold=0.01)
+    found = CellMap.of(mosaic, device=torch.device("cpu")).find(places[:, 0], places[:, 1:])
+    told = set(
+        zip(found.owners.tolist(), found.levels.tolist(), *zip(*found.places.tolist(), strict=True), strict=True)
+    )
+    expected = set()
+    for photo, row, column in places.tolist():
+        for number, (top, left) in enumerate(mosaic.corners):
+            rows, columns = mosaic.cells[photo, number]
+            y, x = row - top // 2, column - left // 2
+            if 0 <= y < rows and 0 <= x < columns:
+                expected.add((photo, number, y, x))
+    assert told == expected
+    assert 0 < len(told) < len(places)
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ from facenet_pytorch import MTCNN
 from PIL import Image
 from torch.nn import functional
 
+from ml.detecting.canvas import Search
 from ml.detecting.detector import REFERENCE, FaceDetector, Settings
 from ml.detecting.views.exact_photo import ExactPhoto
 from tests import pictures
@@ -113,7 +114,7 @@ def test_a_crowd_is_found_to_the_last_face(astronaut):
     crowd = Image.new("RGB", (40 * 48, 25 * 64))
     for number in range(1000):
         crowd.paste(head, (number % 40 * 48, number // 40 * 64))
-    found = FaceDetector(Settings(min_face=24, working_side=0)).detect([crowd])[0]
+    found = FaceDetector(Settings(Search(min_face=24, pixels=0))).detect([crowd])[0]
     assert 990 <= len(found) <= 1000
 
 
@@ -137,7 +138,7 @@ def test_boxes_are_in_pixels_of_the_photo_whatever_the_working_size(detector, as
 def test_a_head_that_fills_a_small_frame_is_found(detector, astronaut):
     head = astronaut.crop((170, 60, 270, 170))
     assert len(detector.detect([head])[0]) == 1
-    assert FaceDetector(Settings(border_below=0)).settings.border_below == 0
+    assert FaceDetector(Settings(Search(border_below=0))).settings.search.border_below == 0
 
 
 @pytest.mark.parametrize(

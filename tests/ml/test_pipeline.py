@@ -11,6 +11,7 @@ from PIL import Image
 from ml import labels, photos
 from ml import pipeline as pipelines
 from ml.calibration import least_probabilities
+from ml.detecting.canvas import Search
 from ml.detecting.detector import FaceDetector, Settings
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import TorchRuntime
@@ -126,7 +127,7 @@ def test_a_batch_without_anybody_is_answered(tiny_pipeline):
 
 def test_a_thousand_faces_of_one_photo_are_told_apart(tiny, astronaut):
     net, card = tiny
-    detector = FaceDetector(Settings(min_face=24, working_side=0))
+    detector = FaceDetector(Settings(Search(min_face=24, pixels=0)))
     pipeline = FacePipeline(detector=detector, runtime=TorchRuntime(net, card), threads=2)
     head = astronaut.crop((150, 20, 300, 220)).resize((48, 64))
     crowd = Image.new("RGB", (40 * 48, 25 * 64))
@@ -141,14 +142,14 @@ def test_a_thousand_faces_of_one_photo_are_told_apart(tiny, astronaut):
 
 
 def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronaut, monkeypatch, caplog):
-    plan = tiny_pipeline.detector._plan
+    plan = tiny_pipeline.detector.plan
 
-    def fail_on_small(width, height):
-        if width == 50:
+    def fail_on_small(sizes, **how):
+        if (50, 50) in sizes:
             raise RuntimeError("broken")
-        return plan(width, height)
+        return plan(sizes, **how)
 
-    monkeypatch.setattr(tiny_pipeline.detector, "_plan", fail_on_small)
+    monkeypatch.setattr(tiny_pipeline.detector, "plan", fail_on_small)
     with caplog.at_level(logging.CRITICAL):
         results = tiny_pipeline.analyze([PhotoRequest(astronaut), PhotoRequest(Image.new("RGB", (50, 50)))])
     assert [result.error for result in results] == ["", "internal"]

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from ml.detecting.boxes import suppress_nested
-from ml.detecting.canvas import Canvas, group_similar, plan_canvas
+from ml.detecting.canvas import Canvas, Search, group_similar, plan_canvas
 from ml.detecting.cascade import count_cells
 from ml.detecting.detector import REFERENCE, FaceDetector, Settings
 from ml.detecting.mosaic import lay_out_levels
@@ -25,7 +25,7 @@ devices = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=n
 
 
 def plan(width: int, height: int) -> Canvas:
-    return plan_canvas(width, height, working_side=1280, min_face=40, working_min_face=20, border_below=300)
+    return plan_canvas(width, height, search=Search())
 
 
 def photos_with_canvases() -> tuple[list[np.ndarray], list[Canvas]]:

@@ -143,6 +143,7 @@ GET    photo-image                              302   404   200   200   200
 GET    photo-thumbnail                          302   404   200   200   200
 POST   photo-delete                             302   404   302   404   404
 POST   photo-run-again                          302   404   302   404   404
+POST   photo-turn-back                          302   404   302   404   404
 POST   photo-detect-again                       302   404   302   404   404
 GET    face-explanation                         302   404   302   302   302
 POST   face-explanation                         302   404   302   302   302

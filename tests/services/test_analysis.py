@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from classifier import inference
-from classifier.models import Face, ModelVersion, Photo, Prediction, State
+from classifier.models import Collection, Face, ModelVersion, Photo, Prediction, State
 from classifier.services import analysis, collections, deletion, predictions, rerun
 from ml import labels
 from ml.requests import PhotoResult
@@ -36,6 +36,21 @@ def test_photos_are_analysed_in_batches_and_each_gets_its_faces(collection, sett
         assert set(photo.timings_ms) == {"decode", "detect", "classify"}
         face = photo.faces.get()
         assert sum(face.prediction.vectors["race"]) == pytest.approx(1)
+
+
+def test_a_photo_keeps_how_narrow_a_face_it_could_show_as_its_collection_is_searched(collection):
+    (photo,) = queued(collection)
+    run_all()
+    for again, detail, narrowest in [
+        (rerun.run_again, "fast", 27),
+        (rerun.detect_again, "fast", 124),
+        (rerun.detect_again, "fine", 20),
+    ]:
+        Collection.objects.filter(pk=collection.pk).update(detail=detail)
+        again(Photo.objects.filter(pk=photo.pk))
+        run_all()
+        photo.refresh_from_db()
+        assert photo.narrowest_face_px == narrowest
 
 
 def test_a_photo_without_a_face_is_done_with_a_code(collection, monkeypatch):

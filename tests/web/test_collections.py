@@ -19,6 +19,7 @@ NEW = {
     "purpose": "a study",
     "attributes": ["race", "age"],
     "taxonomy": "utkface-5",
+    "detail": "fast",
     "retention_days": "30",
 }
 
@@ -97,7 +98,7 @@ def test_editing_keeps_the_declaration(alice_client, collection):
     response = alice_client.post(reverse("collection-edit", args=[collection.uid]), NEW | {"name": "Back pages"})
     assert response.status_code == 302
     collection.refresh_from_db()
-    assert (collection.name, collection.terms_accepted_at) == ("Back pages", before)
+    assert (collection.name, collection.terms_accepted_at, collection.detail) == ("Back pages", before, "fast")
 
 
 def test_switching_an_attribute_off_removes_what_is_stored_of_it(alice_client, collection):

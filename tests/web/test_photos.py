@@ -55,6 +55,13 @@ def test_the_page_tells_one_face_with_bars_and_numbers(alice_client, photo):
     assert "detect 31" in page
 
 
+def test_the_page_says_how_wide_a_face_had_to_be(alice_client, collection):
+    nobody = factories.make_photo(collection, code="no_face", narrowest_face_px=62)
+    page = alice_client.get(reverse("photo-detail", args=[nobody.uid])).content.decode()
+    assert "or narrower than 62 px are missed" in page
+    assert "found from 62 px wide on" in page
+
+
 def test_a_doubtful_face_is_unsure_and_nothing_is_bold(alice_client, photo):
     response = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"face": 2}, headers={"HX-Request": "true"})
     page = response.content.decode()

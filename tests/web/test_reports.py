@@ -160,11 +160,13 @@ def test_cards_tell_estimates_never_bare_counts(alice_client, portraits):
         ("?by=folder", 0, "By folder"),
         ("?gender=Female", 1, "chosen by what the model said"),
         ("?state=no_face", 1, "No face here fits these filters"),
+        ("?narrowest=30", 0, "photos in which faces of 30 px could not be found"),
         ("?narrowest=500", 0, "No face here is counted: 24 faces narrower than 500 px"),
         ("?taxonomy=nonsense&by=nonsense&other=nonsense&narrowest=-3&group=Nobody", 0, "Race group, as perceived"),
     ],
 )
 def test_the_report_follows_its_address(alice_client, portraits, query, chips, told):
+    portraits.photos.update(narrowest_face_px=31)
     text = read(alice_client, "report", portraits, query)
     assert text.count('class="filter-chip"') == chips
     assert told in text

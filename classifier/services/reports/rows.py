@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from classifier.models import Collection, Photo, State
 from classifier.services.reports import grouping
@@ -76,6 +76,10 @@ class Rows:
             raise NoFaces("no_faces", "No face here is counted: " + _tell(left_out) + ".")
         photo = photo.astype(np.int64)
         keys, where = np.unique(photo[counted], return_inverse=True)
+        done = photos.filter(state=State.DONE).aggregate(
+            without_face=Count("pk", filter=Q(code=Photo.Code.NO_FACE)),
+            coarse=Count("pk", filter=Q(narrowest_face_px__gt=question.narrowest_px)),
+        )
         return Survey(
             source=collection.name,
             faces=_list_faces(vectors, numbers=numbers, counted=counted),
@@ -85,7 +89,7 @@ class Rows:
             photos=PhotoCounts(
                 received=states[State.DONE] + states[State.FAILED],
                 unreadable=states[State.FAILED],
-                without_face=photos.filter(state=State.DONE, code=Photo.Code.NO_FACE).count(),
+                **done,
             ),
             photo_key=keys.astype(np.uint64),
             photo_faces=np.bincount(where),

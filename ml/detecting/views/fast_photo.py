@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ml.detecting.mosaic import Mosaic
 from ml.detecting.views.border import add_border
 from ml.detecting.views.one_photo import OnePhoto
 from ml.detecting.views.resampling import shrink
@@ -38,6 +39,11 @@ class FastPhoto(OnePhoto):
         if height < self._copies[-1].shape[2]:
             self._copies.append(small)
         return small
+
+    def levels(self, mosaic: Mosaic) -> Tensor:
+        laid = super().levels(mosaic)
+        del self._copies[1:]  # crops are cut from the photo itself
+        return laid
 
     def crops(self, owners: Tensor, low: Tensor, high: Tensor, *, size: int) -> Tensor:
         if not len(low):

@@ -57,6 +57,18 @@ def test_photos_without_faces_narrow_faces_and_unreadable_files_are_told(predict
     assert len(survey.photo_key) == 31  # a photo without a face may have missed ones
 
 
+def test_photos_in_which_faces_that_count_could_not_be_found_are_told(predictions):
+    rows = made_up.read_rows(predictions.read_text())
+    wide = {rows[0]["file"], rows[-1]["file"]}
+    rows = [row | {"narrowest_face_px": "62" if row["file"] in wide else "40"} for row in rows]
+    predictions.write_text(made_up.to_csv(list(rows[0]), rows))
+    told = reading.count_reasons(reading.read_survey(predictions))
+    assert told["photos in which faces of 40 px could not be found"] == 2
+    assert "photos in which faces of 70 px could not be found" not in reading.count_reasons(
+        reading.read_survey(predictions, narrowest_px=70)
+    )
+
+
 @pytest.mark.parametrize(
     "way", ["bom", "semicolons", "decimal commas", "tabs", "blank lines", "windows lines", "all quoted"]
 )
