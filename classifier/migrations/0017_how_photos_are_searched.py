@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0023_folders_of_files_as_sent'),
+        ('classifier', '0016_reviews'),
     ]
 
     operations = [

@@ -14,7 +14,7 @@ from classifier.models import AuditEvent, AuditPerson
 from classifier.services import audit
 from tests import factories
 
-BEFORE = ("classifier", "0021_leaving_and_taking_along")
+BEFORE = ("classifier", "0020_leaving_and_taking_along")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("classifier", "0016_reviews")]
+    dependencies = [("classifier", "0017_how_photos_are_searched")]
 
     operations = [
         migrations.AddField(

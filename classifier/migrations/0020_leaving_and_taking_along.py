@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0020_reviews_of_a_face'),
+        ('classifier', '0019_reviews_of_a_face'),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0019_draw_of_a_report'),
+        ('classifier', '0018_draw_of_a_report'),
     ]
 
     operations = [

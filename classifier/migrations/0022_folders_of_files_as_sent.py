@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("classifier", "0022_audit_by_uids")]
+    dependencies = [("classifier", "0021_audit_by_uids")]
 
     operations = [
         migrations.AddField(

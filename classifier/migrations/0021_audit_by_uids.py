@@ -104,7 +104,7 @@ def anchor_by_names(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("classifier", "0021_leaving_and_taking_along")]
+    dependencies = [("classifier", "0020_leaving_and_taking_along")]
 
     operations = [
         migrations.CreateModel(
