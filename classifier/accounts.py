@@ -1,17 +1,24 @@
 """How people get accounts and into them: allauth's adapter, with our sign-up modes, limits and visitors' addresses."""
 
+import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.internal.userkit import filter_users_by_email, get_user_by_username
+from allauth.account.signals import user_logged_in
+from allauth.mfa.signals import authentication_failed
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import DatabaseError
+from django.db.models.signals import pre_save
 from django.http import HttpRequest
 
 from classifier.http import visitors
 from classifier.models import User
-from classifier.services import attempts, invitations
+from classifier.services import attempts, audit, invitations
+
+logger = logging.getLogger("facet.accounts")
 
 PASSWORDS_LOOKED_AT = 2  # at each log-in: an address that is also another's user name, or that two accounts have
 
@@ -38,6 +45,39 @@ class AccountAdapter(DefaultAccountAdapter):
         if user:
             attempts.forgive_log_in(_name_in(credentials), visitor=visitors.find_address(request))
         return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Written down with whose password was tried, never with what was typed for a name."""
+        known = _accounts_of(_name_in(credentials).strip())
+        _note("log-in failed", target=f"user {known[0].uid}" if known else "")
+
+
+def connect() -> None:
+    """Hear of log-ins, and of second factors that were wrong."""
+    pre_save.connect(_shorten_address, sender="usersessions.UserSession")
+    user_logged_in.connect(_note_log_in)
+    authentication_failed.connect(_note_wrong_factor)
+
+
+def _shorten_address(sender: Any, instance: Any, **_: Any) -> None:
+    """A session is listed with an address: of an IPv6 network where it begins, of a socket file none."""
+    instance.ip = "::" if instance.ip == visitors.UNKNOWN else instance.ip.partition("/")[0]
+
+
+def _note_log_in(sender: Any, user: User, **_: Any) -> None:
+    _note("logged in", actor=user, target=f"user {user.uid}")
+
+
+def _note_wrong_factor(sender: Any, user: User, **_: Any) -> None:
+    _note("second factor failed", target=f"user {user.uid}")
+
+
+def _note(action: str, **about: Any) -> None:
+    """A log that cannot be written keeps nobody out."""
+    try:
+        audit.record(action, **about)
+    except DatabaseError:
+        logger.warning("the audit log could not be written: %s", action)
 
 
 class OneDoorBackend(AuthenticationBackend):

@@ -6,11 +6,13 @@ class ClassifierConfig(AppConfig):
     verbose_name = "Facet"
 
     def ready(self) -> None:
-        from classifier import checks, filters, tasks  # noqa: F401 - registers the system checks, and what a hint names
+        from classifier import accounts, checks, filters, second_factors, tasks  # noqa: F401 - registers the system checks, and what a hint names
         from classifier.intake import multipart
         from classifier.services.reports import reading
         from classifier.services.reviews import frames
 
+        accounts.connect()
+        second_factors.connect()
         multipart.keep_every_file()
         reading.narrowing[:] = [filters.narrow]
         frames.narrowing[:] = [filters.narrow_draw]

@@ -20,6 +20,7 @@ from classifier.accounts import find_invitation
 from classifier.http import visitors
 from classifier.intake import formats
 from classifier.models import AccessToken, Collection, User
+from classifier.models.collections import all_attributes
 from classifier.services import attempts, collections, invitations, retention, tokens
 from classifier.services.retention import NextDeletion
 from classifier.templatetags.facet import attribute_label, group_label
@@ -148,13 +149,31 @@ class ResetPasswordForm(AllauthResetPasswordForm):
         attempts.lift_limits(self.user)
 
 
+class PasswordForm(forms.Form):
+    """The password once more, before something that cannot be taken back."""
+
+    password = forms.CharField(
+        label="Password", widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self.user.check_password(password):
+            raise forms.ValidationError("This is not your password.", code="wrong_password")
+        return password
+
+
 class CollectionForm(CollectionModelForm):
     """What a collection is for and what is computed of it."""
 
     attributes = forms.MultipleChoiceField(
         label="What the model says of each face",
-        choices=[(name, attribute.title) for name, attribute in ATTRIBUTES.items()],
-        initial=list(ATTRIBUTES),
+        choices=lambda: [(name, ATTRIBUTES[name].title) for name in all_attributes()],
+        initial=all_attributes,
         widget=forms.CheckboxSelectMultiple,
         help_text="What is switched off is neither computed nor stored; of photos that are here already it is removed.",
         error_messages={"required": "Choose at least one: with none there is nothing to compute."},

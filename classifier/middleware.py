@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from classifier.http import visitors
-from classifier.services import attempts, disk
+from classifier.services import attempts, audit, disk
 from classifier.views import failures
 
 PRIVATE = "private, no-store"
@@ -17,14 +17,16 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class RequestIdMiddleware:
-    """Every request gets an id, which errors and logs repeat."""
+    """Every request gets an id, which errors, logs and the audit log repeat."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.request_id = uuid.uuid4().hex  # type: ignore[attr-defined]
-        response = self.get_response(request)
+        address = visitors.find_address(request)
+        with audit.during(audit.Origin(request.request_id, "" if address == visitors.UNKNOWN else address)):  # type: ignore[attr-defined]
+            response = self.get_response(request)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         return response
 
@@ -35,7 +37,7 @@ class FullDiskMiddleware:
     # What makes room, and what leads there; the administration and every DELETE besides.
     entrances = {
         *("account_login", "account_logout", "account_reauthenticate", "mfa_authenticate"),
-        *("photo-delete", "photo-delete-selected", "collection-delete"),
+        *("photo-delete", "photo-delete-selected", "collection-delete", "account-delete"),
     }
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -16,7 +16,7 @@ from classifier import inference
 from classifier.models import ModelVersion
 from classifier.models.workers import HEARTBEAT_SECONDS
 from classifier.running import hints, memory
-from classifier.services import analysis, chores, deletion, disk, jobs, registry, workers
+from classifier.services import analysis, chores, deletion, disk, exports, jobs, registry, workers
 
 logger = logging.getLogger("facet.worker")
 
@@ -46,6 +46,7 @@ def sweep() -> None:
     if analysis.has_work() or jobs.has_work():
         hints.wake_workers()
     deletion.finish_deletions()
+    exports.remove_expired()
     chores.do_what_is_due()
 
 

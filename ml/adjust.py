@@ -5,8 +5,8 @@ each label's share off its calibrated logits (post-hoc logit adjustment, Menon e
 1 makes up for the shares, 0 changes nothing. The shares are those of the images that the checkpoint's recipe held out,
 or of any other data set like the one it was trained on, named as for ml.evaluate.
 
-The checkpoint must be calibrated already. The result is another version, with no measures and no thresholds: calibrate
-it again, and evaluate it.
+The checkpoint must be calibrated already. The result is another version, with no measures, thresholds or sets:
+calibrate it again, and evaluate it.
 """
 
 import argparse
@@ -42,7 +42,8 @@ def adjust_head(
     net.shift_head(attribute, by=-strength * log_shares)
     before = card.recipe.get("adjusted", {})
     adjusted = before | {attribute: before.get(attribute, 0.0) + strength}
-    return replace(card, thresholds={}, metrics={}, recipe=card.recipe | {"adjusted": adjusted}, sha256="")
+    told = card.recipe | {"adjusted": adjusted}
+    return replace(card, thresholds={}, sets={}, numbers={}, metrics={}, recipe=told, sha256="")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,12 +4,14 @@ To add one, declare it below and name it in ATTRIBUTES, which is the order every
 around it. Light enough for everybody: only the standard library is imported.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 LONGEST_NAME, LONGEST_LABEL = 16, 20  # characters that the site's database keeps
 # What people may say of a face instead of a label, as files spell it.
 CANNOT_TELL, NOT_A_FACE = "cannot tell", "not a face"
+OWN_TARGET = 0.90  # of sure answers in labels that somebody defines, of which nothing is known here
 # What the addresses of the gallery and of the API mean otherwise, so that no attribute can be called so.
 TAKEN = frozenset(
     {"card", "collection", "cursor", "explain", "face", "min_size_px", "page", "page_size", "photo", "size", "sort"}
@@ -195,3 +197,27 @@ COMPARED_BY = RACE
 FROM_THE_FIRST = (RACE.name, GENDER.name, AGE.name)
 
 ATTRIBUTES = in_order(RACE, GENDER, AGE)
+
+
+def declare_labels(own: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Let this process tell attributes in the labels of somebody's network; which ones are told otherwise than above.
+
+    `own` are all its labels by attribute. Labels of its own have neither an order nor coarser taxonomies. To be called
+    before `ml.labels` is imported, which follows the declarations. Raises BadDeclaration, with nothing changed, for
+    attributes that are not declared, for labels that do not fit, and for those that everything is compared by.
+    """
+    other = {
+        name: tuple(of) for name, of in own.items() if name not in ATTRIBUTES or ATTRIBUTES[name].labels != tuple(of)
+    }
+    if unknown := other.keys() - ATTRIBUTES.keys():
+        raise BadDeclaration(f"nothing is known of {', '.join(sorted(unknown))}: declare it in ml.attributes")
+    if COMPARED_BY.name in other:
+        raise BadDeclaration(f"everything is compared by {COMPARED_BY.name}, so its labels are fixed")
+    if other and "ml.labels" in sys.modules:
+        raise BadDeclaration("labels were told already in this process")
+    told = {
+        name: replace(ATTRIBUTES[name], labels=of, scale=None, taxonomies={}, words={}, sure_targets={name: OWN_TARGET})
+        for name, of in other.items()
+    }
+    ATTRIBUTES.update(told)
+    return tuple(told)

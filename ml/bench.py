@@ -209,6 +209,7 @@ def main(argv: list[str] | None = None) -> int:
         threads=args.threads,
         runtime=args.runtime,
         precision=args.precision,
+        own_labels=True,
     )
     with told_errors(parser):
         try:

@@ -52,7 +52,8 @@ def list_utkface(place: Path, *, limit: int | None = None, skip_unknown: bool = 
                 continue
             try:
                 content = store.read(name)
-                fingerprints.append(splits.fingerprint(photos.read_photo(content)))
+                with photos.naming(name):
+                    fingerprints.append(splits.fingerprint(photos.read_photo(content)))
             except photos.UnreadablePhoto:
                 unreadable.append(name)
                 continue

@@ -1,16 +1,22 @@
 """Calibrate a checkpoint into a new version: python -m ml.calibrate --model DIR --data FOLDER --out DIR
 
-Fits a temperature for each attribute, and for each grouping the probability under which the model is "unsure", so that
-the accuracy of the rest reaches a target: --target race:fairface-7=0.8 --target gender=0.97. FOLDER is where the
-training set lies, of which the images are taken that the checkpoint's recipe held out; or any other data set, named as
-for ml.evaluate (--shard, --labels, --reader, --list). Coarse labels calibrate the groupings they can tell.
+Fits a temperature for each attribute, and for each grouping and label the probability under which the model is
+"unsure", so that the precision of the rest reaches a target: --target race:fairface-7=0.8 --target gender=0.97. A label
+that does not reach it on 50 faces, with its one-sided 90 % bound (Clopper and Pearson) at most 5 points lower, is never
+sure, nor is what is less likely than not. Then sets of labels that hold the right one for 90 % of the faces of each
+label, and how an ordinal attribute is read as a number. All of it on the faces as chips and found again in photos, and
+judged by cross-fitting.
+
+FOLDER is where the training set lies, of which the images are taken that the checkpoint's recipe held out; or any other
+data set, named as for ml.evaluate (--shard, --labels, --reader, --list). Coarse labels calibrate the groupings they can
+tell.
 
 The weights stay, and with new numbers beside them the checkpoint is another version: it needs a folder of its own, and
 is called NAME-calibrated unless --name says otherwise (give the old name to keep it).
 
-The same images show how the model errs: its answers for them, as chips and found again on a grey ground, are kept
-beside the weights, for ml.report to correct shares by. --evidence-only adds them to a checkpoint as it is, in place,
-which stays the same version: --model DIR --data FOLDER --evidence-only.
+The same images show how the model errs: its answers for them in both ways are kept beside the weights, for ml.report
+to correct shares by. --evidence-only adds them to a checkpoint as it is, in place, which stays the same version:
+--model DIR --data FOLDER --evidence-only.
 """
 
 import argparse
@@ -19,6 +25,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +35,8 @@ from ml.commands import known_device, told_errors, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources, splits
 from ml.detecting.detector import FaceDetector
 from ml.errors import BadRecipe, DataWarning
-from ml.measuring import calibration_fit, held_out_answers
+from ml.measuring import calibration_fit, cross_fit, fit_words, held_out_answers
+from ml.measuring.asking import Asked, ask_both_ways
 from ml.measuring.predictions import FACES_AT_ONCE
 from ml.model import evidence
 from ml.model.card import CARD_FILE, ModelCard, find_weights, read_pair, write_pair
@@ -36,36 +44,41 @@ from ml.model.runtime import Runtime, load_runtime
 
 DATA_NAMES = {"fairface": "FairFace", "utkface": "UTKFace"}
 
-Targets = dict[str, dict[str, float]]  # attribute -> grouping -> accuracy, 0..1
+Targets = dict[str, dict[str, float]]  # attribute -> grouping -> precision of a sure label, 0..1
 
 
 def calibrate(
-    card: ModelCard, *, runtime: Runtime, faces: face_set.FaceSet, targets: Targets | None = None
+    card: ModelCard, *, asked: Sequence[Asked], targets: Targets | None = None
 ) -> tuple[ModelCard, dict[str, calibration_fit.Fit]]:
-    """The card with temperatures and thresholds fitted on images that no training touched, and what was fitted.
+    """The card with all that was fitted on images that no training touched, and what was fitted.
 
-    `targets` are the accuracies wanted, over `temperature_scaling.TARGETS`. An attribute that cannot be fitted keeps
-    what it had, with a DataWarning. Raises EmptySet, and BadData where nothing can be fitted.
+    `asked` are the same faces in each way, chips first. `targets` are the precisions wanted, over
+    `temperature_scaling.TARGETS`. An attribute that cannot be fitted keeps what it had, with a DataWarning. Raises
+    BadData where nothing can be fitted.
     """
-    splits.check_set(faces, name="calibration")
-    logits = read_logits(runtime, faces)
-    fits = {}
-    for attribute, values in logits.items():
+    faces = asked[0].faces
+    fits, told = {}, {}
+    for attribute in asked[0].logits:
         grouping = calibration_fit.find_labelled_groups(card, faces, attribute=attribute)
         if grouping is not None:
             wanted = (targets or {}).get(attribute, {})
-            fits[attribute] = calibration_fit.fit_attribute(
-                card, values, faces, attribute=attribute, grouping=grouping, targets=wanted
-            )
+            how: Any = {"attribute": attribute, "grouping": grouping, "targets": wanted}
+            fits[attribute] = calibration_fit.fit_attribute(card, asked, **how)
+            told[attribute] = fit_words.describe_fit(fits[attribute])
+            told[attribute]["cross_fitted"] = cross_fit.cross_fit(card, asked, **how)
     if not fits:
         raise face_set.BadData(f"nothing of {card.name} can be calibrated on these {len(faces)} images")
-    told = {attribute: calibration_fit.describe_fit(fit) for attribute, fit in fits.items()}
+    numbers = {name: rule for name, rule in card.numbers.items() if name not in fits}
     return (
         replace(
             card,
             temperatures=card.temperatures | {name: round(fit.temperatures[1], 4) for name, fit in fits.items()},
-            thresholds=card.thresholds
-            | {name: {key: found.value for key, found in fit.thresholds.items()} for name, fit in fits.items()},
+            thresholds={
+                **card.thresholds,
+                **{name: {key: found.value for key, found in fit.thresholds.items()} for name, fit in fits.items()},
+            },
+            sets={**card.sets, **{name: fit.sets for name, fit in fits.items()}},
+            numbers=numbers | {name: fit.number for name, fit in fits.items() if fit.number},
             metrics=card.metrics
             | {
                 "calibration": {
@@ -90,23 +103,31 @@ def read_logits(runtime: Runtime, faces: face_set.FaceSet) -> dict[str, np.ndarr
     return {name: np.concatenate([part[name] for part in parts]) for name in runtime.card.labels}
 
 
-def collect_evidence(
-    card: ModelCard, *, runtime: Runtime, faces: face_set.FaceSet, large: face_set.FaceSet, name: str
-) -> tuple[ModelCard, bytes | None]:
+def ask_runtime(runtime: Runtime, args: argparse.Namespace) -> list[Asked]:
+    """The answers for the faces that the options name, in both ways. Raises EmptySet for none."""
+    faces = read_faces(args, card=runtime.card)
+    splits.check_set(faces, name="calibration")
+    return ask_both_ways(
+        runtime.card,
+        ask=lambda part: read_logits(runtime, part),
+        chips=faces,
+        large=read_faces(args, card=enlarge(runtime.card)),
+        detector=FaceDetector(device=str(runtime.device)),
+    )
+
+
+def pack_evidence(card: ModelCard, *, asked: Sequence[Asked], name: str) -> tuple[ModelCard, bytes | None]:
     """The card that tells of how the model errs on these faces, and the file that holds it.
 
-    None, with a DataWarning, where the faces are not labelled in the model's own classes. `large` are the same faces as
-    they are laid on grey grounds, `name` is what their data set is called.
+    None, with a DataWarning, where the faces are not labelled in the model's own classes. `name` is what their data set
+    is called.
     """
-    detector = FaceDetector(device=str(runtime.device))
     try:
-        ways = held_out_answers.collect_answers(
-            card, ask=lambda part: read_logits(runtime, part), chips=faces, large=large, detector=detector, name=name
-        )
+        ways = [held_out_answers.pack_answers(card, asked=of, name=name) for of in asked]
     except face_set.BadData as error:
         warnings.warn(f"no evidence of errors is kept: {error}", DataWarning, stacklevel=2)
         return replace(card, evidence={}), None
-    return evidence.attach(card, ways=ways, data_sha256=faces.data_hash())
+    return evidence.attach(card, ways=ways, data_sha256=asked[0].faces.data_hash())
 
 
 def name_data(card: ModelCard, args: argparse.Namespace) -> str:
@@ -119,10 +140,7 @@ def add_evidence(folder: Path, *, args: argparse.Namespace, device: str) -> Mode
     """Write evidence beside a checkpoint that stays as it is: the same answers, the same version."""
     runtime = load_runtime(folder, device=device, own_labels=True)
     card = runtime.card
-    faces = read_faces(args, card=card)
-    splits.check_set(faces, name="calibration")
-    large = read_faces(args, card=enlarge(card))
-    card, content = collect_evidence(card, runtime=runtime, faces=faces, large=large, name=name_data(card, args))
+    card, content = pack_evidence(card, asked=ask_runtime(runtime, args), name=name_data(card, args))
     if content is None:
         raise face_set.BadData(f"{card.name} is left as it was")
     weights_file = find_weights(folder)
@@ -194,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="ATTRIBUTE:GROUPING=ACCURACY",
-        help="accuracy wanted of what is not unsure; may be repeated",
+        help="precision wanted of each label that is not unsure; may be repeated",
     )
     parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     sources.add_arguments(parser)
@@ -220,18 +238,16 @@ def main(argv: list[str] | None = None) -> int:
     with told_errors(parser):
         runtime = load_runtime(args.model, device=device, own_labels=True)
         targets = read_targets(args.target, card=runtime.card)
-        faces = read_faces(args, card=runtime.card)
-        card, fits = calibrate(runtime.card, runtime=runtime, faces=faces, targets=targets)
+        asked = ask_runtime(runtime, args)
+        card, fits = calibrate(runtime.card, asked=asked, targets=targets)
         card = replace(card, name=args.name or next_name(card.name))
         card, content = replace(card, evidence={}), None
         if not args.no_evidence:
-            large = read_faces(args, card=enlarge(card))
-            name = name_data(card, args)
-            card, content = collect_evidence(card, runtime=runtime, faces=faces, large=large, name=name)
+            card, content = pack_evidence(card, asked=asked, name=name_data(card, args))
         weights_file = find_weights(args.model)
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
         card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file, evidence=content)
-        print(calibration_fit.tell_fits(fits))
+        print(fit_words.tell_fits(fits))
         print(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 

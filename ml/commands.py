@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from ml import file_names
+from ml import file_names, photos
 from ml.errors import DataWarning, FacetError
 from ml.model.card import CARD_FILE
 from ml.shares.errors import SharesError
@@ -125,11 +125,18 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
     _take_any_letter(sys.stdout)
     with warnings.catch_warnings():
         warnings.simplefilter("always", DataWarning)
-        show = warnings.showwarning
+        warnings.filterwarnings("always", module=r"PIL\.")  # else only the first file with a fault would be told
+        show, last = warnings.showwarning, ("", set[str]())
 
         def tell(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            nonlocal last
             if issubclass(category, DataWarning):
                 tell_aside(f"warning: {message}")
+            elif name := photos.being_read():
+                last = last if last[0] == name else (name, set())
+                if str(message) not in last[1]:  # a fault is met again and again while one file is read
+                    last[1].add(str(message))
+                    tell_aside(f"warning: {name}: {message}")
             else:
                 show(message, category, *rest, **more)
 

@@ -41,7 +41,7 @@ def evaluate(
         sha256=faces.data_hash(),
         seen=known is not None and held_out.was_seen(faces, card=known, place=source.place),
     )
-    measured = measures.measure(predictions, faces, thresholds=known.thresholds if known else None)
+    measured = measures.measure(predictions, faces, calibration=known.calibration if known else None)
     way = None
     if whole_way and not isinstance(side, Predictions):
         large = read_unlearned(source, preset=replace(preset, size=fairface.SIDE), card=known)

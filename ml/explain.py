@@ -94,7 +94,7 @@ def draw_explanations(chip: np.ndarray, explanations: Sequence[Explanation], *, 
 
 def tell_guess(explanation: Explanation, *, card: ModelCard) -> str:
     """What is explained, with its doubt: in words, the probability and, under the model's threshold, "unsure"."""
-    unsure = explanation.probability < card.threshold(explanation.attribute)
+    unsure = card.is_unsure(explanation.attribute, label=explanation.label, probability=explanation.probability)
     told = f"perceived {explanation.attribute}: {explanation.label}, {_percent(explanation.probability)}"
     return f"{told}, unsure" if unsure else told
 

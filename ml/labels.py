@@ -18,7 +18,8 @@ FINEST = next(iter(TAXONOMIES))  # what is told when nobody chose
 FIRST = next(iter(ATTRIBUTES))  # the attribute that is meant where none is named
 BY = attributes.COMPARED_BY.name
 # The one of which data sets and other programs also tell the exact number.
-IN_YEARS = next(name for name, found in attributes.ATTRIBUTES.items() if found.scale and found.scale.unit == "years")
+# Empty where a site tells it in labels of its own.
+IN_YEARS = next((name for name, of in attributes.ATTRIBUTES.items() if of.scale and of.scale.unit == "years"), "")
 
 Vector = tuple[float, ...] | list[float]
 

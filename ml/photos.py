@@ -7,7 +7,8 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -26,12 +27,12 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from ml import heic, photo_formats, unended_jpeg
+from ml import file_names, heic, photo_formats, unended_jpeg
 from ml.photo_formats import SUFFIXES, UnreadablePhoto
 
 __all__ = [
     "DECODER_ERRORS", "MAX_PIXELS", "SUFFIXES", "Decoded", "PhotoSource", "UnreadablePhoto",
-    "decode_in_one_thread", "decode_photo", "read_photo",
+    "being_read", "decode_in_one_thread", "decode_photo", "naming", "read_photo",
 ]  # fmt: skip
 
 MAX_PIXELS = 50_000_000  # 150 MB once decoded; refused by the header alone
@@ -79,6 +80,24 @@ class Decoded:
     captured_on: date | None = None
 
 
+_named: ContextVar[str] = ContextVar("named", default="")
+
+
+@contextmanager
+def naming(name: str | Path) -> Iterator[None]:
+    """Say which file is being read, so that a decoder's warning can tell it; decoders know no names."""
+    token = _named.set(file_names.to_line(name))
+    try:
+        yield
+    finally:
+        _named.reset(token)
+
+
+def being_read() -> str:
+    """The file that this thread is reading, as `naming` was told it; empty of none."""
+    return _named.get()
+
+
 def read_photo(source: PhotoSource) -> Image.Image:
     """An upright RGB image: EXIF orientation obeyed, transparency laid on white, the first frame of an animation.
 
@@ -89,7 +108,8 @@ def read_photo(source: PhotoSource) -> Image.Image:
         return _to_rgb(_turn(_flatten(source.copy()), _read_turn(source)))
     if not isinstance(source, Path | str | bytes):
         return _to_rgb(_flatten(_from_array(source)))
-    with _open_source(source) as file:
+    named = nullcontext() if isinstance(source, bytes) else naming(source)
+    with named, _open_source(source) as file:
         return _to_rgb(decode_photo(file).image)
 
 

@@ -82,6 +82,13 @@ class ModelVersionFactory(factory.django.DjangoModelFactory):
             "gender": {"gender": 0.7},
             "age": {"age": 0.4},
         },
+        "sets": {
+            name: {
+                way: {"coverage": 0.9, "least": dict.fromkeys(labels.groups_of(name, taxonomy=way), 0.2)}
+                for way in labels.taxonomies_of(name)
+            }
+            for name in labels.ATTRIBUTES
+        },
         "licence": "test",
         "metrics": {},
     }

@@ -12,7 +12,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
-from webapp import data_folder
+from webapp import data_folder, own_labels
 from webapp.environment import NamingEnv
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -49,6 +49,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_filters",
     "django_htmx",
@@ -118,6 +120,7 @@ else:
 
 RESERVE_BYTES = env.int("FACET_RESERVE_MB", default=64) * 1024**2  # room set aside for making room on a full disk
 LOW_DISK_BYTES = env.int("FACET_LOW_DISK_MB", default=1024) * 1024**2  # with less free, administrators are warned
+AUDIT_ADDRESS_DAYS = env.int("FACET_AUDIT_ADDRESS_DAYS", default=90)  # where people came from who did something
 KEEP_UPLOADS_DAYS = env.int("FACET_KEEP_UPLOADS_DAYS", default=90)  # what became of each file; 0 keeps it
 
 REDIS_URL = env("REDIS_URL", default="")
@@ -186,11 +189,11 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = env("FACET_EMAIL_VERIFICATION", default="none")
 # Strict: an address that has an account already is taken once more, unconfirmed, instead of being told.
 ACCOUNT_PREVENT_ENUMERATION = "strict"
-# These are counted by `services.attempts`, which knows the visitor and says how long to wait. `login_failed` stays for
-# the second factor, and `confirm_email` for the mails that confirm an address.
+# These are counted by `services.attempts`, which knows the visitor and says how long to wait. `confirm_email` stays for
+# the mails that confirm an address.
 ACCOUNT_RATE_LIMITS = dict.fromkeys(
     (
-        *("login", "signup", "reset_password", "reset_password_from_key"),
+        *("login", "login_failed", "signup", "reset_password", "reset_password_from_key"),
         *("change_password", "manage_email", "reauthenticate"),
     )
 )
@@ -198,6 +201,21 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""  # the subjects name Facet themselves
+
+MFA_ADAPTER = "classifier.second_factors.SecondFactorAdapter"
+MFA_FORMS = {
+    "authenticate": "classifier.second_factors.CodeForm",
+    "reauthenticate": "classifier.second_factors.ConfirmingCodeForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Facet"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not BEHIND_TLS  # of which browsers let http://localhost use passkeys, no other
+MFA_RATE_LIMITS = {"webauthn_login": None}  # counted as the others are
+# Where nobody confirms addresses, a second factor must not ask for it. Somebody who signed up with another's address
+# keeps nobody out: the owner of the address can make an account with it all the same.
+MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 
 vars().update(env.mail("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("FACET_EMAIL_FROM", default="Facet <facet@localhost>")
@@ -264,9 +282,11 @@ LEASE_SECONDS = env.int("FACET_LEASE_SECONDS", default=60)
 SWEEP_SECONDS = env.float("FACET_SWEEP_SECONDS", default=5)
 BATCH_PHOTOS = env.int("FACET_BATCH_PHOTOS", default=8)
 MODEL_DIR = env("FACET_MODEL_DIR", default="")  # empty: the model that comes with Facet
+own_labels.declare(MODEL_DIR)
 RUNTIME = env("FACET_RUNTIME", default="")  # torch or onnx; empty: what the model's folder holds, torch before onnx
 DEVICE = env("FACET_DEVICE", default="")  # empty: CUDA if there is one, else the CPU
 TORCH_THREADS = env.int("FACET_TORCH_THREADS", default=0)  # 0: as many as there are cores
+ATTRIBUTES_OFF = env.list("FACET_ATTRIBUTES_OFF", default=[])  # by name, for the whole site
 PIPELINE = env("FACET_PIPELINE", default="") or "ml.pipeline.FacePipeline"  # tests put a stand-in here
 
 # --- The API ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
+from allauth.mfa import admin as mfa_admin
+from allauth.usersessions import admin as sessions_admin
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
@@ -21,6 +23,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from classifier import second_factors
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, record, summarise
 from classifier.models import AccessToken, Collection, Invitation, Photo, User
 from classifier.models.accounts import REVIEWERS
@@ -62,7 +65,7 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     list_filter = ("is_active", "is_staff", "groups")
     show_full_result_count = False
     search_fields = ("username", "email", "first_name", "last_name", "uid")
-    actions = ("make_reviewers", "end_reviewing", "accept_terms", "lift_limits")
+    actions = ("make_reviewers", "end_reviewing", "accept_terms", "lift_limits", "remove_second_factors")
     change_password_form = NewPasswordForm
     fieldsets = (
         (None, {"fields": ("username", "password", "uid")}),
@@ -155,6 +158,14 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
                 attempts.lift_limits(user)
         self.message_user(request, "They can try to log in again at once.", messages.SUCCESS)
 
+    @admin.action(description="Remove their second factors (they lost them)", permissions=["change"])
+    def remove_second_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = list(queryset)
+        with transaction.atomic():
+            record(request, "second factors removed by an administrator", rows=people)
+            count = sum(second_factors.remove_all(user) for user in people)
+        self.message_user(request, f"{count} removed. Their passwords alone let them in.", messages.SUCCESS)
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         counts = {
             "users": len(objs),
@@ -172,6 +183,9 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
 
 admin.site.unregister(Group)
 admin.site.unregister(EmailAddress)
+# They show secrets, and addresses that open the sessions of others. The actions on people do what is needed.
+admin.site.unregister(mfa_admin.Authenticator)
+admin.site.unregister(sessions_admin.UserSession)
 
 
 @admin.register(Group)

@@ -29,12 +29,16 @@ FACE: dict[str, Any] = {
                 "Indian": 0.03,
                 "Middle Eastern": 0.01,
             },
+            "set": ["Black"],
+            "set_coverage": 0.9,
         },
         "gender": {
             "label": "Female",
             "probability": 0.97,
             "unsure": False,
             "probabilities": {"Male": 0.03, "Female": 0.97},
+            "set": ["Female"],
+            "set_coverage": 0.9,
         },
         "age": {
             "label": "30-39",
@@ -51,6 +55,8 @@ FACE: dict[str, Any] = {
                 "60-69": 0.0,
                 "more than 70": 0.0,
             },
+            "set": ["30-39"],
+            "set_coverage": 0.9,
             "years": 33.2,
             "low": 23,
             "high": 43,
@@ -70,7 +76,7 @@ PHOTO: dict[str, Any] = {
     "height": 768,
     "received_at": "2026-11-22T17:30:00.120000Z",
     "finished_at": "2026-11-22T17:30:00.410000Z",
-    "model": "facet-3",
+    "model": "facet-3.1",
     "device": "cpu",
     "timings_ms": {"decode": 8.1, "detect": 31.0, "align": 1.3, "classify": 4.2},
     "faces": [FACE],
@@ -150,12 +156,15 @@ TOLD = {
 }
 MODEL = {
     "uid": "d7a0c7d4-52e0-4d1f-8d0b-0f2f6b8a4a10",
-    "name": "facet-3",
+    "name": "facet-3.1",
     "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "status": "production",
     "licence": "CC BY 4.0",
     "metrics": {},
-    "thresholds": {"race": {"fairface-7": 0.5}, "gender": {"gender": 0.7}, "age": {"age": 0.4}},
+    "thresholds": {
+        "race": {"fairface-7": {"White": 0.48, "Black": 0.0, "Latino_Hispanic": None}},
+        "gender": {"gender": {"Male": 0.8, "Female": 0.87}},
+    },
     "created_at": "2026-11-22T17:00:00.000000Z",
 }
 

@@ -22,6 +22,7 @@ from classifier.api.views import ApiView
 from classifier.asking import Asked
 from classifier.filters import PhotoFilter
 from classifier.models import Collection, KeptReport, RemovedReport
+from classifier.services import audit
 from classifier.services.reports import caching, exporting, keeping
 
 ASK_AGAIN_SECONDS = 2
@@ -142,6 +143,7 @@ class CollectionFaces(JsonErrors, ReportView):
     def get(self, request: Request, uid: UUID) -> Any:
         collection = self.find(uid)
         asked = self.ask(collection, data=request.query_params)
+        audit.record("faces exported", actor=self.user, target=f"collection {collection.uid}")
         lines = exporting.write_faces(collection, question=asked.question)
         return StreamingHttpResponse((line.encode() for line in lines), content_type="text/csv; charset=utf-8")
 

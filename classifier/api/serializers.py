@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
+from classifier.models.collections import all_attributes
 from classifier.services import predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
@@ -45,8 +46,17 @@ class GuessSerializer(serializers.Serializer[Any]):
 
     label = serializers.CharField()  # type: ignore[assignment]
     probability = serializers.FloatField(min_value=0, max_value=1, help_text="Calibrated.")
-    unsure = serializers.BooleanField(help_text="The probability is under the model version's threshold.")
+    unsure = serializers.BooleanField(
+        help_text="The probability is under the model version's threshold of this label, or the label is never sure."
+    )
     probabilities = serializers.DictField(child=serializers.FloatField(), help_text="By label; they add up to 1.")
+    set = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="The labels of which one is right as often as `set_coverage` says, whichever it is; "
+        "null of a model version that tells none.",
+    )
+    set_coverage = serializers.FloatField(min_value=0, max_value=1, allow_null=True)
 
 
 def _guess_of(attribute: Attribute) -> type[GuessSerializer]:
@@ -59,8 +69,8 @@ def _guess_of(attribute: Attribute) -> type[GuessSerializer]:
     if attribute.scale:
         unit = attribute.scale.unit
         more[unit] = serializers.FloatField(help_text=f"Expected {attribute.name}.")
-        more["low"] = serializers.IntegerField(help_text=f"10th percentile, in {unit}.")
-        more["high"] = serializers.IntegerField(help_text=f"90th percentile, in {unit}.")
+        more["low"] = serializers.IntegerField(help_text=f"In {unit}; 80 % of the faces lie between low and high.")
+        more["high"] = serializers.IntegerField(help_text=f"In {unit}.")
     return type(f"{attribute.name.capitalize()}GuessSerializer", (GuessSerializer,), more) if more else GuessSerializer
 
 
@@ -243,6 +253,11 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
             *("keeps_capture_dates", "is_opened_to_reviewers"),
         ]
 
+    def validate_attributes(self, names: list[str]) -> list[str]:
+        if off := set(names) - set(all_attributes()):
+            raise serializers.ValidationError(f"{', '.join(sorted(off))}: switched off for this whole site.")
+        return names
+
 
 class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):
     """A column of a table of tags; made of rows fetched by `with_counts`."""
@@ -291,7 +306,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         source="card.thresholds",
         default=dict,
         read_only=True,
-        help_text="Attribute, taxonomy, probability under which it is unsure.",
+        help_text="Attribute, taxonomy, probability under which it is unsure, or such by label (null: never sure).",
     )
 
     class Meta:

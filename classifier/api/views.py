@@ -60,6 +60,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
         seconds = parameters.read_wait(request)
         with seats.take_seat(self.user):
             upload = self._take_in(request)
+            uploads.record_submission(upload)
         photo_ids = [pk for pk in upload.items.values_list("photo_id", flat=True) if pk is not None]
         finished = waiting.wait_until_finished(photo_ids, seconds=seconds)
         body = self._describe_upload(upload)
@@ -134,7 +135,7 @@ class PhotoDetail(ApiView):
 
     @schema.photo_delete
     def delete(self, request: Request, uid: UUID) -> Response:
-        if not deletion.delete_photos(Photo.objects.owned_by(self.user).filter(uid=uid)):
+        if not deletion.delete_photos(Photo.objects.owned_by(self.user).filter(uid=uid), by=self.user):
             raise exceptions.NotFound
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -196,7 +197,7 @@ class CollectionDetail(CollectionView):
 
     @schema.collection_delete
     def delete(self, request: Request, uid: UUID) -> Response:
-        deletion.delete_collection(get_object_or_404(Collection.objects.owned_by(self.user), uid=uid))
+        deletion.delete_collection(get_object_or_404(Collection.objects.owned_by(self.user), uid=uid), by=self.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from django.http.request import split_domain_port, validate_host
 
 from classifier.http import visitors
+from classifier.services.backups import restoring
 
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "[::1]", "::1"}
 SECRET_KEY_CHARACTERS = 50  # what Django's own check asks for
@@ -25,6 +26,16 @@ def check_data_folder(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]
             f"The data folder {folder} cannot be written.",
             hint="Give it to the user that Facet runs as, or choose another with FACET_DATA.",
             id="facet.E001",
+        )
+
+
+@register()
+def check_restore(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    if restoring.is_unfinished():
+        yield Error(
+            f"A backup was being restored into {settings.DATA_DIR} and is not all back.",
+            hint="Give `manage.py restore` the same backup again: it goes on where it was cut short.",
+            id="facet.E046",
         )
 
 

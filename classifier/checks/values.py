@@ -8,7 +8,9 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from rest_framework.settings import api_settings
 
 from classifier.checks.worker import RUNTIMES
+from classifier.models.collections import all_attributes
 from classifier.services import rates
+from ml.attributes import ATTRIBUTES
 
 SIGNUP_MODES = ("open", "invite", "closed")
 EMAIL_VERIFICATION_MODES = ("none", "optional", "mandatory")
@@ -33,6 +35,18 @@ def check_choices(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         if value not in choices:
             known = ", ".join(choice or "empty" for choice in choices)
             yield Error(f"{name} is {value!r}.", hint=f"It must be one of: {known}.", id=id)
+
+
+@register()
+def check_attributes_off(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    unknown = [name for name in settings.ATTRIBUTES_OFF if name not in ATTRIBUTES]
+    if unknown or not all_attributes():
+        told = f"names {', '.join(unknown)}, which Facet does not know" if unknown else "leaves nothing to compute"
+        yield Error(
+            f"FACET_ATTRIBUTES_OFF {told}.",
+            hint=f"Write some of these, by commas: {', '.join(ATTRIBUTES)}.",
+            id="facet.E047",
+        )
 
 
 @register()

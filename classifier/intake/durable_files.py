@@ -66,11 +66,12 @@ def flush_folder(folder: Path) -> None:
 
 
 def _write_and_flush(path: Path, content: bytes) -> None:
-    with open(path, "wb", opener=_open_private) as file:
+    with open(path, "wb", opener=open_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _open_private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
+    """An opener of files that nobody else can read."""
     return os.open(path, flags, FILE_MODE)

@@ -1,11 +1,14 @@
 """Where a photo's files lie in the default storage, `ab` being how the uid begins.
 
 `photos/ab/UID.jpg` and `thumbnails/ab/UID.jpg` have the uid of the photo, `heat/ab/UID.png` that of an explanation of
-one of its faces. A file whose uid has no row, and any `.part`, was left by a process that died.
+one of its faces, `exports/UID.zip` is what somebody takes along. A file whose uid has no row, and any `.part`, was left
+by a process that died.
 """
 
+import os
 import uuid
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -15,13 +18,32 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from classifier.intake import pool, spool
-from classifier.intake.durable_files import PART_SUFFIX, write_files
+from classifier.intake.durable_files import (
+    PART_SUFFIX,
+    flush_folder,
+    make_folder,
+    open_private,
+    part_of,
+    write_files,
+)
+
+HEAT = "heat/"
+EXPORTS = "exports/"
 
 
 def file_names(uid: uuid.UUID) -> tuple[str, str]:
     """The storage names of a photo and of its thumbnail."""
     folder = uid.hex[:2]
     return f"photos/{folder}/{uid}.jpg", f"thumbnails/{folder}/{uid}.jpg"
+
+
+def uid_in(name: str) -> uuid.UUID | None:
+    """The uid that a stored file is named after, if it is."""
+    stem = name.rpartition("/")[2].partition(".")[0]
+    try:
+        return uuid.UUID(stem)
+    except ValueError:
+        return None
 
 
 def store_photo(
@@ -63,7 +85,7 @@ def restore_thumbnail(image: str, *, thumbnail: str) -> None:
 
 def heat_name(uid: uuid.UUID) -> str:
     """The storage name of an explanation's heat map."""
-    return f"heat/{uid.hex[:2]}/{uid}.png"
+    return f"{HEAT}{uid.hex[:2]}/{uid}.png"
 
 
 def store_heat(content: bytes, *, uid: uuid.UUID) -> str:
@@ -75,6 +97,35 @@ def store_heat(content: bytes, *, uid: uuid.UUID) -> str:
         default_storage.delete(name)
         default_storage.save(name, ContentFile(content))
     return name
+
+
+def export_name(uid: uuid.UUID) -> str:
+    """The storage name of somebody's data."""
+    return f"{EXPORTS}{uid}.zip"
+
+
+@contextmanager
+def storing_export(name: str) -> Iterator[IO[bytes]]:
+    """A file to write, which is stored under `name` when the block ends well, and nowhere when it does not."""
+    if not isinstance(default_storage, FileSystemStorage):
+        with spool.scratch_folder(settings.SPOOL_DIR) as folder, (folder / "export.zip").open("w+b") as file:
+            yield file
+            file.seek(0)
+            default_storage.save(name, File(file))
+        return
+    path = Path(default_storage.path(name))
+    make_folder(path.parent)
+    part = part_of(path)
+    try:
+        with open(part, "wb", opener=open_private) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    part.rename(path)
+    flush_folder(path.parent)
 
 
 def remove_files(*names: str) -> None:

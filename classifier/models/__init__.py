@@ -1,11 +1,12 @@
 """One file per noun; everything is importable from here."""
 
 from classifier.models.accounts import AccessToken, Invitation, User
-from classifier.models.audit import AuditEvent
+from classifier.models.audit import AuditAddress, AuditEvent, AuditPerson
 from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
 from classifier.models.draws import Codebook, Draw, DrawnFace, DrawnPhoto, FrameFace
 from classifier.models.explanations import Explanation
+from classifier.models.exports import AccountExport
 from classifier.models.faces import Face, Guess, Prediction
 from classifier.models.jobs import Job
 from classifier.models.leases import FINISHED, MAX_ATTEMPTS, MAX_LOST, PENDING, Leased, LeasedQuerySet, State
@@ -24,7 +25,10 @@ __all__ = [
     "MAX_LOST",
     "PENDING",
     "AccessToken",
+    "AccountExport",
+    "AuditAddress",
     "AuditEvent",
+    "AuditPerson",
     "Chore",
     "Codebook",
     "Collection",

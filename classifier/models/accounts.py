@@ -28,6 +28,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing] # knox's mixin
     quota_bytes = models.BigIntegerField(
         null=True, blank=True, help_text="Bytes of stored photos; empty means the instance's default."
     )
+    leaving_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the account goes, as its owner asked."
+    )
     deleting_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def is_reviewer(self) -> bool:

@@ -23,7 +23,8 @@ INBOX_PURPOSE = "trying Facet out"
 
 
 def all_attributes() -> list[str]:
-    return list(ATTRIBUTES)
+    """Those that this site computes and stores: every one that is not switched off for the whole of it."""
+    return [name for name in ATTRIBUTES if name not in settings.ATTRIBUTES_OFF]
 
 
 def taxonomy_choices() -> list[tuple[str, str]]:
@@ -35,7 +36,8 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
     def hold_attributes(self, pk: int) -> list[str]:
         """What is on now, held: who switches one off waits for this transaction, then removes what it stored."""
         held = self.select_for_update(no_key=True).filter(pk=pk)
-        return next(iter(held.values_list("attributes", flat=True)), [])
+        on: list[str] = next(iter(held.values_list("attributes", flat=True)), [])
+        return [name for name in on if name not in settings.ATTRIBUTES_OFF]
 
     def note_change(self, pks: Iterable[int]) -> int:
         """Photos came, went or wait again: from now on what was counted before is not told any more."""

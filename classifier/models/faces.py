@@ -9,7 +9,7 @@ from django.db.models import Q
 from classifier.models.collections import Collection
 from classifier.models.photos import Photo
 from ml import labels
-from ml.attributes import LONGEST_LABEL, LONGEST_NAME, Attribute
+from ml.attributes import ATTRIBUTES, LONGEST_LABEL, LONGEST_NAME, Attribute
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -121,7 +121,9 @@ class Prediction(models.Model):
 
     def predicted_label(self, attribute: str) -> str:
         """The guess of an attribute in the finest grouping; empty where it was switched off."""
-        vector = self.vectors.get(attribute)
+        declared = ATTRIBUTES.get(attribute)
+        is_told = declared is not None and self.model_version.tells(declared)
+        vector = self.vectors.get(attribute) if is_told else None
         return labels.top_group(attribute, vector)[0] if vector else ""
 
 

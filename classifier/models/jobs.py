@@ -14,6 +14,7 @@ class Job(Leased):
     class Kind(models.TextChoices):
         EXPLANATION = "explanation", "explanation"
         REPORT = "report", "report"
+        EXPORT = "export", "export of an account"
 
     class Code(models.TextChoices):
         CRASHED = "crashed", "it broke"

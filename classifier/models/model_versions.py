@@ -1,10 +1,14 @@
 """A model version: weights, preprocessing, labels, calibration, metrics and licence under one hash."""
 
 import uuid
+from functools import cached_property
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
+
+from ml.attributes import Attribute
+from ml.calibration import Calibration, parse_calibration
 
 
 class ModelVersion(models.Model):
@@ -41,9 +45,15 @@ class ModelVersion(models.Model):
         licence: str = self.card.get("licence", "")
         return licence
 
-    def threshold(self, attribute: str, *, taxonomy: str) -> float:
-        """The probability under which this version is "unsure" about an attribute told in a taxonomy, 0 to 1."""
-        return float(self.card.get("thresholds", {}).get(attribute, {}).get(taxonomy, 0.0))
+    def tells(self, attribute: Attribute) -> bool:
+        """Whether it tells an attribute in the labels that this site speaks; what others said of it is not shown."""
+        own = self.card.get("labels", {}).get(attribute.name)
+        return own is None or tuple(own) == attribute.labels
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What this version may say beyond probabilities: when it is sure, sets of labels, numbers."""
+        return parse_calibration({"thresholds": {}, **self.card})
 
 
 class ModelEvidence(models.Model):

@@ -190,6 +190,9 @@ class UploadItem(models.Model):
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="items")
     number = models.PositiveIntegerField(help_text="Place in the submission, from 1.")
     name = models.CharField(max_length=255)
+    folder = models.CharField(
+        max_length=FOLDER_LENGTH, blank=True, default="", help_text="Where it lay as it was sent."
+    )
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     message = models.CharField(max_length=300, blank=True)
     photo = models.ForeignKey(Photo, on_delete=models.SET_NULL, null=True, blank=True, related_name="upload_items")

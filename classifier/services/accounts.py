@@ -1,14 +1,80 @@
 """What happens to whole accounts."""
 
+import logging
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
+from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import CASCADE
+from django.template.loader import render_to_string
 from django.utils import timezone
 
-from classifier.models import Collection, Invitation, Photo, Upload, User
-from classifier.services import deletion, disk
+from classifier.models import AccountExport, Collection, CollectionShare, Invitation, Photo, Review, Upload, User
+from classifier.services import audit, deletion, disk
 
-LEFT_TO_DELETION = (Collection, Photo, Upload)  # they have files, or are many: they go batch by batch
+logger = logging.getLogger("facet.accounts")
+
+LEFT_TO_DELETION = (AccountExport, Collection, Photo, Upload)  # they have files, or are many: they go batch by batch
+GRACE = timedelta(days=7)
+REVIEWER = "reviewer "  # with a number: what somebody is called whose account has gone
+
+
+class LastAdministrator(Exception):
+    """Nobody else could give rights: another must be able to before this one goes."""
+
+    code = "last_administrator"
+
+
+def ask_to_leave(user: User) -> None:
+    """Somebody wants the account to go: it does in seven days, and whom they share collections with are told.
+
+    Raises LastAdministrator. Asked for again, the first day stands.
+    """
+    _refuse_last_administrator(user)
+    with transaction.atomic():
+        leaving_at = timezone.now() + GRACE
+        if not User.objects.filter(pk=user.pk, leaving_at=None, deleting_at=None).update(leaving_at=leaving_at):
+            return
+        user.leaving_at = leaving_at
+        audit.record("deletion of account asked for", actor=user, target=f"user {user.uid}")
+        transaction.on_commit(lambda: _tell_people(user, leaving_at=leaving_at))
+
+
+def stay(user: User) -> None:
+    """They have thought better of it."""
+    with transaction.atomic():
+        if User.objects.filter(pk=user.pk, deleting_at=None).exclude(leaving_at=None).update(leaving_at=None):
+            audit.record("deletion of account taken back", actor=user, target=f"user {user.uid}")
+
+
+def leave_now(user: User) -> None:
+    """Cut the grace short: nobody sees or opens the account from now on, and the sweeper removes it.
+
+    Raises LastAdministrator.
+    """
+    _refuse_last_administrator(user)
+    with transaction.atomic():
+        audit.record("account deleted by its owner", actor=user, target=f"user {user.uid}")
+        mark_account(user)
+
+
+def delete_overdue(*, until: float) -> bool:
+    """Delete the accounts whose grace is over; whether all went before `until` (monotonic seconds)."""
+    for user in User.objects.filter(leaving_at__lte=timezone.now(), deleting_at=None).order_by("pk"):
+        if monotonic() > until:
+            return False
+        with transaction.atomic():
+            # Whoever stayed at the last moment, stays.
+            if not User.objects.filter(pk=user.pk, leaving_at=user.leaving_at).update(leaving_at=None):
+                continue
+            audit.record("account deleted after its grace", target=f"user {user.uid}")
+            mark_account(user)
+        deletion.finish_account(user)
+    return True
 
 
 @disk.may_use_reserve
@@ -30,16 +96,30 @@ def mark_account(user: User) -> None:
     deletion.mark_collections(Collection.objects.filter(owner=user, deleting_at=None))
 
 
+def _number_reviewer(user: User) -> None:
+    """What somebody said stays, as "reviewer 3": whose words belong together is known, whose they are is not."""
+    said = Review.objects.filter(reviewer=user, source=Review.Source.PERSON)
+    if said.exists():
+        audit.hold_chain()  # of two who go at once each gets a number
+        gone = Review.objects.filter(reviewer=None, source=Review.Source.PERSON, said_by__startswith=REVIEWER)
+        numbers = gone.values_list("said_by", flat=True).distinct()
+        last = max((int(name.removeprefix(REVIEWER)) for name in numbers), default=0)
+        said.update(said_by=f"{REVIEWER}{last + 1}", reviewer=None)
+
+
 def _forget_person(user: User) -> None:
+    _number_reviewer(user)
     for relation in user._meta.related_objects:
         model = relation.related_model
         if relation.on_delete is CASCADE and model not in LEFT_TO_DELETION:
             model._base_manager.filter(**{relation.field.name: user.pk}).delete()
+    audit.forget_person(user.uid)
     Invitation.objects.filter(used_by=user).update(note="")  # it may say whom it was for
     User.objects.filter(pk=user.pk).update(
         is_active=False,
         is_staff=False,
         is_superuser=False,
+        leaving_at=None,
         deleting_at=timezone.now(),
         username=f"deleted-{user.uid}",
         email="",
@@ -48,3 +128,31 @@ def _forget_person(user: User) -> None:
         password=make_password(None),
         terms_accepted_by="",
     )
+
+
+def _refuse_last_administrator(user: User) -> None:
+    others = User.objects.filter(is_superuser=True, is_active=True, leaving_at=None).exclude(pk=user.pk)
+    if user.is_superuser and not others.exists():
+        raise LastAdministrator
+
+
+def _tell_people(user: User, *, leaving_at: datetime) -> None:
+    """A mail to those whom collections are shared with, and to the owner."""
+    shares = CollectionShare.objects.filter(collection__owner=user, collection__deleting_at=None)
+    told: dict[str, list[str]] = {}
+    for address, name in shares.exclude(user__email="").values_list("user__email", "collection__name"):
+        told.setdefault(address, []).append(name)
+    context = {"user": user, "leaving_at": leaving_at, "site": settings.SITE_URL}
+    for address, names in told.items():
+        _send("accounts/mails/shared", to=address, context={**context, "names": sorted(names)})
+    if user.email:
+        _send("accounts/mails/leaving", to=user.email, context=context)
+
+
+def _send(template: str, *, to: str, context: dict[str, Any]) -> None:
+    """A mail server that is away stops nothing: pages tell it, too."""
+    subject = render_to_string(f"{template}_subject.txt", context).strip()
+    try:
+        send_mail(subject, render_to_string(f"{template}.txt", context), None, [to])
+    except OSError as error:  # of the connection, and what SMTP answers
+        logger.warning("a mail about an account that goes could not be sent (%s)", type(error).__name__)

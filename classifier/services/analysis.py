@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from classifier import inference
 from classifier.models import Collection, Face, ModelVersion, Photo
+from classifier.models.collections import all_attributes
 from classifier.services import leases, predictions, registry
 
 if TYPE_CHECKING:
@@ -87,9 +88,8 @@ class _Look:
 
 def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
     """Read the stored bytes, the faces known already and the attributes switched on; a photo without a file fails."""
-    attributes = dict(
-        Collection.objects.filter(id__in={photo.collection_id for photo in photos}).values_list("id", "attributes")
-    )
+    asked = Collection.objects.filter(id__in={photo.collection_id for photo in photos})
+    attributes = {pk: set(on) & set(all_attributes()) for pk, on in asked.values_list("id", "attributes")}
     faces: dict[int, list[Face]] = {photo.pk: [] for photo in photos}
     for face in Face.objects.filter(photo__in=photos).order_by("number"):
         faces[face.photo_id].append(face)

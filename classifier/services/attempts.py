@@ -21,6 +21,7 @@ LOG_INS_OF_AN_ADDRESS = Rate(30, 600)  # wrong ones, with whatever names: an off
 LOG_INS_OF_A_NAME_THERE = Rate(10, 1800)
 LOG_INS_OF_A_NAME = Rate(100, 3600)  # from everywhere; beyond it each address gets:
 LOG_INS_UNDER_PRESSURE = Rate(1, 900)
+CODES_OF_AN_ACCOUNT = Rate(10, 1800)  # wrong ones of the second factor, by whoever knows the password
 TOLD_EVERY = Rate(1, 3600)  # lines in the log about one name
 TAKEN_NAMES = Rate(10, 3600)  # told to one address by the sign-up form
 RESETS_OF_AN_ADDRESS = Rate(3, 3600)  # mails that one visitor has sent to one mailbox
@@ -33,12 +34,20 @@ DOORS_OF_A_VISITOR = {
     "account_confirm_email": Rate(20, 600),
     "account_email_verification_sent": Rate(20, 600),
     "account_confirm_login_code": Rate(20, 600),
+    "mfa_authenticate": Rate(30, 600),
+    "mfa_login_webauthn": Rate(30, 600),
 }
 DOORS_OF_AN_ACCOUNT = {
     "account_change_password": Rate(10, 600),
     "account_set_password": Rate(10, 600),
     "account_email": Rate(10, 600),
     "account_reauthenticate": Rate(10, 600),
+    "account-delete": Rate(10, 600),
+    "mfa_reauthenticate": Rate(10, 600),
+    "mfa_reauthenticate_webauthn": Rate(10, 600),
+    "mfa_activate_totp": Rate(10, 600),
+    "mfa_add_webauthn": Rate(10, 600),
+    "mfa_generate_recovery_codes": Rate(10, 600),
 }
 
 
@@ -98,12 +107,23 @@ def forgive_log_in(name: str, *, visitor: str) -> None:
     rates.give_back(pressed, rate=LOG_INS_UNDER_PRESSURE)
 
 
+def take_code(user: User) -> None:
+    """Count a code of the second factor before it is looked at. Raises TooManyAttempts."""
+    _take(f"code:{user.uid}", rate=CODES_OF_AN_ACCOUNT)
+
+
+def forgive_code(user: User) -> None:
+    """The code was right: no attempt counts any more."""
+    rates.give_back(f"code:{user.uid}", rate=CODES_OF_AN_ACCOUNT, amount=CODES_OF_AN_ACCOUNT.limit)
+
+
 def lift_limits(user: User) -> None:
     """Somebody is known to be who they say: their names may be tried afresh, from the addresses that tried them too."""
     for name in sorted(_names_of(user)):
         for key in rates.forget(f"log-in:{_digest_name(name)}:"):
             rates.forget(f"log-in-from:{key.rpartition(':')[2]}")
         rates.forget(f"reset:{_digest_name(name)}")
+    rates.forget(f"code:{user.uid}")
 
 
 def _names_of(user: User) -> set[str]:

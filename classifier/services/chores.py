@@ -12,6 +12,7 @@ from importlib import import_module
 from time import monotonic
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
 from django.db import connections, router
@@ -19,7 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.models import Chore
-from classifier.services import disk, retention
+from classifier.services import accounts, audit, collections, configuration, disk, retention
 
 logger = logging.getLogger("facet.chores")
 
@@ -28,8 +29,12 @@ SECONDS_A_TURN = 2.0
 
 
 def clear_sessions(*, until: float) -> bool:
-    """Remove sessions that have expired."""
+    """Remove sessions that have expired, and with what address and browser they began."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    from allauth.usersessions.models import UserSession  # its models are there only after ours
+
+    there = Session.objects.values("session_key")
+    UserSession.objects.exclude(session_key__in=there).delete()
     return True
 
 
@@ -49,6 +54,10 @@ def clear_cache(*, until: float) -> bool:
 # Name -> what does it until a moment (monotonic seconds), and says whether it is done.
 CHORES: dict[str, Callable[..., bool]] = {
     "photos whose days are over": retention.delete_overdue,
+    "settings in the audit log": configuration.note_settings,
+    "what is switched off for the site": collections.switch_off_for_site,
+    "accounts whose grace is over": accounts.delete_overdue,
+    "addresses in the audit log": audit.prune_addresses,
     "old uploads": retention.prune_uploads,
     "expired sessions": clear_sessions,
     "expired cache": clear_cache,

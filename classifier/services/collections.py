@@ -1,16 +1,19 @@
 """Collections come into being, named ones with a declaration and everybody's Inbox, and change."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from classifier.models import Collection, ComputedReport, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
-from classifier.services import audit, explanations, predictions
+from classifier.services import audit, explanations, exports, predictions
 from classifier.services.reviews import forgetting
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
@@ -47,7 +50,7 @@ def create_collection(
     )
 
 
-def change_collection(collection: Collection, *, actor: User, **values: Any) -> None:
+def change_collection(collection: Collection, *, actor: User | None, **values: Any) -> None:
     """Set fields of a collection: name, purpose, attributes, taxonomy, retention_days, is_opened_to_reviewers.
 
     What was stored of an attribute that is switched off is removed, and the audit log says so; run the photos again
@@ -63,18 +66,29 @@ def change_collection(collection: Collection, *, actor: User, **values: Any) -> 
         removed = [attribute for attribute in before if attribute not in collection.attributes]
         if removed:
             # What was computed of it goes at once; a report that somebody kept stays as it is.
-            ComputedReport.objects.filter(collection=collection).delete()
+            ComputedReport.objects.filter(Q(collection=collection) | Q(other=collection)).delete()
             stored = Prediction.objects.filter(face__photo__collection=collection)
             count = predictions.forget_attributes(stored, attributes=removed)
             explained = Explanation.objects.filter(face__photo__collection=collection)
             explanations.forget(explained.filter(attribute__in=removed))
             reviewed = forgetting.forget_attributes(collection, attributes=removed)
+            transaction.on_commit(lambda: exports.make_anew(collection))
             audit.record(
                 "attributes switched off",
                 actor=actor,
                 target=f"collection {collection.uid}",
                 details={"attributes": removed, "predictions": count, **reviewed},
             )
+
+
+def switch_off_for_site(*, until: float = math.inf) -> bool:
+    """Remove from all collections what is switched off for the whole site; whether it was done `until` a moment."""
+    everything = Collection.objects.filter(deleting_at=None).order_by("pk").values_list("pk", "attributes")
+    for pk in [pk for pk, on in everything if set(on) & set(settings.ATTRIBUTES_OFF)]:
+        if monotonic() > until:
+            return False
+        change_collection(Collection.objects.get(pk=pk), actor=None)
+    return True
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from classifier.intake import storage
 from classifier.models import (
+    AccountExport,
     Collection,
     Explanation,
     KeptReport,
@@ -29,27 +30,31 @@ from classifier.models import (
     User,
 )
 from classifier.models.photos import PhotoQuerySet
-from classifier.services import disk
+from classifier.services import audit, disk
 
 logger = logging.getLogger("facet.deletion")
 
 BATCH_PHOTOS = 100  # photos whose files and rows go in one transaction: short enough to let others write in between
 BATCH_UPLOADS = 100
+MOST_TOLD = 100  # uids of photos in a line of the audit log
 MARKED_AT_ONCE = 1000  # of a collection, which nobody sees any more: little for the database's log to hold
 
 _told: set[object] = set()  # photos whose files resist: each is told once by a process, not at every sweep
 
 
-def delete_photos(photos: PhotoQuerySet) -> int:
-    """Delete photos with their files, faces and predictions; the number of photos, which nobody sees from now on."""
+def delete_photos(photos: PhotoQuerySet, *, by: User | None = None) -> int:
+    """Delete photos with their files, faces and predictions; the number of photos, which nobody sees from now on.
+
+    `by` wanted it: the audit log says so.
+    """
     now = timezone.now()
-    count = mark_photos(photos, at=now)
+    count = mark_photos(photos, at=now, by=by)
     finish_photos(at=now)
     return count
 
 
 @disk.may_use_reserve
-def mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
+def mark_photos(photos: PhotoQuerySet, *, at: datetime, by: User | None = None) -> int:
     """Take photos out of everybody's sight, with their names wherever these stand; the number of them."""
     with transaction.atomic():
         # Before their photos, and in this order: whoever takes photos in or stores results holds them so, too.
@@ -59,6 +64,9 @@ def mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
         if count:
             _forget_names(Photo.objects.filter(deleting_at=at))
             Collection.objects.note_change(collections)
+            if by:
+                uids = Photo.objects.filter(deleting_at=at).values_list("uid", flat=True)[:MOST_TOLD]
+                audit.record("photos deleted", actor=by, details={"photos": count, "uids": [*map(str, uids)]})
     return count
 
 
@@ -69,9 +77,11 @@ def finish_photos(*, at: datetime) -> int:
 
 
 @disk.may_use_reserve
-def delete_collection(collection: Collection) -> None:
+def delete_collection(collection: Collection, *, by: User | None = None) -> None:
     """Delete a collection with all its photos and uploads. An Inbox comes back empty at its next use."""
     with transaction.atomic():
+        if by:
+            audit.record("collection deleted", actor=by, target=f"collection {collection.uid}")
         mark_collections(Collection.objects.filter(pk=collection.pk))
     finish_collection(collection)
 
@@ -137,10 +147,26 @@ def finish_account(user: User) -> bool:
     """Remove the row of an account under deletion, once no file needs it any more; whether it is gone."""
     for collection in Collection.objects.filter(owner=user):
         finish_collection(collection)
+    if not remove_exports(AccountExport.objects.filter(owner=user)):
+        return False
     if Photo.objects.filter(owner=user).exists():
         return False
     User.objects.filter(pk=user.pk).delete()
     return True
+
+
+def remove_exports(exports: QuerySet[AccountExport]) -> bool:
+    """Remove exports of accounts, the file before its row; whether all went."""
+    is_done = True
+    for pk, uid in exports.order_by("pk").values_list("pk", "uid"):
+        try:
+            storage.remove_files(storage.export_name(uid))
+        except OSError as error:
+            _tell_once(uid, error=error)
+            is_done = False
+        else:
+            AccountExport.objects.filter(pk=pk).delete()
+    return is_done
 
 
 @disk.may_use_reserve
@@ -167,7 +193,7 @@ def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
 
 def _forget_names(photos: PhotoQuerySet) -> None:
     """Names of photos elsewhere: as they were sent, and in what a duplicate was told."""
-    UploadItem.objects.filter(photo__in=photos.order_by()).update(name="", message="")
+    UploadItem.objects.filter(photo__in=photos.order_by()).update(name="", folder="", message="")
 
 
 def _finish_photos(marked: PhotoQuerySet) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from classifier.models import Job
-from classifier.services import disk, explaining, leases
+from classifier.services import disk, explaining, exports, leases
 from classifier.services.reports import computing
 
 logger = logging.getLogger("facet.jobs")
@@ -15,7 +15,10 @@ logger = logging.getLogger("facet.jobs")
 DOERS: dict[str, Callable[..., None]] = {
     Job.Kind.EXPLANATION: explaining.explain_face,
     Job.Kind.REPORT: computing.do_job,
+    Job.Kind.EXPORT: exports.make_export,
 }
+# Leases after which a job is taken to hang, where it may take longer than others: an hour for tens of gigabytes.
+HANGS_AFTER = {Job.Kind.EXPORT: 60}
 
 
 def has_work() -> bool:
@@ -30,8 +33,9 @@ def run_once() -> int:
         return 0
     job: Job = claimed[0]
     token: uuid.UUID = job.token  # type: ignore[assignment] # a claim gives one
+    hangs_after = HANGS_AFTER.get(Job.Kind(job.kind), leases.HANGS_AFTER_LEASES)
     started = monotonic()
-    with leases.keep_lease(Job.objects.all(), token=token, alone=True):
+    with leases.keep_lease(Job.objects.all(), token=token, alone=True, hangs_after=hangs_after):
         try:
             DOERS[job.kind](job, token=token)
         except Exception as error:  # whatever broke fails this job; the worker goes on with the next

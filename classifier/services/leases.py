@@ -27,16 +27,21 @@ def leave_process() -> None:
 
 @contextmanager
 def keep_lease(
-    rows: LeasedQuerySet, *, token: uuid.UUID, alone: bool, on_hang: Callable[[], None] = leave_process
+    rows: LeasedQuerySet,
+    *,
+    token: uuid.UUID,
+    alone: bool,
+    on_hang: Callable[[], None] = leave_process,
+    hangs_after: int = HANGS_AFTER_LEASES,
 ) -> Iterator[None]:
     """Renew the lease of one claim from a thread until the block ends.
 
-    After `HANGS_AFTER_LEASES` leases a row that was claimed alone is counted a failed attempt (`timed_out`); rows of a
+    After `hangs_after` leases a row that was claimed alone is counted a failed attempt (`timed_out`); rows of a
     larger batch are left to run out, so that they come back one by one. Then `on_hang` is called.
     """
     finished = threading.Event()
     thread = threading.Thread(
-        target=_renew_until, args=(finished, rows, token, alone, on_hang), name="lease", daemon=True
+        target=_renew_until, args=(finished, rows, token, alone, on_hang, hangs_after), name="lease", daemon=True
     )
     thread.start()
     try:
@@ -51,8 +56,9 @@ def _renew_until(
     token: uuid.UUID,
     alone: bool,
     on_hang: Callable[[], None],
+    hangs_after: int,
 ) -> None:
-    deadline = monotonic() + HANGS_AFTER_LEASES * settings.LEASE_SECONDS
+    deadline = monotonic() + hangs_after * settings.LEASE_SECONDS
     between = pause = settings.LEASE_SECONDS / RENEWALS_PER_LEASE
     try:
         while not finished.wait(pause):

@@ -3,14 +3,18 @@
 Pages show these at once where a collection is small; of a large one they are asked for when the page is there.
 """
 
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from django.core.cache import cache
 from django.db.models import Count, Q, QuerySet, Sum
 
 from classifier.models import Collection, Face, Photo
 from classifier.services import paging
 
 LARGE_PHOTOS = 5_000  # up to these a count takes a few milliseconds
+KEPT_SECONDS = 3_600  # a count of a large collection, unless something changes
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,22 @@ def is_large(collection: Collection) -> bool:
     """Whether counting a collection's photos would hold up its pages."""
     photos = Photo.objects.filter(collection=collection, deleting_at=None).order_by("-received_at", "-id")
     return bool(photos.values_list("pk", flat=True)[LARGE_PHOTOS : LARGE_PHOTOS + 1])
+
+
+def tell_again(collection: Collection, *, asked: Mapping[str, str], count: Callable[[], Matches]) -> Matches:
+    """What was counted last for what is `asked`; counted anew where that was never or something has changed since.
+
+    A row of the collection that was read before a change is told what was counted before it.
+    """
+    if not is_large(collection):
+        return count()
+    words = hashlib.sha256(repr(sorted(asked.items())).encode()).hexdigest()
+    key = f"matches:{collection.uid}:{collection.revision}:{words}"
+    known: Matches | None = cache.get(key)
+    if known is None:
+        known = count()
+        cache.set(key, known, KEPT_SECONDS)
+    return known
 
 
 def count_photos(photos: QuerySet[Photo]) -> Matches:

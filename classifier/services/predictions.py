@@ -56,14 +56,16 @@ def make_guess(face: Face, *, attribute: Attribute, vector: Vector, model_versio
         face=face, attribute=attribute.name, groups=told if attribute.taxonomies else {}, **told[attribute.finest]
     )
     if attribute.scale:
-        guess.expected = labels.expected(attribute.name, vector)
-        guess.low, guess.high = labels.likely_range(attribute.name, vector)
+        numbers = model_version.calibration.read_number(attribute.name, vector)
+        guess.expected, guess.low, guess.high = numbers
     return guess
 
 
 def _guess(attribute: Attribute, vector: Vector, *, taxonomy: str, model_version: ModelVersion) -> dict[str, Any]:
     label, probability = labels.top_group(attribute.name, vector, taxonomy=taxonomy)
-    unsure = probability < model_version.threshold(attribute.name, taxonomy=taxonomy)
+    unsure = model_version.calibration.is_unsure(
+        attribute.name, taxonomy=taxonomy, label=label, probability=probability
+    )
     return {"label": label, "probability": probability, "unsure": unsure}
 
 
@@ -107,14 +109,14 @@ def describe_prediction(prediction: Prediction, *, taxonomy: str | None = None) 
     return {
         name: _describe(attribute, prediction.vectors[name], taxonomy=taxonomy, model_version=prediction.model_version)
         for name, attribute in ATTRIBUTES.items()
-        if name in prediction.vectors
+        if name in prediction.vectors and prediction.model_version.tells(attribute)
     }
 
 
 def _describe(
     attribute: Attribute, vector: Vector, *, taxonomy: str | None, model_version: ModelVersion
 ) -> dict[str, Any]:
-    way = attribute.way(taxonomy)
+    way, calibration = attribute.way(taxonomy), model_version.calibration
     names = labels.groups_of(attribute.name, taxonomy=way)
     shares = labels.aggregate(vector, taxonomy=way) if attribute.taxonomies else vector
     label, probability = labels.top(shares, labels=names)
@@ -122,11 +124,23 @@ def _describe(
     described |= {
         "label": label,
         "probability": round(probability, 4),
-        "unsure": probability < model_version.threshold(attribute.name, taxonomy=way),
+        "unsure": calibration.is_unsure(attribute.name, taxonomy=way, label=label, probability=probability),
         "probabilities": {name: round(float(p), 4) for name, p in zip(names, shares, strict=True)},
+        **_describe_set(attribute, shares, taxonomy=way, model_version=model_version),
     }
     if attribute.scale:
-        low, high = labels.likely_range(attribute.name, vector)
-        expected = labels.expected(attribute.name, vector)
+        expected, low, high = calibration.read_number(attribute.name, vector)
         described |= {attribute.scale.unit: round(expected, 1), "low": round(low), "high": round(high)}
     return described
+
+
+def _describe_set(
+    attribute: Attribute, shares: Vector, *, taxonomy: str, model_version: ModelVersion
+) -> dict[str, Any]:
+    """The labels of its set and how often such sets hold the right one; None of a version that tells none."""
+    names = labels.groups_of(attribute.name, taxonomy=taxonomy)
+    chosen = model_version.calibration.choose_set(attribute.name, shares, taxonomy=taxonomy, names=names)
+    if not chosen:
+        return {"set": None, "set_coverage": None}
+    coverage = model_version.calibration.sets[attribute.name][taxonomy].coverage
+    return {"set": list(chosen), "set_coverage": coverage}

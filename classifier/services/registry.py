@@ -7,6 +7,7 @@ from django.db import transaction
 
 from classifier import inference
 from classifier.models import Collection, ModelEvidence, ModelVersion
+from classifier.services import audit
 
 
 def register_version(
@@ -18,6 +19,8 @@ def register_version(
     get it, or a better one, under the same hash.
     """
     version, created = ModelVersion.objects.get_or_create(sha256=sha256, defaults={"name": name, "card": card})
+    if created:
+        audit.record("model version registered", target=f"model version {version.uid}", details={"sha256": sha256})
     if created or production_version() is None:
         promote_version(version)
     if evidence is not None:

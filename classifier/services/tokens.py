@@ -18,17 +18,27 @@ NOTE_USE_EVERY = timedelta(minutes=1)  # the last use is for people to see; fine
 
 
 def create_token(
-    user: User, *, name: str, scope: str = AccessToken.Scope.UPLOAD, days: int | None = DAYS
+    user: User, *, name: str, scope: str = AccessToken.Scope.UPLOAD, days: int | None = DAYS, by: User | None = None
 ) -> tuple[AccessToken, str]:
-    """A new token and its secret, which is stored as a hash only and cannot be told again; None days never expire."""
+    """A new token and its secret, which is stored as a hash only and cannot be told again; None days never expire.
+
+    `by` made it: the operator, where it is nobody.
+    """
     expiry = None if days is None else timedelta(days=days)
-    token, secret = AccessToken.objects.create(user, expiry=expiry, name=name, scope=scope)
+    with transaction.atomic():
+        token, secret = AccessToken.objects.create(user, expiry=expiry, name=name, scope=scope)
+        if by:
+            details = {"user": user.uid, "scope": token.scope}
+            audit.record("token made", actor=by, target=f"token {token.uid}", details=details)
     return token, secret
 
 
-def revoke_token(token: AccessToken) -> None:
-    """From now on requests with this token answer 401, and it is no longer listed."""
-    token.delete()
+def revoke_token(token: AccessToken, *, by: User | None = None) -> None:
+    """From now on requests with this token answer 401, and it is no longer listed. `by` took it back."""
+    with transaction.atomic():
+        if by:
+            audit.record("token revoked", actor=by, target=f"token {token.uid}")
+        token.delete()
 
 
 def revoke_all(user: User, *, because: str, by: User | None = None) -> int:
@@ -51,7 +61,10 @@ def note_use(token: AccessToken) -> bool:
         return False
     long_ago = Q(last_used_at=None) | Q(last_used_at__lte=now - NOTE_USE_EVERY)
     try:
-        written: bool = AccessToken.objects.filter(long_ago, pk=token.pk).update(last_used_at=now) == 1
+        with transaction.atomic():
+            written: bool = AccessToken.objects.filter(long_ago, pk=token.pk).update(last_used_at=now) == 1
+            if written and token.last_used_at is None:
+                audit.record("token first used", actor=token.user, target=f"token {token.uid}")
         return written
     except DatabaseError:
         logger.warning("the last use of token %s could not be written", token.uid)

@@ -6,6 +6,7 @@ files without rows, which `manage.py doctor` finds, and never a row without its 
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from classifier.intake import storage
 from classifier.intake.formats import BadImage
 from classifier.models import Collection, Photo, Upload, UploadItem, User
 from classifier.running import hints
-from classifier.services import decoding, deletion, disk, rates, refusals
+from classifier.services import audit, decoding, deletion, disk, rates, refusals
 from classifier.services.received import ReceivedFile, UploadedFile, look_at, turn_away
 
 logger = logging.getLogger("facet.uploads")
@@ -72,6 +73,16 @@ def submit_photos(
     if any(file.photo and file.photo.pk for file in received):
         transaction.on_commit(hints.wake_workers)
     return upload
+
+
+def record_submission(upload: Upload) -> None:
+    """Write down who sent how many photos. What was stored stays, also where this cannot be written."""
+    outcomes = Counter(upload.items.order_by().values_list("outcome", flat=True))
+    details = {"collection": upload.collection.uid, "files": outcomes.total(), "accepted": outcomes["accepted"]}
+    try:
+        audit.record("photos uploaded", actor=upload.owner, target=f"upload {upload.uid}", details=details)
+    except DatabaseError:
+        logger.warning("upload %s could not be written to the audit log", upload.uid)
 
 
 def sort_files(
@@ -202,7 +213,7 @@ def _build_item(
     file: ReceivedFile, *, number: int, upload: Upload, photos: dict[str, Photo], reasons: dict[str, BadImage]
 ) -> UploadItem:
     """What became of one file. The same bytes twice in a submission are one photo, or refused for the same reason."""
-    item = UploadItem(upload=upload, number=number, name=file.name)
+    item = UploadItem(upload=upload, number=number, name=file.name, folder=file.folder)
     if refused := file.refused or reasons.get(file.sha256):
         item.outcome, item.message = refused.code, refused.message
         return item

@@ -10,7 +10,7 @@ from django.template.defaultfilters import floatformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from classifier.models import Face, Photo, State
+from classifier.models import Face, ModelVersion, Photo, State
 from classifier.terms import TERMS_OF_USE
 from ml.attributes import ATTRIBUTES
 
@@ -100,6 +100,24 @@ def expected_range(answer: Mapping[str, Any], attribute: str) -> str:
     """The same with its unit and its ends: about 34 years, between 26 and 43; empty for others."""
     scale = ATTRIBUTES[attribute].scale
     return f"{expected(answer, attribute)} {scale.unit}, between {answer['low']} and {answer['high']}" if scale else ""
+
+
+@register.filter
+def never_sure(version: ModelVersion) -> list[tuple[str, str]]:
+    """The attributes of which a model version is never sure of some labels in the finest grouping, and these labels."""
+    found = {
+        name: version.calibration.never_sure(name, taxonomy=attribute.finest) for name, attribute in ATTRIBUTES.items()
+    }
+    return [(name, ", ".join(map(group_label, labels))) for name, labels in found.items() if labels]
+
+
+@register.filter
+def set_words(answer: Mapping[str, Any]) -> str:
+    """The labels of a set that has several, with its coverage: Latino / Hispanic or White, 90 %; else empty."""
+    chosen = answer["set"] or []
+    if len(chosen) < 2:
+        return ""
+    return f"{' or '.join(map(group_label, chosen))}, {answer['set_coverage'] * 100:.0f}{NBSP}%"
 
 
 @register.filter

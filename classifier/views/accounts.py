@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.db.models import Sum
 from django.http import HttpResponse
@@ -10,9 +11,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from classifier import second_factors
 from classifier.forms import TokenForm
 from classifier.models import AccessToken, Photo
-from classifier.services import tokens
+from classifier.services import exports, tokens
 from classifier.terms import TERMS_OF_USE, TERMS_VERSION
 from classifier.views.access import UserRequest, login_required
 
@@ -27,8 +29,21 @@ def account_detail(request: UserRequest) -> HttpResponse:
         "quota_bytes": user.allowed_bytes(),
         "terms": TERMS_OF_USE,
         "token_count": AccessToken.objects.filter(user=user).count(),
+        "export": exports.find_newest(user),
+        "second_factors": second_factors.describe(user),
+        "session_count": UserSession.objects.filter(user=user).count() or 1,  # it may be older than the list
     }
     return render(request, "accounts/detail.html", context)
+
+
+@login_required
+@require_POST
+def end_session(request: UserRequest, pk: int) -> HttpResponse:
+    """Log somebody out of another browser."""
+    session = get_object_or_404(UserSession, user=request.user, pk=pk)
+    session.end()
+    messages.success(request, "That session has ended.")
+    return redirect("usersessions_list")
 
 
 @login_required
@@ -49,7 +64,7 @@ def token_list(request: UserRequest) -> HttpResponse:
     form = TokenForm(request.POST or None)
     new_token = new_key = None
     if request.method == "POST" and form.is_valid():
-        new_token, new_key = tokens.create_token(request.user, **form.cleaned_data)
+        new_token, new_key = tokens.create_token(request.user, by=request.user, **form.cleaned_data)
         form = TokenForm()
     context = {
         "tokens": AccessToken.objects.filter(user=request.user),
@@ -65,6 +80,6 @@ def token_list(request: UserRequest) -> HttpResponse:
 @require_POST
 def revoke(request: UserRequest, uid: UUID) -> HttpResponse:
     token = get_object_or_404(AccessToken, user=request.user, uid=uid)
-    tokens.revoke_token(token)
+    tokens.revoke_token(token, by=request.user)
     messages.success(request, f"The token “{token.name}” no longer opens anything.")
     return redirect("token-list")

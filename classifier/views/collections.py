@@ -74,7 +74,7 @@ def edit(request: UserRequest, uid: UUID) -> HttpResponse:
 def delete(request: UserRequest, uid: UUID) -> HttpResponse:
     collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
     if request.method == "POST":
-        deletion.delete_collection(collection)
+        deletion.delete_collection(collection, by=request.user)
         messages.success(request, f"“{collection.name}” and everything in it was deleted.")
         return redirect("collection-list")
     counts = summaries.count_photos([collection], is_exact=True)[collection.pk]

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render, resolve_url
 from django.views.decorators.http import require_GET
 
 from classifier.models import Collection, KeptReport, RemovedReport
+from classifier.services import audit
 from classifier.services.reports import exporting, keeping
 from classifier.services.reports.questions import Question
 from classifier.templatetags.facet import group_label
@@ -60,6 +61,8 @@ def detail(request: UserRequest, uid: UUID, number: int) -> HttpResponse:
 @require_GET
 def export(request: UserRequest, uid: UUID, number: int) -> HttpResponse:
     kept = _find(request, uid, number)
+    target = f"collection {kept.collection.uid}"
+    audit.record("kept report exported", actor=request.user, target=target, details={"number": number})
     return send_report(kept.values, kind=request.GET.get("format", ""), name=f"report-{number}")
 
 

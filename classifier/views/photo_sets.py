@@ -114,7 +114,11 @@ class PhotoSet:
         return self.photos.filter(paging.is_before(photo, order=self.order)).count() % paging.PAGE_SIZE
 
     def count(self) -> matches.Matches:
-        """The photos in the set, and the faces that its filters ask for."""
+        """The photos in the set, and the faces that its filters ask for; of a large collection counted once."""
+        asked = {"taxonomy": self.taxonomy, **self.parameters, "sort": ""}
+        return matches.tell_again(self.collection, asked=asked, count=self._count_anew)
+
+    def _count_anew(self) -> matches.Matches:
         if not self.filter.is_about_faces():
             return matches.count_photos(self.photos)
         photos = self.filter.filter_photos(self.filter.queryset)

@@ -92,7 +92,7 @@ def delete(request: UserRequest, uid: UUID) -> HttpResponse:
     photo = get_object_or_404(photos.select_related("collection"))
     photo_set = read_set(request, collection=photo.collection)
     before, after = find_neighbours(photo_set.photos, row=photo, order=photo_set.order)
-    deletion.delete_photos(photos)
+    deletion.delete_photos(photos, by=request.user)
     messages.success(request, f"“{photo.name}” was deleted, with its files and results.")
     if following := after or before:
         return _to("photo-detail", uid=following.uid, query=photo_set.query())
@@ -107,7 +107,7 @@ def delete_selected(request: UserRequest, uid: UUID) -> HttpResponse:
     chosen = Photo.objects.owned_by(request.user).filter(
         collection=collection, uid__in=read_uids(request.POST.getlist("photos"))
     )
-    count = deletion.delete_photos(chosen)
+    count = deletion.delete_photos(chosen, by=request.user)
     messages.success(request, "1 photo was deleted." if count == 1 else f"{count} photos were deleted.")
     return _to("collection-detail", uid=uid, query=_query(request))
 

@@ -15,6 +15,7 @@ from classifier.asking import Asked, entitle, read_asked
 from classifier.filters import ActiveFilter
 from classifier.models import Collection, Draw, KeptReport, User
 from classifier.report_forms import ReferenceForm, describe_question, offer_labels, write_reference
+from classifier.services import audit
 from classifier.services.reports import caching, exporting, keeping, reading
 from classifier.services.reports.questions import Reference
 from classifier.templatetags.reports import show_answer
@@ -100,6 +101,7 @@ def export(request: UserRequest, uid: UUID) -> HttpResponse:
     """The report as a file: `?format=` csv, json or html."""
     collection = _find(request, uid)
     values = _read_values(request, collection=collection)
+    audit.record("report exported", actor=request.user, target=f"collection {collection.uid}")
     return send_report(values, kind=request.GET.get("format", ""), name=f"{slugify(collection.name) or 'report'}")
 
 
@@ -116,6 +118,7 @@ def faces(request: UserRequest, uid: UUID) -> HttpResponseBase:
     """Every face that the report is about, as CSV."""
     collection = _find(request, uid)
     asked = read_asked(request.GET, user=request.user, collection=collection)
+    audit.record("faces exported", actor=request.user, target=f"collection {collection.uid}")
     lines = exporting.write_faces(collection, question=asked.question)
     return StreamingHttpResponse(
         (line.encode() for line in lines),

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from classifier.models import Review
-from classifier.services.reviews import adjudicating
+from classifier.services.reviews import adjudicating, answering
 from classifier.services.reviews.adjudicating import Disagreement
 from classifier.services.reviews.answering import LONGEST_COMMENT, Answer
 from classifier.services.reviews.refusals import BadAnswer, DrawEnded, ReviewRefused
@@ -37,20 +37,24 @@ def settle(request: UserRequest, uid: UUID) -> HttpResponse:
                 return redirect("draw-settle", uid=uid)
     found = None if draw.ended else adjudicating.next_disagreement(draw, adjudicator=request.user)
     context: dict[str, Any] = {"draw": draw, "title": desk.title_of(draw), "notice": notice, "key": uuid.uuid4()}
+    mine = Review.objects.told().filter(draw=draw, reviewer_uid=request.user.uid, adjudicates=True)
+    context["can_undo"] = not draw.ended and mine.exists()
     if draw.ended:
         context["closed"] = DrawEnded.sentence
     if found:
         face, disagreement = found
         if given and str(face.uid) != request.POST.get("face"):
             given = {}
-        agreed = find_agreed(disagreement) | given
+        agreed = find_agreed(disagreement)
+        given = agreed | given
         left = adjudicating.list_disagreements(draw, adjudicator=request.user)
         context |= {
             "face": desk.describe_face(face),
             "said": describe_said(disagreement),
-            "given": agreed,
-            "questions": desk.ask(draw.questions(), said=agreed),
-            "active": next((name for name in draw.questions() if name not in agreed), ""),
+            "given": given,
+            "agreed": agreed,
+            "questions": desk.ask(draw.questions(), said=given),
+            "active": next((name for name in draw.questions() if name not in given), ""),
             "left": len(left),
         }
     return render(request, "reviews/settle.html", context)
@@ -78,6 +82,8 @@ def describe_said(disagreement: Disagreement) -> list[tuple[str, str]]:
 
 def take_press(request: UserRequest, *, draw: Any) -> dict[str, str]:
     """What was said so far, nothing when it is kept. Raises ReviewRefused."""
+    if request.POST.get("act") == "undo":
+        return go_back(request, draw=draw)
     face = find_face(draw, uid=request.POST.get("face"))
     sent = request.POST.dict()
     comment, key = read_words(sent, name="comment")[:LONGEST_COMMENT], read_key(sent)
@@ -93,4 +99,20 @@ def take_press(request: UserRequest, *, draw: Any) -> dict[str, str]:
         return given
     told = Answer(answers=given, comment=comment, client_key=key)
     adjudicating.settle(draw, face=face, adjudicator=request.user, answer=told)
+    return {}
+
+
+def go_back(request: UserRequest, *, draw: Any) -> dict[str, str]:
+    """One step: what was said last of this face, or, where that is nothing, what settled the one before.
+
+    Raises ReviewRefused.
+    """
+    given = read_given(request)
+    found = adjudicating.next_disagreement(draw, adjudicator=request.user)
+    is_same = found is not None and str(found[0].uid) == request.POST.get("face")
+    agreed = find_agreed(found[1]) if found and is_same else {}
+    own = [name for name in given if name not in agreed]
+    if is_same and own:
+        return {name: label for name, label in given.items() if name != own[-1]}
+    answering.take_back(draw, reviewer=request.user, adjudicates=True)
     return {}

@@ -38,6 +38,7 @@ def upload(request: UserRequest, uid: UUID) -> HttpResponse:
             )
     except refusals.UploadRefused as refusal:
         return _refuse(request, collection=collection, refusal=refusal)
+    uploads.record_submission(made)
     if not request.headers.get("HX-Request"):
         return redirect("upload-detail", uid=made.uid)
     items = list(made.items.select_related("photo"))

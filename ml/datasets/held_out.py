@@ -76,7 +76,7 @@ def _check_part(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, 
     try:
         names = _trained_names(part, folder=folder)
     except face_set.BadData as error:
-        _warn(f"nobody can say whether {name} was trained on some of these images: {error}")
+        _warn(f"What {name} was trained on is not known here ({error}): nobody can say whether these are among them")
         return
     trained = set(names)
     shared = [file for file in faces.files if file in trained]

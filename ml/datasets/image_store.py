@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
-from ml import photos
+from ml import file_names, photos
 from ml.datasets import face_set
 
 
 class ImageStore:
-    """Images by name: the files under a folder, or the members of zips."""
+    """Images by name: the files under a folder, or the members of zips.
+
+    Names are text that every output can hold, as `file_names.to_text` has it, so that results name files of any bytes.
+    """
 
     def __init__(self, *, folder: Path | None = None, archives: Sequence[zipfile.ZipFile] = ()) -> None:
         self._folder = folder
@@ -25,11 +28,11 @@ class ImageStore:
         if self._folder is None:
             return list(self._members)
         found = (path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
-        return sorted(name for name in found if is_image(name))
+        return sorted(file_names.to_text(name) for name in found if is_image(name))
 
     def has(self, name: str) -> bool:
         """Whether an image of this name is there."""
-        return name in self._members if self._folder is None else (self._folder / name).is_file()
+        return name in self._members if self._folder is None else self._find_file(name).is_file()
 
     def find(self, name: str) -> str:
         """The name of the image here that a file may call `./a.jpg`, by its whole path, or as Windows does.
@@ -48,11 +51,15 @@ class ImageStore:
     def read(self, name: str) -> bytes:
         """The bytes of one image; may be called from several threads. Raises UnreadablePhoto for a damaged member."""
         if self._folder is not None:
-            return (self._folder / name).read_bytes()
+            return self._find_file(name).read_bytes()
         try:
             return self._members[name].read(name)
         except (zipfile.BadZipFile, zlib.error) as error:
             raise photos.UnreadablePhoto("damaged", str(error)) from error
+
+    def _find_file(self, name: str) -> Path:
+        folder = self._folder or Path()
+        return path if (path := folder / name).is_file() else folder / file_names.from_text(name)
 
 
 def is_image(name: str) -> bool:

@@ -125,7 +125,8 @@ def _decode(
     def decode(index: int) -> str | None:
         try:
             content = store.read(examples[index].file)
-            image = photos.read_photo(content)
+            with photos.naming(examples[index].file):
+                image = photos.read_photo(content)
         except photos.UnreadablePhoto:
             return None
         chip = examples[index].chip

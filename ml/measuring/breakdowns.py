@@ -102,17 +102,23 @@ def measure_years(predictions: Predictions, faces: face_set.FaceSet, *, found: n
     known = ~np.isnan(errors)
     if not known.any():
         return None
+    inside = None
+    if predictions.ranges is not None:
+        low, high = np.rint(predictions.ranges[found]).T  # as they are told
+        inside = (low <= faces.years) & (faces.years <= high)
 
     def part(among: np.ndarray) -> YearsError:
         here = errors[among & known]
         if not len(here):
             return YearsError(0, None, None)
-        return YearsError(len(here), round(float(np.abs(here).mean()), 2), round(float(here.mean()), 2))
+        share = None if inside is None else rounded(inside[among & known].mean())
+        return YearsError(len(here), round(float(np.abs(here).mean()), 2), round(float(here.mean()), 2), share)
 
     overall = part(known)
     return Years(
         mean_absolute_error_years=overall.mean_absolute_error,
         bias_years=overall.bias,
+        inside=overall.inside,
         by={
             name: {label: part(faces.targets[name] == place) for place, label in enumerate(of.names)}
             for name, of in faces.classes.items()

@@ -54,6 +54,10 @@ def _list_attribute(
     if years:
         yield row("", "mean_absolute_error_years", years.mean_absolute_error_years, n=n)
         yield row("", "bias_years", years.bias_years, n=n)
+        yield row("", "inside_years", years.inside, n=n)
+    if table.range:
+        yield row("", "inside_range", table.range.coverage, n=n)
+        yield row("", "range_width", table.range.width, n=n)
     for group, measured in table.groups.items():
         part = f"{attribute}={group}"
         yield row(part, "recall", measured.recall, *measured.recall_interval, measured.labelled)
@@ -84,9 +88,14 @@ def _list_attribute(
         for point in table.confidence.coverage:
             yield row(f"surest {point.share:.0%}", "accuracy", point.accuracy, n=point.n)
     for taxonomy, told in sure.items():
-        part = f"taxonomy={taxonomy}, threshold {told.threshold:g}"
+        part = f"taxonomy={taxonomy}" + ("" if told.threshold is None else f", threshold {told.threshold:g}")
         yield row(part, "sure", told.sure, n=told.images)
         yield row(part, "accuracy_of_sure", told.accuracy_of_sure, told.low, told.high, told.n)
+        yield row(part, "set_coverage", told.set_coverage, n=told.images)
+        yield row(part, "set_size", told.set_size, n=told.images)
+        for label, of_label in told.by_label.items():
+            part = f"taxonomy={taxonomy}, said {label}"
+            yield row(part, "accuracy_of_sure", of_label.accuracy, of_label.low, of_label.high, of_label.n)
 
 
 def _accuracy(attribute: str, part: str, share: tables.Share) -> Row:

@@ -6,26 +6,26 @@ import numpy as np
 
 from ml import labels, metrics
 from ml.attributes import ATTRIBUTES
+from ml.calibration import Calibration
 from ml.datasets import face_set
 from ml.measuring import breakdowns, slices, tables
 from ml.measuring.alignment import NO_ANSWER, Aligned, align
 from ml.measuring.grouping import NothingInCommon
 from ml.measuring.predictions import Predictions
+from ml.measuring.sureness import measure_range, measure_sure
 
 SUREST_SHARE = 0.8
 COVERAGE_SHARES = tuple(step / 20 for step in range(20, 0, -1))
 
-Thresholds = Mapping[str, Mapping[str, float]]
-
 
 def measure(
-    predictions: Predictions, faces: face_set.FaceSet, *, thresholds: Thresholds | None = None
+    predictions: Predictions, faces: face_set.FaceSet, *, calibration: Calibration | None = None
 ) -> tables.Measures:
     """All measures.
 
     Predictions and labels are first brought to the finest grouping that both can say; files that only one side has are
-    counted. `thresholds` (attribute -> grouping -> probability) say what is "unsure". Raises BadData where nothing can
-    be measured.
+    counted. `calibration` says what is sure, and which labels a set holds. Raises BadData where nothing can be
+    measured.
     """
     found = predictions.find(faces.files)
     if not (found >= 0).any():
@@ -42,9 +42,8 @@ def measure(
         except (NothingInCommon, face_set.EmptySet) as error:
             not_measured[attribute] = str(error)
             continue
-        sure[attribute] = _measure_sure(
-            predictions, faces, attribute, found=found, thresholds=(thresholds or {}).get(attribute, {})
-        )
+        if calibration:
+            sure[attribute] = measure_sure(predictions, faces, attribute, found=found, calibration=calibration)
     if not attributes:
         reasons = [f"{reason} ({', '.join(names)})" for reason, names in group_reasons(not_measured).items()]
         raise face_set.BadData("Nothing can be measured", names=reasons)
@@ -116,6 +115,7 @@ def _measure_attribute(
         label_gap=breakdowns.measure_label_gap(aligned, faces) if of_two else None,
         steps=_measure_steps(aligned) if aligned.grouping.ordered else None,
         years=breakdowns.measure_years(predictions, faces, found=found) if attribute == labels.IN_YEARS else None,
+        range=measure_range(predictions, aligned, found=found) if attribute == labels.IN_YEARS else None,
     )
 
 
@@ -178,39 +178,5 @@ def _measure_taxonomies(
                 metrics.balanced_accuracy(told.predicted, told.actual, count=len(coarse.names))
             ),
             recall={name: breakdowns.rounded(value) for name, value in zip(coarse.names, recall, strict=True)},
-        )
-    return measured
-
-
-def _measure_sure(
-    predictions: Predictions,
-    faces: face_set.FaceSet,
-    attribute: str,
-    *,
-    found: np.ndarray,
-    thresholds: Mapping[str, float],
-) -> dict[str, tables.Sure]:
-    if attribute in predictions.labels_only:
-        return {}
-    finest = align(predictions, faces, attribute=attribute, found=found)
-    measured = {}
-    for taxonomy, threshold in thresholds.items():
-        if predictions.classes[attribute].names == labels.ATTRIBUTES.get(attribute):
-            grouping = finest.grouping.coarsen(taxonomy) if taxonomy in labels.taxonomies_of(attribute) else None
-        else:  # of classes of its own the card knows one grouping, named after the attribute
-            grouping = finest.grouping if taxonomy == attribute else None
-        if grouping is None:
-            continue
-        told = align(predictions, faces, attribute=attribute, grouping=grouping, found=found)
-        sure = told.vectors.max(axis=1) >= threshold
-        part = breakdowns.share_of(told.right[sure])
-        measured[taxonomy] = tables.Sure(
-            threshold=threshold,
-            images=len(sure),
-            sure=breakdowns.rounded(sure.mean()) if len(sure) else None,
-            accuracy_of_sure=part.accuracy,
-            low=part.low,
-            high=part.high,
-            n=part.n,
         )
     return measured

@@ -20,7 +20,8 @@ FACES_AT_ONCE = 256
 class Predictions:
     """Per attribute probabilities (N, K) over its classes, of files with these names; a row of nan predicts nothing.
 
-    `years` (N,) are predicted ages, nan where there is none. `labels_only` are the attributes whose vectors hold 0 and
+    `years` (N,) are predicted ages, nan where there is none; `ranges` (N, 2) between which they are said to lie, None
+    where that is not told. `labels_only` are the attributes whose vectors hold 0 and
     1 because no more than a label was told: what needs probabilities is not measured of them.
     """
 
@@ -30,6 +31,7 @@ class Predictions:
     classes: dict[str, face_set.Classes]
     years: np.ndarray | None = None
     labels_only: frozenset[str] = field(default_factory=frozenset)
+    ranges: np.ndarray | None = None
 
     def find(self, files: Sequence[str]) -> np.ndarray:
         """The row of each file (M,), -1 where nothing is predicted of it.
@@ -55,6 +57,7 @@ class Predictions:
             files=tuple(self.files[row] for row in picks.tolist()),
             vectors={name: values[picks] for name, values in self.vectors.items()},
             years=None if self.years is None else self.years[picks],
+            ranges=None if self.ranges is None else self.ranges[picks],
         )
 
 
@@ -68,12 +71,17 @@ def predict_faces(runtime: Runtime, faces: face_set.FaceSet) -> Predictions:
     heads = runtime.card.labels
     tells_years = labels.is_told_in_taxonomies(labels.IN_YEARS, heads.get(labels.IN_YEARS, ()))
     vectors = {name: np.concatenate([part[name] for part in parts]) for name in heads}
+    numbers = None
+    if tells_years:
+        of_years = vectors[labels.IN_YEARS].tolist()
+        numbers = np.array([runtime.card.calibration.read_number(labels.IN_YEARS, vector) for vector in of_years])
     return Predictions(
         name=runtime.card.name,
         files=faces.files,
         vectors=vectors,
         classes={name: face_set.Classes(name, names) for name, names in heads.items()},
-        years=vectors[labels.IN_YEARS] @ np.array(labels.scale_of(labels.IN_YEARS).centres) if tells_years else None,
+        years=None if numbers is None else numbers[:, 0],
+        ranges=None if numbers is None else numbers[:, 1:],
     )
 
 

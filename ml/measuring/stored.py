@@ -1,6 +1,6 @@
 """Measures as the JSON of reports and of a checkpoint's card, and back; the only place that knows its keys."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -21,8 +21,12 @@ RECORDED = (
     _LABEL_GAP,
     "within_one_bin",
     "mean_absolute_error_years",
+    "bias_years",
+    "inside_years",
+    "range",
 )
 _RECORDED_OF_SURE = ("threshold", "sure", "accuracy_of_sure")
+_RECORDED_OF_SETS = ("set_promise", "set_coverage", "set_size")  # left out where there are none
 _DESCRIBING_DATA = {"name", "source", "images", "sha256", "seen"}
 _MEASURED = {
     "names", "grouping", "images", "accuracy", "accuracy_interval", "balanced_accuracy", "groups", "confusion", "parts",
@@ -76,7 +80,7 @@ def write_measures(report: tables.Measures) -> Values:
         "unpredicted": report.unpredicted,
         "left_out": dict(report.left_out),
         "not_measured": dict(report.not_measured),
-        "sure": {name: {key: flatten(of) for key, of in by.items()} for name, by in report.sure.items()},
+        "sure": {name: {key: _write_sure(of) for key, of in by.items()} for name, by in report.sure.items()},
         **{name: _write_attribute(table) for name, table in report.attributes.items()},
     }
 
@@ -91,8 +95,7 @@ def shorten(report: tables.Measures) -> Values:
         if f"by_{attribute}" not in RECORDED:  # recall among its own labels, which that says of others
             short[attribute]["recall"] = {name: of.recall for name, of in measured.groups.items()}
     short["sure"] = {
-        attribute: {taxonomy: {key: getattr(of, key) for key in _RECORDED_OF_SURE} for taxonomy, of in by.items()}
-        for attribute, by in report.sure.items()
+        attribute: {taxonomy: _shorten_sure(of) for taxonomy, of in by.items()} for attribute, by in report.sure.items()
     }
     return short
 
@@ -133,11 +136,32 @@ def read_measures(found: Mapping[str, Any]) -> tables.Measures:
         unpredicted=found.get("unpredicted", 0),
         left_out=found.get("left_out", {}),
         not_measured=found.get("not_measured", {}),
-        sure={
-            name: {key: build(tables.Sure, of) for key, of in by.items()} for name, by in found.get("sure", {}).items()
-        },
+        sure={name: {key: _read_sure(of) for key, of in by.items()} for name, by in found.get("sure", {}).items()},
         attributes={name: _read_attribute(table) for name, table in attributes.items()},
     )
+
+
+def _write_sure(of: tables.Sure) -> Values:
+    by_label = {name: _known(one, may_lack=("set_coverage",)) for name, one in of.by_label.items()}
+    values = _known(of, may_lack=("by_label", *_RECORDED_OF_SETS))
+    return values | ({"by_label": by_label} if by_label else {})
+
+
+def _shorten_sure(of: tables.Sure) -> Values:
+    values = {key: getattr(of, key) for key in _RECORDED_OF_SURE}
+    values |= {key: value for key in _RECORDED_OF_SETS if (value := getattr(of, key)) is not None}
+    if of.by_label:
+        told = {name: {"n": one.n, "accuracy": one.accuracy} for name, one in of.by_label.items()}
+        for name, one in of.by_label.items():
+            if one.set_coverage is not None:
+                told[name]["set_coverage"] = one.set_coverage
+        values["by_label"] = told
+    return values
+
+
+def _read_sure(found: Mapping[str, Any]) -> tables.Sure:
+    by_label = {name: build(tables.SureLabel, of) for name, of in found.get("by_label", {}).items()}
+    return build(tables.Sure, {**found, "by_label": by_label})
 
 
 def _read_whole_way(found: Mapping[str, Any]) -> tables.WholeWay:
@@ -185,8 +209,15 @@ def _write_attribute(table: tables.AttributeMeasures) -> Values:
         values |= {
             "mean_absolute_error_years": years.mean_absolute_error_years,
             "bias_years": years.bias_years,
-            "years_by": {name: {label: flatten(of) for label, of in by.items()} for name, by in years.by.items()},
+            "years_by": {
+                name: {label: _known(of, may_lack=("inside",)) for label, of in by.items()}
+                for name, by in years.by.items()
+            },
         }
+        if years.inside is not None:
+            values["inside_years"] = years.inside
+    if of_range := table.range:
+        values["range"] = flatten(of_range)
     return values
 
 
@@ -217,6 +248,7 @@ def _read_attribute(found: Mapping[str, Any]) -> tables.AttributeMeasures:
         label_gap=_read_pairs(found.get(_LABEL_GAP)),
         steps=build(tables.Steps, found) if "within_one_bin" in found else None,
         years=_read_years(found) if "mean_absolute_error_years" in found else None,
+        range=build(tables.Range, found["range"]) if "range" in found else None,
     )
 
 
@@ -282,7 +314,12 @@ def _read_years(found: Mapping[str, Any]) -> tables.Years:
         name: {label: build(tables.YearsError, of) for label, of in parts.items()}
         for name, parts in found["years_by"].items()
     }
-    return tables.Years(found["mean_absolute_error_years"], found["bias_years"], by)
+    return tables.Years(found["mean_absolute_error_years"], found["bias_years"], by, found.get("inside_years"))
+
+
+def _known(of: Any, *, may_lack: Collection[str]) -> Values:
+    """As `flatten`, without those of some fields that say nothing, so that older reports look the same."""
+    return {key: value for key, value in flatten(of).items() if value or key not in may_lack}
 
 
 def _list(value: Any) -> Any:

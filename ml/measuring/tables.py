@@ -160,11 +160,12 @@ class Steps:
 
 @dataclass(frozen=True)
 class YearsError:
-    """Of `n` faces with an exact age; `bias` is predicted minus true."""
+    """Of `n` faces with an exact age; `bias` is predicted minus true, `inside` the share between low and high."""
 
     n: int
     mean_absolute_error: Number
     bias: Number
+    inside: Number = None
 
 
 @dataclass(frozen=True)
@@ -174,22 +175,56 @@ class Years:
     mean_absolute_error_years: Number
     bias_years: Number
     by: Mapping[str, Mapping[str, YearsError]]
+    inside: Number = None
+
+
+@dataclass(frozen=True)
+class SureLabel:
+    """The faces called one label and sure, of which there are `n`; `threshold` is None of a label that never is.
+
+    `set_coverage` is the share of the faces labelled so whose set holds it.
+    """
+
+    threshold: Number
+    n: int
+    accuracy: Number
+    low: Number
+    high: Number
+    set_coverage: Number = None
 
 
 @dataclass(frozen=True)
 class Sure:
-    """In one grouping, with the `threshold` under which an answer is "unsure".
+    """In one grouping, with the `threshold` under which an answer is "unsure"; None where each label has its own.
 
     Of `images`, `sure` is the share that is not; `accuracy_of_sure` with its interval is that of these, `n` of them.
+    `set_coverage` is the share of the images whose set holds their label, `set_size` the mean number of its labels,
+    and `set_promise` the coverage that was promised; None without sets.
     """
 
-    threshold: float
+    threshold: Number
     images: int
     sure: Number
     accuracy_of_sure: Number
     low: Number
     high: Number
     n: int
+    by_label: Mapping[str, SureLabel] = field(default_factory=dict)
+    set_promise: Number = None
+    set_coverage: Number = None
+    set_size: Number = None
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers of which only the bin is known: `coverage` is the part of the bins between low and high.
+
+    `by_bin` is that of each bin's faces, `width` the mean distance from low to high.
+    """
+
+    coverage: Number
+    width: Number
+    by_bin: Mapping[str, Number]
 
 
 @dataclass(frozen=True)
@@ -225,6 +260,7 @@ class AttributeMeasures:
     label_gap: Mapping[str, PairGap] | None = None
     steps: Steps | None = None
     years: Years | None = None
+    range: Range | None = None
 
     @property
     def ece(self) -> Number:

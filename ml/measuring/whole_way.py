@@ -35,12 +35,12 @@ def measure_whole_way(
     detector = detector or FaceDetector(device=runtime.device)
     cut, picks = find_again(large, preset=runtime.card.preset, detector=detector, seed=seed)
     again, same = replace(large.take(picks), images=cut), chips.take(picks)
-    thresholds = runtime.card.thresholds
+    rules = runtime.card.calibration
     return WholeWay(
         images=len(large),
         found=breakdowns.rounded(len(picks) / len(large)),
-        found_again=measures.measure(predict_faces(runtime, again), again, thresholds=thresholds),
-        same_chips=measures.measure(predict_faces(runtime, same), same, thresholds=thresholds),
+        found_again=measures.measure(predict_faces(runtime, again), again, calibration=rules),
+        same_chips=measures.measure(predict_faces(runtime, same), same, calibration=rules),
     )
 
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ml import labels
+from ml.calibration import Calibration, NumberRule, SetRule, Thresholds, calibration_values, parse_calibration
 from ml.errors import FacetError
 from ml.files import replace_files
 from ml.model.members import Member, member_values, parse_members, parse_preset, preset_values
@@ -67,8 +70,8 @@ class OtherLabels(CheckpointError):
 class ModelCard:
     """Everything that travels with the weights.
 
-    `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds` are per
-    attribute and taxonomy: a top probability under it is "unsure". `sha256` covers weights and JSON; empty until saved.
+    `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds`, `sets` and
+    `numbers` are as in `calibration`. `sha256` covers weights and JSON; empty until saved.
     `evidence` tells of the file with the model's answers for held-out faces: its own `sha256`, the numbers of faces,
     and which version was asked. It is what was measured of a version, not a part of it, so `sha256` leaves it out;
     empty where there is none. `members` are the networks of a joint one, whose logits `temperatures` divide once more.
@@ -79,7 +82,9 @@ class ModelCard:
     labels: dict[str, tuple[str, ...]]
     preset: Preset = field(default_factory=Preset)
     temperatures: dict[str, float] = field(default_factory=dict)
-    thresholds: dict[str, dict[str, float]] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=dict)
+    sets: Mapping[str, Mapping[str, SetRule]] = field(default_factory=dict)
+    numbers: Mapping[str, NumberRule] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
@@ -88,14 +93,20 @@ class ModelCard:
     evidence: dict[str, Any] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
 
-    def threshold(self, attribute: str, *, taxonomy: str | None = None) -> float:
-        """The top probability under which an attribute is "unsure", 0 if never set.
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What it may say beyond probabilities."""
+        return Calibration(self.thresholds, self.sets, self.numbers)
 
-        `taxonomy` None is the finest; labels of its own have one grouping, named after the attribute.
-        """
+    def taxonomy(self, attribute: str) -> str:
+        """The finest taxonomy of an attribute; labels of its own have one grouping, named after the attribute."""
         is_declared = labels.is_told_in_taxonomies(attribute, self.labels.get(attribute, ()))
-        default = labels.taxonomies_of(attribute)[0] if is_declared else attribute
-        return self.thresholds.get(attribute, {}).get(taxonomy or default, 0.0)
+        return labels.taxonomies_of(attribute)[0] if is_declared else attribute
+
+    def is_unsure(self, attribute: str, *, label: str, probability: float) -> bool:
+        """Whether a face's likeliest label, in the finest taxonomy, is to be called unsure."""
+        taxonomy = self.taxonomy(attribute)
+        return self.calibration.is_unsure(attribute, taxonomy=taxonomy, label=label, probability=probability)
 
     @property
     def learned_from(self) -> frozenset[str]:
@@ -124,16 +135,16 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
     if found.get("format") != FORMAT_VERSION:
         raise OtherFormat(f"{source} has format {found.get('format')!r}; this Facet reads {FORMAT_VERSION}")
     try:
+        calibration = parse_calibration(found)
         card = ModelCard(
             name=str(found["name"]),
             arch=str(found["arch"]),
             labels={name: tuple(values) for name, values in found["labels"].items()},
             preset=parse_preset(found["preset"]),
             temperatures={name: float(value) for name, value in found["temperatures"].items()},
-            thresholds={
-                name: {taxonomy: float(value) for taxonomy, value in values.items()}
-                for name, values in found["thresholds"].items()
-            },
+            thresholds=calibration.thresholds,
+            sets=calibration.sets,
+            numbers=calibration.numbers,
             metrics=dict(found["metrics"]),
             recipe=dict(found["recipe"]),
             licence=str(found["licence"]),
@@ -159,7 +170,7 @@ def card_values(card: ModelCard) -> dict[str, Any]:
         "preset": preset_values(card.preset),
         "labels": {name: list(values) for name, values in card.labels.items()},
         "temperatures": card.temperatures,
-        "thresholds": card.thresholds,
+        **calibration_values(card.calibration),
         "metrics": card.metrics,
         "recipe": card.recipe,
         "licence": card.licence,

@@ -60,6 +60,13 @@ class Runtime(ABC):
             for name, values in self.logits(chips, attributes=attributes).items()
         }
 
+    def features(self, chips: np.ndarray) -> np.ndarray:
+        """What the heads look at (N, F), of chips (N, S, S, 3) uint8: the mean over both flips.
+
+        Raises FixedPrecision where the runtime has only answers.
+        """
+        raise FixedPrecision(f"{self.card.name} is an exported model: it gives answers, and not what its heads look at")
+
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
         """What in one chip (S, S, 3) uint8 mattered for a label (None: the most probable).
 
@@ -128,6 +135,17 @@ class TorchRuntime(Runtime):
                 continue
             begin += len(parts[-1][wanted[0]])
         return {name: torch.cat([part[name] for part in parts]).numpy() for name in wanted}
+
+    @torch.inference_mode()
+    def features(self, chips: np.ndarray) -> np.ndarray:
+        parts = []
+        for begin in range(0, len(chips), self._batch):
+            x = torch.as_tensor(chips[begin : begin + self._batch]).to(self.device).permute(0, 3, 1, 2)
+            x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
+            trunk, norm = (self._net.get_submodule(name) for name in ("trunk", "norm"))
+            straight, mirrored = (norm(trunk(of).float()) for of in (x, x.flip(3)))
+            parts.append(((straight + mirrored) / 2).cpu())
+        return torch.cat(parts).numpy()
 
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
         return gradients.explain_chip(

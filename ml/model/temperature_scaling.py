@@ -1,17 +1,17 @@
-"""Probabilities that mean what they say: temperatures, and thresholds under which the model is "unsure"."""
+"""Probabilities that mean what they say, and the accuracies that are asked of sure answers."""
 
 import math
 
 import numpy as np
 
-from ml.attributes import ATTRIBUTES
+from ml.attributes import ATTRIBUTES, OWN_TARGET
 
 TEMPERATURES = (0.1, 10.0)  # the least and the most that is tried
-NEVER_SURE = 0.99  # the threshold where none reaches the target
 
-# The accuracy that the predictions not called unsure must reach on the calibration images.
+# The precision that each label must reach, where it is not called unsure, on the calibration images.
 TARGETS = {name: dict(attribute.sure_targets) for name, attribute in ATTRIBUTES.items()}
-OWN_TARGET = 0.90  # of classes that a recipe defines itself, of which nothing is known here
+__all__ = ["OWN_TARGET", "TARGETS", "TEMPERATURES", "fit_temperature", "is_at_limit", "move_threshold",
+           "negative_log_likelihood"]  # fmt: skip
 
 
 def negative_log_likelihood(
@@ -51,18 +51,6 @@ def fit_temperature(logits: np.ndarray, actual: np.ndarray, *, groups: np.ndarra
 def is_at_limit(temperature: float) -> bool:
     """Whether a fitted temperature lies at the end of what is tried."""
     return any(abs(math.log(temperature / limit)) < 0.01 for limit in TEMPERATURES)
-
-
-def fit_threshold(confidence: np.ndarray, right: np.ndarray, *, target: float, least: int = 1) -> float | None:
-    """The lowest top probability at and over which the share right is at least `target`, in steps of 0.01.
-
-    0 when all of them reach it; None when no threshold does that leaves `least` examples over it.
-    """
-    for threshold in np.arange(0, 100) / 100:
-        kept = confidence >= threshold
-        if kept.sum() >= least and right[kept].mean() >= target:
-            return float(threshold)
-    return None
 
 
 def move_threshold(before: np.ndarray, after: np.ndarray, *, threshold: float) -> float:

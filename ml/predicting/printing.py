@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ml import file_names
+from ml.calibration import split_set
 from ml.commands import show
 from ml.predicting.rows import BOX, OK, Row, Rows
 
@@ -73,4 +74,6 @@ class TablePrinter:
         label = row[f"predicted_{attribute}"]
         if label is None:
             return ""
-        return f"{'unsure: ' if row[f'unsure_{attribute}'] else ''}{label} {row[f'{attribute}_{label}']:.0%}"
+        chosen = split_set(str(row[f"set_{attribute}"] or ""))
+        among = f" ({' or '.join(chosen)})" if len(chosen) > 1 else ""
+        return f"{'unsure: ' if row[f'unsure_{attribute}'] else ''}{label} {row[f'{attribute}_{label}']:.0%}{among}"

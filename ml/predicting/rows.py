@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml import file_names, labels
+from ml.calibration import join_set
 from ml.model.card import ModelCard
 from ml.requests import PhotoResult
 from ml.surveying import knowing
@@ -54,6 +55,8 @@ class Rows:
             kinds |= {f"predicted_{attribute}": str, **{f"{attribute}_{name}": float for name in names}}
         kinds |= dict.fromkeys(self.numbers.values(), float)
         kinds |= {f"unsure_{attribute}": bool for attribute in self._told}
+        kinds |= {f"set_{attribute}": str for attribute in self._told}
+        kinds |= {f"{name}_{end}": int for name in self.numbers for end in ("low", "high")}
         kinds |= {"photo_width": int, "photo_height": int, "sharpness": float, "brightness": float}
         return kinds | {"model": str, "reason": str}
 
@@ -82,9 +85,14 @@ class Rows:
         label, probability = labels.top(vector, labels=names)
         row: Row = {
             f"predicted_{attribute}": label,
-            f"unsure_{attribute}": probability < self.card.threshold(attribute),
+            f"unsure_{attribute}": self.card.is_unsure(attribute, label=label, probability=probability),
         }
+        rules, way = self.card.calibration, self.card.taxonomy(attribute)
+        if chosen := rules.choose_set(attribute, vector, taxonomy=way, names=names):
+            row[f"set_{attribute}"] = join_set(chosen)
         row |= {f"{attribute}_{name}": round(p, 5) for name, p in zip(names, vector, strict=True)}
         if attribute in self.numbers:
-            row[self.numbers[attribute]] = round(labels.expected(attribute, vector), 1)
+            number, low, high = rules.read_number(attribute, vector)
+            row[self.numbers[attribute]] = round(number, 1)
+            row |= {f"{attribute}_low": round(low), f"{attribute}_high": round(high)}
         return row

@@ -86,7 +86,7 @@ def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) 
         rows: list[list[html.Cell]] = [
             [
                 taxonomy,
-                numbers.decimal(of.threshold, digits=2),
+                "by label" if of.threshold is None else numbers.decimal(of.threshold, digits=2),
                 of.images,
                 numbers.percent(of.sure),
                 numbers.percent(of.accuracy_of_sure),
@@ -96,7 +96,33 @@ def _confidence(name: str, confidence: Confidence, *, sure: Mapping[str, Sure]) 
         ]
         header = ("grouping", "threshold", "faces", "sure", "right among the sure", "95 % interval")
         parts.append(html.table(header, rows, caption='With the thresholds under which the model is "unsure"'))
+        parts += [_sure_labels(taxonomy, of) for taxonomy, of in sure.items() if of.by_label]
     return parts
+
+
+def _sure_labels(taxonomy: str, sure: Sure) -> Markup:
+    """Each label's own threshold with the precision over it, and how often its faces' sets hold it."""
+    rows: list[list[html.Cell]] = [
+        [
+            label,
+            "never" if of.threshold is None else numbers.decimal(of.threshold, digits=2),
+            of.n,
+            numbers.percent(of.accuracy),
+            numbers.interval(of.low, of.high),
+            numbers.percent(of.set_coverage),
+        ]
+        for label, of in sure.by_label.items()
+    ]
+    header = ("label", "sure from", "said so and sure", "right of those", "95 % interval", "labelled so: in the set")
+    table = html.table(header, rows, caption=f"{taxonomy}, label by label")
+    if sure.set_promise is None:
+        return html.folded(f"{taxonomy}: label by label", table)
+    told = html.paragraph(
+        f"Sets hold the label of {numbers.percent(sure.set_coverage)} of the faces, of which "
+        f"{numbers.percent(sure.set_promise, digits=0)} were promised, and "
+        f"{numbers.decimal(sure.set_size, digits=2)} labels on average."
+    )
+    return html.folded(f"{taxonomy}: label by label, and sets", table, told)
 
 
 def _between_groups(name: str, table: AttributeMeasures) -> list[Markup]:
@@ -146,12 +172,18 @@ def _gaps(table: AttributeMeasures) -> list[Markup]:
 
 def _years(name: str, years: Years) -> Markup:
     rows: list[list[html.Cell]] = [
-        [f"{by}: {label}", of.n, *(numbers.decimal(value, digits=1) for value in (of.mean_absolute_error, of.bias))]
+        [
+            f"{by}: {label}",
+            of.n,
+            *(numbers.decimal(value, digits=1) for value in (of.mean_absolute_error, of.bias)),
+            *([] if years.inside is None else [numbers.percent(of.inside)]),
+        ]
         for by, parts in years.by.items()
         for label, of in parts.items()
         if of.n
     ]
-    header = ("", "faces", "years off, mean", "predicted minus true, mean")
+    ends = () if years.inside is None else ("between low and high",)
+    header = ("", "faces", "years off, mean", "predicted minus true, mean", *ends)
     return html.table(header, rows, caption=f"{rendering.capital(name)} in years")
 
 

@@ -1,13 +1,14 @@
 """The tables of a model card on trust: calibration, quality, the whole way, other data sets, another model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml.measuring.comparison_tables import Comparison, Paired
-from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Taxonomy, WholeWay
+from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Range, SureLabel, Taxonomy, WholeWay
 from ml.model.card import ModelCard
 from ml.reporting import card_cells as cells
 from ml.reporting import numbers
+from ml.shares.evidence import CHIPS, PHOTOS
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
@@ -46,8 +47,100 @@ def sure_rows(report: Evaluation, *, fitted: Mapping[str, Any]) -> Rows:
         for taxonomy, of in by_taxonomy.items():
             target = fitted.get(attribute, {}).get("targets", {}).get(taxonomy)
             right = cells.with_interval(of.accuracy_of_sure, of.low, of.high)
-            rows.append((attribute, taxonomy, cells.share(target), f"{of.threshold:.2f}", cells.share(of.sure), right))
+            threshold = "by label" if of.threshold is None else f"{of.threshold:.2f}"
+            rows.append((attribute, taxonomy, cells.share(target), threshold, cells.share(of.sure), right))
     return rows
+
+
+def sure_label_tables(report: Evaluation, *, fitted: Mapping[str, Any]) -> list[tuple[str, str, Rows]]:
+    """Attribute, grouping and its labels: from which probability each is sure, on what that rests, and what it brings.
+
+    Only of groupings that have a threshold for each label.
+    """
+    tables = []
+    for attribute, by_taxonomy in report.measures.sure.items():
+        rests = fitted.get(attribute, {}).get("sure", {})
+        for taxonomy, of in by_taxonomy.items():
+            if of.by_label:
+                rows = [
+                    _sure_label_row(label, one, rests.get(taxonomy, {}).get(label, {}))
+                    for label, one in of.by_label.items()
+                ]
+                tables.append((attribute, taxonomy, rows))
+    return tables
+
+
+def rule_of(fitted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a label had to reach to be sure, as the calibration noted it; empty of an older one."""
+    return next((of["rule"] for of in fitted.values() if isinstance(of, Mapping) and "rule" in of), {})
+
+
+def never_sure(report: Evaluation) -> list[tuple[str, str]]:
+    """Attribute with grouping, and the labels in it that are never sure, in words."""
+    found = []
+    for attribute, by_taxonomy in report.measures.sure.items():
+        for taxonomy, of in by_taxonomy.items():
+            if names := [label for label, one in of.by_label.items() if one.threshold is None]:
+                found.append((attribute if taxonomy == attribute else f"{attribute} ({taxonomy})", ", ".join(names)))
+    return found
+
+
+def _sure_label_row(label: str, of: SureLabel, rests: Mapping[str, Any]) -> tuple[str, ...]:
+    fitted = (
+        f"{rests['faces']:,}" if "faces" in rests else numbers.NOTHING,
+        cells.share(rests.get("precision")),
+        cells.share(rests.get("bound")),
+    )
+    threshold = "never" if of.threshold is None else f"{of.threshold:.2f}"
+    right = cells.with_interval(of.accuracy, of.low, of.high)
+    return label, threshold, *fitted, f"{of.n:,}", right, cells.share(of.set_coverage)
+
+
+def promise(report: Evaluation) -> str:
+    """The coverage that the sets are fitted for, as 90 %."""
+    told = [of.set_promise for by in report.measures.sure.values() for of in by.values() if of.set_promise]
+    return numbers.percent(told[0], digits=0) if told else numbers.NOTHING
+
+
+def set_rows(report: Evaluation, *, fitted: Mapping[str, Any]) -> Rows:
+    """Of each attribute and grouping how often sets hold the label: cross-fitted in both ways, and measured here."""
+    rows: Rows = []
+    for attribute, by_taxonomy in report.measures.sure.items():
+        judged = fitted.get(attribute, {}).get("cross_fitted", {})
+        for taxonomy, of in by_taxonomy.items():
+            if of.set_coverage is None:
+                continue
+            told: list[Number] = []
+            for way in (CHIPS, PHOTOS):
+                found = judged.get(way, {}).get("groupings", {}).get(taxonomy, {})
+                told += [
+                    found.get("set_coverage"),
+                    _lowest(one["set_coverage"] for one in found.get("labels", {}).values()),
+                ]
+            told += [of.set_coverage, _lowest(one.set_coverage for one in of.by_label.values())]
+            name = attribute if taxonomy == attribute else f"{attribute} ({taxonomy})"
+            rows.append((name, *map(cells.share, told), numbers.decimal(of.set_size, digits=2)))
+    return rows
+
+
+def number_rows(attribute: str, *, fitted: Mapping[str, Any], here: Range | None) -> Rows:
+    """How often the true number lies between low and high, and how far it is off: cross-fitted, and measured here."""
+    rows: Rows = []
+    judged = fitted.get(attribute, {}).get("cross_fitted", {})
+    for way, words in ((CHIPS, "cross-fitted, chips"), (PHOTOS, "cross-fitted, photos")):
+        if found := judged.get(way, {}).get("number"):
+            shares = [cells.share(found[key]) for key in ("coverage", "coverage_of_bins")]
+            lengths = [numbers.decimal(found[key], digits=1) for key in ("mean_error", "mean_error_of_bins", "width")]
+            rows.append((words, *shares, *lengths))
+    if here:
+        bins = [share for share in here.by_bin.values() if share is not None]
+        shares = [cells.share(here.coverage), cells.share(sum(bins) / len(bins) if bins else None)]
+        rows.append(("here", *shares, numbers.NOTHING, numbers.NOTHING, numbers.decimal(here.width, digits=1)))
+    return rows
+
+
+def _lowest(shares: Iterable[Number]) -> Number:
+    return min((share for share in shares if share is not None), default=None)
 
 
 def coverage_rows(tables: Mapping[str, AttributeMeasures]) -> Rows:

@@ -5,6 +5,7 @@ answer is the one that counts. It reads each header here, and what it would not 
 """
 
 import io
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 from ml.light_imports import load_operators
-from ml.photos import MAX_PIXELS
+from ml.photos import MAX_PIXELS, naming
 
 # A photo (H, W, 3) as it lies in the file is turned upright by transposing it (or not), then flipping these axes.
 _UPRIGHT: dict[int, tuple[bool, tuple[int, ...]]] = {
@@ -35,7 +36,8 @@ def read_pixels(source: Path | bytes) -> Tensor | None:
         return None
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as opened:
+        named = nullcontext() if isinstance(source, bytes) else naming(source)
+        with named, Image.open(io.BytesIO(data), formats=("JPEG",)) as opened:
             orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
             size, mode = opened.size, opened.mode
         if mode != "RGB" or size[0] * size[1] > MAX_PIXELS or orientation not in _UPRIGHT:

@@ -23,6 +23,7 @@ _BANDS = {
     "40-59": ("40-49", "50-59"),
     "60+": ("60-69", "more than 70"),
 }
+_NINE_BINS = tuple(member for members in _BANDS.values() for member in members)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def single(attribute: str, *, classes: Sequence[str], taxonomy: str | None = Non
     """
     names = tuple(classes)
     own = _name_classes(attribute, names)
-    if attribute == "age" and own == "age" and taxonomy in (None, AGE_BANDS):
+    if attribute == "age" and names == _NINE_BINS and taxonomy in (None, AGE_BANDS):
         return Scheme((_sum_classes(attribute, AGE_BANDS, names, _BANDS, solved_in_groups=True),))
     if taxonomy in (None, own):
         return by_class(attribute, classes=names)

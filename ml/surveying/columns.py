@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import Protocol
 
 import numpy as np
@@ -75,14 +75,17 @@ class OwnColumns:
 def find_classes(columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The attributes of a file of `ml.predict` with their labels, which a checkpoint may have of its own.
 
-    An attribute's probabilities stand behind its `predicted_` column, each named after the attribute and its label.
+    An attribute's probabilities stand behind its `predicted_` column, each named after the attribute and its label; a
+    site writes its doubt and its set between them.
     """
     found = {}
     for place, column in enumerate(columns):
         prefix, _, name = column.partition("_")
         if prefix != "predicted" or not name:
             continue
-        told = takewhile(lambda other, name=name: other.startswith(f"{name}_"), columns[place + 1 :])  # type: ignore[misc]
+        between = {f"unsure_{name}", f"set_{name}"}
+        behind = dropwhile(between.__contains__, columns[place + 1 :])
+        told = takewhile(lambda other, name=name: other.startswith(f"{name}_"), behind)  # type: ignore[misc]
         numbers = f"{name}_{labels.scale_of(name).unit}" if name in labels.ORDERED else ""
         own = tuple(other.removeprefix(f"{name}_") for other in told if other != numbers)
         declared = labels.ATTRIBUTES.get(name, ())

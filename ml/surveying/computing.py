@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from ml.calibration import Thresholds
 from ml.shares import counted, planning, schemes
 from ml.shares.errors import NoEvidence, NoFaces, SharesError
 from ml.shares.evidence import Evidence
@@ -34,7 +35,7 @@ class Known:
     model: Model
     evidence: Evidence | None = None
     no_evidence: str = ""
-    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=dict)
     learned_from: frozenset[str] = frozenset()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ml.calibration import Thresholds, least_probabilities
 from ml.shares import adjusted, answers, counted, intervals, reviewed, sensitivity
 from ml.shares.answers import Answers
 from ml.shares.errors import NoEvidence, NoFaces, SharesError
@@ -91,7 +92,7 @@ def estimate(
 
 
 def find_unsure(
-    faces: Faces, *, scheme: Scheme, thresholds: Mapping[str, Mapping[str, float]], marked: Mapping[str, np.ndarray]
+    faces: Faces, *, scheme: Scheme, thresholds: Thresholds, marked: Mapping[str, np.ndarray]
 ) -> np.ndarray | None:
     """(N,) whether the model is unsure of any part of a scheme; None where that cannot be told.
 
@@ -102,11 +103,12 @@ def find_unsure(
         attribute = part.attribute
         vectors = faces.posteriors.get(attribute)
         taxonomy = attribute if attribute != "race" or part.taxonomy == OWN else part.taxonomy
-        threshold = thresholds.get(attribute, {}).get(taxonomy)
-        if vectors is not None and threshold is not None:
+        if vectors is not None and taxonomy in thresholds.get(attribute, {}):
             top = vectors.astype(np.float32) @ part.fold.astype(np.float32) if attribute == "race" else vectors
             total = top.sum(axis=1, dtype=np.float32)
-            found |= top.max(axis=1) < threshold * np.where(total > 0, total, 1)
+            names = part.labels if attribute == "race" else faces.classes[attribute]
+            least = least_probabilities(thresholds, attribute, taxonomy=taxonomy, names=names)
+            found |= top.max(axis=1) < least[top.argmax(axis=1)] * np.where(total > 0, total, 1)
         elif attribute in marked:
             found |= marked[attribute]
         else:

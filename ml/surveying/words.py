@@ -81,7 +81,7 @@ def _tell_model(report: Report, *, survey: Survey) -> list[str]:
     if any(table.unsure is not None for table in report.tables) and survey.is_ours:
         told.append(
             "The model is called unsure of a face whose largest probability is under the threshold that its "
-            "calibration set for the attribute."
+            "calibration set for the attribute and the label; a label may be unsure always."
         )
     return told
 

@@ -7,6 +7,8 @@ const folders = new WeakMap();
 
 export const folderOf = (file) => folders.get(file) ?? "";
 
+export const pathOf = (file) => [folderOf(file), file.name].filter(Boolean).join("/");
+
 const keepFolder = (file, path) => folders.set(file, path.split("/").slice(0, -1).filter(Boolean).join("/"));
 
 export function filesOfInput(input) {
@@ -15,7 +17,7 @@ export function filesOfInput(input) {
   return files;
 }
 
-// What cannot be read (it was moved meanwhile, say) goes to `unreadable` by name.
+// What cannot be read (it was moved meanwhile, say) goes to `unreadable` by its path.
 export async function filesOfDrop(transfer, unreadable) {
   // Entries must be taken before the first wait: the browser empties the list afterwards.
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -42,7 +44,7 @@ async function walk(entry, files, unreadable) {
       keepFolder(file, entry.fullPath);
       files.push(file);
     } catch {
-      unreadable.push(entry.name);
+      unreadable.push(entry.fullPath.slice(1));
     }
     return;
   }
@@ -53,7 +55,7 @@ async function walk(entry, files, unreadable) {
     try {
       some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     } catch {
-      unreadable.push(`${entry.name}/`);
+      unreadable.push(`${entry.fullPath.slice(1)}/`);
       return;
     }
     if (!some.length) return;

@@ -13,9 +13,16 @@ function areOn() {
 function startSwitch(page) {
   const box = page.querySelector("[data-keys-switch]");
   if (!box) return;
-  const show = () => page.classList.toggle("has-no-keys", !box.checked);
+  const show = () => {
+    page.classList.toggle("has-no-keys", !box.checked);
+    for (const button of page.querySelectorAll("[data-key]")) {
+      if (box.checked) button.setAttribute("aria-keyshortcuts", button.dataset.key);
+      else button.removeAttribute("aria-keyshortcuts");
+    }
+  };
   box.checked = areOn();
   show();
+  page.addEventListener("keys-changed", show);
   box.addEventListener("change", () => {
     try {
       if (box.checked) localStorage.removeItem(SILENT);

@@ -2,6 +2,7 @@
 
 import { ask, makeKey, openOutbox } from "./review-outbox.js";
 import { listenToKeys } from "./review-keys.js";
+import { makeTelling } from "./review-telling.js";
 
 const AHEAD = 2;
 const NEAR = 0.03; // of the photo's longer side: a click so near to a mark takes it away
@@ -14,7 +15,6 @@ const svg = form.querySelector(".marking svg");
 const picture = form.querySelector(".marking input[type=image]");
 const marksList = document.getElementById("marks");
 const comment = form.querySelector("[name=comment]");
-const live = document.getElementById("review-live");
 const end = page.querySelector(".review-end");
 const { who, source, nextAddress, answerAddress, undoAddress } = page.dataset;
 let counts = JSON.parse(document.getElementById("review-counts").textContent);
@@ -26,12 +26,9 @@ let cross = null;
 let seenAt = 0;
 let isAsking = false;
 
-const outbox = openOutbox({ who, source, onSent: () => tellCounts(), onRefused: (entry, error) => notice(error.message), onState: tellState });
-
-function say(words) {
-  live.textContent = "";
-  requestAnimationFrame(() => (live.textContent = words));
-}
+const { say, notice, close, ...telling } = makeTelling(page);
+const tellCounts = () => telling.tellCounts(counts);
+const outbox = openOutbox({ who, source, onSent: tellCounts, onRefused: takeRefusal, onState: tellState });
 
 function make(name, attributes, words = "") {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -71,6 +68,7 @@ function draw() {
       return item;
     }),
   );
+  marksList.hidden = !marks.length;
   form.querySelector("[value=save] span").textContent = marks.length
     ? `${marks.length === 1 ? "1 face was" : `${marks.length} faces were`} missed: next`
     : "None was missed: next";
@@ -162,7 +160,7 @@ async function fill() {
   const { ok, status, data } = await ask(address);
   isAsking = false;
   if (!ok) {
-    if (status === 404) return tellState({ waiting: outbox.size(), trouble: "gone", isStored: true });
+    if (status === 404 || (status === 409 && data.error)) return close(data.error?.message);
     if (!current) setTimeout(fill, 3_000);
     return;
   }
@@ -172,7 +170,7 @@ async function fill() {
   tellCounts();
   if (current) return;
   if (ahead.length) return show(ahead.shift());
-  if (outbox.size()) return setTimeout(fill, 2_000);
+  if (outbox.size()) return setTimeout(fill, 400);
   if (past.some(({ counted }) => !counted)) {
     past = []; // what was put off comes again
     return fill();
@@ -182,32 +180,14 @@ async function fill() {
   end.querySelector("h2").focus();
 }
 
-function tellCounts() {
-  const bar = document.getElementById("review-bar");
-  bar.max = Math.max(counts.total, 1);
-  bar.value = counts.answered;
-  document.getElementById("review-count").textContent = `${counts.answered.toLocaleString("en")} of ${counts.total.toLocaleString("en")}`;
+function tellState(state) {
+  telling.tellState(state);
+  if (state.trouble === "gone") close();
 }
 
-function notice(words) {
-  const place = document.getElementById("review-notice");
-  place.querySelector("span").textContent = words;
-  place.hidden = false;
-}
-
-function tellState({ waiting, trouble, isStored }) {
-  const place = document.getElementById("review-saved");
-  const answers = waiting === 1 ? "1 answer" : `${waiting} answers`;
-  const kept = isStored ? "kept in this browser" : "kept while this page stays open";
-  place.dataset.state = trouble || (waiting ? "sending" : "saved");
-  place.querySelector("span").textContent = {
-    saved: "all saved",
-    sending: "saving",
-    offline: `no connection: ${answers} ${kept}, sent as soon as it is back`,
-    logged_out: `logged out: ${answers} ${kept}`,
-    gone: "This review is no longer open to you",
-  }[place.dataset.state];
-  place.querySelector("a").hidden = trouble !== "logged_out";
+function takeRefusal(entry, error) {
+  if (error.closes) close(error.message);
+  else notice(error.message);
 }
 
 function moveCross(event) {

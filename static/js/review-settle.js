@@ -9,5 +9,11 @@ listenToKeys({
   page,
   comment: form?.querySelector("[name=comment]"),
   digit: (number) => form?.querySelector(`.is-active [data-digit="${number}"]`)?.click(),
-  acts: { not_a_face: () => form?.querySelector("[value=not_a_face]").click() },
+  acts: {
+    not_a_face: () => form?.querySelector("[value=not_a_face]")?.click(),
+    undo: () => form?.querySelector("[value=undo]")?.click(),
+  },
 });
+
+// Each press loads the page anew: whoever came from here goes on with the question that is next.
+if (document.referrer === location.href) form?.querySelector(".is-active legend")?.focus({ preventScroll: true });

@@ -5,6 +5,8 @@
 import { ask, makeKey, openOutbox } from "./review-outbox.js";
 import { listenToKeys } from "./review-keys.js";
 import { makePicture } from "./review-picture.js";
+import { makeQuestions } from "./review-questions.js";
+import { makeTelling } from "./review-telling.js";
 
 const AHEAD = 5; // faces that are loaded before their turn
 const LONGEST_PAUSE_S = 120; // who was away for longer was not looking
@@ -13,16 +15,15 @@ const TOLD_EVERY = 10; // answers between two looks at the width of the interval
 const page = document.getElementById("review");
 const form = document.getElementById("review-form");
 const { who, source, nextAddress, answerAddress, undoAddress, progressAddress } = page.dataset;
-const questions = [...form.querySelectorAll("[data-question]")];
+const questions = makeQuestions(form);
+const { say, notice, close, ...telling } = makeTelling(page);
 const comment = form.querySelector("[name=comment]");
 const end = page.querySelector(".review-end");
-const live = document.getElementById("review-live");
 const picture = makePicture(form.querySelector(".review-picture"));
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`facet-review ${who} ${source}`) : null;
 
 const passed = new Set(); // put off in a queue, which keeps no such thing
 let current = null;
-let given = {}; // attribute -> what was said of this face, in the order of saying
 let ahead = [];
 let past = []; // { face, given, key }: what undo goes back to
 let seenAt = 0;
@@ -33,20 +34,14 @@ let steps = 0; // answers and undos: what the server counted before one of them 
 let haveComeAgain = false; // the faces that were put off
 
 const outbox = openOutbox({ who, source, onSent: takeAnswer, onRefused: takeRefusal, onState: tellState });
-
-function say(words) {
-  live.textContent = "";
-  requestAnimationFrame(() => (live.textContent = words));
-}
+const tellCounts = () => telling.tellCounts(counts);
 
 // The face and its questions
-
-const unanswered = () => questions.find(({ dataset }) => !(dataset.question in given));
 
 function show(face, { answers = {} } = {}) {
   const hadFocus = form.contains(document.activeElement) && !isOver;
   current = face;
-  given = { ...answers };
+  questions.set(answers);
   seenAt = performance.now();
   isOver = false;
   form.hidden = false;
@@ -55,55 +50,21 @@ function show(face, { answers = {} } = {}) {
   form.querySelector(".review-comment").open = false;
   form.elements.face.value = face.uid;
   picture.show(face);
-  showGuess(face.guess);
-  mark();
-  const question = unanswered();
-  if (hadFocus && question) focusOn(question);
+  questions.showGuess(face.guess);
+  questions.mark();
+  if (hadFocus) questions.lead();
   tellCounts();
-}
-
-function showGuess(guess) {
-  for (const question of questions) {
-    const label = guess?.[question.dataset.question]?.label ?? null;
-    for (const button of question.querySelectorAll("[data-label]")) {
-      button.classList.toggle("is-guess", button.dataset.label === label);
-      button.querySelector(".guess-word")?.toggleAttribute("hidden", button.dataset.label !== label);
-    }
-  }
-}
-
-function mark() {
-  const active = unanswered();
-  for (const question of questions) {
-    const said = given[question.dataset.question];
-    question.classList.toggle("is-active", question === active);
-    question.classList.toggle("is-answered", said !== undefined);
-    for (const button of question.querySelectorAll("[data-label]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.label === said));
-    }
-    const told = form.querySelector(`[data-told="${question.dataset.question}"]`);
-    told?.classList.toggle("is-active", question === active);
-    const pressed = question.querySelector('[aria-pressed="true"] .answer-word');
-    if (told) told.querySelector(".told-answer").textContent = pressed ? pressed.textContent : "–";
-  }
-  form.querySelector("[data-act=undo]").disabled = !Object.keys(given).length && !past.length && !counts.can_undo;
-}
-
-function focusOn(question) {
-  question.querySelector("legend").focus({ preventScroll: true });
 }
 
 // Answering
 
 function answer(question, label) {
   if (!current || !picture.isShown()) return;
-  delete given[question.dataset.question]; // said anew: it is the last step then
-  given[question.dataset.question] = label;
-  const next = unanswered();
-  if (!next) return finish({ answers: given });
-  mark();
-  if (form.contains(document.activeElement)) focusOn(next);
-  say(next.dataset.title);
+  questions.answer(question, label);
+  if (!questions.next()) return finish({ answers: questions.given() });
+  questions.mark();
+  questions.lead();
+  say(questions.title());
 }
 
 function finish(words) {
@@ -133,27 +94,21 @@ function goOn() {
 }
 
 function tellFace() {
-  say(`Saved. Face ${counts.answered + 1}. ${unanswered()?.dataset.title ?? ""}`);
+  say(`Saved. Face ${counts.answered + 1}. ${questions.title()}`);
 }
 
 function agree() {
   if (!current?.guess || !picture.isShown()) return;
-  for (const question of questions) {
-    const guess = current.guess[question.dataset.question];
-    if (guess && !(question.dataset.question in given)) given[question.dataset.question] = guess.label;
-  }
-  if (unanswered()) mark();
-  else finish({ answers: given });
+  questions.agree(current.guess);
+  if (questions.next()) questions.mark();
+  else finish({ answers: questions.given() });
 }
 
 async function undo() {
-  const said = Object.keys(given);
-  if (said.length) {
-    delete given[said.at(-1)];
-    mark();
-    if (form.contains(document.activeElement)) focusOn(unanswered());
-    say(`Taken back. ${unanswered().dataset.title}`);
-    return;
+  if (questions.last()) {
+    questions.forget(questions.last());
+    questions.lead();
+    return say(`Taken back. ${questions.title()}`);
   }
   const before = past.pop();
   steps += 1;
@@ -177,7 +132,7 @@ async function undo() {
 function goBack(face, answers) {
   const kept = Object.entries(answers).slice(0, -1); // the last step is what was taken back
   show(face, { answers: Object.fromEntries(kept) });
-  say(`Back at the face before. ${unanswered()?.dataset.title ?? ""}`);
+  say(`Back at the face before. ${questions.title()}`);
 }
 
 // The faces to come
@@ -224,9 +179,9 @@ async function fill() {
 
 function wait() {
   current = null;
-  given = {};
+  questions.set({});
   picture.wait();
-  mark();
+  questions.mark();
 }
 
 function over() {
@@ -235,17 +190,6 @@ function over() {
   end.hidden = false;
   end.querySelector("h2").focus();
   say(end.querySelector("h2").textContent);
-}
-
-// It cannot go on: no longer allowed to, switched off, deleted.
-function close(words) {
-  page.classList.add("is-closed");
-  form.hidden = true;
-  end.hidden = true;
-  const closed = page.querySelector(".review-closed");
-  closed.hidden = false;
-  closed.querySelector("p").textContent = words || "This review is no longer open to you: it was deleted, or you are no longer one of its reviewers.";
-  closed.querySelector("h2").focus();
 }
 
 // Another window answered it: nobody is asked twice.
@@ -283,33 +227,9 @@ function takeRefusal(entry, error) {
   if (error.code === "face_gone") drop(entry.body.face);
 }
 
-function notice(words) {
-  const place = document.getElementById("review-notice");
-  place.querySelector("span").textContent = words;
-  place.hidden = false;
-}
-
-function tellState({ waiting, trouble, isStored }) {
-  const place = document.getElementById("review-saved");
-  const answers = waiting === 1 ? "1 answer" : `${waiting} answers`;
-  const kept = isStored ? "kept in this browser" : "kept while this page stays open";
-  place.dataset.state = trouble || (waiting ? "sending" : "saved");
-  place.querySelector("span").textContent = {
-    saved: "all saved",
-    sending: "saving",
-    offline: `no connection: ${answers} ${kept}, sent as soon as it is back`,
-    logged_out: `logged out: ${answers} ${kept}`,
-    gone: `${answers} cannot be saved`,
-  }[place.dataset.state];
-  place.querySelector("a").hidden = trouble !== "logged_out";
-  if (trouble === "gone") close();
-}
-
-function tellCounts() {
-  const bar = document.getElementById("review-bar");
-  bar.max = Math.max(counts.total, 1);
-  bar.value = counts.answered;
-  document.getElementById("review-count").textContent = `${counts.answered.toLocaleString("en")} of ${counts.total.toLocaleString("en")}`;
+function tellState(state) {
+  telling.tellState(state);
+  if (state.trouble === "gone") close();
 }
 
 async function tellProgress() {
@@ -340,16 +260,14 @@ page.addEventListener("click", (event) => {
   else acts[button.dataset.act]?.();
 });
 for (const told of form.querySelectorAll("[data-told]")) {
-  told.addEventListener("click", () => {
-    delete given[told.dataset.told];
-    mark();
-  });
+  told.addEventListener("click", () => questions.forget(told.dataset.told));
 }
 
+questions.whenUndo(() => past.length > 0 || counts.can_undo);
 listenToKeys({
   page,
   digit(number) {
-    const question = unanswered();
+    const question = questions.next();
     const button = question?.querySelector(`[data-digit="${number}"]`);
     if (button) answer(question, button.dataset.label);
   },

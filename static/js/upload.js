@@ -1,6 +1,6 @@
 // Sends photos a few at a time, tells what became of each file, and loses nothing when a request fails.
 
-import { filesOfDrop, filesOfInput, folderOf, isReadable } from "./files.js";
+import { filesOfDrop, filesOfInput, folderOf, isReadable, pathOf } from "./files.js";
 import { refresh } from "./live_gallery.js";
 
 const form = document.getElementById("upload");
@@ -142,7 +142,7 @@ function add(files) {
   const most = Math.min(MAX_FILE_BYTES, MAX_REQUEST_BYTES - PART_BYTES);
   for (const file of files) {
     if (file.size > most) {
-      tellUnsent(file.name, `${megabytes(file.size)} MB, and a photo may have ${megabytes(most)} MB at most.`);
+      tellUnsent(pathOf(file), `${megabytes(file.size)} MB, and a photo may have ${megabytes(most)} MB at most.`);
     } else {
       queue.push(file);
       totalBytes += file.size;
@@ -163,7 +163,7 @@ async function dropUnreadable(batch) {
   }
   for (const file of lost) {
     totalBytes -= file.size;
-    tellUnsent(file.name, "it was moved or changed since it was chosen. Choose it again.");
+    tellUnsent(pathOf(file), "it was moved or changed since it was chosen. Choose it again.");
   }
   queue = [...batch.filter((file) => !lost.includes(file)), ...queue.slice(batch.length)];
   return lost.length > 0;
@@ -188,6 +188,10 @@ if (form) {
   });
   document.getElementById("sending-again").addEventListener("click", run);
   addEventListener("beforeunload", (event) => queue.length && event.preventDefault());
+  // Whoever was logged out keeps the page while it holds files that are not sent; the upload says so itself.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (queue.length && event.detail.xhr.getResponseHeader("HX-Redirect")) event.preventDefault();
+  });
 
   // The whole page takes a drop: nobody has to aim.
   let depth = 0;

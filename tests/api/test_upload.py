@@ -23,7 +23,7 @@ PHOTO_KEYS = [
     *("state", "code", "width", "height", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
 ]
-GUESS_KEYS = ["label", "probability", "unsure", "probabilities"]
+GUESS_KEYS = ["label", "probability", "unsure", "probabilities", "set", "set_coverage"]
 
 
 def test_the_answer_is_that_of_the_contract(send, worker, alice):

@@ -14,7 +14,7 @@ SEEN_RULES = ("color-contrast", "link-in-text-block", "scrollable-region-focusab
 MOST_TOLD = 40  # elements with a fault
 VARIANTS = (("light", WIDE), ("dark", WIDE), ("dark", PHONE), ("light", PHONE))
 BOTH_THEMES = (("light", WIDE), ("dark", PHONE))
-RUN = """async (only) => {
+RUN = """async ({only, within}) => {
     for (const animation of document.getAnimations()) {
         // Colours on their way from one theme to the other are nobody's.
         if (animation instanceof CSSTransition) animation.finish();
@@ -22,7 +22,7 @@ RUN = """async (only) => {
     // Preloading writes style sheets anew, which the site's CSP forbids; no rule here needs it.
     const options = {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}, preload: false};
     if (only) options.runOnly = {type: "rule", values: only};
-    const {violations} = await axe.run(document, options);
+    const {violations} = await axe.run(within || document, options);
     return violations.map(({id, help, nodes}) => [id, help, nodes.map((node) => node.html.slice(0, 160))]);
 }"""
 OPEN = """() => {
@@ -48,8 +48,7 @@ def find_faults(page: Any, *, name: str, variants: Sequence[tuple[str, Any]] = V
 
     Each fault is told with `name` and the variant it was seen in.
     """
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(axe_playwright.Axe().axe_script)
+    _load(page)
     faults = []
     for number, (theme, viewport) in enumerate(variants):
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
@@ -59,6 +58,21 @@ def find_faults(page: Any, *, name: str, variants: Sequence[tuple[str, Any]] = V
         wider = page.evaluate(WIDTHS)
         if wider > 0:
             faults.append(f"{where}: {wider} px too wide")
-        for rule, told, nodes in page.evaluate(RUN, SEEN_RULES if number and not is_changed else None):
+        for rule, told, nodes in page.evaluate(RUN, {"only": SEEN_RULES if number and not is_changed else None}):
             faults.append(f"{where}: {rule}: {told}: {len(nodes)}: {'; '.join(nodes[:MOST_TOLD])}")
     return faults
+
+
+def list_violations(page: Any, *, within: str = "") -> list[str]:
+    """What every rule says of the page as it stands, but that of sizes: an open menu covers targets below it.
+
+    `within` is the part (a selector) that has changed since the rest of a long page was looked at.
+    """
+    _load(page)
+    found = page.evaluate(RUN, {"within": within})
+    return [f"{rule}: {'; '.join(nodes[:MOST_TOLD])}" for rule, _, nodes in found if rule != "target-size"]
+
+
+def _load(page: Any) -> None:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe_playwright.Axe().axe_script)

@@ -1,23 +1,19 @@
 """The gallery as somebody meets it: filled live, filtered by keyboard, on a phone, and walked photo by photo."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from django.utils import timezone
 
 from classifier.models import Photo, State
 from classifier.services import analysis
 from tests import factories, pictures
+from tests.browser import axe
 
 pytestmark = pytest.mark.browser
 
 
 def tiles_of(page) -> list[str]:
     return page.eval_on_selector_all("#gallery .tile", "tiles => tiles.map(tile => tile.id)")
-
-
-def find_faults(page) -> list[str]:
-    return [fault["id"] for fault in Axe().run(page).response["violations"]]
 
 
 def test_a_gallery_filled_live_is_the_one_a_reload_shows(live_server, alices_page, collection, tmp_path):
@@ -36,7 +32,7 @@ def test_a_gallery_filled_live_is_the_one_a_reload_shows(live_server, alices_pag
     live = tiles_of(page)
     assert len(live) == 48
     assert page.locator("#upload.is-slim").count() == 1
-    assert find_faults(page) == []
+    assert axe.list_violations(page) == []
     page.reload()
     assert tiles_of(page) == live
     page.click(".pager a[rel=next]")
@@ -77,21 +73,21 @@ def test_filters_wait_for_their_button_and_the_photo_page_follows_them(live_serv
         page.keyboard.press("ArrowDown")
     assert "group" not in page.url
     page.select_option("#id_group", "Black")
-    assert find_faults(page) == []
+    assert axe.list_violations(page) == []
     page.get_by_role("button", name="Show these").press("Enter")
     page.wait_for_url("**/*group=Black*")
     assert page.url.endswith("?group=Black#filter")
     assert page.evaluate("document.activeElement.id") == "filter"
     assert "3 photos with 3 such faces" in page.inner_text(".results-count")
     assert page.locator("#gallery a.face.is-other").count() == 1
-    assert find_faults(page) == []
+    assert axe.list_violations(page) == []
     page.get_by_role("link", name="Report on these").click()
     page.wait_for_url("**/report/?group=Black")
     page.get_by_role("link", name="See these photos").click()
     page.wait_for_url("**/?group=Black#filter")
     page.locator("#gallery .mat > a").nth(1).click()
     assert page.inner_text("#place") == "2 of 3"
-    assert find_faults(page) == []
+    assert axe.list_violations(page) == []
     page.locator(".photo-actions summary").click()
     page.get_by_role("button", name="Delete for good").click()
     page.wait_for_url(f"**{reverse('photo-detail', args=[three[0].uid])}?group=Black")
@@ -110,10 +106,10 @@ def test_on_a_phone_the_filters_are_a_sheet(live_server, new_page, log_in, alice
     page.tap("#filter")
     sheet = page.locator(".filters > form").bounding_box()
     assert (sheet["x"], sheet["width"], sheet["y"] + sheet["height"]) == (0, 390, 844)
-    assert find_faults(page) == []
+    assert axe.list_violations(page) == []
     page.tap("h1")
     page.locator("#gallery a.face").first.tap()
     card = page.locator("#face-card:not([hidden])")
     card.wait_for()
     assert page.locator("#gallery a.face").first.bounding_box()["y"] < card.bounding_box()["y"]
-    assert find_faults(page) == []
+    assert axe.list_violations(page) == []

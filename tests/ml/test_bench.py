@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ from ml import bench
 from ml.benching import growth, measuring, sample, ways
 from ml.benching.ways import Seen
 from ml.detecting.detector import FaceDetector
+from ml.model import checkpoint
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
 from tests import pictures
@@ -166,3 +168,15 @@ def test_what_cannot_be_measured_is_told_in_a_line(told, message, tmp_path, caps
         bench.main([word.format(empty=tmp_path) for word in told])
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_network_with_labels_of_its_own_is_measured_too(tiny, tmp_path):
+    net, card = tiny
+    own = {"gender": ("Female", "Male", "Non-binary")}
+    checkpoint.save(
+        tmp_path / "model", net=type(net)(net.trunk, attributes=own), card=replace(card, labels=own, thresholds={})
+    )
+    file = tmp_path / "speed.json"
+    told = ["--model", str(tmp_path / "model"), "--count", "1", "--longest", "200", "--chips", "0", "--json", str(file)]
+    assert bench.main(told) == 0
+    assert json.loads(file.read_text())["photos"] == 1

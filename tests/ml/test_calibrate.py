@@ -8,10 +8,12 @@ import pytest
 from ml import calibrate, errors, export, labels, metrics
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.errors import BadRecipe
-from ml.measuring import calibration_fit
+from ml.measuring import calibration_fit, fit_words, label_thresholds
+from ml.measuring.asking import Asked
 from ml.model import card as cards
 from ml.model import checkpoint, temperature_scaling
 from ml.model.runtime import OnnxRuntime, Runtime, TorchRuntime
+from ml.shares.evidence import CHIPS
 
 HELD_OUT = 30
 
@@ -19,7 +21,7 @@ HELD_OUT = 30
 @pytest.fixture(autouse=True)
 def few_images_are_enough(monkeypatch):
     monkeypatch.setattr(calibration_fit, "LEAST_IMAGES", 10)
-    monkeypatch.setattr(calibration_fit, "LEAST_SURE", 1)
+    monkeypatch.setattr(label_thresholds, "LEAST_SURE", 1)
 
 
 @pytest.fixture
@@ -52,6 +54,13 @@ class Says(Runtime):
     def logits(self, chips: np.ndarray, *, attributes: frozenset[str] | None = None) -> dict[str, np.ndarray]:
         begin, self._begin = self._begin, self._begin + len(chips)
         return {name: values[begin : self._begin] for name, values in self._logits.items()}
+
+
+def fit(card, runtime, faces, targets=None):
+    """What the command fits to the answers for faces that came as chips alone."""
+    return calibrate.calibrate(
+        card, asked=[Asked(CHIPS, faces, calibrate.read_logits(runtime, faces))], targets=targets
+    )
 
 
 def made_up(card, *, times, count=4000, seed=0):
@@ -164,7 +173,7 @@ def test_temperatures_are_found_and_thresholds_keep_their_promise(tiny):
     card = replace(card, temperatures={})
     runtime, faces = made_up(card, times=2.0)
     wanted = {"race": {"utkface-4": 0.9}, "gender": {"gender": 0.95}}
-    calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets=wanted)
+    calibrated, fits = fit(card, runtime, faces, targets=wanted)
     for attribute, temperature in calibrated.temperatures.items():
         assert temperature == pytest.approx(2, rel=0.1), attribute
         assert fits[attribute].errors[1] < 0.03 < fits[attribute].errors[0]
@@ -180,12 +189,12 @@ def test_temperatures_are_found_and_thresholds_keep_their_promise(tiny):
 
 def test_a_target_out_of_reach_is_told(tiny, monkeypatch):
     _, card = tiny
-    monkeypatch.setattr(calibration_fit, "LEAST_SURE", 100)
+    monkeypatch.setattr(label_thresholds, "LEAST_SURE", 100)
     runtime, faces = made_up(card, times=1.0, count=500)
     with pytest.warns(errors.DataWarning, match="age in age does not reach 100%"):
-        calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"age": {"age": 1.0}})
-    assert calibrated.thresholds["age"]["age"] == temperature_scaling.NEVER_SURE
-    assert "(target 100%)" in calibration_fit.tell_fits(fits)
+        calibrated, fits = fit(card, runtime, faces, targets={"age": {"age": 1.0}})
+    assert calibrated.thresholds["age"]["age"] == dict.fromkeys(labels.AGE)  # never sure
+    assert "(target 100% of each label)" in fit_words.tell_fits(fits)
 
 
 def test_a_target_reached_only_at_the_last_threshold_is_reached(tiny, monkeypatch, recwarn):
@@ -198,13 +207,12 @@ def test_a_target_reached_only_at_the_last_threshold_is_reached(tiny, monkeypatc
     logits = np.stack([np.log(vectors), np.log(1 - vectors)], axis=1)
     found = calibration_fit.fit_attribute(
         card,
-        logits,
-        faces,
+        [Asked(CHIPS, faces, {"gender": logits})],
         attribute="gender",
         grouping=calibration_fit.find_labelled_groups(card, faces, attribute="gender"),
         targets={"gender": 1.0},
     ).thresholds["gender"]
-    assert (found.value, found.is_reached, found.accuracy) == (temperature_scaling.NEVER_SURE, True, 1.0)
+    assert (found.value, found.is_reached, found.accuracy) == ({"Male": 0.99, "Female": None}, True, 1.0)
     assert not recwarn.list
 
 
@@ -215,7 +223,7 @@ def test_coarse_labels_calibrate_the_groupings_they_can_tell(tiny):
     five = face_set.classes_in("race", taxonomy="utkface-5")
     coarse = replace(faces, targets={"race": five.covers.argmax(axis=0)[faces.targets["race"]]}, classes={"race": five})
     with pytest.warns(errors.DataWarning) as warned:
-        calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=coarse)
+        calibrated, fits = fit(card, runtime, coarse)
     told = [str(warning.message) for warning in warned]
     assert calibrated.temperatures == {"race": pytest.approx(2, rel=0.1)}
     found = fits["race"].thresholds
@@ -250,7 +258,7 @@ def test_labels_of_its_own_have_one_grouping_named_after_the_attribute(tiny):
     own = {"gender": ("Male", "Female", "Non-binary"), "race": ("north", "south")}
     card = replace(card, labels=own, temperatures={}, thresholds={})
     runtime, faces = made_up(card, times=2.0)
-    calibrated, fits = calibrate.calibrate(card, runtime=runtime, faces=faces, targets={"race": {"race": 0.85}})
+    calibrated, fits = fit(card, runtime, faces, targets={"race": {"race": 0.85}})
     assert calibrated.temperatures["gender"] == pytest.approx(2, rel=0.1)
     assert set(calibrated.thresholds["race"]) == {"race"}
     assert fits["gender"].thresholds["gender"].target == temperature_scaling.OWN_TARGET
@@ -284,7 +292,7 @@ def test_too_few_images_are_told_and_nothing_is_fitted_to_them(tiny, monkeypatch
         pytest.warns(errors.DataWarning, match="49 images with a label of race are too few"),
         pytest.raises(face_set.BadData, match="nothing of tiny-1 can be calibrated on these 49 images"),
     ):
-        calibrate.calibrate(card, runtime=runtime, faces=faces)
+        fit(card, runtime, faces)
 
 
 def test_labels_that_the_network_always_finds_are_no_measure_for_its_temperature(tiny):
@@ -293,7 +301,7 @@ def test_labels_that_the_network_always_finds_are_no_measure_for_its_temperature
     runtime, faces = made_up(card, times=1.0, count=200)
     faces.targets["gender"] = runtime._logits["gender"].argmax(axis=1)
     with pytest.warns(errors.DataWarning, match="no temperature from"):
-        calibrate.calibrate(card, runtime=runtime, faces=faces)
+        fit(card, runtime, faces)
 
 
 @pytest.mark.parametrize(

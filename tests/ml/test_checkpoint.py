@@ -20,11 +20,12 @@ def test_a_checkpoint_comes_back_as_it_was(tiny, tmp_path):
     assert found == saved
     assert found.temperatures == card.temperatures
     assert len(found.sha256) == 64
-    assert found.threshold("race") == 0.6
-    assert found.threshold("race", taxonomy="utkface-4") == 0.5
-    assert found.threshold("gender") == 0.7
+    rules = found.calibration
+    assert rules.threshold("race", taxonomy=found.taxonomy("race"), label="White") == 0.6
+    assert rules.threshold("race", taxonomy="utkface-4", label="White") == 0.5
+    assert rules.threshold("gender", taxonomy=found.taxonomy("gender"), label="Male") == 0.7
     own = replace(found, labels={"race": ("Here", "Elsewhere")}, thresholds={"race": {"race": 0.8}})
-    assert own.threshold("race") == 0.8
+    assert own.calibration.threshold("race", taxonomy=own.taxonomy("race"), label="Here") == 0.8
     for name, tensor in net.state_dict().items():
         if tensor.is_floating_point():
             assert torch.equal(loaded.state_dict()[name], tensor.half().float())

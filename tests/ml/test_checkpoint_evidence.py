@@ -11,6 +11,7 @@ from safetensors.numpy import load
 
 from ml import calibrate, export, metrics, write_card
 from ml.measuring import held_out_answers
+from ml.measuring.asking import Asked
 from ml.model import card as cards
 from ml.model import checkpoint, evidence
 from ml.model.runtime import TorchRuntime
@@ -140,7 +141,7 @@ def test_labels_in_other_classes_give_no_evidence(calibrated, small_fairface, ti
 
 def test_the_default_model_carries_its_calibration_faces():
     card = cards.read_card()
-    assert card.sha256 == "1da542aaa93dad06eb1e23cb4c3bbe900e77f2361d8996189b63f2fc389cb303"
+    assert card.sha256 == "c1f08f5cc744c457806149d0f54aaed769ebcab47b1168f1aa1b5210321297a6"
     assert card.evidence["data_sha256"] == card.metrics["calibration"]["data_sha256"]
     chips = evidence.read_evidence(cards.DEFAULT_DIR, card=card, way=CHIPS)
     photos = evidence.read_evidence(cards.DEFAULT_DIR, card=card, way=PHOTOS)
@@ -160,7 +161,7 @@ def test_probabilities_come_from_the_temperatures_of_the_card_that_is_written(ti
         {"gender": calibrate.face_set.Classes("gender", card.labels["gender"])},
     )
     logits = {"gender": np.array([[1.0, 0.0]] * 4)}
-    found = held_out_answers.pack_answers(card, logits=logits, faces=faces, widths=None, name="X", way=CHIPS)
+    found = held_out_answers.pack_answers(card, asked=Asked(CHIPS, faces, logits), name="X")
     expected = metrics.softmax(logits["gender"] / card.temperatures["gender"])
     np.testing.assert_allclose(found.faces.posteriors["gender"], expected, atol=1e-3)
     assert found.actual["gender"].tolist() == [0, 1, -1, 0]

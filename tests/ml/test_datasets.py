@@ -1,4 +1,5 @@
 import csv
+import os
 import zipfile
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from ml import errors, labels
-from ml.datasets import face_set, fairface, utkface
+from ml.datasets import face_set, fairface, folders, lists, utkface
 from tests import pictures
 
 
@@ -190,3 +191,16 @@ def test_the_shared_sets_are_read(shared):
     foreign = utkface.read_utkface(shared / "data" / "utkface", size=32, limit=50)
     assert (len(foreign), len(set(foreign.digests))) == (50, 50)
     assert foreign.count_classes("race")["White"] > 5
+
+
+def test_files_whose_names_are_no_utf8_are_read_named_and_found_again(tmp_path):
+    root = tmp_path / "images"
+    for number, name in enumerate((b"a\xff.jpg", rb"b\xff.jpg", b"c.jpg")):
+        write_image(root / "Female" / os.fsdecode(name), seed=number)
+    genders = face_set.classes_in("gender")
+    faces = folders.read_folders(root, classes=genders, size=16)
+    assert faces.files == (r"Female/a\xff.jpg", r"Female/b\xff.jpg", "Female/c.jpg")
+    assert len(faces.data_hash()) == 64  # which wants text
+    (tmp_path / "list.txt").write_text("".join(f"{name} Female\n" for name in faces.files))
+    listed = lists.read_list(tmp_path / "list.txt", root=root, classes=genders, size=16)
+    assert listed.data_hash() == faces.data_hash()

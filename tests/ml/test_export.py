@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ml import export, files, labels
+from ml.calibration import NumberRule, SetRule
 from ml.datasets import face_set, fairface
 from ml.measuring import int8_losses
 from ml.measuring.predictions import Predictions
@@ -21,6 +22,12 @@ def model(tiny, tmp_path):
     net, card = tiny
     net.trunk.conv.norm.running_mean.normal_()
     net.trunk.conv.norm.running_var.uniform_(0.5, 2)
+    card = replace(
+        card,
+        thresholds={"gender": {"gender": {"Male": 0.7, "Female": None}}},
+        sets={"gender": {"gender": SetRule(0.9, {"Male": 0.4, "Female": 0.3})}},
+        numbers={"age": NumberRule(2.0, (1.0,) * 9, tuple(range(9)), (0.1, 0.1), 0.8)},
+    )
     checkpoint.save(tmp_path / "model", net=net, card=card)
     return tmp_path / "model"
 

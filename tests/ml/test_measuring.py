@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ml import labels
+from ml.calibration import Calibration
 from ml.datasets import face_set, fairface
 from ml.measuring import fairness, long_table, measures, stored, tables
 from ml.measuring.predictions import Predictions
@@ -63,7 +64,7 @@ def predictions() -> Predictions:
 @pytest.fixture(scope="module")
 def measured(predictions, faces) -> tables.Measures:
     thresholds = {"race": {"fairface-7": 0.5, "utkface-4": 0.7}, "age": {"age": 0.5}}
-    return measures.measure(predictions, faces, thresholds=thresholds)
+    return measures.measure(predictions, faces, calibration=Calibration(thresholds))
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +250,7 @@ def test_classes_of_their_own_are_measured_as_they_are():
         images=np.zeros((3, 4, 4, 3), np.uint8), targets={"eyes": np.arange(3)}, files=FILES[:3], classes={"eyes": eyes}
     )
     predictions = Predictions("own", FILES[:3], {"eyes": one_hot(np.array([0, 1, 1]), count=3)}, {"eyes": eyes})
-    measured = measures.measure(predictions, faces, thresholds={"eyes": {"eyes": 0.5}})
+    measured = measures.measure(predictions, faces, calibration=Calibration({"eyes": {"eyes": 0.5}}))
     report = stored.write_measures(measured)
     assert report["eyes"]["accuracy"] == 0.6667
     assert report["eyes"]["grouping"] == ""
@@ -300,5 +301,6 @@ def test_the_sure_of_three_genders_are_counted_among_all_three():
         classes={"gender": three},
     )
     predictions = Predictions("own", faces.files, {"gender": np.eye(3)[[0, 1, 1]]}, {"gender": three})
-    sure = measures.measure(predictions, faces, thresholds={"gender": {"gender": 0.5}}).sure["gender"]["gender"]
+    rules = Calibration({"gender": {"gender": 0.5}})
+    sure = measures.measure(predictions, faces, calibration=rules).sure["gender"]["gender"]
     assert (sure.images, sure.n, sure.accuracy_of_sure) == (3, 3, 0.6667)

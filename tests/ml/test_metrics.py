@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from ml import labels, metrics
+from ml.measuring import label_thresholds
 from ml.model import temperature_scaling
 
 
@@ -78,14 +81,37 @@ def test_a_temperature_is_found_again():
     assert temperature_scaling.fit_temperature(logits * 3, actual) == pytest.approx(3, rel=0.05)
 
 
-def test_a_threshold_is_the_lowest_that_keeps_the_promise():
-    confidence = np.array([0.2, 0.4, 0.6, 0.8])
-    right = np.array([False, False, True, True])
-    assert temperature_scaling.fit_threshold(confidence, right, target=0.5) == 0.0
-    assert temperature_scaling.fit_threshold(confidence, right, target=0.6) == pytest.approx(0.21)
-    assert temperature_scaling.fit_threshold(confidence, right, target=1.0) == pytest.approx(0.41)
-    assert temperature_scaling.fit_threshold(confidence, ~right, target=1.0) is None
-    assert temperature_scaling.fit_threshold(np.array([0.985, 0.995]), np.array([False, True]), target=1.0) == 0.99
+def test_a_threshold_is_the_lowest_that_keeps_the_promise(monkeypatch):
+    monkeypatch.setattr(label_thresholds, "LEAST_SURE", 1)
+    monkeypatch.setattr(label_thresholds, "SLACK", 1.0)
+
+    def fit(confidence, right, target):
+        return label_thresholds.fit_label([(np.array(confidence), np.array(right))], target=target).value
+
+    confidence, right = [0.6, 0.7, 0.8, 0.9], [False, False, True, True]
+    assert fit(confidence, right, 0.5) == 0.5
+    assert fit(confidence, right, 0.6) == pytest.approx(0.61)
+    assert fit(confidence, right, 1.0) == pytest.approx(0.71)
+    assert fit([0.3, 0.3, 0.55], [True, True, True], 0.5) == 0.5  # never one that is less likely than not
+    assert fit(confidence, [True, True, False, False], 1.0) is None
+    assert fit([0.985, 0.995], [False, True], 1.0) == 0.99
+
+
+def test_a_label_is_sure_only_where_enough_faces_bound_its_precision():
+    def fit(right, count, target=0.8, more=()):
+        faces = np.arange(count) < right
+        return label_thresholds.fit_label([(np.full(count, 0.9), faces), *more], target=target)
+
+    assert label_thresholds.bound_below(40, 50) == pytest.approx(0.7087, abs=1e-4)  # Clopper and Pearson, 90 %
+    assert math.isnan(label_thresholds.bound_below(0, 0))
+    assert fit(49, 49).value is None  # all right, and too few
+    assert (fit(49, 49).faces, fit(49, 49).precision) == (49, 1.0)
+    assert fit(40, 50).value is None  # 80 % right, but 71 % cannot be excluded
+    assert fit(42, 50).value == 0.5  # 75.3 % or more
+    assert fit(159, 200).value is None  # under the target
+    other_way = (np.full(60, 0.9), np.arange(60) < 46)
+    assert fit(200, 200, more=[other_way]) == fit(46, 60)  # the worst way decides
+    assert fit(0, 0).value is None
 
 
 def test_every_attribute_and_taxonomy_has_a_target():

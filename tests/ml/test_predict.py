@@ -1,12 +1,15 @@
 import csv
+import io
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from ml import labels, predict
 from ml.model.card import read_card
@@ -40,10 +43,11 @@ def test_the_columns_are_those_that_were_promised():
     assert "race_Latino_Hispanic" in names
     assert "race_Southeast Asian" in names
     assert names[16:19] == ["predicted_gender", "gender_Male", "gender_Female"]
-    assert names[-11:-9] == ["age_more than 70", "age_years"]
-    assert names[-9:-6] == ["unsure_race", "unsure_gender", "unsure_age"]
+    assert names[-16:-14] == ["age_more than 70", "age_years"]
+    assert names[-14:-11] == ["unsure_race", "unsure_gender", "unsure_age"]
+    assert names[-11:-6] == ["set_race", "set_gender", "set_age", "age_low", "age_high"]
     assert names[-6:] == ["photo_width", "photo_height", "sharpness", "brightness", "model", "reason"]
-    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 6
+    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 5 + 6
 
 
 def test_a_folder_becomes_csv_rows(folder, capsys):
@@ -62,8 +66,13 @@ def test_a_folder_becomes_csv_rows(folder, capsys):
         shares = {name: float(first[f"{attribute}_{name}"]) for name in names}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-3)
         assert first[f"predicted_{attribute}"] == max(shares, key=shares.__getitem__)
-        probability = shares[first[f"predicted_{attribute}"]]
-        assert first[f"unsure_{attribute}"] == str(probability < read_card().threshold(attribute)).lower()
+        label, card = first[f"predicted_{attribute}"], read_card()
+        least = card.calibration.threshold(attribute, taxonomy=card.taxonomy(attribute), label=label)
+        assert first[f"unsure_{attribute}"] == str(shares[label] < least).lower()
+        rule = card.sets[attribute][card.taxonomy(attribute)]
+        enough = {name for name in names if shares[name] >= rule.least[name]}
+        assert {label} <= set(first[f"set_{attribute}"].split("|")) >= enough
+    assert int(first["age_low"]) < float(first["age_years"]) < int(first["age_high"])
     assert float(first["x1"]) < float(first["x2"])
     assert set(second.values()) == {str(folder / "broken.jpg"), "unreadable", "format", ""}
 
@@ -236,3 +245,20 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.stdout.splitlines()[-1] == "0"
     assert "Error" not in found.stderr
+
+
+def test_a_decoders_warning_names_the_file_each_time(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    broken = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x05\x00"  # five entries are promised, and none is there
+    names = [b"first.jpg", b"second\xff.jpg"]
+    for name in names:
+        content = io.BytesIO()
+        Image.new("RGB", (60, 60), (90, 120, 200)).save(content, "JPEG", exif=broken)
+        Path(folder / os.fsdecode(name)).write_bytes(content.getvalue())
+    assert predict.main([str(folder), "--csv", str(tmp_path / "out.csv")]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "EXIF" in line]
+    assert [line.partition("Corrupt EXIF data")[0] for line in told] == [
+        f"warning: {folder}/first.jpg: ",
+        f"warning: {folder}/second\\xff.jpg: ",
+    ]

@@ -17,7 +17,7 @@ def test_each_published_recipe_is_read_and_has_the_name_of_its_checkpoint(path):
 def test_the_default_model_was_made_by_the_recipe_of_its_name():
     card = read_card()
     published = json.loads(json.dumps(recipe.recipe_values(recipe.read_recipe(recipe.CONFIGS / f"{card.name}.toml"))))
-    # facet-3 is facet-2's network, finished otherwise: its card keeps the name under which the network was trained.
+    # facet-3.1 is facet-2's network, finished otherwise: its card keeps the name under which the network was trained.
     assert published.pop("name") == card.name
     assert {name: card.recipe[name] for name in published} == published
 

@@ -45,7 +45,7 @@ def test_predictions_of_the_default_model_are_corrected_by_what_it_carries(predi
     assert report.main([str(predictions), "--html", files[0], "--json", files[1], "--csv", files[2], *QUICK]) == 0
     assert "report of 300 faces written to" in capsys.readouterr().out
     found = json.loads((tmp_path / "report.json").read_text())
-    assert (found["basis"], found["model"]) == ("adjusted", "facet-3")
+    assert (found["basis"], found["model"]) == ("adjusted", cards.read_card().name)
     assert "corrected labels" in (tmp_path / "report.html").read_text()
     assert report.main([str(predictions), *QUICK]) == 0
     assert "if the model errs here as on FairFace" in capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_a_checkpoint_from_before_there_was_evidence_is_told(predictions, tmp_pa
     cards.write_pair(old, card=replace(card, evidence={}), weights=weights, weights_file=cards.WEIGHTS_FILE)
     found = values(tmp_path, predictions, "--model", old)
     assert found["basis"] == "counted"
-    assert "facet-3 does not carry how it errs" in found["notes"][0]
+    assert f"{card.name} does not carry how it errs" in found["notes"][0]
     assert found["attributes"]["race"]["unsure"] is not None
 
 

@@ -63,3 +63,36 @@ def test_the_model_card_is_of_the_default_model():
     card = (ROOT / "ml/weights/MODEL_CARD.md").read_text()
     assert CARD["name"] in card.splitlines()[0]
     assert CARD["sha256"] in card
+
+
+def test_a_label_of_the_default_model_is_sure_only_where_its_calibration_faces_allow_it():
+    for attribute in GROUPINGS:
+        fitted, rule = CARD["metrics"]["calibration"][attribute], {"least_faces": 50, "slack": 0.05, "bound": 0.9}
+        assert fitted["rule"] == rule
+        for taxonomy, target in fitted["targets"].items():
+            stored = CARD["thresholds"][attribute][taxonomy]
+            measured = VALIDATION["sure"][attribute][taxonomy]["by_label"]
+            assert stored == {label: of["threshold"] for label, of in fitted["sure"][taxonomy].items()}
+            for label, of in fitted["sure"][taxonomy].items():
+                reached = of["faces"] >= 50 and of["precision"] >= target and of["bound"] >= target - 0.05
+                assert reached == (of["threshold"] is not None), (taxonomy, label)
+                if reached:  # and so it is on images that nothing was fitted to
+                    assert measured[label]["accuracy"] >= target - 0.05, (taxonomy, label)
+
+
+def test_sets_and_age_ranges_of_the_default_model_cover_what_they_promise():
+    for attribute, grouping in GROUPINGS.items():
+        found = CARD["metrics"]["calibration"][attribute]["cross_fitted"]
+        for way in ("chips", "photos"):
+            judged = found[way]["groupings"][grouping]
+            assert judged["set_coverage"] >= 0.9
+            assert min(of["set_coverage"] for of in judged["labels"].values()) >= 0.88
+        measured = VALIDATION["sure"][attribute][grouping]
+        assert measured["set_coverage"] >= 0.9
+        assert min(of["set_coverage"] for of in measured["by_label"].values()) >= 0.87
+    for share in (
+        VALIDATION["age"]["range"]["coverage"],
+        CARD["metrics"]["whole_way"]["found_again"]["age"]["range"]["coverage"],
+        CARD["metrics"]["utkface"]["age"]["inside_years"],
+    ):
+        assert 0.77 <= share <= 0.83

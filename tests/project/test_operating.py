@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -216,6 +217,20 @@ def test_plain_http_leads_to_tls(proxy):
         plain.request("GET", "/about/", headers={"Host": HOST, "X-Forwarded-Proto": "http"})
         response = plain.getresponse()
         assert (response.status, response.getheader("Location")) == (301, f"https://{HOST}/about/")
+
+
+def test_the_units_are_what_systemd_reads(tmp_path):
+    verify = shutil.which("systemd-analyze")
+    if not verify:
+        pytest.skip("systemd-analyze is not installed")
+    units = dict(re.findall(r"`/etc/systemd/system/([\w.-]+)`.*?```ini\n(.*?)```", TEXT, re.DOTALL))
+    assert units.keys() == {"facet.service", "facet-backup.service", "facet-backup.timer"}
+    for name, text in units.items():
+        here = text.replace("/opt/facet/.venv/bin/python", sys.executable).replace("/opt/facet", str(ROOT))
+        (tmp_path / name).write_text(here.replace("User=facet\n", ""))
+    command = [verify, "verify", "--man=no", "--recursive-errors=no", *(tmp_path / name for name in units)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_setting_that_is_named_exists():

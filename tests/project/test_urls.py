@@ -1,16 +1,20 @@
 """Who gets what at every address of the site: a URL without a row in the table fails."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
+from django.utils import timezone
 
-from classifier.models import Collection, CollectionShare, TagColumn, Upload, User
+from classifier.intake import storage
+from classifier.models import AccountExport, Collection, CollectionShare, TagColumn, Upload, User
 from classifier.services import tokens
 from classifier.services.reports import caching, keeping, reading
 from classifier.services.reviews import drawing
@@ -46,6 +50,32 @@ GET    account_confirm_email                    200   200   200   200   200
 GET    account_reset_password_from_key_done     200   200   200   200   200
 GET    account_reset_password_from_key          200   200   200   200   200
 GET    account_reset_password_done              200   200   200   200   200
+GET    mfa_index                                302   200   200   200   200
+GET    mfa_authenticate                         302   302   302   302   302
+POST   mfa_authenticate                         302   302   302   302   302
+GET    mfa_reauthenticate                       302   302   302   302   302
+POST   mfa_reauthenticate                       302   302   302   302   302
+GET    mfa_activate_totp                        302   302   302   302   302
+POST   mfa_activate_totp                        302   302   302   302   302
+GET    mfa_deactivate_totp                      302   404   404   404   404
+POST   mfa_deactivate_totp                      302   404   404   404   404
+GET    mfa_view_recovery_codes                  302   404   404   404   404
+GET    mfa_generate_recovery_codes              302   302   302   302   302
+POST   mfa_generate_recovery_codes              302   302   302   302   302
+GET    mfa_download_recovery_codes              302   404   404   404   404
+GET    mfa_list_webauthn                        302   200   200   200   200
+GET    mfa_add_webauthn                         302   302   302   302   302
+POST   mfa_add_webauthn                         302   302   302   302   302
+GET    mfa_login_webauthn                       302   302   302   302   302
+POST   mfa_login_webauthn                       302   302   302   302   302
+GET    mfa_reauthenticate_webauthn              302   302   302   302   302
+POST   mfa_reauthenticate_webauthn              302   302   302   302   302
+GET    mfa_remove_webauthn                      302   302   302   302   302
+POST   mfa_remove_webauthn                      302   302   302   302   302
+GET    mfa_edit_webauthn                        302   302   302   302   302
+POST   mfa_edit_webauthn                        302   302   302   302   302
+GET    usersessions_list                        302   200   200   200   200
+POST   usersessions_list                        302   302   302   302   302
 # API
 GET    api-photo-list                           401   200   200   200   200
 POST   api-photo-list                           401   202   202   202   202
@@ -144,6 +174,12 @@ POST   queue-review                             302   404   200   200   200
 GET    queue-faces                              302   404   200   200   200
 POST   queue-answer                             302   404   400   400   400
 GET    account-detail                           302   200   200   200   200
+POST   export-ask                               302   302   302   302   302
+GET    export-fetch                             302   404   200   404   404
+GET    account-delete                           302   200   200   200   200
+POST   account-delete                           302   200   200   200   200
+POST   account-keep                             302   302   302   302   302
+POST   session-end                              302   404   302   404   404
 POST   terms-accept                             302   302   302   302   302
 GET    token-list                               302   200   200   200   200
 POST   token-list                               302   200   200   200   200
@@ -161,6 +197,7 @@ def parse(table: str) -> dict[tuple[str, str], dict[str, int]]:
 
 TABLE = parse(ACCESS)
 NAMES = sorted({name for _, name in TABLE})
+LIBRARYS = ("account_", "mfa_", "usersessions_")  # its views take other methods, too
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FORMATS = {"collection-report-export": "?format=csv", "collection-kept-report-export": "?format=csv"}
 # For whom a collection is shared to be reviewed.
@@ -204,8 +241,15 @@ def rows(alice) -> SimpleNamespace:
     question = reading.default_question(collection)
     kept = keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
     tag = TagColumn.objects.create(collection=collection, name="newspaper")
+    export = AccountExport.objects.create(owner=alice, expires_at=timezone.now() + timedelta(days=1))
+    with storage.storing_export(storage.export_name(export.uid)) as file:
+        file.write(b"all of it")
+    AccountExport.objects.update(file=storage.export_name(export.uid))
+    session = UserSession.objects.create(user=alice, ip="192.0.2.1", session_key="another", user_agent="Firefox")
     return SimpleNamespace(
         collection=collection,
+        export=export,
+        session=session,
         photo=photo,
         face=face,
         explanation=explanation,
@@ -218,6 +262,10 @@ def rows(alice) -> SimpleNamespace:
 
 
 def address(name: str, rows: SimpleNamespace) -> str:
+    if name in ("mfa_remove_webauthn", "mfa_edit_webauthn"):
+        return reverse(name, args=[1])
+    if name == "session-end":
+        return reverse(name, args=[rows.session.pk])
     if name == "account_confirm_email":
         return reverse(name, args=["a-key"])
     if name == "account_reset_password_from_key":
@@ -288,7 +336,7 @@ def test_whom_a_collection_is_shared_with_to_be_read_does_not_review(method, nam
     assert ask(people["stranger"], method, name, rows) == 404
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("account_") and name != "api-unknown"])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(LIBRARYS) and name != "api-unknown"])
 def test_a_method_without_a_row_is_refused(name, people, rows):
     others = [method for method in METHODS if (method, name) not in TABLE]
     assert {ask(people["owner"], method, name, rows) for method in others} == {405}

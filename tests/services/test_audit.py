@@ -45,7 +45,7 @@ def test_an_untouched_chain_is_whole_whatever_the_details(alice):
 
 @pytest.mark.parametrize(
     "columns",
-    [{"action": "x"}, {"actor_name": "bob"}, {"target": "x"}, {"details": "{}"}, {"hash": "0" * 64}],
+    [{"action": "x"}, {"actor_uid": uuid.uuid4().hex}, {"target": "x"}, {"details": "{}"}, {"hash": "0" * 64}],
 )
 def test_a_changed_row_is_found(alice, columns):
     rows = [audit.record("photo.viewed", actor=alice, target="t", details={"n": n}) for n in range(3)]

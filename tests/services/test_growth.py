@@ -6,22 +6,26 @@ import subprocess
 import sys
 from datetime import timedelta
 from functools import partial
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from classifier.management import generated_rows
 from classifier.management.commands import measure_growth
-from classifier.models import Face, Guess, Photo, Prediction, State
+from classifier.models import Face, Guess, Photo, Prediction, Review, State
 from classifier.services import analysis, summaries, workers
 from classifier.services.paging import find_neighbours, read_page
+from classifier.services.reviews import drawing, queues, serving, standing
 from ml import labels
 from tests import factories
+from tests.services.reviews import made_up
 
 PHOTOS = 6_000
 
@@ -39,25 +43,25 @@ def large(on_postgres, transactional_db):
     return large
 
 
-def photos_read(plan: dict) -> int:
-    """How many photos a part of a plan and what is below it looked at."""
-    below = sum(photos_read(part) for part in plan.get("Plans", ()))
-    if plan.get("Relation Name") != Photo._meta.db_table or "Scan" not in plan["Node Type"]:
+def rows_read(plan: dict, *, of: type[Model]) -> int:
+    """How many photos, or rows of another table, a part of a plan and what is below it looked at."""
+    below = sum(rows_read(part, of=of) for part in plan.get("Plans", ()))
+    if plan.get("Relation Name") != of._meta.db_table or "Scan" not in plan["Node Type"]:
         return below
     return below + plan["Actual Loops"] * (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0))
 
 
-def most_photos_read(step) -> int:
+def most_rows_read(step, *, of: type[Model] = Photo) -> int:
     """By the one query of a step that reads most, but for those that count."""
     with CaptureQueriesContext(connection) as captured:
         step()
     told = [query["sql"] for query in captured if query["sql"].lstrip("(").startswith(("SELECT", "UPDATE"))]
     counts = []
-    for sql in (sql for sql in told if "COUNT(" not in sql):
+    for sql in (sql for sql in told if "COUNT(" not in sql or of is not Photo):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
             ((explained,),) = cursor.fetchall()
-            counts.append(photos_read(explained[0]["Plan"]))
+            counts.append(rows_read(explained[0]["Plan"], of=of))
             transaction.set_rollback(True)
     assert counts
     return max(counts)
@@ -86,14 +90,34 @@ def test_neither_a_claim_nor_a_page_of_the_gallery_reads_many_photos(large):
     waited["whether there is work"] = analysis.has_work
     waited["failed ones"] = partial(read_page, large.photos.filter(state=State.FAILED), order="-received_at")
     waited["since when photos wait"] = partial(summaries.measure_run, large)
-    assert {what: count for what, step in waited.items() if (count := most_photos_read(step)) > 200} == {}
+    assert {what: count for what, step in waited.items() if (count := most_rows_read(step)) > 200} == {}
     # As after a long night: nothing waits, nothing was done of late.
     long_ago = timezone.now() - timedelta(days=1)
     Photo.objects.pending().update(state=State.DONE, started_at=long_ago, finished_at=long_ago)
     Photo.objects.filter(pk=middle.pk).update(state=State.QUEUED)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    assert most_photos_read(workers.readiness) < 200
+    assert most_rows_read(workers.readiness) < 200
+
+
+@pytest.mark.postgres
+def test_a_reviewer_who_has_answered_much_waits_for_no_statistics(on_postgres, transactional_db, alice):
+    """PostgreSQL looks at new rows after a minute; until then it takes any index that seems to fit."""
+    collection = factories.CollectionFactory(owner=alice)
+    made_up.add_faces(collection, ["White"] * 300)
+    draw = drawing.begin_draw(collection, creator=alice, attribute="race", size=250)
+    answered = list(draw.drawn_faces.values_list("face", flat=True)[:200])
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE classifier_review")  # its last look was at an empty table
+    for uid in (alice.uid, *(uuid4() for _ in range(9))):
+        said = {"draw": draw, "reviewer_uid": uid, "was_blind": True, "answers": {"race": "White"}}
+        Review.objects.bulk_create(Review(face_id=pk, **said) for pk in answered)
+    steps = (
+        partial(serving.next_faces, draw, reviewer=alice),
+        partial(standing.count_waiting_draws, alice),
+        lambda: queues.leave_out_drawn(Face.objects.all(), reviewer=alice).first(),
+    )
+    assert max(most_rows_read(step, of=Review) for step in steps) <= 10 * 250
 
 
 @pytest.mark.postgres

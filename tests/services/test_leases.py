@@ -9,8 +9,8 @@ import pytest
 from django.db import DataError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from classifier.models import LeasedQuerySet, Photo, State
-from classifier.services import analysis, leases, predictions
+from classifier.models import Job, LeasedQuerySet, Photo, State
+from classifier.services import analysis, jobs, leases, predictions
 from tests import factories
 from tests.site import wait_for
 
@@ -149,8 +149,9 @@ def test_photos_that_hang_together_are_not_blamed_and_only_their_own_claim_is_to
     assert [Photo.objects.get(pk=photo.pk).attempts for photo in photos] == [0, 0, 1]
 
 
-@pytest.mark.parametrize(("count", "alone"), [(1, True), (2, False)])
-def test_a_worker_tells_whether_a_photo_was_claimed_alone(collection, monkeypatch, count, alone):
+@pytest.fixture
+def told(monkeypatch) -> list[bool]:
+    """Whether each lease that a worker kept was of one row alone."""
     keep_lease, told = leases.keep_lease, []
 
     def note(rows, **options):
@@ -158,9 +159,21 @@ def test_a_worker_tells_whether_a_photo_was_claimed_alone(collection, monkeypatc
         return keep_lease(rows, **options)
 
     monkeypatch.setattr(leases, "keep_lease", note)
+    return told
+
+
+@pytest.mark.parametrize(("count", "alone"), [(1, True), (2, False)])
+def test_a_worker_tells_whether_a_photo_was_claimed_alone(collection, told, count, alone):
     queued(collection, count=count)
     assert analysis.run_once() == count
     assert told == [alone]
+
+
+def test_a_job_is_always_claimed_alone(alice, told):
+    """So one that hangs is blamed for it, and given up in the end."""
+    Job.objects.create(owner=alice, kind=Job.Kind.EXPLANATION)
+    assert jobs.run_once() == 1
+    assert told == [True]
 
 
 def test_a_worker_whose_work_hangs_ends_with_a_status_of_its_own(settings, monkeypatch):

@@ -168,14 +168,18 @@ def test_every_form_of_the_account_pages_is_counted():
         "account_reset_password_done",
         "account_reset_password_from_key_done",
     }
-    names = {name for name in NAMES if name.startswith("account_")}
+    unlimited |= {"usersessions_list", "mfa_index", "mfa_list_webauthn", "mfa_view_recovery_codes"}
+    # Only for those who have just confirmed that it is them, and nothing to guess.
+    unlimited |= {"mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_edit_webauthn", "mfa_remove_webauthn"}
+    names = {name for name in NAMES if name.startswith(("account_", "mfa_", "usersessions_"))}
+    names |= {"account-delete"}  # its own, which asks for the password
     assert names - unlimited == attempts.DOORS_OF_A_VISITOR.keys() | attempts.DOORS_OF_AN_ACCOUNT.keys()
 
 
 def test_no_limit_of_the_library_is_left_that_a_page_could_meet():
     """Its own are counted in the cache and say no time; what is left is for pages that Facet has not switched on."""
     left = {action for action, rate in app_settings.RATE_LIMITS.items() if rate}
-    assert left == {"login_failed", "confirm_email", "change_phone", "verify_phone", "request_login_code"}
+    assert left == {"confirm_email", "change_phone", "verify_phone", "request_login_code"}
 
 
 def test_buckets_hold_no_name_and_no_address(client, alice):

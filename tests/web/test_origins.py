@@ -7,8 +7,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from classifier.models import Collection, Photo
-from classifier.services import tags
+from classifier.models import Collection, Photo, UploadItem
+from classifier.services import deletion, tags
 from tests import factories, pictures
 
 TABLE = b"file,news paper\na.jpg,Post\nb.jpg,Post\nc.jpg,News\nnobody.jpg,News\n"
@@ -56,6 +56,16 @@ def test_the_folder_of_each_photo_comes_in_with_it(alice_client, collection):
     files = [SimpleUploadedFile("2.jpg", pictures.jpeg(seed=2))]
     refused = alice_client.post(address, {"images": files, "folder": ["a", "b"]}, headers={"HX-Request": "true"})
     assert (refused.status_code, refused["X-Code"]) == (400, "folders_do_not_match")
+
+
+def test_files_that_are_refused_are_told_with_their_folders_until_their_photos_go(alice_client, collection):
+    files = [SimpleUploadedFile(f"{n}.jpg", pictures.jpeg()) for n in range(2)] + [SimpleUploadedFile("2.jpg", b"?")]
+    form = {"images": files, "folder": ["1999/May", "2000", "1999/<June>"]}
+    told = alice_client.post(reverse("photo-upload", args=[collection.uid]), form, follow=True).content.decode()
+    for folder, name in (("1999/&lt;June&gt;", "2.jpg"), ("2000", "1.jpg"), ("1999/May", "0.jpg")):
+        assert f"{folder}/</span>{name}</b>" in told
+    deletion.delete_photos(Photo.objects.all())
+    assert list(UploadItem.objects.values_list("name", "folder")) == [("", ""), ("", ""), ("2.jpg", "1999/<June>")]
 
 
 def test_a_photo_tells_where_it_came_from(alice_client, archive, django_assert_max_num_queries):

@@ -163,6 +163,14 @@ def test_the_models_page_prefers_the_validation_set_to_what_training_held_out(al
     assert f"{held_out['race']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") not in page
 
 
+def test_the_models_page_tells_of_what_a_version_is_never_sure(alice_client):
+    thresholds = {"race": {"fairface-7": {"White": 0.5, "Latino_Hispanic": None}}, "age": {"age": 0.4}}
+    factories.ModelVersionFactory(card={"thresholds": thresholds})
+    page = alice_client.get(reverse("model-list")).content.decode()
+    assert "<dt>Never sure of</dt><dd>perceived group: Latino / Hispanic</dd>" in page
+    assert page.count("Never sure of") == 1
+
+
 def test_production_stands_first_among_the_models(alice_client):
     factories.ModelVersionFactory(sha256="b" * 64, name="old", status=ModelVersion.Status.RETIRED)
     factories.ModelVersionFactory(sha256="a" * 64, name="facet-1")

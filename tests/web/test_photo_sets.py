@@ -3,8 +3,11 @@
 from html import unescape
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from classifier.models import Collection
 from classifier.services import matches, paging
 from classifier.templatetags import gallery as tags
 from tests import factories
@@ -83,8 +86,17 @@ def test_a_large_collection_is_counted_when_its_page_is_there(alice_client, thre
     page = alice_client.get(address, {"group": "Black"})
     assert page.context["matches"] is None
     asked = unescape(page.text.partition('role="status" hx-get="')[2].partition('"')[0])
-    counted = alice_client.get(address + asked, headers={"HX-Request": "true"}).text
-    assert "<strong>2</strong> photos with <strong>2</strong> such faces" in " ".join(counted.split())
+
+    def count() -> tuple[str, int]:
+        with CaptureQueriesContext(connection) as queries:
+            told = alice_client.get(address + asked, headers={"HX-Request": "true"}).text
+        return " ".join(told.split()), sum("COUNT" in query["sql"] for query in queries)
+
+    assert count() == ("<strong>2</strong> photos with <strong>2</strong> such faces", 1)
+    assert count() == ("<strong>2</strong> photos with <strong>2</strong> such faces", 0)  # nothing has changed
+    factories.make_face(factories.make_photo(three[0].collection), race="Black")
+    Collection.objects.filter(pk=three[0].collection_id).note_answers()
+    assert count() == ("<strong>3</strong> photos with <strong>3</strong> such faces", 1)
 
 
 def test_htmx_gets_the_photos_that_a_reload_shows(alice_client, collection, django_assert_max_num_queries):

@@ -4,9 +4,10 @@ import pytest
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from classifier.models import Photo, State
-from classifier.services import analysis
+from classifier.models import ModelVersion, Photo, State
+from classifier.services import analysis, predictions
 from classifier.templatetags import facet
+from ml import labels
 from tests import factories
 from tests.conftest import logged_in
 
@@ -165,3 +166,35 @@ def test_ages_stand_in_the_order_of_age_and_groups_by_probability(alice_client, 
 def test_a_small_face_has_a_reach_for_fingers(alice_client, photo):
     page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
     assert page.count('class="box-reach"') == 2
+
+
+def test_a_version_that_tells_sets_says_them_wherever_it_says_a_label(alice_client, collection):
+    card = {
+        "thresholds": {"race": {"fairface-7": {"White": 0.4, "Latino_Hispanic": None}}, "age": {"age": 0.4}},
+        "sets": {"race": {"fairface-7": {"coverage": 0.9, "least": dict.fromkeys(labels.RACE, 0.3) | {"White": 0.02}}}},
+        "numbers": {"age": {"sharpness": 1.0, "weights": [1] * 9, "tails": [0.1, 0.1], "coverage": 0.8,
+                            "centres": [1, 6, 14.5, 24.5, 34.5, 44.5, 54.5, 64.5, 80]}},
+    }  # fmt: skip
+    version = factories.ModelVersionFactory()
+    ModelVersion.objects.filter(pk=version.pk).update(card=card)
+    photo = factories.make_photo(collection)
+    face = factories.make_face(photo, race="Latino_Hispanic", age="more than 70", probability=0.9)
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
+    assert "most probably Latino / Hispanic, but not sure enough" in page  # at 90 %: it is never sure
+    assert "White or Latino / Hispanic, 90\N{NO-BREAK SPACE}%" not in page  # White has 1.7 %
+    guess = face.guesses.get(attribute="race")
+    assert (guess.label, guess.unsure) == ("Latino_Hispanic", True)
+    assert face.guesses.get(attribute="age").expected == pytest.approx(0.9 * 80 + 0.1 / 8 * 244)
+    surer = factories.make_face(photo, number=2, race="White", probability=0.85)
+    vectors = {**surer.prediction.vectors, "race": [0.45, 0.02, 0.45, 0.02, 0.02, 0.02, 0.02]}
+    predictions.store_predictions({surer: vectors}, model_version=surer.prediction.model_version)
+    page = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"face": 2}).content.decode()
+    assert "White or Latino / Hispanic, 90\N{NO-BREAK SPACE}%" in page
+    told = alice_client.get(reverse("api-photo-detail", args=[photo.uid])).json()["faces"]
+    assert [face["predictions"]["race"]["unsure"] for face in told] == [True, False]
+    assert told[1]["predictions"]["race"]["set"] == ["White", "Latino_Hispanic"]
+    assert told[1]["predictions"]["race"]["set_coverage"] == 0.9
+    assert told[1]["predictions"]["gender"]["set"] is None
+    rows = b"".join(alice_client.get(reverse("collection-faces", args=[collection.uid])).streaming_content).decode()
+    assert "White,false,White|Latino_Hispanic," in rows
+    assert "Latino_Hispanic,true,Latino_Hispanic," in rows

@@ -35,6 +35,8 @@ from tests.conftest import logged_in
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
+REPORT_QUERIES, KEPT_QUERIES = 14, 8
+
 
 def address(name: str, collection: Collection, *args: object) -> str:
     return reverse(f"collection-{name}", args=[collection.uid, *args])
@@ -84,6 +86,36 @@ def test_the_summary_costs_the_page_one_query(alice_client, portraits):
     told = [query["sql"] for query in counted if "report" in query["sql"].lower()]
     assert len(told) == 1
     assert '"content"' not in told[0]
+
+
+def test_pages_of_reports_ask_as_little_of_many_as_of_one(alice, alice_client, portraits):
+    column = TagColumn.objects.create(collection=portraits, name="desk")
+    read(alice_client, "report", portraits, "?by=folder")
+    for taxonomy in ("utkface-4", "fairface-6"):
+        keep(alice_client, portraits, f"?taxonomy={taxonomy}")
+
+    def count(most: int, name: str, *args: object, query: str = "") -> int:
+        with CaptureQueriesContext(connection) as counted:
+            assert alice_client.get(f"{address(name, portraits, *args)}{query}").status_code == 200
+        assert len(counted) <= most, [query["sql"][:200] for query in counted]
+        return len(counted)
+
+    def count_all() -> list[int]:
+        return [
+            count(REPORT_QUERIES, "report", query="?by=folder"),
+            count(KEPT_QUERIES, "kept-report-list"),
+            count(KEPT_QUERIES, "kept-report", 1),
+            count(KEPT_QUERIES, "kept-report-compare", query="?report=1&report=2"),
+            count(KEPT_QUERIES, "kept-report-export", 1, query="?format=csv"),
+        ]
+
+    before = count_all()
+    for number in range(10):
+        factories.CollectionFactory(owner=alice, name=f"other {number}")
+        PhotoTag.objects.create(photo=portraits.photos.all()[number], column=column, value=str(number))
+    for narrowest in (41, 42, 43):
+        keep(alice_client, portraits, f"?narrowest={narrowest}")
+    assert count_all() == before
 
 
 def test_a_page_that_shows_the_same_gets_nothing_until_something_changes(alice_client, portraits):
@@ -388,7 +420,7 @@ def test_a_report_leaves_as_csv_json_html_and_svg(alice_client, portraits):
 
 def test_every_face_leaves_as_csv_with_formulas_defused(alice_client, portraits, django_assert_max_num_queries):
     portraits.photos.filter(name="0.jpg").update(name="=1+1.jpg", folder="@home")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(12 + 4):  # four are the line in the audit log, once for each export
         content = b"".join(alice_client.get(address("faces", portraits)).streaming_content).decode()
     rows = list(csv.DictReader(io.StringIO(content)))
     assert len(rows) == 24

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from classifier.models import Codebook, CollectionShare, Draw, Face, Photo, Review
 from classifier.services import collections, deletion
-from classifier.services.reviews import drawing, serving
+from classifier.services.reviews import drawing, serving, standing
 from tests import factories
 from tests.conftest import logged_in
 from tests.services.reviews.made_up import add_faces
@@ -296,7 +296,17 @@ def test_disagreements_are_settled_by_a_third_person_only(alice, alice_client, b
     settled = Review.objects.get(adjudicates=True)
     assert (settled.reviewer, settled.answers["race"]) == (bob, "Indian")
     assert Review.objects.filter(is_standing=True).count() == 3
-    assert "No disagreement waits" in third.get(address).content.decode()
+    end = third.get(address).content.decode()
+    assert "No disagreement waits" in end
+    assert "Take the last answer back" in end
+    # A slip of the one who has the last word is taken back, and comes again.
+    assert third.post(address, {"act": "undo"}).status_code == 302
+    assert not Review.objects.told().filter(adjudicates=True).exists()
+    assert str(third.get(address).context["face"]["uid"]) == str(face.uid)
+    assert "There is no answer of yours" in third.post(address, {"act": "undo", "face": face.uid}).content.decode()
+    assert [one.settled for one in standing.list_reviewers(draw)] == [0, 0, 0]
+    assert third.post(address, sent | {"key": "y"}).status_code == 302
+    assert Review.objects.told().get(adjudicates=True).answers["race"] == "Indian"
 
 
 def test_a_queue_shows_the_guess_says_that_it_feeds_nothing_and_spares_drawn_faces(alice, alice_client, draw, pictured):

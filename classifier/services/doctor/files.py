@@ -1,6 +1,5 @@
 """Files and rows that lack each other."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -11,10 +10,10 @@ from django.utils import timezone
 
 from classifier.intake import spool, storage
 from classifier.intake.formats import BadImage
-from classifier.models import Explanation, Photo
+from classifier.models import AccountExport, Explanation, Photo
 from classifier.services.doctor.findings import Finding, count_subjects, list_uids
 
-FOLDERS = ("photos", "thumbnails", "heat")
+FOLDERS = ("photos", "thumbnails", "heat", "exports")
 ORPHAN_AFTER = timedelta(hours=1)  # an upload that is under way has stored its files but not yet its rows
 ROWS_AT_ONCE = 500
 
@@ -96,12 +95,14 @@ def _orphans_in(folder: str) -> Iterator[str]:
     """Names of old enough files in a folder of the storage that no photo, and no explanation, calls its own."""
     names = _files_below(folder)
     while batch := list(islice(names, ROWS_AT_ONCE)):
-        uids = {uid for name in batch if (uid := _uid_in(name))}
+        uids = {uid for name in batch if (uid := storage.uid_in(name))}
         own: set[str] = set()
         for row in Photo.objects.filter(uid__in=uids).values_list("image", "thumbnail"):
             own.update(row)
         explained = Explanation.objects.filter(uid__in=uids).values_list("uid", flat=True)
         own.update(storage.heat_name(uid) for uid in explained)
+        if folder == "exports":
+            own.update(AccountExport.objects.filter(uid__in=uids).values_list("file", flat=True))
         for name in batch:
             if name not in own and _is_old(name):
                 yield name
@@ -116,15 +117,6 @@ def _files_below(folder: str) -> Iterator[str]:
         yield f"{folder}/{name}"
     for name in folders:
         yield from _files_below(f"{folder}/{name}")
-
-
-def _uid_in(name: str) -> uuid.UUID | None:
-    """The uid that a stored file is named after, if it is."""
-    stem = name.rpartition("/")[2].partition(".")[0]
-    try:
-        return uuid.UUID(stem)
-    except ValueError:
-        return None
 
 
 def _is_old(name: str) -> bool:

@@ -12,6 +12,7 @@ from classifier.models import Collection, Face, ModelVersion
 from classifier.services.reports import reading
 from classifier.services.reports.questions import Question
 from ml.attributes import ATTRIBUTES, Attribute
+from ml.calibration import join_set
 from ml.reporting import survey_csv, survey_json, survey_page, survey_svg
 from ml.spreadsheets import guard_cell
 
@@ -62,7 +63,7 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
         "model",
     ]
     for attribute in attributes:
-        names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}"]
+        names += [f"predicted_{attribute.name}", f"unsure_{attribute.name}", f"set_{attribute.name}"]
         names += [f"{attribute.name}_{label}" for label in attribute.labels]
     yield _write([names])
     photos = collection.photos.filter(deleting_at=None)
@@ -87,13 +88,15 @@ def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mappin
     told += [round(value, 2) for value in box]
     told += [round(detection, 4), round(size_px, 1), _name_model(version)]
     for attribute in attributes:
-        vector = vectors.get(attribute.name) if version else None
+        vector = vectors.get(attribute.name) if version and version.tells(attribute) else None
         if version is None or vector is None:
-            told += [""] * (2 + len(attribute.labels))
+            told += [""] * (3 + len(attribute.labels))
             continue
         top = max(vector)
-        threshold = version.threshold(attribute.name, taxonomy=attribute.finest)
-        told += [attribute.labels[vector.index(top)], "true" if top < threshold else "false"]
+        label, rules = attribute.labels[vector.index(top)], version.calibration
+        doubt = rules.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
+        chosen = rules.choose_set(attribute.name, vector, taxonomy=attribute.finest, names=attribute.labels)
+        told += [label, "true" if doubt else "false", join_set(chosen)]
         told += [round(share, 5) for share in vector]
     return told
 

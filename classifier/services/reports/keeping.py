@@ -7,6 +7,7 @@ from django.db.models import Max
 
 from classifier.models import Collection, KeptReport, User
 from classifier.models.reports import hash_text, write_canonical
+from classifier.services import audit
 from classifier.services.reports.questions import Question
 
 
@@ -22,6 +23,8 @@ def keep_report(
         if same is not None:
             return same
         last = KeptReport.objects.filter(collection=held).aggregate(number=Max("number"))["number"] or 0
+        target = f"collection {held.uid}"
+        audit.record("report kept", actor=user, target=target, details={"number": last + 1, "sha256": digest})
         return KeptReport.objects.create(
             collection=held,
             number=last + 1,

@@ -80,7 +80,8 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     known = find_known(version)
     if SAYS_OF & question.filters.keys():
         known = replace(known, evidence=None, no_evidence=CHOSEN_BY_LABELS)
-    rows = Rows(attributes=tuple(name for name in ATTRIBUTES if name in collection.attributes))
+    told = [of.name for of in ATTRIBUTES_.values() if of.name in collection.attributes and version.tells(of)]
+    rows = Rows(attributes=tuple(told))
     total = faces.filter(predictions__is_current=True, predictions__model_version=version).count()
     for part in _read_parts(faces, version=version):
         rows.add(part)
@@ -89,7 +90,12 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     keys = rows.list_keys(survey)
     choice = people.choose_draw(collection, faces=keys)
     reviewed = people.read_reviewed(
-        collection, faces=keys, chosen=question.filters, choice=choice, model_card=version.card
+        collection,
+        faces=keys,
+        chosen=question.filters,
+        taxonomy=question.taxonomy,
+        choice=choice,
+        model_card=version.card,
     )
     return Found(
         survey,

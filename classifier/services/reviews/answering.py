@@ -103,15 +103,17 @@ def skip_face(draw: Draw, *, face: Face, reviewer: User, client_key: str = "") -
     return answer_face(draw, face=face, reviewer=reviewer, answer=skip)  # which replaces no answer
 
 
-def take_back(draw: Draw, *, reviewer: User, face: Face | None = None, client_key: str = "") -> Review:
+def take_back(
+    draw: Draw, *, reviewer: User, face: Face | None = None, client_key: str = "", adjudicates: bool = False
+) -> Review:
     """Undo a reviewer's last answer in a draw, so that its face comes next again; the review that was taken back.
 
-    Called again it goes back further. With `face` it is the last answer about that face: another window may have
-    answered since. Raises NothingToTakeBack, DrawEnded.
+    `adjudicates` undoes what settled a disagreement instead. Called again it goes back further. With `face` it is the
+    last answer about that face: another window may have answered since. Raises NothingToTakeBack, DrawEnded.
     """
     with transaction.atomic():
         Collection.objects.hold_attributes(draw.collection_id)
-        mine = Review.objects.filter(draw=draw, reviewer_uid=reviewer.uid, adjudicates=False)
+        mine = Review.objects.filter(draw=draw, reviewer_uid=reviewer.uid, adjudicates=adjudicates)
         if client_key and (before := mine.filter(client_key=client_key).select_related("replaces__face").first()):
             if before.replaces is None:
                 raise NothingToTakeBack
@@ -130,6 +132,7 @@ def take_back(draw: Draw, *, reviewer: User, face: Face | None = None, client_ke
             reviewer=reviewer,
             reviewer_uid=reviewer.uid,
             was_blind=last.was_blind,
+            adjudicates=adjudicates,
             verdict=Review.Verdict.WITHDRAWN,
             client_key=client_key,
         )

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 from classifier.models import Collection, Draw, Face, FrameFace, Guess, Photo, State
 from classifier.services.reviews.refusals import BadDraw
 from ml.attributes import ATTRIBUTES
-from ml.labels import TAXONOMIES
+from ml.labels import TAXONOMIES, taxonomies_of
 
 # Strata of age: nine bins are told apart too badly, and would spread a draw thin. The bands of `ml.shares.schemes`.
 AGE_BANDS = {
@@ -25,7 +25,8 @@ ALL = "all"  # the one stratum of a simple draw
 
 def strata_of(attribute: str) -> dict[str, tuple[str, ...]]:
     """Stratum -> the guesses that are in it."""
-    return dict(AGE_BANDS) if attribute == "age" else {label: (label,) for label in ATTRIBUTES[attribute].labels}
+    is_in_bins = ATTRIBUTES[attribute].scale is not None
+    return dict(AGE_BANDS) if is_in_bins else {label: (label,) for label in ATTRIBUTES[attribute].labels}
 
 
 def select_faces(collection: Collection, *, narrowest_px: float, chosen: Mapping[str, Any] | None = None) -> Any:
@@ -46,6 +47,14 @@ def keep_filter(collection: Collection, *, chosen: Mapping[str, Any] | None) -> 
     """A filter as a draw keeps it: with the grouping that its labels are of, since a collection's may change."""
     kept = {name: str(value) for name, value in (chosen or {}).items()}
     return kept | {TAXONOMY: kept.get(TAXONOMY) or collection.taxonomy} if kept.keys() - RECEIVED.keys() else kept
+
+
+def selects_same(kept: Mapping[str, Any], *, chosen: Mapping[str, Any] | None, taxonomy: str) -> bool:
+    """Whether a draw's filter is the one that is asked for, whose labels are of this grouping where it names groups."""
+    asked = {name: str(value) for name, value in (chosen or {}).items() if name != TAXONOMY}
+    if {name: value for name, value in kept.items() if name != TAXONOMY} != asked:
+        return False
+    return not TOLD_IN_GROUPS & asked.keys() or kept.get(TAXONOMY) == taxonomy
 
 
 def _narrow(collection: Collection, *, chosen: Mapping[str, Any] | None) -> tuple[QuerySet[Photo], QuerySet[Face]]:
@@ -69,6 +78,8 @@ def _narrow(collection: Collection, *, chosen: Mapping[str, Any] | None) -> tupl
 STANDS = Q(face__retired_at=None) | Q(face__retired_because=Face.Retired.NOT_A_FACE)
 RECEIVED = {"received_from": "received_at__date__gte", "received_to": "received_at__date__lte"}
 TAXONOMY = "taxonomy"
+# Filters whose values mean something else in another grouping.
+TOLD_IN_GROUPS = {"sure", *(of.short for of in ATTRIBUTES.values() if len(taxonomies_of(of.name)) > 1)}
 # Photos, collection, filters and grouping -> the photos and faces they keep, and the filters that hold for nothing.
 Narrow: TypeAlias = Callable[
     [QuerySet[Photo], Collection, dict[str, str], str], tuple[QuerySet[Photo], QuerySet[Face], set[str]]

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 from classifier.intake import tables
 from classifier.models import CANNOT_TELL, Review
@@ -83,7 +84,7 @@ def read_answers(row: Row, *, on: list[str]) -> list[str]:
     for name in on:
         cell = row.cells.get(f"reviewed_{name}", "")
         word = _plain(cell)
-        of = {_plain(label): label for label in ATTRIBUTES[name].labels} | {"cannot tell": CANNOT_TELL}
+        of = _answers_by_word(ATTRIBUTES[name].labels)
         if word == "not a face":
             row.verdict = Review.Verdict.NOT_A_FACE
         elif word in of:
@@ -94,6 +95,12 @@ def read_answers(row: Row, *, on: list[str]) -> list[str]:
     if not wrong and not said and row.verdict == Review.Verdict.FACE:
         wrong.append(f"line {row.line}: nothing is said of what is on in this collection")
     return wrong
+
+
+@cache
+def _answers_by_word(labels: tuple[str, ...]) -> dict[str, str]:
+    """What people write -> what is stored."""
+    return {_plain(label): label for label in labels} | {"cannot tell": CANNOT_TELL}
 
 
 def _is_uid(text: str) -> bool:

@@ -34,20 +34,22 @@ def read_reviewed(
     *,
     faces: np.ndarray,
     chosen: Mapping[str, Any] | None = None,
+    taxonomy: str = "",
     choice: Choice | None = None,
     model_card: Mapping[str, Any] | None = None,
 ) -> Reviewed:
     """What people said of some faces of a collection: `faces` (N,) are primary keys, in the order of the survey.
 
-    The faces may be all or those in a filter `chosen`, which is then a domain of the draw. `choice` None takes the draw
-    with the most answers that covers them. `model_card` names the reviews that the model was trained on. Without any
-    draw that could serve, `faces` of the answer is None; `choose_draw` says why.
+    The faces may be all or those in a filter `chosen`, which is then a domain of the draw; `taxonomy` is the grouping
+    of its labels, empty: the collection's. `choice` None takes the draw with the most answers that covers them.
+    `model_card` names the reviews that the model was trained on. Without any draw that could serve, `faces` of the
+    answer is None; `choose_draw` says why.
     """
     choice = choice or choose_draw(collection, faces=faces)
     told = None
     if choice.draw is not None:
         told = _read_draw(choice.draw, faces=faces, uncovered=choice.uncovered, card=model_card or {})
-    return Reviewed(faces=told, missed=_read_missed(collection, chosen=chosen))
+    return Reviewed(faces=told, missed=_read_missed(collection, chosen=chosen, taxonomy=taxonomy))
 
 
 def choose_draw(collection: Collection, *, faces: np.ndarray) -> Choice:
@@ -100,10 +102,11 @@ def _read_draw(draw: Draw, *, faces: np.ndarray, uncovered: int, card: Mapping[s
     )
 
 
-def _read_missed(collection: Collection, *, chosen: Mapping[str, Any] | None) -> Any:
+def _read_missed(collection: Collection, *, chosen: Mapping[str, Any] | None, taxonomy: str) -> Any:
     """By the newest draw of photos of just this selection that anybody has looked at."""
-    selection = frames.keep_filter(collection, chosen=chosen)
-    for draw in Draw.objects.filter(collection=collection, kind=Draw.Kind.PHOTOS, ended="", filter=selection):
-        if (found := missing.estimate_missed(draw)) is not None:
+    taxonomy = taxonomy or collection.taxonomy
+    for draw in Draw.objects.filter(collection=collection, kind=Draw.Kind.PHOTOS, ended=""):
+        is_asked_for = frames.selects_same(draw.filter, chosen=chosen, taxonomy=taxonomy)
+        if is_asked_for and (found := missing.estimate_missed(draw)) is not None:
             return found
     return None

@@ -76,7 +76,8 @@ def list_reviewers(draw: Draw) -> list[Reviewer]:
 
 def _face_rows(draw: Draw) -> list[Reviewer]:
     own = Q(adjudicates=False, face__retired_at=None)
-    told = own & Q(verdict__in=(Review.Verdict.FACE, Review.Verdict.NOT_A_FACE))
+    says = Q(verdict__in=(Review.Verdict.FACE, Review.Verdict.NOT_A_FACE))
+    told = own & says
     rows = (
         Review.objects.filter(draw=draw, is_standing=True)
         .order_by()
@@ -86,7 +87,7 @@ def _face_rows(draw: Draw) -> list[Reviewer]:
             file_name=Max("said_by"),
             answered=Count("pk", filter=told),
             skipped=Count("pk", filter=own & Q(verdict=Review.Verdict.SKIPPED)),
-            settled=Count("pk", filter=Q(adjudicates=True)),
+            settled=Count("pk", filter=says & Q(adjudicates=True)),
             last_at=Max("at"),
         )
     )

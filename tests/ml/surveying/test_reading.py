@@ -8,7 +8,7 @@ import pytest
 from ml import labels
 from ml.datasets.face_set import EmptySet
 from ml.measuring.mapping import read_mapping
-from ml.surveying import reading, tables
+from ml.surveying import columns, reading, tables
 from ml.surveying.errors import BadPredictions, BadTable
 from tests.ml.surveying import made_up
 
@@ -219,3 +219,8 @@ def test_reading_takes_no_more_memory_than_the_arrays_that_are_kept(tmp_path, mo
         assert len(survey) == 300 * times
     per_face = (peaks[1] - peaks[0]) / 3_600
     assert per_face < 400  # bytes, while arrays are put together; a row's text alone has some 330, as objects 2,500
+
+
+def test_labels_of_its_own_are_found_behind_a_sites_doubt_and_set():
+    of_a_site = ["predicted_gender", "unsure_gender", "set_gender", "gender_Female", "gender_Male", "gender_Non-binary"]
+    assert columns.find_classes(["file", *of_a_site, "model"]) == {"gender": ("Female", "Male", "Non-binary")}

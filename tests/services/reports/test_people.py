@@ -164,12 +164,35 @@ def test_a_draw_that_does_not_cover_the_report_says_so(alice, collection, world)
     assert any("covers 1,000 of 1,400 faces: extend it" in note for note in found.values["notes"])
 
 
-def test_missed_faces_are_told_under_the_headline(alice, alice_client, collection, world):
-    drawn = drawing.begin_photo_draw(collection, creator=alice, size=40)
-    _, rows = photos.next_photos(drawn, reviewer=alice, count=40)
+def mark(drawn, reviewer) -> None:
+    """A face missed in each of the first four photos."""
+    _, rows = photos.next_photos(drawn, reviewer=reviewer, count=drawn.size)
     for place, photo in enumerate(rows):
-        marks = [(0.1, 0.1)] if place < 4 else []
-        photos.mark_photo(drawn, photo=photo, reviewer=alice, marks=marks)
+        photos.mark_photo(drawn, photo=photo, reviewer=reviewer, marks=[(0.1, 0.1)] if place < 4 else [])
+
+
+def test_missed_faces_of_a_selection_reach_its_report_whatever_the_grouping_is_by_then(alice, collection, world):
+    asian = {"group": "Asian", "gender": "Female"}
+    Collection.objects.update(taxonomy="utkface-5")
+    collection.refresh_from_db()
+    mark(drawing.begin_photo_draw(collection, creator=alice, size=20, chosen=asian), alice)
+    mark(drawing.begin_photo_draw(collection, creator=alice, size=25, chosen={"gender": "Male"}), alice)
+    Collection.objects.update(taxonomy="fairface-7")
+    fresh = Collection.objects.get()
+
+    def missed(taxonomy: str, filters: dict[str, str]) -> int:
+        question = Question(taxonomy=taxonomy, filters=filters)
+        told = computing.answer_question(fresh, question=question).values["missed"]
+        return told["photos"] if told else 0
+
+    assert missed("utkface-5", dict(reversed(asian.items()))) == 20
+    assert missed("fairface-6", asian) == 0  # other faces are called so
+    assert missed("fairface-6", {"gender": "Male"}) == 25  # which no grouping tells otherwise
+    assert missed("fairface-7", {}) == 0
+
+
+def test_missed_faces_are_told_under_the_headline(alice, alice_client, collection, world):
+    mark(drawing.begin_photo_draw(collection, creator=alice, size=40), alice)
     found = ask(collection, alice)
     assert found.values["missed"]["photos"] == 40
     assert found.values["missed"]["share"] == pytest.approx(4 / 44, abs=0.02)
