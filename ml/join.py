@@ -3,8 +3,8 @@
 The joint one computes them side by side, and its answers are softmax of the weighted mean of their calibrated logits:
 what an ensemble would say, in one checkpoint that every other tool knows. They may be of any kind and see faces in any
 size and margin, but they must have the same labels and have been trained on the same images. `--weight` and `--views`
-say, in the order of the models, how much each counts and whether it sees each face once or, like a network by itself,
-also mirrored. It takes as long as they do together; calibrate it afterwards.
+say, in the order of the models, how much each counts and whether it sees each face both straight and mirrored, like a
+network by itself, or in one of these views. It takes as long as they do together; calibrate it afterwards.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from ml.commands import new_checkpoint, told_errors
 from ml.errors import BadRecipe
 from ml.model import checkpoint, joint, network, trunks
 from ml.model.card import ModelCard
-from ml.model.members import Member, widest_preset
+from ml.model.members import BOTH, VIEWS, Member, widest_preset
 from ml.training.recipe import DataRecipe
 
 # What a recipe tells of its images, by which later commands know again what was trained on and what was held out.
@@ -31,7 +31,7 @@ Trained = tuple[network.FaceNet, ModelCard]
 
 
 def join_networks(
-    trained: Sequence[Trained], *, name: str, weights: Sequence[float] = (), views: Sequence[int] = ()
+    trained: Sequence[Trained], *, name: str, weights: Sequence[float] = (), views: Sequence[str] = ()
 ) -> Trained:
     """One network whose logits are the mean of the others' calibrated ones, and its card, not calibrated yet.
 
@@ -41,7 +41,7 @@ def join_networks(
     cards = [card for _, card in trained]
     _check_cards(cards)
     shares, views = _read_weights(weights, count=len(cards)), _read_views(views, count=len(cards))
-    if len(set(shares)) == 1 and min(views) == 2 and _are_face_resnets(cards):
+    if len(set(shares)) == 1 and set(views) == {BOTH} and _are_face_resnets(cards):
         net, told = _join_face_resnets([net for net, _ in trained], cards=cards)
     else:
         net, told = _join_members(trained, shares=shares, views=views)
@@ -95,12 +95,12 @@ def _read_weights(given: Sequence[float], *, count: int) -> list[float]:
     return [weight / sum(given) for weight in given]
 
 
-def _read_views(given: Sequence[int], *, count: int) -> list[int]:
+def _read_views(given: Sequence[str], *, count: int) -> list[str]:
     if given and len(given) != count:
         raise BadRecipe(f"{len(given)} views for {count} checkpoints: give one for each, or none")
-    if not set(given) <= {1, 2}:
-        raise BadRecipe("views are 1, the face as it is, or 2, also mirrored")
-    return list(given) or [2] * count
+    if not set(given) <= set(VIEWS):
+        raise BadRecipe(f"views are {', '.join(VIEWS)}, not {', '.join(given)}")
+    return list(given) or [BOTH] * count
 
 
 def _are_face_resnets(cards: Sequence[ModelCard]) -> bool:
@@ -108,7 +108,7 @@ def _are_face_resnets(cards: Sequence[ModelCard]) -> bool:
     return all(trunks.count_face_resnets(card.arch) and card.preset == cards[0].preset for card in cards)
 
 
-def _join_members(trained: Sequence[Trained], *, shares: Sequence[float], views: Sequence[int]) -> Trained:
+def _join_members(trained: Sequence[Trained], *, shares: Sequence[float], views: Sequence[str]) -> Trained:
     """A JointNet of them, and its card."""
     nets, members = [], []
     for (net, card), weight, seen in zip(trained, shares, views, strict=True):
@@ -182,7 +182,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--weight", type=float, action="append", default=[], metavar="X", help="one for each model")
     parser.add_argument(
-        "--views", type=int, action="append", default=[], metavar="N", help="one for each model: 2 (default) or 1"
+        "--views", choices=VIEWS, action="append", default=[], help="one for each model: what it sees of a face"
     )
     parser.add_argument("--out", type=new_checkpoint, required=True, metavar="DIR", help="new folder for the joint one")
     parser.add_argument("--name", required=True, help="what it is called")

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ml.model.card import CheckpointError, MissingRuntime, ModelCard
 from ml.model.heat_map import GRADCAM, METHODS, Explanation
+from ml.model.members import BOTH, MIRRORED
 from ml.model.network import FaceNet, Part
 from ml.preprocess import FAIRFACE_MARGIN, to_input
 
@@ -214,8 +215,10 @@ def _weigh_map(question: _Question, x: Tensor, *, position: int) -> tuple[np.nda
     for number, (part, (_, as_map)) in enumerate(zip(parts, stages, strict=True)):
         activation, gradient = as_map(kept[number].detach()).float(), as_map(gradients[number]).float()
         found = functional.relu((gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1, keepdim=True))
-        if len(found) > 1:  # a member with one view has no mirror image
+        if part.views == BOTH:
             found = (found[:1] + found[1:].flip(3)) / 2
+        elif part.views == MIRRORED:
+            found = found.flip(3)
         heat += part.weight * _lay_in_chip(found, share=part.share, side=len(heat))
         places.append(round(min(activation.shape[2:]) / part.share))
     return _to_one(heat).cpu().numpy(), min(places)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ml.model.members import Member, seen_share
+from ml.model.members import BOTH, MIRRORED, Member, seen_share
 from ml.model.network import AttributeNet, FaceNet, Part
 from ml.preprocess import Preset
 
@@ -40,13 +40,15 @@ class JointNet(FaceNet):
         return self._weigh(net(view(x), attributes=attributes) for net, view in zip(self.nets, self.views, strict=True))
 
     def look(self, x: Tensor, *, attributes: frozenset[str] | None = None, together: bool = False) -> dict[str, Tensor]:
-        """As of every FaceNet, but that members with one view see the straight chips alone."""
-        return self._weigh(
-            net.look(view(x), attributes=attributes, together=together)
-            if member.views > 1
-            else net(view(x), attributes=attributes)
-            for net, view, member in zip(self.nets, self.views, self._members, strict=True)
-        )
+        """As of every FaceNet, but that each member sees only its own views of the chips."""
+        said = []
+        for net, view, member in zip(self.nets, self.views, self._members, strict=True):
+            seen = view(x)
+            if member.views == BOTH:
+                said.append(net.look(seen, attributes=attributes, together=together))
+            else:
+                said.append(net(seen.flip(3) if member.views == MIRRORED else seen, attributes=attributes))
+        return self._weigh(said)
 
     def _weigh(self, said: Iterable[dict[str, Tensor]]) -> dict[str, Tensor]:
         """What the members say as one answer."""
@@ -59,7 +61,14 @@ class JointNet(FaceNet):
 
     def parts(self) -> list[Part]:
         return [
-            Part(member.name, net.get_submodule("trunk"), arch=member.arch, weight=member.weight, share=share)
+            Part(
+                member.name,
+                net.get_submodule("trunk"),
+                arch=member.arch,
+                weight=member.weight,
+                share=share,
+                views=member.views,
+            )
             for member, net, share in zip(self._members, self.nets, self._shares, strict=True)
         ]
 

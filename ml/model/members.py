@@ -7,20 +7,22 @@ from typing import Any
 
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 
+BOTH, STRAIGHT, MIRRORED = VIEWS = ("both", "straight", "mirrored")  # of a chip, which a member may see
+
 
 @dataclass(frozen=True)
 class Member:
     """One of the networks in a joint checkpoint.
 
-    Its logits, divided by its `temperatures`, count with its `weight`; the members' weights sum to 1. It sees the chip
-    and its mirror image, or with one of `views` the chip alone, in half the time. `sha256` is the version that was
-    joined, `parameters` how many numbers it has.
+    Its logits, divided by its `temperatures`, count with its `weight`; the members' weights sum to 1. `views` is one of
+    VIEWS: the mean over the chip and its mirror image, or one of them alone in half the time. `sha256` is the version
+    that was joined, `parameters` how many numbers it has.
     """
 
     name: str
     arch: str
     weight: float
-    views: int = 2
+    views: str = BOTH
     preset: Preset = field(default_factory=Preset)
     temperatures: dict[str, float] = field(default_factory=dict)
     sha256: str = ""
@@ -49,7 +51,7 @@ def parse_members(found: Any) -> tuple[Member, ...]:
             name=str(one["name"]),
             arch=str(one["arch"]),
             weight=float(one["weight"]),
-            views=int(one["views"]),
+            views=str(one["views"]),
             preset=parse_preset(one["preset"]),
             temperatures={name: float(value) for name, value in one["temperatures"].items()},
             sha256=str(one["sha256"]),
@@ -60,8 +62,8 @@ def parse_members(found: Any) -> tuple[Member, ...]:
     weights = [member.weight for member in members]
     if members and (len(members) < 2 or min(weights) <= 0 or abs(sum(weights) - 1) > 1e-6):
         raise ValueError(f"members with the weights {weights}")
-    if any(member.views not in (1, 2) for member in members):
-        raise ValueError("a member sees one view or two")
+    if not {member.views for member in members} <= set(VIEWS):
+        raise ValueError(f"a member sees one of {', '.join(VIEWS)}")
     return members
 
 

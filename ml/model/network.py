@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ml.model.members import BOTH
 from ml.model.trunks import ConvNorm, LiteTrunk, TorchvisionTrunk, Trunk
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -18,13 +19,17 @@ Net = TypeVar("Net", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Part:
-    """One trunk of a network: how much its word weighs, and which share of the chip's side it sees, in the middle."""
+    """One trunk of a network: how much its word weighs, and what it sees of a chip.
+
+    That is a `share` of its side, in the middle, in one of `members.VIEWS`.
+    """
 
     name: str
     trunk: nn.Module
     arch: str = ""
     weight: float = 1.0
     share: float = 1.0
+    views: str = BOTH
 
 
 class FaceNet(nn.Module, ABC):

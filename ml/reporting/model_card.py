@@ -7,7 +7,7 @@ from ml import labels
 from ml.measuring.comparison_tables import Comparison
 from ml.measuring.tables import Evaluation
 from ml.model.card import EVIDENCE_FILE, ModelCard
-from ml.model.members import Member
+from ml.model.members import BOTH, Member
 from ml.reporting import card_accuracy, card_cells, card_evidence, card_trust, evaluation_text, rendering
 from ml.shares.evidence import Evidence
 
@@ -103,7 +103,7 @@ def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
 
 def _tell_member(member: Member) -> str:
     """What it is, how much it counts, and what it costs."""
-    views = "both flips, two passes a face" if member.views > 1 else "as they are, one pass a face"
+    views = "both flips, two passes a face" if member.views == BOTH else f"{member.views} alone, one pass a face"
     return (
         f"{member.name} {member.sha256[:12]}: {ARCHITECTURES.get(member.arch, member.arch)}, "
         f"{_round(member.parameters)} weights, chips of {member.preset.size} x {member.preset.size}, {views}; "

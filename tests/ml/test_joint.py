@@ -17,7 +17,7 @@ from tests import pictures
 from tests.ml.conftest import TinyTrunk
 
 OTHER, SIDE = "test_efficientnet", 48
-WEIGHTS, VIEWS = (0.7, 0.3), (2, 1)
+WEIGHTS, VIEWS = (0.7, 0.3), ("both", "straight")
 TEMPERATURES = {"race": 0.5, "gender": 2.0, "age": 0.8}
 
 
@@ -81,8 +81,8 @@ def test_the_card_tells_of_each_and_is_read_as_it_was_written(two, folder):
     assert (card.name, card.arch) == ("both", f"tiny+{OTHER}")
     assert card.preset == replace(two[0][1].preset, size=SIDE)
     assert [(one.name, one.weight, one.views, one.sha256[0]) for one in card.members] == [
-        ("tiny-1", 0.7, 2, "a"),
-        ("lite", pytest.approx(0.3), 1, "b"),
+        ("tiny-1", 0.7, "both", "a"),
+        ("lite", pytest.approx(0.3), "straight", "b"),
     ]
     assert [one.preset for one in card.members] == [of.preset for _, of in two]
     assert card.members[1].temperatures == TEMPERATURES
@@ -189,6 +189,22 @@ def test_what_mattered_is_shared_as_their_answers_are(tiny_card):
         assert lower[1] / upper[1] == pytest.approx(lower[0] / upper[0] / 9, rel=0.2), method
 
 
+def test_a_mirrored_view_is_the_straight_one_of_the_mirror_image(two):
+    straight, mirrored = (
+        join.join_networks(two, name="one", weights=WEIGHTS, views=("both", view)) for view in ("straight", "mirrored")
+    )
+    chip = some_chips(1, side=64)[0][:SIDE, :SIDE]
+    there, back = (runtime.TorchRuntime(*one, precision="float32") for one in (straight, mirrored))
+    expected = there.logits(chip[None, :, ::-1].copy())["race"]
+    assert np.allclose(back.logits(chip[None])["race"], expected, atol=1e-4)
+    assert not np.allclose(there.logits(chip[None])["race"], expected, atol=1e-4)
+    heat = [
+        one.explain(seen, attribute="race", label="Black", method=heat_map.GRADCAM).values
+        for one, seen in ((back, chip), (there, chip[:, ::-1].copy()))
+    ]
+    assert np.allclose(heat[0], heat[1][:, ::-1], atol=1e-3)
+
+
 def test_shap_values_add_up_to_what_they_say_together(both):
     found = gradients.explain_chip(*both, some_chips(1)[0], attribute="race", method=heat_map.SHAP)
     difference = found.output - found.reference_output
@@ -230,7 +246,13 @@ def test_rare_groups_get_their_weight_in_what_they_say_together(both):
 def test_a_card_whose_members_cannot_be_is_damaged(folder):
     values = cards.card_values(cards.read_card(folder)) | {"sha256": "0"}
     first, second = values["members"]
-    for members in ([first], [first, second | {"weight": 0.5}], [first, second | {"views": 3}], [first, {}], [1, 2]):
+    for members in (
+        [first],
+        [first, second | {"weight": 0.5}],
+        [first, second | {"views": "none"}],
+        [first, {}],
+        [1, 2],
+    ):
         with pytest.raises(cards.DamagedCheckpoint, match="is incomplete"):
             cards.parse_card(values | {"members": members}, source="here")
 
@@ -260,8 +282,8 @@ def test_weights_of_another_set_of_members_are_damaged(folder, both, two):
         ({"weights": [1.0]}, "1 weights for 2 checkpoints"),
         ({"weights": [1.0, 0.0]}, "a weight is a number over 0, not 1, 0"),
         ({"weights": [float("nan"), 1.0]}, "a weight is a number over 0, not nan, 1"),
-        ({"views": [1]}, "1 views for 2 checkpoints"),
-        ({"views": [1, 3]}, "views are 1"),
+        ({"views": ["both"]}, "1 views for 2 checkpoints"),
+        ({"views": ["both", "2"]}, "views are both, straight, mirrored, not both, 2"),
     ],
 )
 def test_weights_and_views_that_cannot_be_are_told(two, given, told):

@@ -248,7 +248,9 @@ def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
 def test_what_each_member_is_and_costs_is_told(tiny, measured):
     members = (
         Member("facet-3", "face_resnet29", weight=0.6, sha256="ab" * 32, parameters=5_580_000),
-        Member("lite", "tf_efficientnet_lite0", weight=0.4, views=1, preset=Preset(size=160), parameters=3_400_000),
+        Member(
+            "lite", "tf_efficientnet_lite0", weight=0.4, views="straight", preset=Preset(size=160), parameters=3_400_000
+        ),
     )
     card = replace(tiny[1], arch="face_resnet29+tf_efficientnet_lite0", members=members)
     text = model_card.write_card(card, report=stored.read_evaluation(json.loads(measured.read_text())))
@@ -256,7 +258,7 @@ def test_what_each_member_is_and_costs_is_told(tiny, measured):
     assert (
         "| Member | facet-3 abababababab: face ResNet-29, 5.6 million weights, chips of 150 x 150, both flips" in text
     )
-    assert "160 x 160, as they are, one pass a face; 40% of the mean of log-probabilities |" in text
+    assert "160 x 160, straight alone, one pass a face; 40% of the mean of log-probabilities |" in text
     assert "the answer is the mean of both flips" not in text
 
 

@@ -133,13 +133,13 @@ def test_the_models_page_tells_accuracy_per_group(alice_client):
 
 def test_the_models_page_tells_of_the_members_of_a_joint_model(alice_client):
     members = [
-        {"name": "facet-3", "arch": "face_resnet29", "weight": 0.6, "views": 2},
-        {"name": "lite", "arch": "tf_efficientnet_lite0", "weight": 0.4, "views": 1},
+        {"name": "facet-3", "arch": "face_resnet29", "weight": 0.6, "views": "both"},
+        {"name": "lite", "arch": "tf_efficientnet_lite0", "weight": 0.4, "views": "straight"},
     ]
     factories.ModelVersionFactory(sha256="a" * 64, name="both", card={"arch": "two kinds", "members": members})
     page = alice_client.get(reverse("model-list")).content.decode()
     assert "facet-3: face_resnet29, 60.0\N{NO-BREAK SPACE}% of the answer</dd>" in page
-    assert "40.0\N{NO-BREAK SPACE}% of the answer, sees each face once</dd>" in page
+    assert "40.0\N{NO-BREAK SPACE}% of the answer, sees each face straight alone</dd>" in page
 
 
 def test_the_models_page_draws_a_bar_for_each_group(alice_client):
