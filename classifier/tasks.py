@@ -68,7 +68,7 @@ def start_worker(sender: Any, **_: Any) -> None:
         logger.critical("%s cannot start: %s", sender.hostname, error)
         raise SystemExit(1) from None  # Celery would log any other error, and let photos fail for want of a model
     inference.warm_up()
-    version = registry.register_version(**inference.describe_model())
+    version = registry.introduce_version(**inference.describe_model())
     logger.info("%s is ready: model %s on %s", sender.hostname, version.name, pipeline.device)
     with suppress(DatabaseError):  # it cannot be written just now: their day comes all the same
         chores.call_all()

@@ -19,12 +19,20 @@ def register_version(
     get it, or a better one, under the same hash.
     """
     version, created = ModelVersion.objects.get_or_create(sha256=sha256, defaults={"name": name, "card": card})
-    if created:
-        audit.record("model version registered", target=f"model version {version.uid}", details={"sha256": sha256})
     if created or production_version() is None:
         promote_version(version)
     if evidence is not None:
         _keep_evidence(version, evidence=evidence)
+    return version
+
+
+def introduce_version(**described: Any) -> ModelVersion:
+    """Register what a worker has loaded as it starts; one that nobody has seen before is written down."""
+    is_known = ModelVersion.objects.filter(sha256=described["sha256"]).exists()
+    version = register_version(**described)
+    if not is_known:
+        details = {"sha256": version.sha256}
+        audit.record("model version registered", target=f"model version {version.uid}", details=details)
     return version
 
 

@@ -90,7 +90,9 @@ def shorten(report: tables.Measures) -> Values:
     short: Values = {"images": report.images}
     for attribute, measured in report.attributes.items():
         table = _write_attribute(measured)
-        short[attribute] = {key: table[key] for key in RECORDED if key in table}
+        # Without an interval the reading is of before, when its bias was not recorded either.
+        unsaid = frozenset() if "inside_years" in table else {"bias_years"}
+        short[attribute] = {key: table[key] for key in RECORDED if key in table and key not in unsaid}
         short[attribute]["grouping"] = measured.grouping
         if f"by_{attribute}" not in RECORDED:  # recall among its own labels, which that says of others
             short[attribute]["recall"] = {name: of.recall for name, of in measured.groups.items()}

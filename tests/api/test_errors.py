@@ -199,7 +199,7 @@ def test_a_throttle_never_says_to_come_back_at_once():
 
 
 def test_every_status_that_is_documented_has_an_example():
-    assert set(examples.ERRORS) == {400, 401, 403, 404, 409, 411, 413, 415, 429, 503, 507}
+    assert set(examples.ERRORS) == {400, 401, 403, 404, 409, 410, 411, 413, 415, 429, 503, 507}
 
 
 @pytest.mark.parametrize(

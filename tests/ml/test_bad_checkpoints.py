@@ -41,11 +41,6 @@ def with_fewer_heads(folder: Path, *, net: network.AttributeNet, card: cards.Mod
     checkpoint.save(folder, net=fewer, card=card)
 
 
-def with_other_labels(folder: Path, *, net: network.AttributeNet, card: cards.ModelCard, **_: object) -> None:
-    other = {**card.labels, "gender": ("Female", "Male")}
-    checkpoint.save(folder, net=net, card=replace(card, labels=other))
-
-
 def with_an_unknown_trunk(folder: Path, *, net: network.AttributeNet, card: cards.ModelCard, **_: object) -> None:
     checkpoint.save(folder, net=net, card=replace(card, arch="no_such_trunk"))
 
@@ -115,8 +110,3 @@ COMMANDS = pytest.mark.parametrize(
 def test_every_command_tells_what_is_wrong_with_a_checkpoint(run, command, name):
     spoil, told = SPOILT[name]
     assert told in run(command, spoil)
-
-
-@pytest.mark.parametrize("command", [bench], ids=lambda found: found.__name__)
-def test_where_the_labels_have_a_meaning_others_are_refused(run, command):
-    assert "the labels of 'gender' are not those of this Facet" in run(command, with_other_labels)

@@ -68,8 +68,8 @@ def test_what_a_person_does_is_written_down_with_where_and_in_which_request(visi
 
 
 def test_models_and_settings_are_told_when_they_change(db, settings):
-    registry.register_version(name="facet-x", sha256="a" * 64, card={})
-    registry.register_version(name="facet-x", sha256="a" * 64, card={})
+    registry.introduce_version(name="facet-x", sha256="a" * 64, card={})
+    registry.introduce_version(name="facet-x", sha256="a" * 64, card={})
     for days in (90, 90, 30):
         settings.KEEP_UPLOADS_DAYS = days
         configuration.note_settings(until=0)

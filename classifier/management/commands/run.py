@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from classifier import tasks
 from classifier.models import User
 from classifier.running import supervisor
-from classifier.services import collections, disk
+from classifier.services import disk
 
 logger = logging.getLogger("facet.run")
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         disk.make_room()  # SQLite cannot be opened on a full disk, and then nobody could make room
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
-        collections.switch_off_for_site()
+        call_command("switch_off", verbosity=0)
         self.stdout.write(f"Facet starts on {settings.SITE_URL}  (data: {settings.DATA_DIR}; Ctrl-C stops it)")
         if not User.objects.filter(is_staff=True).exists():
             self.stdout.write("There is no administrator yet: `make admin` makes the first one.")
