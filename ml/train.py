@@ -5,7 +5,6 @@ Every value of the recipe can be given here instead (`--arch resnet34 --epochs 1
 
 import argparse
 import gc
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from ml.commands import CommandParser, known_device, positive, told_errors
 from ml.datasets import face_set
@@ -51,7 +51,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     preset = setup.preset_of(wanted)
     teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
-    if not args.resume and not args.overwrite and not int(os.environ.get("LOCAL_RANK", 0)):
+    if not args.resume and not args.overwrite and not rank_zero_only.rank:
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)

@@ -15,7 +15,7 @@ def check(page) -> None:
     """Nothing is hard to use in the state that the page is in, nor wider than its window."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(axe.axe_playwright.Axe().axe_script)
-    assert page.evaluate(axe.RUN, None) == []
+    assert page.evaluate(axe.RUN, {}) == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
