@@ -51,7 +51,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     preset = setup.preset_of(wanted)
     teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
-    if not args.resume and not args.overwrite and not rank_zero_only.rank:
+    if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
