@@ -1,6 +1,7 @@
 """The closed list of photo formats, told by a file's first bytes, and why a file is no photo. Loads no decoder."""
 
 import struct
+from collections.abc import Iterator
 
 from ml import heic
 
@@ -87,8 +88,19 @@ def breaks_off(content: bytes, formats: tuple[str, ...]) -> bool:
     return _last_box_ends(content) > len(content)
 
 
+def lies_as_its_boxes_say(content: bytes) -> bool:
+    """Whether an AVIF's or HEIC's own boxes turn or mirror its picture, which decoders carry out."""
+    tables = [content[at:end] for kind, at, end in _outermost_boxes(content) if kind == b"meta"]
+    return any(turn in table for table in tables for turn in (b"irot", b"imir"))
+
+
 def _last_box_ends(content: bytes) -> int:
     """Where the last of an AVIF's or HEIC's outermost boxes ends, or would if the file went on."""
+    return max((end for _, _, end in _outermost_boxes(content)), default=0)
+
+
+def _outermost_boxes(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, beginning and end of each, which may lie beyond the content's."""
     at = 0
     while at + 8 <= len(content):
         size = int.from_bytes(content[at : at + 4])
@@ -96,5 +108,5 @@ def _last_box_ends(content: bytes) -> int:
             (size,) = struct.unpack_from(">Q", content, at + 8)
         if size < 8:  # to the end of the file, or nonsense
             break
+        yield content[at + 4 : at + 8], at, at + size
         at += size
-    return at

@@ -129,6 +129,8 @@ def decode_photo(
         frames = _count_frames(image, max_pixels=most, max_side=max_side, all_frames=all_frames)
         image = _load(image, file=file)
         profile, turn = image.info.get("icc_profile") or b"", _read_turn(image)
+        if turn is None:
+            turn = _read_hidden_turn(image, file=file)
         captured_on = _read_capture_date(image)
         image = _flatten(image)  # bound anew each time, so that no more than two copies are held
         image = _turn(image, turn)
@@ -206,6 +208,15 @@ def _read_turn(image: Image.Image) -> Image.Transpose | None:
         return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except DECODER_ERRORS:
         return None
+
+
+def _read_hidden_turn(image: Image.Image, *, file: IO[bytes]) -> Image.Transpose | None:
+    """What turns a HEIC whose EXIF alone tells how it lies, which pillow-heif leaves to the boxes of the file."""
+    turn = TURNS.get(image.info.get("original_orientation") or 1)
+    if turn is None or image.format != "HEIF":
+        return None
+    file.seek(0)
+    return None if photo_formats.lies_as_its_boxes_say(file.read()) else turn
 
 
 def _read_capture_date(image: Image.Image) -> date | None:

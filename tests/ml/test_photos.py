@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import photos
-from tests import pictures
+from ml import photo_formats, photos
+from tests import boxes, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -168,3 +168,23 @@ def test_an_image_just_over_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(photos, "MAX_PIXELS", 99)
     with pytest.raises(photos.UnreadablePhoto, match="limit"):
         photos.read_photo(io.BytesIO(pictures.jpeg(10, 10)).getvalue())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_of_which_exif_alone_tells_how_it_lies_is_turned(orientation):
+    """As some phones write it, without a box that turns the picture."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lying = pictures.picture(64, 48, seed=5)
+    content = pictures.encode(lying, "HEIF", exif=exif, quality=95)
+    assert not photo_formats.lies_as_its_boxes_say(content)
+    upright = photos.read_photo(pictures.encode(lying, "PNG", exif=exif))
+    read = photos.read_photo(content)
+    assert read.size == upright.size
+    assert np.abs(np.asarray(read, dtype=int) - np.asarray(upright, dtype=int)).mean() < 6
+
+
+def test_a_heic_whose_boxes_turn_it_is_not_turned_again():
+    lying = [boxes.coded_item(pictures.picture(64, 64), "HEIF", turns=turns) for turns in (0, 1)]
+    told = [photo_formats.lies_as_its_boxes_say(boxes.container("HEIF", [item])) for item in lying]
+    assert told == [False, True]
