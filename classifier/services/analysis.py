@@ -179,6 +179,7 @@ def store_result(
             return False
         if files:
             turning.turn_faces(known, degrees=files.degrees, width=photo.width, height=photo.height)
+            turning.turn_marks(photo, degrees=files.degrees)
         if photo.detect_anew:
             photo.faces.counted().update(retired_at=timezone.now())
         if is_new:

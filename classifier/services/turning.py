@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from classifier.intake import storage
-from classifier.models import Collection, Face, Photo, State
+from classifier.models import Collection, Face, Photo, PhotoReview, State
 
 logger = logging.getLogger("facet.turning")
 
@@ -67,6 +67,19 @@ def turn_faces(faces: Iterable[Face], *, degrees: int, width: int, height: int) 
     Face.objects.bulk_update(turned, places)
 
 
+def turn_marks(photo: Photo, *, degrees: int) -> None:
+    """Turn what people marked on a photo with it: fractions of its width and height; inside the same transaction."""
+    marked = list(PhotoReview.objects.filter(drawn_photo__photo=photo).exclude(marks=[]))
+    for review in marked:
+        review.marks = [_turn_mark(x, y, degrees=degrees) for x, y in review.marks]
+    PhotoReview.objects.bulk_update(marked, ["marks"])
+
+
+def _turn_mark(x: float, y: float, *, degrees: int) -> list[float]:
+    turned = {90: (1 - y, x), 180: (1 - x, 1 - y), 270: (y, 1 - x)}[degrees]
+    return [round(part, 4) for part in turned]
+
+
 def turn_back(photo: Photo) -> bool:
     """Show a photo again as it was sent, for good: no later look turns it. Its faces stay. Whether it was turned back.
 
@@ -82,6 +95,7 @@ def turn_back(photo: Photo) -> bool:
             if not still.update(**files.values, is_turned_back=True):
                 return False
             turn_faces(photo.faces.all(), degrees=files.degrees, width=photo.width, height=photo.height)
+            turn_marks(photo, degrees=files.degrees)
             Collection.objects.note_change([photo.collection_id])
         undo.pop_all()
     remove_old(files)

@@ -5,8 +5,9 @@ from django.core.files.storage import default_storage
 from django.urls import reverse
 from PIL import Image
 
-from classifier.models import Photo, State
+from classifier.models import Photo, PhotoReview, State
 from classifier.services import analysis, rerun, turning
+from classifier.services.reviews import drawing, photos
 from ml.requests import AnalyzedFace, Chip, PhotoResult
 from tests import factories, fakes
 from tests.services.test_analysis import run_all
@@ -65,6 +66,9 @@ def test_a_turned_photo_gets_new_files_and_can_be_turned_back_for_good(collectio
     x1, y1, x2, y2, cx, cy, angle = there
     assert places(before) == [240 - y2, x1, 240 - y1, x2, 240 - cy, cx, angle + 90]
 
+    draw = drawing.begin_photo_draw(collection, creator=collection.owner, size=1)
+    photos.mark_photo(draw, photo=photo, reviewer=collection.owner, marks=[(0.25, 0.1)])
+
     page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
     assert "turned upright, as its faces say" in page
     page = alice_client.post(reverse("photo-turn-back", args=[photo.uid]), follow=True).content.decode()
@@ -77,6 +81,7 @@ def test_a_turned_photo_gets_new_files_and_can_be_turned_back_for_good(collectio
     before.refresh_from_db()
     assert places(face) == [20, 180, 80, 230, 50, 205, -80]
     assert places(before) == there
+    assert PhotoReview.objects.get().marks == [[0.1, 0.75]]
 
     rerun.detect_again(Photo.objects.filter(pk=photo.pk))
     run_all()
