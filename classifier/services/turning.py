@@ -25,6 +25,7 @@ class TurnedFiles:
 
     @property
     def new(self) -> tuple[str, str]:
+        """The names of the new files: the photo's and its thumbnail's."""
         return (self.values["image"], self.values["thumbnail"])
 
 
