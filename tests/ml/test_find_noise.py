@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_the_command_lists_and_shows_them_and_refuses_what_was_trained_on(
     assert page.count("data:image/jpeg") == min(len(rows), 3 * find_noise.PICTURES)
     trained = {"data": {"shards": ["train-0.zip"], "held_out": 16}}
     net, card = tiny
-    checkpoint.save(tmp_path / "model", net=net, card=find_noise.ModelCard(**{**vars(card), "recipe": trained}))
+    checkpoint.save(tmp_path / "model", net=net, card=replace(card, recipe=trained))
     with pytest.raises(SystemExit):
         find_noise.main([*data, *outputs])
     assert "tiny-1 was trained on 48 of the 64 images" in capsys.readouterr().err

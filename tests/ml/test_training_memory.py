@@ -33,7 +33,7 @@ def test_out_of_memory_at_once_begins_anew_whatever_run_was_in_the_folder(run, t
 
     monkeypatch.setattr(module.AttributeModule, "training_step", small_only)
     # 48 images: one batch of 32 an epoch, and of half that size an odd number would fit.
-    assert run("run", "--epochs", "3", "--batch-size", "32") == 0
+    assert run("run", "--epochs", "3", "--batch-size", "32", "--overwrite") == 0
     assert "2 batches of 16" in capsys.readouterr().err
     assert [row["epoch"] for row in read_log(tmp_path / "run" / "log.csv")] == ["1", "2", "3"]
 
