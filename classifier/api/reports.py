@@ -128,7 +128,7 @@ class CollectionReport(ReportView):
 
 
 class CsvRenderer(BaseRenderer):
-    """Only so that CSV can be asked for: the view streams it itself."""
+    """Only so that CSV can be asked for: the view streams it itself, and errors are told in JSON."""
 
     media_type, format = "text/csv", "csv"
 

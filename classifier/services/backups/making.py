@@ -39,7 +39,7 @@ def make_backup(path: Path, *, links: bool = False, report: Report) -> manifests
     try:
         with writing.begun(path) as target:
             return _fill(target, links=links, report=report)
-    except Exception as error:
+    except Exception as error:  # a full disk is told by files, by SQLite and by PostgreSQL's tools, each in its own way
         if disk.is_full(error):
             raise explain_full_disk(path) from error
         if isinstance(error, OSError):

@@ -41,9 +41,8 @@ def bring_back(path: Path, *, leaves_out_damaged: bool = False, report: Report) 
             _check_place(manifest, digest=digest)
             durable_files.replace_file(_mark(), digest.encode())
             database = Path(settings.DATA_DIR) / "restored_database.part"
-            if not (
-                connection.vendor == "postgresql" and databases.has_tables()
-            ):  # it came back before it was cut short
+            is_back = connection.vendor == "postgresql" and databases.has_tables()  # before it was cut short
+            if not is_back:
                 _copy(source, databases.file_name(), to=database, digest=sums[databases.file_name()])
             damaged = _copy_photos(source, sums=sums, leaves_out=leaves_out_damaged, report=report)
             if manifests.SECRET_KEY in sums:
@@ -51,7 +50,7 @@ def bring_back(path: Path, *, leaves_out_damaged: bool = False, report: Report) 
                 _copy(source, manifests.SECRET_KEY, to=key, digest=sums[manifests.SECRET_KEY])
             if database.exists():
                 databases.load(database)
-    except Exception as error:
+    except Exception as error:  # a full disk is told by files, by SQLite and by PostgreSQL's tools, each in its own way
         if disk.is_full(error):
             raise explain_full_disk(settings.DATA_DIR) from error
         raise
