@@ -15,6 +15,8 @@ MOST_TOLD = 40  # elements with a fault
 VARIANTS = (("light", WIDE), ("dark", WIDE), ("dark", PHONE), ("light", PHONE))
 BOTH_THEMES = (("light", WIDE), ("dark", PHONE))
 RUN = """async ({only, within}) => {
+    // Scripts hear of a new theme with the next frame, and dress what they drew after it.
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     for (const animation of document.getAnimations()) {
         // Colours on their way from one theme to the other are nobody's.
         if (animation instanceof CSSTransition) animation.finish();
