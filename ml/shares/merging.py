@@ -32,7 +32,8 @@ class Partition:
         """Shares (..., G) of the cells as shares (..., K) of the labels, scaled to 1; all left out becomes even."""
         summed = shares @ self.tell
         total = summed.sum(axis=-1, keepdims=True)
-        return np.where(total > 0, summed / np.where(total > 0, total, 1), 1 / self.tell.shape[1])
+        scaled: np.ndarray = np.where(total > 0, summed / np.where(total > 0, total, 1), 1 / self.tell.shape[1])
+        return scaled
 
 
 @dataclass(frozen=True)
