@@ -8,9 +8,9 @@ from classifier.models.collections import Collection
 class Aggregate(models.Model):
     """The sums of the photos of a collection that one model version looked at, and those sums as they were told last.
 
-    `sums` maps each attribute, and each crossing, to its counted faces by class (`counts`) and the photos that showed
-    one (`photos`). `replicates` are the same counts of resampled photos: (resamples, classes of all schemes in the
-    order of their names) whole numbers of four bytes, the lowest first. What is `told` is all that anybody is shown.
+    `sums` maps each attribute to its counted faces by class (`counts`) and the photos that showed one (`photos`).
+    `replicates` are the same counts of resampled photos: (resamples, classes of all attributes in the order of their
+    names) whole numbers of four bytes, the lowest byte first. What is `told` is all that anybody is shown.
     """
 
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="aggregates")

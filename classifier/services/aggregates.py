@@ -16,15 +16,13 @@ from classifier.models.faces import SMALL_FACE_PX
 from ml.attributes import ATTRIBUTES
 from ml.shares import merging, schemes, totals
 from ml.shares.faces import Faces, predict_from
-from ml.shares.merging import LEAST, NOTHING, Together
-from ml.shares.schemes import Scheme
+from ml.shares.merging import LEAST
 from ml.shares.totals import Totals
 
 if TYPE_CHECKING:
     from ml.requests import AnalyzedFace
 
 LEAST_PHOTOS = 3  # so that whoever knows one of the photos that came does not learn what another one showed
-_CROSS = " x "
 _WIDTH = np.dtype("<i4")
 
 
@@ -52,24 +50,23 @@ def add_photo(
 def forget_attributes(collection: Collection, *, attributes: Iterable[str]) -> int:
     """Remove the sums of these attributes, told ones too; how many went. Call it with the collection's row held."""
     gone, count = set(attributes), 0
+
+    def forget(sums: Mapping[str, Any], replicates: bytes | memoryview) -> tuple[dict[str, Any], bytes]:
+        found = read_totals(sums, replicates)
+        return _write_totals({name: of for name, of in found.items() if name not in gone})
+
     for row in Aggregate.objects.filter(collection=collection).select_for_update():
-        kept = {name: of for name, of in read_totals(row.sums, row.replicates).items() if not gone & _parts_of(name)}
-        count += len(row.sums) - len(kept)
-        row.sums, row.replicates = _write_totals(kept)
+        count += len(gone & row.sums.keys())
+        row.sums, row.replicates = forget(row.sums, row.replicates)
         if row.told:
-            told = {
-                name: of
-                for name, of in read_totals(row.told["sums"], row.told_replicates).items()
-                if not gone & _parts_of(name)
-            }
-            row.told["sums"], row.told_replicates = _write_totals(told)
-            row.told["together"] = {name: of for name, of in row.told["together"].items() if name in told}
+            row.told["sums"], row.told_replicates = forget(row.told["sums"], row.told_replicates)
+            row.told["together"] = {name: of for name, of in row.told["together"].items() if name not in gone}
         row.save()
     return count
 
 
 def read_totals(sums: Mapping[str, Any], replicates: bytes | memoryview) -> dict[str, Totals]:
-    """The totals of each scheme by its name, as they are stored."""
+    """The totals of each attribute, as they are stored."""
     names = sorted(sums)
     widths = [len(sums[name]["counts"]) for name in names]
     if not names:
@@ -80,20 +77,6 @@ def read_totals(sums: Mapping[str, Any], replicates: bytes | memoryview) -> dict
         name: Totals(np.array(sums[name]["counts"], dtype=np.int64), part, sums[name]["photos"])
         for name, part in zip(names, parts, strict=True)
     }
-
-
-def read_together(told: Mapping[str, Any]) -> dict[str, Together]:
-    """Which classes of each scheme are told together, as a telling settled it."""
-    return {
-        name: Together(None if of["places"] is None else frozenset(of["places"]), np.array(of["since"]))
-        for name, of in told.get("together", {}).items()
-    }
-
-
-def list_schemes(sums: Mapping[str, Any], *, taxonomy: str | None = None) -> list[Scheme]:
-    """The schemes that there are sums of, attributes before what crosses them; race in a taxonomy, or as it is told."""
-    classes = {name: tuple(of.labels) for name, of in ATTRIBUTES.items() if name in sums}
-    return [of for of in schemes.standard_schemes(classes, taxonomy=taxonomy) if of.name in sums]
 
 
 def _hold(collection: int, *, version: ModelVersion) -> Aggregate:
@@ -110,12 +93,13 @@ def _list_faces(found: "Sequence[AnalyzedFace]", *, attributes: Iterable[str]) -
 
 
 def _add_counts(row: Aggregate, *, faces: Faces) -> None:
-    """One weight for each replicate, the same in all schemes. It is drawn afresh and kept nowhere."""
+    """One weight for each replicate, the same for all attributes. It is drawn afresh and kept nowhere."""
     found = read_totals(row.sums, row.replicates)
     weights = totals.draw_weights(np.random.default_rng())
-    for scheme in schemes.standard_schemes(faces.classes):
-        before = found.get(scheme.name) or Totals.empty(classes=scheme.solving_count)
-        found[scheme.name] = before.add(totals.count_classes(faces, scheme=scheme), weights=weights)
+    for attribute, classes in faces.classes.items():
+        scheme = schemes.single(attribute, classes=classes)
+        before = found.get(attribute) or Totals.empty(classes=scheme.solving_count)
+        found[attribute] = before.add(totals.count_classes(faces, scheme=scheme), weights=weights)
     row.sums, row.replicates = _write_totals(found)
 
 
@@ -128,31 +112,19 @@ def _write_totals(found: Mapping[str, Totals]) -> tuple[dict[str, Any], bytes]:
 
 def _tell(row: Aggregate) -> None:
     """Let the sums be told as they are now; in the transaction that changed them."""
-    before = read_together(row.told)
-    together: dict[str, Together] = {}
-    for scheme in list_schemes(row.sums):
-        counts = np.array(row.sums[scheme.name]["counts"])
-        if len(scheme.parts) == 1:
-            together[scheme.name] = merging.merge_small(counts, before=before.get(scheme.name, NOTHING))
-            continue
-        rows = together[scheme.parts[0].attribute].places
-        cells = counts.reshape(len(scheme.parts[0].places), -1)
-        everything = range(len(cells)) if rows is None else rows
-        together[scheme.name] = merging.merge_rows(cells, rows=everything, before=before.get(scheme.name, NOTHING))
+    before, together = row.told.get("together", {}), {}
+    for attribute, of in row.sums.items():
+        counts = np.array(of["counts"])
+        hidden = before.get(attribute, ())
+        found = merging.merge_small(counts, hidden=range(len(counts)) if hidden is None else hidden)
+        together[attribute] = None if found is None else sorted(found)
     row.told = {
         "photos": row.photos,
         "photos_with_faces": row.photos_with_faces,
         "faces": row.faces,
         "narrow_faces": row.narrow_faces,
         "sums": row.sums,
-        "together": {
-            name: {"places": None if of.places is None else sorted(of.places), "since": of.since.tolist()}
-            for name, of in together.items()
-        },
+        "together": together,
     }
     row.told_replicates = row.replicates
     row.told_photos, row.told_faces, row.told_at = row.photos_with_faces, row.faces, timezone.now()
-
-
-def _parts_of(scheme: str) -> set[str]:
-    return set(scheme.split(_CROSS))

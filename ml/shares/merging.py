@@ -3,10 +3,11 @@
 A cell under LEAST faces is never told by itself. It is summed with at least one more cell to at least LEAST faces, and
 everything else (shares, intervals, coarser taxonomies) is computed from such sums alone: what is told holds no more
 than they do. So whoever knows every told number of a table and its total can only bound a small cell, never find it
-(the primary and complementary suppression of official statistics; Hundepool et al. 2012, ch. 4).
+(the primary and complementary suppression of official statistics; Hundepool et al. 2012, ch. 4). Attributes are told
+alone: of a crossing, whose rows and columns are told as well, more would have to be hidden than is left to tell.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from ml.shares.schemes import LEFT_OUT, Part
 
 LEAST = 10  # faces of a told cell; under it a number may point at somebody
+TWICE_LEAST = 2 * LEAST
 OTHERS = "all others"
 
 
@@ -36,57 +38,21 @@ class Partition:
         return scaled
 
 
-@dataclass(frozen=True)
-class Together:
-    """The classes, or rows of a crossing, that a telling sums to one cell: `places`, None where nothing can be told.
+def merge_small(counts: np.ndarray, *, hidden: Collection[int] = ()) -> frozenset[int] | None:
+    """Which classes of counts (S,) are told together: empty where none has to be, None where nothing can be told.
 
-    `since` are the counts of the last telling at which some of them was small: as long as they have not grown by LEAST
-    faces, telling them apart would say by the difference what that telling did not.
+    `hidden` are those that the telling before this one, of smaller counts, did not tell by themselves. They stay so
+    under TWICE_LEAST faces: the difference of two tellings bounds what one was before by as much as it grew since.
     """
-
-    places: frozenset[int] | None
-    since: np.ndarray
-
-    @property
-    def hidden(self) -> frozenset[int]:
-        """Those of which no number was told by itself: all where nothing was told, none before the first telling."""
-        return frozenset(range(len(self.since))) if self.places is None else self.places
-
-
-NOTHING = Together(None, np.zeros(0))
-
-
-def merge_small(counts: np.ndarray, *, before: Together = NOTHING) -> Together:
-    """Which classes of counts (S,) are told together, after what was told together of the same, smaller counts."""
-    small = {int(place) for place in np.flatnonzero(counts < LEAST)}
-    held, hidden = frozenset[int](), before.hidden
-    if hidden and (counts - before.since)[sorted(hidden)].sum() < LEAST:
-        held = hidden
-    places = _complete(small | held, sizes=counts, enough=lambda of: bool(counts[of].sum() >= LEAST), first=hidden)
-    return Together(places, counts if small else before.since)
-
-
-def merge_rows(cells: np.ndarray, *, rows: Collection[int], before: Together = NOTHING) -> Together:
-    """Which rows of a crossing (R, C) are told together, as in `merge_small`, beside the tables of both attributes.
-
-    A row is told only whole. `rows` are those that the rows' own table tells together: they stay so. Each column of
-    what is told together comes to LEAST faces, since column totals less the told rows tell it.
-    """
-    small = {int(row) for row in np.flatnonzero((cells < LEAST).any(axis=1))} | set(rows)
-    held, hidden = set[int](), before.hidden
-    if hidden:
-        grown = cells - before.since
-        if (grown[sorted(hidden)].sum(axis=0) < LEAST).any():
-            held = set(hidden)
-        else:  # a row's own table tells its total, so it must have grown by itself
-            held = {row for row in hidden if grown[row].sum() < LEAST}
-    places = _complete(
-        small | held,
-        sizes=cells.sum(axis=1),
-        enough=lambda of: bool((cells[of].sum(axis=0) >= LEAST).all()),
-        first=hidden,
-    )
-    return Together(places, cells if small else before.since)
+    found = {int(place) for place in np.flatnonzero(counts < LEAST)}
+    found |= {place for place in hidden if counts[place] < TWICE_LEAST}
+    others = [place for place in range(len(counts)) if place not in found]
+    others.sort(key=lambda place: (place not in hidden, counts[place], place))
+    while found and (len(found) < 2 or counts[sorted(found)].sum() < LEAST):
+        if not others:
+            return None
+        found.add(others.pop(0))
+    return frozenset(found) if len(found) < len(counts) else None
 
 
 def part_cells(part: Part, *, together: Collection[int] = frozenset()) -> Partition:
@@ -109,27 +75,3 @@ def part_cells(part: Part, *, together: Collection[int] = frozenset()) -> Partit
             tell[row, column[min(of)]] = 1.0
     labels = (*(part.labels[k] for k in kept), *((OTHERS,) if joined else ()))
     return Partition(labels, solve, tell)
-
-
-def cross_cells(first: Partition, second: Partition) -> Partition:
-    """The cells of two attributes crossed, the second one's changing fastest."""
-    labels = tuple(f"{one}, {other}" for one in first.labels for other in second.labels)
-    return Partition(labels, np.kron(first.solve, second.solve), np.kron(first.tell, second.tell))
-
-
-def _complete(
-    together: set[int] | frozenset[int],
-    *,
-    sizes: np.ndarray,
-    enough: Callable[[list[int]], bool],
-    first: Collection[int],
-) -> frozenset[int] | None:
-    """With as many more as it takes until their sum may be told: two at least; those of `first`, then the smallest."""
-    found = set(together)
-    others = [place for place in range(len(sizes)) if place not in found]
-    others.sort(key=lambda place: (place not in first, sizes[place], place))
-    while found and (len(found) < 2 or not enough(sorted(found))):
-        if not others:
-            return None
-        found.add(others.pop(0))
-    return frozenset(found) if len(found) < len(sizes) else None
