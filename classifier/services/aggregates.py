@@ -5,6 +5,7 @@ photos came, so that no two tellings differ in one photo; and which numbers are 
 when they are told, for all who ask.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,14 @@ def forget_attributes(collection: Collection, *, attributes: Iterable[str]) -> i
             row.told["together"] = {name: of for name, of in row.told["together"].items() if name not in gone}
         row.save()
     return count
+
+
+def count_told(collection: Collection) -> dict[str, int]:
+    """Attribute -> the faces whose labels are in its sums, as they were told last."""
+    counts: Counter[str] = Counter()
+    for told in Aggregate.objects.filter(collection=collection, told_at__isnull=False).values_list("told", flat=True):
+        counts.update({name: sum(of["counts"]) for name, of in told["sums"].items()})
+    return counts
 
 
 def read_totals(sums: Mapping[str, Any], replicates: bytes | memoryview) -> dict[str, Totals]:

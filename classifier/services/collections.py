@@ -18,6 +18,8 @@ from classifier.services.reviews import forgetting
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
 
+NO_DAYS = "An aggregate-only collection keeps no photos, and so no days on which they were taken."
+
 
 def create_collection(
     owner: User,
@@ -35,8 +37,8 @@ def create_collection(
     """A collection whose declaration `owner` has just accepted: the text's version and the time are kept with it.
 
     `attributes` are those to compute and store (None: all); `taxonomy` is the grouping that its pages start
-    with, `detail` how closely photos are searched. Of an aggregate-only one, for good, only sums are kept: there is
-    nothing to review, and no dates to tell it by.
+    with, `detail` how closely photos are searched. Of an aggregate-only one, for good, only sums are kept, and no days
+    to tell it by.
     """
     wanted = all_attributes() if attributes is None else attributes
     return Collection.objects.create(
@@ -47,7 +49,7 @@ def create_collection(
         taxonomy=taxonomy,
         detail=detail,
         retention_days=retention_days,
-        is_opened_to_reviewers=is_opened_to_reviewers and not is_aggregate_only,
+        is_opened_to_reviewers=is_opened_to_reviewers,
         keeps_capture_dates=keeps_capture_dates and not is_aggregate_only,
         is_aggregate_only=is_aggregate_only,
         terms_version=TERMS_VERSION,
@@ -116,6 +118,10 @@ class Removal:
 
 def foresee_removal(collection: Collection, *, attributes: Iterable[str]) -> dict[str, Removal]:
     """What would go with each of these attributes; those with which nothing goes are left out."""
+    if collection.is_aggregate_only:
+        counted = aggregates.count_told(collection)
+        removals = {name: Removal(counted.get(name, 0), reviews=0, draws=0) for name in attributes}
+        return {name: removal for name, removal in removals.items() if str(removal)}
     faces = Count("face", distinct=True)
     stored = Prediction.objects.filter(face__photo__collection=collection)
     removals = {

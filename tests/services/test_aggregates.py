@@ -42,9 +42,9 @@ def totals_of(collection):
 
 def test_it_is_chosen_for_good_when_the_collection_is_made(alice, sums_only):
     asked = collections.create_collection(
-        alice, name="a", purpose="b", is_aggregate_only=True, keeps_capture_dates=True, is_opened_to_reviewers=True
+        alice, name="a", purpose="b", is_aggregate_only=True, keeps_capture_dates=True
     )
-    assert (asked.keeps_capture_dates, asked.is_opened_to_reviewers) == (False, False)
+    assert not asked.keeps_capture_dates
     sums_only.is_aggregate_only = False
     sums_only.save()
     assert Collection.objects.get(pk=sums_only.pk).is_aggregate_only

@@ -6,20 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from django.db import transaction
 
 from classifier.models import Aggregate, Collection, Face, KeptReport, ModelVersion, Photo, State
-from classifier.services import aggregates, analysis, collections, predictions
+from classifier.services import analysis, collections, predictions
 from classifier.services.reports import caching, exporting, keeping, reading
 from classifier.services.reports.questions import Question
-from ml.attributes import ATTRIBUTES
 from ml.shares import totals
 from ml.shares.merging import LEAST
 from tests import factories, fakes
+from tests.sums import add, take_photos
 
 pytestmark = pytest.mark.django_db
-
-RACE = (0.55, 0.2, 0.1, 0.06, 0.05, 0.04, 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -37,29 +34,6 @@ def version() -> ModelVersion:
 @pytest.fixture
 def sums_only(alice) -> Collection:
     return collections.create_collection(alice, name="Sums", purpose="who is on them", is_aggregate_only=True)
-
-
-def show(rng, *, race=RACE, size_px=80.0):
-    """A face: the labels of a made-up population, each said with four fifths."""
-    shares = {"race": race, "gender": (0.6, 0.4), "age": (0.02, 0.08, 0.1, 0.3, 0.2, 0.1, 0.1, 0.06, 0.04)}
-    vectors = {
-        name: factories.even(name, top=str(rng.choice(of.labels, p=shares[name])), probability=0.8)
-        for name, of in ATTRIBUTES.items()
-    }
-    return fakes.AnalyzedFace(None, 0.99, fakes.Chip(80, 80, 130, 0), size_px, 150.0, 0.5, vectors)
-
-
-def take_photos(count, *, seed=1, **values):
-    """Photos of one to four faces, of which those of one photo are alike."""
-    rng = np.random.default_rng(seed)
-    return [[show(rng, **values) for _ in range(rng.integers(1, 5))] for _ in range(count)]
-
-
-def add(collection, photos, *, version):
-    for faces in photos:
-        with transaction.atomic():
-            aggregates.add_photo(collection.pk, version=version, found=faces, attributes=collection.attributes)
-            Collection.objects.filter(pk=collection.pk).note_answers()
 
 
 def keep_photos(collection, photos, *, version):
