@@ -96,8 +96,7 @@ def test_by_the_api_likewise(api, sums_only):
     made = api.post("/api/v1/collections/", asked, content_type="application/json")
     assert (made.status_code, made.json()["is_aggregate_only"]) == (201, True)
     both = api.post("/api/v1/collections/", {**asked, "keeps_capture_dates": True}, content_type="application/json")
-    assert both.status_code == 400
-    assert "keeps_capture_dates" in both.json()["error"]["details"]
+    assert (both.status_code, both.json()["error"]["code"]) == (409, "keeps_no_days")
     place = f"/api/v1/collections/{sums_only.uid}"
     assert api.get(f"{place}/").json()["photos"] == {"total": 101, "queued": 0, "running": 0, "done": 100, "failed": 1}
     report = api.get(f"{place}/report/").json()
