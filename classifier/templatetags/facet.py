@@ -79,6 +79,12 @@ def attribute_label(name: str) -> str:
 
 
 @register.filter
+def attribute_word(name: str) -> str:
+    """In a list of them: group."""
+    return _short(name)
+
+
+@register.filter
 def metric_label(name: str) -> str:
     """A measure's name, with the attributes in it by their short words: calibration error, group."""
     return " ".join(re.sub(r"[^\W_]+", lambda word: _short(word[0]), name).split("_"))
