@@ -46,4 +46,5 @@ def test_the_index_names_every_paper_and_what_is_to_be_filled_in_is_marked():
     papers = {path.name for path in FOLDER.glob("*.md")} - {"README.md"}
     linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (FOLDER / "README.md").read_text()))
     assert linked == papers
-    assert not [name for name in papers if len(re.findall(r"\[[^\]]+\](?!\()", (FOLDER / name).read_text())) < 8]
+    blank = papers - {"files.md"}
+    assert not [name for name in blank if len(re.findall(r"\[[^\]]+\](?!\()", (FOLDER / name).read_text())) < 8]
