@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
 from classifier.models.collections import all_attributes
-from classifier.services import predictions
+from classifier.services import collections, predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
 
@@ -207,6 +207,7 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
             *(
                 "retention_days",
                 "next_deletion",
+                "is_aggregate_only",
                 "keeps_capture_dates",
                 "is_opened_to_reviewers",
                 "terms_accepted",
@@ -257,13 +258,18 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "detail"),
-            *("retention_days", "keeps_capture_dates", "is_opened_to_reviewers"),
+            *("retention_days", "is_aggregate_only", "keeps_capture_dates", "is_opened_to_reviewers"),
         ]
 
     def validate_attributes(self, names: list[str]) -> list[str]:
         if off := set(names) - set(all_attributes()):
             raise serializers.ValidationError(f"{', '.join(sorted(off))}: switched off for this whole site.")
         return names
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("is_aggregate_only") and values.get("keeps_capture_dates"):
+            raise serializers.ValidationError({"keeps_capture_dates": [collections.NO_DAYS]})
+        return values
 
 
 class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):

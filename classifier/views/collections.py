@@ -15,7 +15,7 @@ from classifier.filters import SORT_WORDS
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.http.uids import read_uids
 from classifier.intake import formats
-from classifier.models import Collection, KeptReport, Photo
+from classifier.models import Collection, KeptReport, Photo, State
 from classifier.services import collections, deletion, matches, rerun, retention, summaries
 from classifier.services.reports import caching
 from classifier.templatetags.facet import attribute_label
@@ -25,6 +25,7 @@ from classifier.views.access import UserRequest, login_required
 from classifier.views.photo_sets import read_set
 from ml.labels import TAXONOMIES, attribute_of
 
+LISTED_FAILED = 50  # photos that failed, on the page of a collection that has no gallery
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
 
 
@@ -102,6 +103,8 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     `?at=` (the uid of a photo) is the page where that photo is.
     """
     collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
+    if collection.is_aggregate_only:
+        return _show_sums(request, collection)
     photo_set = read_set(request, collection=collection)
     context: dict[str, Any] = {
         "collection": collection,
@@ -129,14 +132,35 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "run": summaries.measure_run(collection),
             "sorts": SORT_WORDS,
             "taxonomies": offer_taxonomies(collection),
-            "upload_form": UploadForm(),
-            "max_file_bytes": settings.MAX_FILE_BYTES,
-            "formats": formats.FORMATS,
-            "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
-            "max_request_bytes": settings.MAX_REQUEST_BYTES,
-            "max_files": settings.MAX_FILES_PER_REQUEST,
-        },
+        }
+        | _describe_drop_zone(),
     )
+
+
+def _show_sums(request: UserRequest, collection: Collection) -> HttpResponse:
+    """The page of a collection that keeps only sums: what they tell, and the photos of which they hold nothing yet."""
+    failed = Photo.objects.filter(collection=collection, deleting_at=None, state=State.FAILED).order_by("-pk")
+    context = {
+        "collection": collection,
+        "photo_set": read_set(request, collection=collection),
+        "is_mine": collection.owner_id == request.user.pk,
+        "counts": summaries.count_photos([collection])[collection.pk],
+        "next_deletion": retention.foresee([collection]).get(collection.pk),
+        "run": summaries.measure_run(collection),
+        "failed": failed[:LISTED_FAILED],
+    }
+    return render(request, "collections/sums.html", context | _describe_drop_zone())
+
+
+def _describe_drop_zone() -> dict[str, Any]:
+    return {
+        "upload_form": UploadForm(),
+        "max_file_bytes": settings.MAX_FILE_BYTES,
+        "formats": formats.FORMATS,
+        "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
+        "max_request_bytes": settings.MAX_REQUEST_BYTES,
+        "max_files": settings.MAX_FILES_PER_REQUEST,
+    }
 
 
 @login_required
@@ -166,7 +190,8 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
 def _offer_again(collection: Collection) -> str:
     """The words of the box that has all analysed photos of a collection computed again; "" where there are none."""
     counts = summaries.count_photos([collection])[collection.pk]
-    if not (count := counts.done + counts.failed):
+    count = counts.failed if collection.is_aggregate_only else counts.done + counts.failed
+    if not count:
         return ""
     return "Compute again for the photo that is here" if count == 1 else f"Compute again for all {count:,} photos"
 
