@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Two images from one file: `web` (pages, API, sweeper; no PyTorch) and `worker` (the model, on CPU or CUDA).
 
-FROM python:3.11-slim-bookworm AS base
+FROM python:3.11-slim-trixie AS base
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -27,6 +27,10 @@ RUN python -m venv /venv \
     && pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r worker.lock
 
 FROM base AS web
+# pg_dump and pg_restore for backups, in the version of the server in docker-compose.yml.
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 ENV FACET_STATIC_ROOT=/app/staticfiles
 COPY --from=web-packages /venv /venv
 COPY . .
