@@ -34,7 +34,10 @@ local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local full_at = tonumber(redis.call('GET', KEYS[1]) or '0')
 local cost = tonumber(ARGV[2])
-full_at = math.min(full_at, now + tonumber(ARGV[1]))
+if full_at > now + tonumber(ARGV[1]) + tonumber(ARGV[3]) then
+    full_at = now + tonumber(ARGV[1])
+    redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'EX', math.ceil(ARGV[1]) + 1)
+end
 local wait = full_at - (now + tonumber(ARGV[1]) - cost)
 if wait > tonumber(ARGV[3]) then return tostring(wait) end
 redis.call('SET', KEYS[1], string.format('%.6f', math.max(full_at, now) + cost), 'EX', math.ceil(ARGV[1]) + 1)
@@ -53,9 +56,10 @@ return '0'
 REDIS_CHARGE_SCRIPT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
-local most = now + MOST_OWED * tonumber(ARGV[1])
-local full_at = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now), most) + tonumber(ARGV[2])
-if tonumber(ARGV[2]) > 0 then
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[2])
+local is_wrong = full_at > now + MOST_OWED * tonumber(ARGV[1]) + tonumber(ARGV[2])
+if is_wrong then full_at = now + tonumber(ARGV[1]) + tonumber(ARGV[2]) end
+if is_wrong or tonumber(ARGV[2]) > 0 then
     redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'EX', math.ceil(full_at - now) + 1)
 end
 return tostring(math.max(full_at - now - tonumber(ARGV[1]), 0))
