@@ -48,6 +48,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         val_list=args.val_txt,
         limit=args.limit,
     )
+    setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
@@ -112,7 +113,7 @@ def fit(
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log = build_trainer(wanted, args=args, pieces=pieces, card=card)
+    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card)
     rank, processes = trainer.global_rank, args.devices * args.nodes
     order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes, pieces=pieces)
     module = AttributeModule(
@@ -141,7 +142,13 @@ def fit(
         weights_only=True,
     )
     if trainer.is_global_zero and log.rows:
-        outcome.write_outcome(args.checkpoint_dir, log.rows, tally=module.val_tally, classes=validation.classes)
+        outcome.write_outcome(
+            args.checkpoint_dir,
+            log.rows,
+            confusions=keep.confusions,
+            epoch=keep.best_epoch,
+            classes=validation.classes,
+        )
         print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
 

@@ -137,6 +137,17 @@ def priors_of(faces: face_set.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[
     }
 
 
+def check_start(recipe: Recipe) -> None:
+    """Raise what tells why the weights that a run starts from cannot be had, before it waits for its data."""
+    if recipe.start == IMAGENET:
+        try:
+            pretrained.cached_imagenet_weights(recipe.arch)
+        except ValueError as error:
+            raise BadRecipe(str(error)) from error
+    elif recipe.start != RANDOM and not Path(recipe.start).exists():
+        raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
+
+
 def build_net(
     recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], images: np.ndarray, preset: Preset
 ) -> network.AttributeNet:
@@ -154,8 +165,6 @@ def build_net(
         _fill(trunk, path=pretrained.cached_imagenet_weights(recipe.arch))
     elif recipe.start != RANDOM:
         path = Path(recipe.start)
-        if not path.exists():
-            raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
         if path.is_dir():
             trunk = _trunk_of(path, arch=recipe.arch)
         elif width := trunks.face_resnet_width(recipe.arch):

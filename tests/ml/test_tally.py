@@ -70,6 +70,27 @@ def test_unknown_labels_are_not_counted():
     assert int(tally.confusions["race"].sum()) == 1
 
 
+def test_each_output_has_its_own_loss_and_every_output_is_a_question():
+    """By hand: three faces of five groups, of which one is unknown."""
+    tally = tally_of(face_set.classes_in("race", taxonomy="utkface-5"))
+    said = logits_of(
+        {"White": 0.4, "East Asian": 0.35, "Southeast Asian": 0.25},  # an Asian, found: no output wrong
+        {"White": 0.4, "Indian": 0.3, "Black": 0.3},  # a White face of whom nothing is said: one wrong
+        {"Black": 1.0},
+    )
+    tally.add(said, {"race": torch.tensor([2, 0, face_set.UNKNOWN])}, loss=torch.tensor(9.0))
+    assert tally.loss_of("race") == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2, abs=1e-4)
+    assert tally.accuracy_multi() == pytest.approx(9 / 10)
+
+
+def test_overlapping_classes_are_no_questions_to_each_other():
+    classes = joined_classes()
+    tally = tally_of(classes)
+    said = logits_of({"East Asian": 0.9, "White": 0.1})
+    tally.add(said, {"race": torch.tensor([classes.names.index("East Asian")])}, loss=torch.tensor(1.0))
+    assert tally.accuracy_multi() == 1.0
+
+
 def test_pieces_are_parts_of_the_very_batches():
     whole, parts = (list(ShuffledOrder(100, 32, seed=3, pieces=pieces)) for pieces in (1, 4))
     assert [len(batch) for batch in whole] == [32, 32, 32]
