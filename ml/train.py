@@ -55,6 +55,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    setup.check_years(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
@@ -232,7 +233,7 @@ def _option(kind: Any) -> dict[str, Any]:
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     if kind == tuple[str, ...]:
-        return {"type": lambda text: text.split(","), "metavar": "A,B"}
+        return {"type": lambda text: text.split(",") if text else [], "metavar": "A,B"}
     if kind == tuple[int, int]:
         return {"type": lambda text: [int(number) for number in text.split(",")], "metavar": "LOW,HIGH"}
     return {"type": kind, "metavar": {int: "N", float: "X", str: "NAME"}[kind]}

@@ -13,6 +13,7 @@ from ml.datasets.face_set import FaceSet
 from ml.preprocess import Preset, to_input
 
 _ROOM = 0.4  # of a GPU's free memory, which a set may take; the network and its activations need the rest
+EXACT = "exact years"  # beside the attributes' targets: ages (B,) as numbers, nan where unknown
 Batch = tuple[Tensor, dict[str, Tensor]]  # chips (B, 3, S, S) uint8, and per attribute class positions (B,)
 
 
@@ -34,6 +35,8 @@ class FaceBatches(Dataset[Batch]):
     def __init__(self, faces: FaceSet, *, device: torch.device) -> None:
         self._images = torch.from_numpy(faces.images).to(device)
         self._targets = {name: torch.from_numpy(values).to(device) for name, values in faces.targets.items()}
+        if faces.years is not None:
+            self._targets[EXACT] = torch.from_numpy(faces.years).float().to(device)
         self._device = device
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from ml.training import losses
 from ml.training.augment import augment
 from ml.training.chance import Chance
 from ml.training.depthwise import DepthwiseInFloat32
-from ml.training.feeding import Batch, as_input
+from ml.training.feeding import EXACT, Batch, as_input
 from ml.training.mixing import mix_chips
 from ml.training.recipe import Recipe
 from ml.training.tally import Tally
@@ -178,6 +178,10 @@ class AttributeModule(lightning.LightningModule):
         if self.recipe.ordinal:
             for name in set(labels.ORDERED).intersection(logits, targets).difference(self._coarse):
                 loss = loss + self.recipe.ordinal * losses.ranked_loss(logits[name], targets[name])
+        if self.recipe.years and EXACT in targets:
+            centres = torch.tensor(labels.scale_of(labels.IN_YEARS).centres, device=self.device)
+            years = losses.years_loss(logits[labels.IN_YEARS], targets[EXACT], centres=centres)
+            loss = loss + self.recipe.years * years
         return loss
 
     @torch.no_grad()

@@ -33,6 +33,10 @@ def draw_curves(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     names = attributes_in(rows[-1])
     parts = ["loss", "accuracy_multi", *(part for name in names for part in (f"{name}_loss", name))]
     panels = {part.replace("_", " "): {f"train_{part}": "training", f"val_{part}": "validation"} for part in parts}
+    if "val_years_off" in rows[-1]:
+        panels["years off"] = {
+            f"{part}_years_off": name for part, name in (("train", "training"), ("val", "validation"))
+        }
     shares = ["accuracy multi", *(name.replace("_", " ") for name in names)]
     replace_file(folder / "curves.png", figures.as_png(figures.curves(rows, panels=panels, percent=shares)))
 

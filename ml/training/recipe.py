@@ -32,6 +32,7 @@ NOT_NEGATIVE = (
     "mixup",
     "cutmix",
     "ordinal",
+    "years",
 )
 
 
@@ -59,7 +60,8 @@ class Recipe:
     `patience` is how many epochs without a better validation loss end the run (0: none), and `plateau_patience` how
     many of them divide the rate by 10 under the schedule "plateau". `average` is the decay of the weight average a step
     (0: none). `mixup` and `cutmix` are the parameters of their Beta distributions (`ml.training.mixing`). `ordinal` is
-    the weight of a loss that knows the order of the age bins. `adjust` is how far the loss is shifted by the logarithm
+    the weight of a loss that knows the order of the age bins, and `years` that of one by exact ages, of the sets that
+    tell them. `adjust` is how far the loss is shifted by the logarithm
     of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight of the
     teachers' word, 0..1.
     """
@@ -91,6 +93,7 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     ordinal: float = 0.0
+    years: float = 0.0
     adjust: float = 0.0
     distill: float = 0.0
     average: float = 0.998
@@ -134,6 +137,9 @@ class Recipe:
         if self.schedule == "plateau" and not self.plateau_patience:
             raise BadRecipe("the schedule plateau needs plateau_patience, in epochs")
 
+
+# Cards of checkpoints from before do not speak of these.
+CAME_LATER = ("validation", "also", "years")
 
 T = TypeVar("T")
 
@@ -196,6 +202,7 @@ def flat_fields() -> dict[str, tuple[Any, Any]]:
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON values: of a start the name only, and the further data sets where there are any."""
+    """A recipe as JSON values: of a start the name only; what came to recipes later stands there where it is used."""
     values = asdict(recipe) | {"start": Path(recipe.start).name}
-    return {name: value for name, value in values.items() if name not in ("also", "validation") or value}
+    unused = {one.name for one in fields(Recipe) if one.name in CAME_LATER and values[one.name] == one.default}
+    return {name: value for name, value in values.items() if name not in unused}

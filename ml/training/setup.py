@@ -96,9 +96,9 @@ def check_heads(
 ) -> None:
     """Raise BadRecipe where a loss or a teacher would take the heads' labels, or the crop, for others than they are."""
     for name in labels.ORDERED:
-        if recipe.ordinal and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
+        if (recipe.ordinal or recipe.years) and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
             raise BadRecipe(
-                f"ordinal is for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
+                f"ordinal and years are for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
             )
     for teacher in teachers:
         card = teacher.card
@@ -107,6 +107,16 @@ def check_heads(
         differing = [name for name in heads if name in card.labels and card.labels[name] != heads[name]]
         if differing:
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
+
+
+def check_years(recipe: Recipe, *, training: face_set.FaceSet) -> None:
+    """Raise BadRecipe where ages are to be learned as numbers, and there is no head or no exact age to learn from."""
+    if not recipe.years:
+        return
+    if labels.IN_YEARS not in training.targets:
+        raise BadRecipe(f"years is for networks with {labels.IN_YEARS} among their attributes")
+    if training.years is None or np.isnan(training.years).all():
+        raise BadRecipe("years needs exact ages, and the training set has none: leave years out")
 
 
 def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: face_set.FaceSet, place: Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ml import labels
 from ml.datasets.face_set import UNKNOWN
+from ml.training.feeding import EXACT
 from ml.training.losses import class_probabilities
 
 SAID_FROM = 0.5  # the probability from which `accuracy_multi` takes an output to be said
@@ -28,6 +29,7 @@ class Tally:
         self._losses: dict[str, Tensor] = {}  # (2,): the same of each attribute
         self._outputs = torch.zeros(2)  # right, all
         self.confusions: dict[str, Tensor] = {}  # (classes, classes): rows are labels, columns predictions
+        self.years_off = torch.zeros(0, 2)  # of each bin of age: sum of the errors in years, examples of exact age
         self.by_group: dict[str, Tensor] = {}  # (groups, 2): right, all; groups are the classes of `labels.BY`
 
     def clear(self, device: torch.device) -> None:
@@ -41,6 +43,8 @@ class Tally:
             name: torch.zeros(len(matrix), len(matrix), dtype=torch.long, device=device)
             for name, matrix in self.covers.items()
         }
+        bins = len(labels.ATTRIBUTES[labels.IN_YEARS]) if labels.IN_YEARS in self.covers else 0
+        self.years_off = torch.zeros(bins, 2, device=device)
         groups = len(self.covers[labels.BY]) if labels.BY in self.covers else 0
         self.by_group = {
             name: torch.zeros(groups, 2, dtype=torch.long, device=device) for name in self.covers if groups
@@ -51,6 +55,8 @@ class Tally:
         """Count a batch: logits (B, K) and class positions (B,), -1 where unknown."""
         count = len(next(iter(logits.values())))
         self._loss += torch.stack([loss.float() * count, torch.full_like(loss, count, dtype=torch.float)])
+        if EXACT in targets and len(self.years_off):
+            self._add_years(logits[labels.IN_YEARS], targets[EXACT])
         group = targets.get(labels.BY)
         for name, counts in self.confusions.items():
             if name not in targets:
@@ -78,10 +84,21 @@ class Tally:
         costs = -likely.gather(1, actual[:, None])[:, 0].clamp_min(torch.finfo(torch.float32).tiny).log()
         self._losses[name] += torch.stack([(costs * known).sum(), known.sum()])
 
+    def _add_years(self, logits: Tensor, years: Tensor) -> None:
+        """Count how far the expected age is from the exact one (B,), bin by bin of the exact one."""
+        scale = labels.scale_of(labels.IN_YEARS)
+        if logits.shape[1] != len(scale.centres):
+            return  # classes of somebody's own
+        known = ~years.isnan()
+        said = logits.float().softmax(dim=1) @ logits.new_tensor(scale.centres, dtype=torch.float)
+        edges = torch.tensor(scale.edges[1:-1], device=years.device)
+        off = torch.stack([(said - years).nan_to_num().abs(), torch.ones_like(years)], dim=1)
+        self.years_off.index_add_(0, torch.bucketize(years.nan_to_num(), edges, right=True), off * known[:, None])
+
     def sum_over(self, strategy: Any) -> None:
         """Add up what Lightning's processes have counted."""
         parts = (self._losses, self.confusions, self.by_group)
-        for counts in (self._loss, self._outputs, *(one for part in parts for one in part.values())):
+        for counts in (self._loss, self._outputs, self.years_off, *(one for part in parts for one in part.values())):
             counts.copy_(strategy.reduce(counts.clone(), reduce_op="sum"))
 
     def loss(self) -> float:
@@ -105,6 +122,15 @@ class Tally:
         """
         right, count = self._outputs.tolist()
         return right / count if count else float("nan")
+
+    def years_error(self) -> tuple[float, list[float]]:
+        """How many years the expected age is off in the mean, and in the mean of each bin; nan of nothing.
+
+        As the network says it, before any calibration.
+        """
+        total, count = self.years_off.sum(dim=0).tolist()
+        of_bins = [off / images if images else float("nan") for off, images in self.years_off.tolist()]
+        return (total / count if count else float("nan")), of_bins
 
     def accuracy(self, name: str) -> float:
         """The share right of one attribute; nan of nothing."""

@@ -146,6 +146,11 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
         found[f"{part}_{name}"] = round(tally.accuracy(name), 4)
     found |= {f"{part}_{name}_loss": round(tally.loss_of(name), 4) for name in tally.confusions}
     found[f"{part}_accuracy_multi"] = round(tally.accuracy_multi(), 4)
+    overall, of_bins = tally.years_error()
+    if not math.isnan(overall):
+        found[f"{part}_years_off"] = round(overall, 2)
+        for label, off in zip(labels.ATTRIBUTES[labels.IN_YEARS], of_bins, strict=True):
+            found[f"{part}_years_off of {label}"] = round(off, 2)
     for name in tally.confusions:
         of = classes[labels.BY if name in tally.by_group else name].names
         for group, share in zip(of, tally.group_accuracies(name), strict=True):
@@ -171,6 +176,10 @@ def describe_row(row: Mapping[str, float], *, epochs: int) -> str:
     for name in names:
         groups = {key.split(" of ", 1)[1]: value for key, value in row.items() if key.startswith(f"val_{name} of ")}
         lines.append(f"  {name}: " + ", ".join(f"{group} {value:.1%}" for group, value in groups.items()))
+    if "val_years_off" in row:
+        of = "val_years_off of "
+        bins = {key.removeprefix(of): value for key, value in row.items() if key.startswith(of)}
+        lines.append(f"  years off: {row['val_years_off']:.1f}; " + ", ".join(f"{k} {v:.1f}" for k, v in bins.items()))
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ import torch
 
 from ml import labels
 from ml.datasets import face_set
-from ml.training.feeding import ShuffledOrder
+from ml.training.feeding import EXACT, ShuffledOrder
 from ml.training.tally import Tally
 
 
@@ -89,6 +89,17 @@ def test_overlapping_classes_are_no_questions_to_each_other():
     said = logits_of({"East Asian": 0.9, "White": 0.1})
     tally.add(said, {"race": torch.tensor([classes.names.index("East Asian")])}, loss=torch.tensor(1.0))
     assert tally.accuracy_multi() == 1.0
+
+
+def test_exact_ages_are_told_by_their_bin():
+    tally = Tally({"age": torch.eye(9, dtype=torch.bool)})
+    tally.clear(torch.device("cpu"))
+    said = {"age": torch.eye(9)[[3, 3, 8, 0]] * 50.0}  # 24.5, 24.5, 76 and 1 years
+    exact = torch.tensor([20.0, 30.0, 90.0, torch.nan])
+    tally.add(said, {"age": torch.tensor([3, 4, 8, 0]), EXACT: exact}, loss=torch.tensor(1.0))
+    overall, of_bins = tally.years_error()
+    assert overall == pytest.approx((4.5 + 5.5 + 14.0) / 3)
+    assert of_bins == pytest.approx([torch.nan] * 3 + [4.5, 5.5] + [torch.nan] * 3 + [14.0], nan_ok=True)
 
 
 def test_pieces_are_parts_of_the_very_batches():
