@@ -56,10 +56,11 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
     setup.check_years(wanted, training=sets[0])
+    setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
-    pieces, resume = 1, args.resume
+    pieces, resume = min(wanted.accumulate, batch), args.resume
     while True:
         try:
             return fit(
@@ -116,7 +117,9 @@ def fit(
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
     trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card)
     rank, processes = trainer.global_rank, args.devices * args.nodes
-    order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes, pieces=pieces)
+    chances = setup.chances_of(wanted, training=training)
+    shared = {"rank": rank, "processes": processes}
+    order = ShuffledOrder(len(training), batch, seed=wanted.seed, pieces=pieces, chances=chances, **shared)
     module = AttributeModule(
         net.to(memory_format=torch.channels_last),
         recipe=wanted,

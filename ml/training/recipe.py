@@ -19,6 +19,7 @@ CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
     "schedule": ("one_cycle", "cosine", "plateau", "constant"),
     "precision": ("auto", "32", "bf16", "16"),
+    "loss": ("cross_entropy", "focal", "ldam"),
 }
 
 NOT_NEGATIVE = (
@@ -33,6 +34,9 @@ NOT_NEGATIVE = (
     "cutmix",
     "ordinal",
     "years",
+    "focus",
+    "widest_margin",
+    "robust",
 )
 
 
@@ -95,7 +99,13 @@ class Recipe:
     ordinal: float = 0.0
     years: float = 0.0
     adjust: float = 0.0
+    loss: str = "cross_entropy"
+    focus: float = 2.0
+    widest_margin: float = 0.5
+    balance: str = ""
+    robust: float = 0.0
     distill: float = 0.0
+    accumulate: int = 1
     average: float = 0.998
     seed: int = 1
     data: DataRecipe = field(default_factory=DataRecipe)
@@ -107,7 +117,7 @@ class Recipe:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise BadRecipe(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise BadRecipe(f"{name} must be at least 1")
         for name in ("dropout", "label_smoothing", "distill", "warmup", "average", "momentum"):
@@ -132,6 +142,10 @@ class Recipe:
         for name, (low, high) in LIMITS.items():
             if not low <= getattr(self.augmentation, name) <= high:
                 raise BadRecipe(f"augmentation.{name} lies between {low:g} and {high:g}")
+        if self.accumulate > self.batch_size:
+            raise BadRecipe("accumulate is the number of pieces that a batch comes in: at most batch_size")
+        if self.robust and (self.mixup or self.cutmix):
+            raise BadRecipe("robust weighs groups, and a mixed face is of two: leave mixup and cutmix out")
         if self.learning_rate <= 0:
             raise BadRecipe("learning_rate must be over 0")
         if self.schedule == "plateau" and not self.plateau_patience:
@@ -139,7 +153,17 @@ class Recipe:
 
 
 # Cards of checkpoints from before do not speak of these.
-CAME_LATER = ("validation", "also", "years")
+CAME_LATER = (
+    "validation",
+    "also",
+    "years",
+    "loss",
+    "focus",
+    "widest_margin",
+    "balance",
+    "robust",
+    "accumulate",
+)
 
 T = TypeVar("T")
 

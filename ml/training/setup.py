@@ -14,7 +14,7 @@ from ml.errors import BadRecipe
 from ml.model import checkpoint, network, pretrained, trunks
 from ml.model.card import read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
-from ml.training import losses
+from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
@@ -107,6 +107,21 @@ def check_heads(
         differing = [name for name in heads if name in card.labels and card.labels[name] != heads[name]]
         if differing:
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
+
+
+def chances_of(recipe: Recipe, *, training: face_set.FaceSet) -> np.ndarray | None:
+    """The chance (N,) of each example to be drawn under `balance`; None without. Raises BadRecipe for no attribute."""
+    if not recipe.balance:
+        return None
+    if recipe.balance not in training.targets:
+        raise BadRecipe(f"balance is one of {', '.join(training.targets)}, not {recipe.balance!r}")
+    return rare_groups.even_chances(training.targets[recipe.balance])
+
+
+def check_groups(recipe: Recipe, *, training: face_set.FaceSet) -> None:
+    """Raise BadRecipe where groups are to be weighed, and the training set tells none."""
+    if recipe.robust and labels.BY not in training.targets:
+        raise BadRecipe(f"robust weighs groups of {labels.BY}, which the training set does not tell")
 
 
 def check_years(recipe: Recipe, *, training: face_set.FaceSet) -> None:

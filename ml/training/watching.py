@@ -221,7 +221,7 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     if before is None:
         raise OtherFormat(f"{path} was written by another version of Facet")
     defaults = {name: default for name, (_, default) in flat_fields().items()}
-    other = _flatten(recipe)
+    other = defaults | _flatten(recipe)
     one = defaults | {VALIDATION_HASH: other.get(VALIDATION_HASH)} | _flatten(before)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]

@@ -58,6 +58,8 @@ def test_a_network_learns_what_there_is_to_learn(run, tmp_path):
         ("--average", "0", "--precision", "32"),
         ("--precision", "bf16", "--batch-size", "64"),
         ("--attributes", "gender"),
+        ("--loss", "focal", "--focus", "1", "--balance", "race"),
+        ("--loss", "ldam", "--robust", "0.1"),
     ],
 )
 def test_every_option_trains(run, tmp_path, options):
@@ -185,6 +187,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys
         "--size=-8",
         "--mixup=-1",
         "--momentum=2",
+        "--loss=hinge",
+        "--accumulate=0",
+        "--balance=hair",
         "--data.held-out=-1",
         "--data.validation-share=1",
         "--augmentation.shrink-to=90,32",
@@ -250,6 +255,16 @@ def test_a_teacher_that_speaks_of_something_else_is_refused(run, tmp_path, tiny,
         run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "0.5")
     assert stop.value.code == 2
     assert card.name in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_batch_in_pieces_is_one_step(run, tmp_path):
+    """As many steps of the optimiser, and the running statistics of its pieces."""
+    assert run("whole", "--epochs", "1") == run("pieces", "--epochs", "1", "--accumulate", "4") == 0
+    states = [torch.load(tmp_path / name / watching.STATE_FILE, weights_only=True) for name in ("whole", "pieces")]
+    assert [state["global_step"] for state in states] == [3, 3]
+    norms = [state["state_dict"]["net.norm.num_batches_tracked"].item() for state in states]
+    assert norms == [3, 12]
+    assert json.loads((tmp_path / "pieces" / "run.json").read_text())["batch_pieces"] == 4
 
 
 def test_the_trunk_is_compiled_on_request(run, monkeypatch):
