@@ -48,16 +48,19 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         val_list=args.val_txt,
         limit=args.limit,
     )
+    setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    setup.check_years(wanted, training=sets[0])
+    setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
-    pieces, resume = 1, args.resume
+    pieces, resume = min(wanted.accumulate, batch), args.resume
     while True:
         try:
             return fit(
@@ -112,9 +115,11 @@ def fit(
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log = build_trainer(wanted, args=args, pieces=pieces, card=card)
+    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card)
     rank, processes = trainer.global_rank, args.devices * args.nodes
-    order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes, pieces=pieces)
+    chances = setup.chances_of(wanted, training=training)
+    shared = {"rank": rank, "processes": processes}
+    order = ShuffledOrder(len(training), batch, seed=wanted.seed, pieces=pieces, chances=chances, **shared)
     module = AttributeModule(
         net.to(memory_format=torch.channels_last),
         recipe=wanted,
@@ -141,7 +146,13 @@ def fit(
         weights_only=True,
     )
     if trainer.is_global_zero and log.rows:
-        outcome.write_outcome(args.checkpoint_dir, log.rows, tally=module.val_tally, classes=validation.classes)
+        outcome.write_outcome(
+            args.checkpoint_dir,
+            log.rows,
+            confusions=keep.confusions,
+            epoch=keep.best_epoch,
+            classes=validation.classes,
+        )
         print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
 
@@ -225,7 +236,7 @@ def _option(kind: Any) -> dict[str, Any]:
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     if kind == tuple[str, ...]:
-        return {"type": lambda text: text.split(","), "metavar": "A,B"}
+        return {"type": lambda text: text.split(",") if text else [], "metavar": "A,B"}
     if kind == tuple[int, int]:
         return {"type": lambda text: [int(number) for number in text.split(",")], "metavar": "LOW,HIGH"}
     return {"type": kind, "metavar": {int: "N", float: "X", str: "NAME"}[kind]}

@@ -19,14 +19,19 @@ _NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask
 def cached_imagenet_weights(arch: str) -> Path:
     """Where torchvision keeps the ImageNet weights of one of its ResNets once somebody has downloaded them.
 
-    Raises ValueError for an arch that is not torchvision's and MissingCheckpoint if they are not there.
+    Its best ones, or else others that are there. Raises ValueError for an arch that is not torchvision's and
+    MissingCheckpoint if they are not there.
     """
     if arch not in TORCHVISION_ARCHS:
-        raise ValueError(f"{arch!r} has no ImageNet weights in torchvision; give a file")
-    path = Path(torch.hub.get_dir(), "checkpoints", Path(models.get_model_weights(arch).DEFAULT.url).name)
-    if not path.is_file():
-        raise MissingCheckpoint(f"no ImageNet weights of {arch} at {path}; download them there, or give a file")
-    return path
+        raise ValueError(f"{arch!r} has no ImageNet weights in torchvision; name a file with --start")
+    folder, known = Path(torch.hub.get_dir(), "checkpoints"), models.get_model_weights(arch)
+    urls = [known.DEFAULT.url, *(weights.url for weights in known)]
+    there = [path for url in urls if (path := folder / Path(url).name).is_file()]
+    if not there:
+        raise MissingCheckpoint(
+            f"no ImageNet weights of {arch}: get {urls[0]} and lay it into {folder}, or name the file with --start"
+        )
+    return there[0]
 
 
 def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk | LiteTrunk, *, path: Path) -> None:

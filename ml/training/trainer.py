@@ -21,8 +21,11 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 def build_trainer(
     wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard
-) -> tuple[lightning.Trainer, watching.EpochLog]:
-    """The trainer and its log; each step takes `pieces` batches. Raises BadRecipe for an unknown strategy."""
+) -> tuple[lightning.Trainer, watching.EpochLog, watching.KeepState]:
+    """The trainer, its log and what keeps its best epoch; each step takes `pieces` batches.
+
+    Raises BadRecipe for an unknown strategy.
+    """
     warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     log = watching.EpochLog(args.log_file or args.checkpoint_dir / watching.LOG_FILE)
@@ -59,4 +62,4 @@ def build_trainer(
         use_distributed_sampler=False,
         default_root_dir=args.checkpoint_dir,
     )
-    return trainer, log
+    return trainer, log, keep

@@ -91,6 +91,9 @@ def test_imagenet_weights_come_from_a_file_or_the_cache_and_never_from_the_netwo
     with pytest.raises(ValueError, match="test_vit"):
         pretrained.cached_imagenet_weights("test_vit")
     (tmp_path / "checkpoints").mkdir()
+    older = tmp_path / "checkpoints" / models.ResNet50_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    older.touch()
+    assert pretrained.cached_imagenet_weights("resnet50") == older
     name = models.ResNet18_Weights.DEFAULT.url.rpartition("/")[2]
     torch.manual_seed(4)
     theirs = models.resnet18(weights=None).eval()
