@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ml.commands import CommandParser, known_device, positive, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
-from ml.model import checkpoint
+from ml.model import checkpoint, trained
 from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
@@ -111,11 +111,13 @@ def fit(
     heads = setup.head_labels([training], recipe=wanted)
     setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
     card = _card(wanted, sets, heads, preset, args=args, teachers=teachers)
+    known = setup.list_trained(training, recipe=wanted, teachers=teachers)
+    card, trained_file = trained.attach(card, images=known)
     if resume:
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card)
+    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card, trained=trained_file)
     rank, processes = trainer.global_rank, args.devices * args.nodes
     chances = setup.chances_of(wanted, training=training)
     shared = {"rank": rank, "processes": processes}

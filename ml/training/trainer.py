@@ -20,17 +20,18 @@ PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
 def build_trainer(
-    wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard
+    wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard, trained: bytes
 ) -> tuple[lightning.Trainer, watching.EpochLog, watching.KeepState]:
     """The trainer, its log and what keeps its best epoch; each step takes `pieces` batches.
 
-    Raises BadRecipe for an unknown strategy.
+    `trained` is the file that the checkpoint keeps of the images it was trained on. Raises BadRecipe for an unknown
+    strategy.
     """
     warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     log = watching.EpochLog(args.log_file or args.checkpoint_dir / watching.LOG_FILE)
     average = watching.AverageWeights(wanted.average) if wanted.average else None
-    keep = watching.KeepState(args.checkpoint_dir, card=card, log=log, average=average)
+    keep = watching.KeepState(args.checkpoint_dir, card=card, trained=trained, log=log, average=average)
     callbacks: list[Callback] = [log, *([average] if average else []), keep]
     if wanted.patience:
         callbacks.append(watching.EarlyStopping("val_loss", patience=wanted.patience))
