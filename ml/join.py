@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml.commands import new_checkpoint, told_errors
+from ml.commands import new_checkpoint, say, told_errors
 from ml.errors import BadRecipe
 from ml.model import checkpoint, joint, network, trunks
 from ml.model.card import ModelCard
@@ -195,9 +195,7 @@ def main(argv: list[str] | None = None) -> int:
             views=args.views,
         )
         card = checkpoint.save(args.out, net=net, card=card)
-    print(
-        f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest"
-    )
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest")
     return 0
 
 
