@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from ml.commands import CommandParser, known_device, positive, told_errors
+from ml.commands import CommandParser, known_device, positive, say, tell_aside, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint, trained
@@ -85,7 +85,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
             resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
-            print(f"stopped: {error}", file=sys.stderr)
+            tell_aside(f"stopped: {error}")
             return 1
         # Only here nothing holds the try that failed any more, its images on the GPU among them.
         gc.collect()
@@ -155,7 +155,7 @@ def fit(
             epoch=keep.best_epoch,
             classes=validation.classes,
         )
-        print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
+        say(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
 
 
