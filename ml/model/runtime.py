@@ -147,9 +147,7 @@ class TorchRuntime(Runtime):
         for begin in range(0, len(chips), self._batch):
             x = torch.as_tensor(chips[begin : begin + self._batch]).to(self.device).permute(0, 3, 1, 2)
             x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
-            trunk, norm = (self._net.get_submodule(name) for name in ("trunk", "norm"))
-            straight, mirrored = (norm(trunk(of).float()) for of in (x, x.flip(3)))
-            parts.append(((straight + mirrored) / 2).cpu())
+            parts.append(self._net.features(x).cpu())
         return torch.cat(parts).numpy()
 
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
