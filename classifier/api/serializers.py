@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from classifier.api import errors
 from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
 from classifier.models.collections import all_attributes
 from classifier.services import collections, predictions
@@ -271,7 +272,7 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         if values.get("is_aggregate_only") and values.get("keeps_capture_dates"):
-            raise serializers.ValidationError({"keeps_capture_dates": [collections.NO_DAYS]})
+            raise errors.KeepsNoDays(collections.NO_DAYS)
         return values
 
 

@@ -23,6 +23,8 @@ from ml.shares.totals import Totals
 if TYPE_CHECKING:
     from ml.requests import AnalyzedFace
 
+LIVE = ("photos", "photos_with_faces", "faces", "narrow_faces", "sums", "replicates")
+TOLD = ("told", "told_replicates", "told_photos", "told_faces", "told_at")
 LEAST_PHOTOS = 3  # so that whoever knows one of the photos that came does not learn what another one showed
 _WIDTH = np.dtype("<i4")
 
@@ -43,9 +45,11 @@ def add_photo(
     if wide:
         wanted = {name for name in attributes if version.tells(ATTRIBUTES[name])}
         _add_counts(row, faces=_list_faces(wide, attributes=wanted))
+    changed = [*LIVE]
     if row.faces - row.told_faces >= LEAST and row.photos_with_faces - row.told_photos >= LEAST_PHOTOS:
         _tell(row)
-    row.save()
+        changed += TOLD
+    row.save(update_fields=changed)
 
 
 def forget_attributes(collection: Collection, *, attributes: Iterable[str]) -> int:
@@ -89,8 +93,9 @@ def read_totals(sums: Mapping[str, Any], replicates: bytes | memoryview) -> dict
 
 
 def _hold(collection: int, *, version: ModelVersion) -> Aggregate:
-    Aggregate.objects.get_or_create(collection_id=collection, model_version=version)
-    return Aggregate.objects.select_for_update().get(collection_id=collection, model_version=version)
+    rows = Aggregate.objects.select_for_update().defer("told_replicates")
+    row, _ = rows.get_or_create(collection_id=collection, model_version=version)
+    return row
 
 
 def _list_faces(found: "Sequence[AnalyzedFace]", *, attributes: Iterable[str]) -> Faces:

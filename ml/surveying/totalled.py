@@ -63,7 +63,6 @@ def compute_report(told: Sequence[Told], *, source: str, narrowest_px: int, taxo
     tables, notes = _tabulate_all(first, taxonomy=taxonomy)
     if not tables:
         raise NoFaces("no_faces", NOTHING_TOLD)
-    left_out = {f"faces narrower than {narrowest_px} px": first.narrow_faces} if first.narrow_faces >= LEAST else {}
     report = Report(
         source=source,
         created_at=first.at.replace(microsecond=0),
@@ -80,13 +79,20 @@ def compute_report(told: Sequence[Told], *, source: str, narrowest_px: int, taxo
         photos_with={},
         widths={},
         quality=(),
-        left_out=left_out,
+        left_out=_tell_narrow(first.narrow_faces, narrowest_px=narrowest_px),
         notes=(*_list_limits(first), *notes, "Faces that were not found are not counted."),
         grouped_by="model version" if others else "",
         groups=tuple(_tell_version(of, taxonomy=taxonomy) for of in (first, *others)) if others else (),
     )
     methods = words.write_methods_of_totals(report, narrowest_px=narrowest_px)
     return replace(report, methods=methods, bibtex=words.BIBTEX)
+
+
+def _tell_narrow(count: int, *, narrowest_px: int) -> dict[str, int]:
+    """A small number only as what it is under, whether there was any or none."""
+    if count < LEAST:
+        return {f"faces at most, narrower than {narrowest_px} px": LEAST - 1}
+    return {f"faces narrower than {narrowest_px} px": count}
 
 
 def _list_limits(told: Told) -> list[str]:

@@ -2,13 +2,17 @@
 
 import dataclasses
 import logging
+import os
+import signal
 import threading
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from django.apps import apps
 from django.core import serializers
 from django.db import close_old_connections, connection, transaction
+from django.utils import timezone
 
 from classifier.models import Aggregate, Collection, Face, Photo, Prediction, State, UploadItem
 from classifier.services import aggregates, analysis, collections, deletion, uploads
@@ -124,39 +128,39 @@ def test_without_a_face_a_photo_counts_as_one_and_small_faces_are_left_out(sums_
     assert (row.photos, row.photos_with_faces, row.faces, row.narrow_faces, row.sums) == (3, 0, 0, 2, {})
 
 
+def work_until_killed(monkeypatch, *, at: str):
+    """A worker of its own process, which gets SIGKILL when it comes to a step of the deletion."""
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(deletion, at, lambda *args, **values: os.kill(os.getpid(), signal.SIGKILL))
+        analysis.run_once()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    Photo.objects.filter(state=State.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.django_db(transaction=True)
 def test_killed_after_it_was_added_a_photo_counts_once_and_goes_with_the_next_sweep(sums_only, media, monkeypatch):
     queue(sums_only, 2)
-
-    def killed(*, at):
-        raise KeyboardInterrupt  # nothing behind it runs, as after kill -9
-
-    with monkeypatch.context() as patched:
-        patched.setattr(deletion, "finish_photos", killed)
-        with pytest.raises(KeyboardInterrupt):
-            analysis.run_once()
-    assert not Photo.objects.filter(deleting_at=None, state=State.DONE).exists()
-    assert len(stored_files(media)) == 4
-    Photo.objects.filter(state=State.RUNNING).update(lease_until="2000-01-01T00:00Z")
+    work_until_killed(monkeypatch, at="finish_photos")
+    assert Photo.objects.exclude(deleting_at=None).get().name == ""
+    assert (Aggregate.objects.get().photos, len(stored_files(media))) == (1, 4)
     run_all()
     deletion.finish_deletions()
     assert (Aggregate.objects.get().photos, Photo.objects.count()) == (2, 0)
     assert not stored_files(media)
 
 
-def test_killed_before_the_commit_nothing_was_added(sums_only, monkeypatch):
+@pytest.mark.django_db(transaction=True)
+def test_killed_before_the_commit_nothing_was_added(sums_only, media, monkeypatch):
     queue(sums_only)
-
-    def killed(*args, **values):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(deletion, "mark_photos", killed)
-        with pytest.raises(KeyboardInterrupt):
-            analysis.run_once()
+    work_until_killed(monkeypatch, at="mark_photos")
     assert not Aggregate.objects.exists()
-    Photo.objects.update(lease_until="2000-01-01T00:00Z")
     run_all()
     assert Aggregate.objects.get().photos == 1
+    assert not stored_files(media)
 
 
 def test_a_worker_that_lost_its_photo_adds_nothing(sums_only, monkeypatch):

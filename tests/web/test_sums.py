@@ -86,8 +86,9 @@ def test_its_report_has_nothing_to_narrow_and_is_kept_and_exported_as_told(alice
 def test_there_are_no_faces_to_list_to_draw_or_to_tag(alice_client, sums_only):
     assert alice_client.get(reverse("collection-faces", args=[sums_only.uid])).status_code == 404
     drawn = alice_client.post(reverse("draw-new", args=[sums_only.uid]), {"size": 10, "attribute": "race"})
-    assert drawn.status_code != 302
+    assert drawn.status_code == 404
     assert not sums_only.draws.exists()
+    assert "Sums" not in alice_client.get(reverse("review-home")).content.decode()
 
 
 def test_by_the_api_likewise(api, sums_only):
@@ -95,8 +96,7 @@ def test_by_the_api_likewise(api, sums_only):
     made = api.post("/api/v1/collections/", asked, content_type="application/json")
     assert (made.status_code, made.json()["is_aggregate_only"]) == (201, True)
     both = api.post("/api/v1/collections/", {**asked, "keeps_capture_dates": True}, content_type="application/json")
-    assert both.status_code == 400
-    assert "keeps_capture_dates" in both.json()["error"]["details"]
+    assert (both.status_code, both.json()["error"]["code"]) == (409, "keeps_no_days")
     place = f"/api/v1/collections/{sums_only.uid}"
     assert api.get(f"{place}/").json()["photos"] == {"total": 101, "queued": 0, "running": 0, "done": 100, "failed": 1}
     report = api.get(f"{place}/report/").json()
