@@ -181,9 +181,7 @@ def test_no_query_of_a_page_breaks(alice, own_pages, what):
 def test_no_form_of_the_administration_breaks(adam, photo, gallery):
     client = logged_in(adam)
     client.raise_request_exception = False
-    models = [
-        name for name in ("user", "collection", "photo", "face", "invitation", "auditevent", "modelversion", "job")
-    ]
+    models = ("user", "collection", "photo", "face", "invitation", "auditevent", "modelversion", "job", "upload")
     addresses = [reverse(f"admin:classifier_{name}_changelist") for name in models]
     addresses += [reverse("admin:classifier_invitation_add"), reverse("admin:classifier_user_change", args=[adam.pk])]
     addresses += [reverse("admin:classifier_collection_change", args=[gallery.pk]), reverse("admin:password_change")]
