@@ -209,6 +209,10 @@ MFA_ADAPTER = "classifier.second_factors.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "classifier.second_factors.CodeForm",
     "reauthenticate": "classifier.second_factors.ConfirmingCodeForm",
+    "add_webauthn": "classifier.second_factors.AddPasskeyForm",
+    "authenticate_webauthn": "classifier.second_factors.PasskeyForm",
+    "login_webauthn": "classifier.second_factors.LoginPasskeyForm",
+    "reauthenticate_webauthn": "classifier.second_factors.ConfirmingPasskeyForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
