@@ -76,6 +76,7 @@ def kill_at_each(make: Callable[[], object], act: Callable, finish: Callable, *,
         was_killed = is_killed(lambda thing=thing: act(thing), step=1 + kills * stride, queries=True)
         finish(thing)
         if not was_killed:
+            print(f"{kills} kills, one at each {stride}. step")  # noqa: T201
             return kills
     raise AssertionError("it never ends")
 
