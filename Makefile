@@ -90,7 +90,7 @@ licences: setup ## Check what the packages of the locks may be used under
 check: lint types layers licences test ## All of the above
 
 .PHONY: chaos
-chaos: setup ## Kill workers and servers under load, at full size and with the real model
+chaos: setup ## Kill workers and servers under load, at full size (an hour)
 	@FACET_CHAOS=full $(PYTHON) -m pytest tests/chaos $(ARGS)
 
 # The tool is no dependency: it is fetched when somebody asks for it. Locks and CI know nothing of it.
