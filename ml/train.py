@@ -22,8 +22,9 @@ from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
+from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
-from ml.training.trainer import build_trainer
+from ml.training.trainer import build_trainer, count_devices
 
 EVALUATION_BATCH = 250
 
@@ -31,6 +32,7 @@ EVALUATION_BATCH = 250
 def main(argv: list[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
+    args.devices = args.devices or count_devices(nodes=args.nodes)
     overrides = {key: value for key in recipe.flat_fields() if (value := getattr(args, key)) is not None}
     with told_errors(parser):
         return train(recipe.read_recipe(args.config, overrides=overrides), args=args)
@@ -220,11 +222,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="begin anew in a folder that holds a run")
     parser.add_argument("--limit", type=positive, metavar="N", help="read only so many images of each set, for a trial")
     parser.add_argument("--device", type=known_device, choices=("cpu", "cuda"), help="default: cuda if there is one")
-    parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")
+    parser.add_argument("--devices", type=positive, metavar="N", help="processes on this machine, one a GPU")
     parser.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines")
     parser.add_argument("--strategy", default="auto", help="one of Lightning's, such as ddp or fsdp")
     parser.add_argument("--compile", action="store_true", help="compile the trunk: a slow start, then faster steps")
     parser.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
+    parser.add_argument(
+        "--logger", choices=LOGGERS, action="append", default=[], help="also tell these of each epoch; repeatable"
+    )
     values = parser.add_argument_group("recipe", "values that win over the recipe's")
     for key, (kind, _) in recipe.flat_fields().items():
         names = [f"--{key.replace('_', '-')}"] + (["--lr"] if key == "learning_rate" else [])
