@@ -19,11 +19,12 @@ from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint
 from ml.model.card import REVIEWED_FACES, ModelCard
-from ml.preprocess import Preset
+from ml.preprocess import FAIRFACE_MARGIN, Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
 from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
+from ml.training.shown_margin import check_margin
 from ml.training.trainer import build_trainer, count_devices
 
 EVALUATION_BATCH = 250
@@ -57,6 +58,8 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
+        check_margin(sets[0], margin=preset.margin)
     setup.check_years(wanted, training=sets[0])
     setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
