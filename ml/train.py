@@ -19,11 +19,13 @@ from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint, trained
 from ml.model.card import REVIEWED_FACES, ModelCard
-from ml.preprocess import Preset
+from ml.preprocess import FAIRFACE_MARGIN, Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
+from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
-from ml.training.trainer import build_trainer
+from ml.training.shown_margin import check_margin
+from ml.training.trainer import build_trainer, count_devices
 
 EVALUATION_BATCH = 250
 
@@ -31,6 +33,7 @@ EVALUATION_BATCH = 250
 def main(argv: list[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
+    args.devices = args.devices or count_devices(nodes=args.nodes)
     overrides = {key: value for key in recipe.flat_fields() if (value := getattr(args, key)) is not None}
     with told_errors(parser):
         return train(recipe.read_recipe(args.config, overrides=overrides), args=args)
@@ -55,6 +58,8 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
+        check_margin(sets[0], margin=preset.margin)
     setup.check_years(wanted, training=sets[0])
     setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
@@ -222,11 +227,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="begin anew in a folder that holds a run")
     parser.add_argument("--limit", type=positive, metavar="N", help="read only so many images of each set, for a trial")
     parser.add_argument("--device", type=known_device, choices=("cpu", "cuda"), help="default: cuda if there is one")
-    parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")
+    parser.add_argument("--devices", type=positive, metavar="N", help="processes on this machine, one a GPU")
     parser.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines")
     parser.add_argument("--strategy", default="auto", help="one of Lightning's, such as ddp or fsdp")
     parser.add_argument("--compile", action="store_true", help="compile the trunk: a slow start, then faster steps")
     parser.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
+    parser.add_argument(
+        "--logger", choices=LOGGERS, action="append", default=[], help="also tell these of each epoch; repeatable"
+    )
     values = parser.add_argument_group("recipe", "values that win over the recipe's")
     for key, (kind, _) in recipe.flat_fields().items():
         names = [f"--{key.replace('_', '-')}"] + (["--lr"] if key == "learning_rate" else [])

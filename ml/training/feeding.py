@@ -85,8 +85,9 @@ class ShuffledOrder(Sampler[list[int]]):
         mine = order[self.rank :: self.processes][: self.count // self.processes or None]
         size = min(self.batch_size, len(mine))
         for number in range(self._batches):
-            for piece in np.array_split(mine[number * size : (number + 1) * size], self.pieces):
-                yield np.sort(piece).tolist()
+            batch = mine[number * size : (number + 1) * size]
+            for piece in range(self.pieces):  # as processes share a batch: two pieces learn what two processes do
+                yield np.sort(batch[piece :: self.pieces]).tolist()
 
 
 @dataclass

@@ -142,11 +142,7 @@ class AttributeModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self.recipe
-        groups = [
-            {"params": [p for p in self.net.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
-            # Not the normalisations and biases.
-            {"params": [p for p in self.net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(self.net, recipe=recipe)
         rate = recipe.learning_rate
         if recipe.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(
@@ -191,6 +187,26 @@ class AttributeModule(lightning.LightningModule):
         return {name: torch.stack([one[name] for one in said]).mean(dim=0) for name in sorted(names)}
 
 
+def parameter_groups(net: network.AttributeNet, *, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the optimiser is given: weights that decay, then normalisations and biases, which do not.
+
+    With `layer_decay` these of the heads, then of each layer of the trunk by timm's order, at a rate of its own.
+    """
+    own = net.heads if recipe.layer_decay < 1 else net
+    groups = [
+        {"params": [p for p in own.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in own.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.layer_decay < 1:
+        from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined] # its __init__ merely imports it
+
+        trunk = net.trunk.get_submodule("net")
+        for of in param_groups_layer_decay(trunk, recipe.weight_decay, layer_decay=recipe.layer_decay):
+            rate = recipe.learning_rate * of.pop("lr_scale")
+            groups.append({**of, "lr": rate})
+    return groups
+
+
 def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -> Any:
     """The learning rate over all the steps: with a warm-up of their first share, except under plateau and constant."""
     schedulers = torch.optim.lr_scheduler
@@ -206,7 +222,7 @@ def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -
             rising_share = 0.99 / total
         return schedulers.OneCycleLR(
             optimizer,
-            max_lr=recipe.learning_rate,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total,
             pct_start=rising_share,
             cycle_momentum=False,

@@ -60,14 +60,15 @@ class Recipe:
     `start` is RANDOM, IMAGENET (torchvision's weights, from its cache), a file of weights, or the folder of a
     checkpoint of the same arch; the recipe names it, and who trains says where it lies. `size` 0 is 150 pixels for the
     face ResNet-29 and 224 for others. In the first `frozen_epochs` only the heads learn; the first `small_epochs` see
-    chips of `small_size` pixels, which is faster. `warmup` is the share of the steps in which the rate rises.
-    `patience` is how many epochs without a better validation loss end the run (0: none), and `plateau_patience` how
-    many of them divide the rate by 10 under the schedule "plateau". `average` is the decay of the weight average a step
-    (0: none). `mixup` and `cutmix` are the parameters of their Beta distributions (`ml.training.mixing`). `ordinal` is
-    the weight of a loss that knows the order of the age bins, and `years` that of one by exact ages, of the sets that
-    tell them. `adjust` is how far the loss is shifted by the logarithm
-    of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight of the
-    teachers' word, 0..1.
+    chips of `small_size` pixels, which is faster. `layer_decay` is the rate of each layer of timm's networks as a share
+    of the rate of the one above it (1: all alike), which lets a pretrained transformer keep what it knows. `warmup` is
+    the share of the steps in which the rate rises. `patience` is how many epochs without a better validation loss end
+    the run (0: none), and `plateau_patience` how many of them divide the rate by 10 under the schedule "plateau".
+    `average` is the decay of the weight average a step (0: none). `mixup` and `cutmix` are the parameters of their Beta
+    distributions (`ml.training.mixing`). `ordinal` is the weight of a loss that knows the order of the age bins, and
+    `years` that of one by exact ages, of the sets that tell them. `adjust` is how far the loss is shifted by the
+    logarithm of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight
+    of the teachers' word, 0..1.
     """
 
     name: str = "unnamed"
@@ -85,6 +86,7 @@ class Recipe:
     batch_size: int = 128
     optimizer: str = "sgd"
     learning_rate: float = 0.05
+    layer_decay: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 2e-4
     schedule: str = "one_cycle"
@@ -142,6 +144,8 @@ class Recipe:
         for name, (low, high) in LIMITS.items():
             if not low <= getattr(self.augmentation, name) <= high:
                 raise BadRecipe(f"augmentation.{name} lies between {low:g} and {high:g}")
+        if not 0 < self.layer_decay <= 1:
+            raise BadRecipe("layer_decay is over 0 and at most 1")
         if self.accumulate > self.batch_size:
             raise BadRecipe("accumulate is the number of pieces that a batch comes in: at most batch_size")
         if self.robust and (self.mixup or self.cutmix):
@@ -163,6 +167,7 @@ CAME_LATER = (
     "balance",
     "robust",
     "accumulate",
+    "layer_decay",
 )
 
 T = TypeVar("T")

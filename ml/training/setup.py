@@ -210,6 +210,8 @@ def build_net(
     try:
         trunk = trunks.create_trunk(recipe.arch, size=preset.size)
         _try_sizes(trunk, recipe=recipe, size=preset.size)
+        if recipe.layer_decay < 1 and not isinstance(trunk, trunks.TimmTrunk):
+            raise BadRecipe(f"layer_decay is for timm's networks, not for {recipe.arch}")
     except ValueError as error:
         raise BadRecipe(str(error)) from error
     if recipe.start == IMAGENET:

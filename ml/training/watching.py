@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -84,6 +85,11 @@ class EpochLog(Callback):
         if trainer.is_global_zero:
             replace_file(self._path, as_csv(self.rows))
             print(describe_row(row, epochs=module.recipe.epochs), flush=True)
+        # MLflow's names are letters, digits and "_-. /" only.
+        told = {re.sub(r"[^\w/.-]", "_", name.replace(" of ", "/")): value for name, value in row.items()}
+        for logger in trainer.loggers:
+            known = {name: value for name, value in told.items() if math.isfinite(value)}
+            logger.log_metrics(known, step=module.current_epoch + 1)
 
 
 class EarlyStopping(callbacks.EarlyStopping):

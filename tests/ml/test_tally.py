@@ -109,6 +109,12 @@ def test_pieces_are_parts_of_the_very_batches():
     assert sorted(position for piece in parts[:4] for position in piece) == whole[0]
 
 
+def test_processes_have_the_very_pieces_of_one_process():
+    alone = list(ShuffledOrder(96, 32, seed=3, pieces=2))
+    shared = [list(ShuffledOrder(96, 16, seed=3, rank=rank, processes=2)) for rank in (0, 1)]
+    assert [batch for step in zip(*shared, strict=True) for batch in step] == alone
+
+
 def test_processes_share_out_every_example_once():
     orders = [list(ShuffledOrder(64, 8, seed=3, rank=rank, processes=2)) for rank in (0, 1)]
     seen = sorted(position for order in orders for batch in order for position in batch)

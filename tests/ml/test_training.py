@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from ml import labels
-from ml.model import checkpoint, trunks
+from ml.model import checkpoint, network, trunks
 from ml.model.card import read_card
 from ml.training import module, recipe, watching
 from tests.ml.conftest import read_log, weights_of
@@ -218,6 +218,37 @@ def test_a_device_that_is_not_there_is_told_in_a_line(run, device, capsys):
     assert stop.value.code == 2
     *_, last = capsys.readouterr().err.splitlines()
     assert last.endswith(f"error: argument --device: torch has no device '{device}' here")
+
+
+def test_lower_layers_learn_slower_by_a_share_for_each():
+    """test_vit: the patches, six blocks (the last one with the norm behind it), the heads."""
+    torch.manual_seed(1)
+    net = network.AttributeNet(trunks.create_trunk("test_vit", size=64), attributes={"gender": ("Male", "Female")})
+    wanted = recipe.Recipe(
+        learning_rate=0.4, layer_decay=0.5, weight_decay=0.1, optimizer="adamw", schedule="one_cycle"
+    )
+    groups = module.parameter_groups(net, recipe=wanted)
+    rates = {id(p): (of.get("lr", 0.4), of["weight_decay"]) for of in groups for p in of["params"]}
+    assert len(rates) == len(list(net.parameters()))
+    vit = net.trunk.net
+    layers = [net.heads["gender"].weight, vit.blocks[5].mlp.fc1.weight, vit.blocks[4].mlp.fc1.weight]
+    layers += [vit.blocks[0].mlp.fc1.weight, vit.patch_embed.proj.weight]
+    found = [rates[id(parameter)] for parameter in layers]
+    assert found == [(0.4, 0.1), (0.4, 0.1), (0.2, 0.1), (0.4 / 2**5, 0.1), (0.4 / 2**6, 0.1)]
+    assert rates[id(vit.blocks[4].mlp.fc1.bias)] == (0.2, 0.0)
+    optimizer = torch.optim.AdamW(groups, lr=0.4)
+    cycle = module._schedule(optimizer, recipe=wanted, steps=10)
+    shares = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
+    for _ in range(5):
+        optimizer.step()
+        cycle.step()
+    assert [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups] == pytest.approx(shares)
+
+
+def test_layers_of_a_network_that_has_no_order_of_them_are_told(run, capsys):
+    with pytest.raises(SystemExit):
+        run("run", "--layer-decay", "0.5")
+    assert "layer_decay is for timm's networks" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_teacher_is_followed(run, tmp_path, tiny):

@@ -116,6 +116,19 @@ def test_a_masked_autoencoders_encoder_starts_a_vit(tmp_path):
         assert torch.equal(trunk(x), other(x))
 
 
+def test_a_vit_takes_other_sizes_and_starts_from_weights_of_another(tmp_path):
+    small, large = (trunks.create_trunk("test_vit", size=size).eval() for size in (64, 96))
+    save_file(small.net.state_dict(), tmp_path / "small.safetensors")
+    pretrained.load_pretrained(large, path=tmp_path / "small.safetensors")
+    places = small.net.pos_embed[:, 1:].unflatten(1, (4, 4)).permute(0, 3, 1, 2)
+    stretched = torch.nn.functional.interpolate(places, size=(6, 6), mode="bicubic", antialias=True)
+    assert torch.allclose(large.net.pos_embed[:, 1:], stretched.flatten(2).transpose(1, 2), atol=1e-6)
+    assert torch.equal(large.net.pos_embed[:, :1], small.net.pos_embed[:, :1])
+    x = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.allclose(small(x), large(x), atol=1e-5)  # the same embeddings, interpolated as it is asked
+
+
 def test_weights_that_do_not_fit_are_told(tmp_path):
     save_file({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "part.safetensors")
     with pytest.raises(cards.DamagedCheckpoint, match="does not fit"):
