@@ -15,6 +15,7 @@ FACE: dict[str, Any] = {
     "box_fraction": {"x1": 0.01, "y1": 0.0262, "x2": 0.0941, "y2": 0.1693},
     "detection": 0.9981,
     "size_px": 86,
+    "cut_off": False,
     "predictions": {
         "race": {
             "taxonomy": "fairface-6",

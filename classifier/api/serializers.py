@@ -99,11 +99,14 @@ class FaceSerializer(serializers.ModelSerializer[Face]):
     box_fraction = BoxFractionSerializer(help_text="Fractions of the photo's width and height.")
     detection = RoundedField(digits=4, help_text="The detector's probability that this is a face.")
     size_px = PixelsField(help_text="Width of the box; under 40 px guesses are poor.")
+    cut_off = serializers.BooleanField(
+        help_text="So much of it lies outside the photo, or under a bar, that everything said of it is unsure."
+    )
     predictions = PredictionsSerializer(source="*")
 
     class Meta:
         model = Face
-        fields = ["uid", "number", "box", "box_fraction", "detection", "size_px", "predictions"]
+        fields = ["uid", "number", "box", "box_fraction", "detection", "size_px", "cut_off", "predictions"]
         read_only_fields = fields
 
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0022_folders_of_files_as_sent'),
+        ('classifier', '0024_what_faces_lack'),
     ]
 
     operations = [

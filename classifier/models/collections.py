@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Count, Exists, F, Q, Value
 from django.utils import timezone
 
+from classifier import terms
 from classifier.models.accounts import REVIEWERS
 from ml.labels import ATTRIBUTES, FINEST, TAXONOMIES
 
@@ -166,8 +167,11 @@ class Collection(models.Model):
         super().save(*args, **kwargs)
 
     def terms_accepted(self) -> bool:
-        """Whether photos may be added: the declaration was made, or this is the Inbox of somebody who signed up."""
-        return self.terms_accepted_at is not None or (self.is_inbox and self.owner.terms_accepted_at is not None)
+        """Whether photos may be added: the declaration was made as it stands now, or this is the Inbox of somebody
+        who holds the terms of use.
+        """
+        has_declared = self.terms_accepted_at is not None and self.terms_version == terms.TERMS_VERSION
+        return has_declared or (self.is_inbox and self.owner.holds_terms())
 
 
 class CollectionShare(models.Model):

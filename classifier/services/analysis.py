@@ -227,6 +227,7 @@ def _new_faces(photo: Photo, result: "PhotoResult", *, first: int, detector: str
             size_px=found.size_px,
             sharpness=found.sharpness,
             brightness=found.brightness,
+            cut_off=found.cut_off,
             chip_cx=found.chip.cx,
             chip_cy=found.chip.cy,
             chip_side=found.chip.side,

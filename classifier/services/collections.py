@@ -58,6 +58,16 @@ def create_collection(
     )
 
 
+def make_declaration(collection: Collection, *, by: User) -> None:
+    """Keep that `by` made the declaration as it stands now; the audit log keeps it beside what was made before."""
+    with transaction.atomic():
+        collection.terms_version, collection.terms_accepted_at = TERMS_VERSION, timezone.now()
+        collection.terms_accepted_by = by
+        collection.save(update_fields=["terms_version", "terms_accepted_at", "terms_accepted_by"])
+        details = {"version": TERMS_VERSION}
+        audit.record("declaration made", actor=by, target=f"collection {collection.uid}", details=details)
+
+
 def change_collection(collection: Collection, *, actor: User | None, **values: Any) -> None:
     """Set fields of a collection: name, purpose, attributes, taxonomy, detail, retention_days, is_opened_to_reviewers.
 

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from classifier.filters import SORT_WORDS
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
@@ -48,6 +48,17 @@ def create(request: UserRequest) -> HttpResponse:
         collection = collections.create_collection(request.user, **form.values())
         return redirect("collection-detail", uid=collection.uid)
     return render(request, "collections/form.html", {"form": form, "declaration": DECLARATION})
+
+
+@login_required
+@require_POST
+def declare(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The declaration of a collection that has none, or one in earlier words."""
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    if not collection.terms_accepted():
+        collections.make_declaration(collection, by=request.user)
+        messages.success(request, "The declaration is made: photos can be added.")
+    return redirect("collection-detail", uid=uid)
 
 
 @login_required

@@ -151,7 +151,10 @@ def _choose_version(faces: QuerySet[Face]) -> tuple[ModelVersion | None, int]:
 
 def _read_parts(faces: QuerySet[Face], *, version: ModelVersion) -> Iterator[list[tuple[Any, ...]]]:
     """Rows in the order of the faces, some thousands at a time, each as one statement that holds no cursor open."""
-    columns = ("pk", "photo_id", "number", "size_px", "sharpness", "brightness", "photo__width", "predictions__vectors")
+    columns = (
+        *("pk", "photo_id", "number", "size_px", "sharpness", "brightness", "photo__width", "cut_off"),
+        "predictions__vectors",
+    )
     wanted = faces.filter(predictions__is_current=True, predictions__model_version=version).order_by("pk")
     last = 0
     while rows := list(wanted.filter(pk__gt=last).values_list(*columns)[:ROWS_AT_ONCE]):
