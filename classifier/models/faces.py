@@ -57,6 +57,9 @@ class Face(models.Model):
     chip_cy = models.FloatField()
     chip_side = models.FloatField()
     chip_angle = models.FloatField()
+    cut_off = models.BooleanField(
+        default=False, help_text="So much of it lies outside the photo that guesses about it err: all are unsure."
+    )
     detector_version = models.CharField(max_length=40)
     retired_at = models.DateTimeField(null=True, blank=True)
     retired_because = models.CharField(

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.models import Face, ModelVersion, Photo, State
-from classifier.terms import TERMS_OF_USE
+from classifier.terms import DECLARATION, TERMS_OF_USE
 from ml.attributes import ATTRIBUTES
 
 register = template.Library()
@@ -301,6 +301,11 @@ def attribute_words() -> str:
 @register.simple_tag
 def terms_of_use() -> tuple[str, ...]:
     return TERMS_OF_USE
+
+
+@register.simple_tag
+def declaration() -> tuple[str, ...]:
+    return DECLARATION
 
 
 @register.simple_tag
