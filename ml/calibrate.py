@@ -191,8 +191,7 @@ def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet
     if sources.names_a_set(args):
         faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
         faces = held_out.leave_out_taught(faces, cards=[card])
-        held_out.check_untouched(faces, card=card, place=args.data)
-        return faces
+        return held_out.leave_out_seen(faces, cards=[card], place=args.data, seen=args.seen)
     return held_out.read_held_out(card, place=args.data).slice(0, args.limit)
 
 
@@ -216,6 +215,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     sources.add_arguments(parser)
+    held_out.add_argument(parser, choices=(held_out.STOP, held_out.LEAVE_OUT))
     args = parser.parse_args(argv)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.evidence_only:

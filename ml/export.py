@@ -186,7 +186,7 @@ def read_faces(args: argparse.Namespace) -> face_set.FaceSet | None:
     faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
     if args.int8:
         faces = held_out.leave_out_taught(faces, cards=[card])
-        held_out.check_untouched(faces, card=card, place=args.data)
+        faces = held_out.leave_out_seen(faces, cards=[card], place=args.data)
     return faces
 
 

@@ -115,9 +115,7 @@ def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet
     if not sources.names_a_set(args):
         return held_out.read_held_out(card, place=args.data).slice(0, args.limit)
     faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
-    if not args.folds:
-        held_out.check_untouched(faces, card=card, place=args.data)
-    return faces
+    return faces if args.folds else held_out.leave_out_seen(faces, cards=[card], place=args.data)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -20,9 +20,9 @@ from ml.measuring.comparison_tables import Comparison
 from ml.model import evidence
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
+from ml.reporting.model_card import DIAGRAM_FILE, MODEL_CARD_FILE
 from ml.shares.evidence import Evidence
 
-MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
 DIAGRAM_DOTS_PER_INCH = 96  # a small file, as it lies beside the weights
 
 

@@ -121,6 +121,7 @@ NEW_COLLECTION = {
     "taxonomy": "fairface-7",
     "detail": "normal",
     "retention_days": 365,
+    "is_aggregate_only": False,
     "keeps_capture_dates": True,
 }
 COLLECTION = {
@@ -134,6 +135,7 @@ COLLECTION = {
     "detail": "normal",
     "retention_days": 365,
     "next_deletion": {"on": "2027-11-23", "photos": 12},
+    "is_aggregate_only": False,
     "keeps_capture_dates": True,
     "is_opened_to_reviewers": False,
     "terms_accepted": True,

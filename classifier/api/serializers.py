@@ -5,9 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from classifier.api import errors
 from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
 from classifier.models.collections import all_attributes
-from classifier.services import predictions
+from classifier.services import collections, predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
 
@@ -211,6 +212,7 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
             *(
                 "retention_days",
                 "next_deletion",
+                "is_aggregate_only",
                 "keeps_capture_dates",
                 "is_opened_to_reviewers",
                 "terms_accepted",
@@ -261,13 +263,18 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "detail"),
-            *("retention_days", "keeps_capture_dates", "is_opened_to_reviewers"),
+            *("retention_days", "is_aggregate_only", "keeps_capture_dates", "is_opened_to_reviewers"),
         ]
 
     def validate_attributes(self, names: list[str]) -> list[str]:
         if off := set(names) - set(all_attributes()):
             raise serializers.ValidationError(f"{', '.join(sorted(off))}: switched off for this whole site.")
         return names
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("is_aggregate_only") and values.get("keeps_capture_dates"):
+            raise errors.KeepsNoDays(collections.NO_DAYS)
+        return values
 
 
 class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('classifier', '0022_folders_of_files_as_sent'),
+        ('classifier', '0023_doubts_counted_and_draws_kept'),
     ]
 
     operations = [

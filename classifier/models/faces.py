@@ -174,6 +174,8 @@ class Guess(models.Model):
         indexes = [
             models.Index(fields=["attribute", "label", "face"], name="guess_label"),
             models.Index(fields=["face", "attribute"], condition=Q(unsure=True), name="guess_unsure"),
+            # To count them all.
+            models.Index(fields=["attribute", "face"], condition=Q(unsure=True), name="guess_unsure_of"),
         ]
 
     def __str__(self) -> str:
