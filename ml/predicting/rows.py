@@ -80,7 +80,7 @@ class Rows:
             "turned": result.turned,
         }
         if not result.faces:
-            return [{**empty, **seen, "status": NO_FACE}]
+            return [{**empty, **seen, "status": NO_FACE, "reason": result.no_face_because or None}]
         rows = []
         for number, face in enumerate(result.faces, start=1):
             row: Row = {**empty, **seen, "status": OK, "face": number, "model": knowing.name_model(self.card)}

@@ -22,6 +22,7 @@ from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
 from ml.seeing import quality
 from ml.seeing.cut_off import lies_outside
+from ml.seeing.nobody import explain_nobody
 
 STAGES = ("decode", "detect", "align", "classify")
 
@@ -52,6 +53,7 @@ class Work:
     reason: str = ""
     narrowest_face_px: int | None = None
     turned: int = 0
+    no_face_because: str = ""
 
     def read(self) -> None:
         """Decode the photo, or say that it cannot be."""
@@ -89,6 +91,9 @@ class Work:
             self.image = turn_image(self.image, degrees=self.turned)
         self.narrowest_face_px = math.ceil(round(canvas.narrowest_face, 2))
         self.timings_ms["detect"] = detect_ms
+        photo = self.image if self.image is not None else self.pixels
+        if not found.faces and photo is not None:
+            self.no_face_because = explain_nobody(photo, found=found, narrowest_px=canvas.narrowest_face)
 
     def widen(self, preset: Preset) -> list[Chip]:
         """What the network wants to see of each spot."""
@@ -119,6 +124,7 @@ class Work:
             self.reason,
             self.narrowest_face_px,
             self.turned,
+            self.no_face_because,
         )
 
     def _reaches_out(self, face: DetectedFace) -> bool:
