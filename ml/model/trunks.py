@@ -146,7 +146,10 @@ class LiteTrunk(Trunk):
 
 
 class TimmTrunk(Trunk):
-    """Any timm network without its classifier; one with a fixed input (a ViT) is built for chips of `size` pixels."""
+    """Any timm network without its classifier; one with a fixed input (a ViT) is built for chips of `size` pixels.
+
+    A ViT takes other sizes too, of whole patches: its position embeddings are interpolated.
+    """
 
     def __init__(self, arch: str, *, size: int | None) -> None:
         super().__init__()
@@ -161,7 +164,7 @@ class TimmTrunk(Trunk):
         fixed = size is not None and config is not None and config.fixed_input_size
         options: dict[str, Any] = {"img_size": size} if fixed else {}
         try:
-            self.net = timm.create_model(arch, pretrained=False, num_classes=0, **options)
+            self.net = _create(arch, **options)
         except (AssertionError, TypeError, RuntimeError) as error:
             raise ValueError(f"{arch!r} cannot be built for chips of {size} pixels: {error}") from error
         # Some put a layer between pooling and classifier, and have another width behind it.
@@ -170,6 +173,16 @@ class TimmTrunk(Trunk):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.net(x)
         return features
+
+
+def _create(arch: str, **options: Any) -> Any:
+    """timm's network, able to take other sizes than the one it is built for where it knows how."""
+    import timm
+
+    try:
+        return timm.create_model(arch, pretrained=False, num_classes=0, dynamic_img_size=True, **options)
+    except TypeError:
+        return timm.create_model(arch, pretrained=False, num_classes=0, **options)
 
 
 def count_face_resnets(arch: str) -> int:
