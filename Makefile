@@ -65,9 +65,10 @@ quick: setup ## Run the tests worth running at every change, two at a time
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(QUICK) $(ARGS)
 
 .PHONY: lint
-lint: setup ## Look for faults and formatting with ruff
+lint: setup ## Look for faults and formatting with ruff, for holes with bandit
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive classifier webapp ml manage.py
 
 .PHONY: types
 types: setup ## Check the types with mypy

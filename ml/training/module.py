@@ -9,7 +9,6 @@ import lightning
 import torch
 from torch import Tensor
 
-from ml import labels
 from ml.model import network
 from ml.model.card import ModelCard
 from ml.preprocess import Preset
@@ -19,6 +18,7 @@ from ml.training.chance import Chance
 from ml.training.depthwise import DepthwiseInFloat32
 from ml.training.feeding import Batch, as_input
 from ml.training.mixing import mix_chips
+from ml.training.objective import Objective
 from ml.training.recipe import Recipe
 from ml.training.tally import Tally
 
@@ -62,8 +62,7 @@ class AttributeModule(lightning.LightningModule):
         self.net = net
         self.recipe, self.preset, self.steps = recipe, preset, steps
         self.tally, self.val_tally = Tally(covers), Tally(val_covers)
-        self._covers, self._prior = dict(covers), dict(prior)
-        self._coarse = {name for name, matrix in covers.items() if not _is_identity(matrix)}
+        self.objective = Objective(recipe, covers=covers, prior=prior)
         self._teachers = list(teachers)  # in a plain list: neither trained, averaged nor saved
         self._chance = Chance(0, device="cpu")
 
@@ -126,7 +125,13 @@ class AttributeModule(lightning.LightningModule):
         self.val_tally.sum_over(self.trainer.strategy)
         self.log("val_loss", self.val_tally.loss())
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.objective.worst is not None:
+            checkpoint["group_weights"] = self.objective.worst.weights.cpu()
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.objective.worst is not None:
+            self.objective.worst.weights = checkpoint["group_weights"]
         # A run may be made longer: its schedule is the one of all its steps, not the one that was saved.
         for state in checkpoint.get("lr_schedulers", ()):
             for name in ("total_steps", "_schedule_phases"):
@@ -137,11 +142,7 @@ class AttributeModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self.recipe
-        groups = [
-            {"params": [p for p in self.net.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
-            # Not the normalisations and biases.
-            {"params": [p for p in self.net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(self.net, recipe=recipe)
         rate = recipe.learning_rate
         if recipe.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(
@@ -163,22 +164,12 @@ class AttributeModule(lightning.LightningModule):
         return as_input(chips, preset=self.preset, size=self.recipe.small_size if is_small else self.preset.size)
 
     def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-        adjust = self.recipe.adjust
-        if adjust:
-            logits = {
-                name: values + adjust * self._prior[name].to(values) if name in self._prior else values
-                for name, values in logits.items()
-            }
-        loss = losses.mean_loss(
-            logits,
-            targets,
-            label_smoothing=self.recipe.label_smoothing,
-            covers={name: self._covers[name].to(self.device) for name in self._coarse},
-        )
-        if self.recipe.ordinal:
-            for name in set(labels.ORDERED).intersection(logits, targets).difference(self._coarse):
-                loss = loss + self.recipe.ordinal * losses.ranked_loss(logits[name], targets[name])
-        return loss
+        processes = self.trainer.world_size
+        return self.objective.loss(logits, targets, add=self._add if processes > 1 else None, processes=processes)
+
+    def _add(self, values: Tensor) -> Tensor:
+        total: Tensor = self.trainer.strategy.reduce(values.clone(), reduce_op="sum")
+        return total
 
     @torch.no_grad()
     def _ask_teachers(self, chips: Tensor) -> dict[str, Tensor]:
@@ -196,8 +187,24 @@ class AttributeModule(lightning.LightningModule):
         return {name: torch.stack([one[name] for one in said]).mean(dim=0) for name in sorted(names)}
 
 
-def _is_identity(matrix: Tensor) -> bool:
-    return matrix.shape[0] == matrix.shape[1] and bool(torch.equal(matrix, torch.eye(len(matrix), dtype=torch.bool)))
+def parameter_groups(net: network.AttributeNet, *, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the optimiser is given: weights that decay, then normalisations and biases, which do not.
+
+    With `layer_decay` these of the heads, then of each layer of the trunk by timm's order, at a rate of its own.
+    """
+    own = net.heads if recipe.layer_decay < 1 else net
+    groups = [
+        {"params": [p for p in own.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in own.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.layer_decay < 1:
+        from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined] # its __init__ merely imports it
+
+        trunk = net.trunk.get_submodule("net")
+        for of in param_groups_layer_decay(trunk, recipe.weight_decay, layer_decay=recipe.layer_decay):
+            rate = recipe.learning_rate * of.pop("lr_scale")
+            groups.append({**of, "lr": rate})
+    return groups
 
 
 def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -> Any:
@@ -215,7 +222,7 @@ def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -
             rising_share = 0.99 / total
         return schedulers.OneCycleLR(
             optimizer,
-            max_lr=recipe.learning_rate,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total,
             pct_start=rising_share,
             cycle_momentum=False,

@@ -1,7 +1,8 @@
 """From a recipe and places on disk to sets of faces and a network ready for its first step."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.datasets import face_set, held_out, sources, splits
-from ml.errors import BadRecipe
-from ml.model import checkpoint, network, pretrained, trunks
-from ml.model.card import read_card
+from ml.datasets import face_set, held_out, seen, sources, splits
+from ml.errors import BadRecipe, DataWarning
+from ml.model import checkpoint, network, pretrained, trained, trunks
+from ml.model.card import ModelCard, read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
-from ml.training import losses
+from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
@@ -74,7 +75,21 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_s
     also = [_trained_part(read(of, place), of) for of, place in zip(recipe.also, places.also, strict=True)]
     training = face_set.join_faces([training, *also])
     splits.check_split(training, validation)
-    return training, validation
+    return training, _leave_out_near(validation, training=training)
+
+
+def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:
+    """The validation set without pictures that are nearly the same as one of the training set, with a DataWarning."""
+    near = seen.near_any(seen.prints_of(validation), among=seen.prints_of(training))
+    count = int(near.sum())
+    if not count:
+        return validation
+    if near.all():
+        raise face_set.SharedImages(f"all {count} validation images are nearly the same as training images")
+    reason = "nearly the same as one trained on"
+    warnings.warn(f"{count} validation images are left out: {reason}", DataWarning, stacklevel=2)
+    kept = validation.take(np.flatnonzero(~near))
+    return replace(kept, left_out={**kept.left_out, reason: count})
 
 
 def _trained_part(faces: face_set.FaceSet, of: DataRecipe) -> face_set.FaceSet:
@@ -96,9 +111,9 @@ def check_heads(
 ) -> None:
     """Raise BadRecipe where a loss or a teacher would take the heads' labels, or the crop, for others than they are."""
     for name in labels.ORDERED:
-        if recipe.ordinal and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
+        if (recipe.ordinal or recipe.years) and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
             raise BadRecipe(
-                f"ordinal is for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
+                f"ordinal and years are for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
             )
     for teacher in teachers:
         card = teacher.card
@@ -109,16 +124,52 @@ def check_heads(
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
 
 
+def chances_of(recipe: Recipe, *, training: face_set.FaceSet) -> np.ndarray | None:
+    """The chance (N,) of each example to be drawn under `balance`; None without. Raises BadRecipe for no attribute."""
+    if not recipe.balance:
+        return None
+    if recipe.balance not in training.targets:
+        raise BadRecipe(f"balance is one of {', '.join(training.targets)}, not {recipe.balance!r}")
+    return rare_groups.even_chances(training.targets[recipe.balance])
+
+
+def check_groups(recipe: Recipe, *, training: face_set.FaceSet) -> None:
+    """Raise BadRecipe where groups are to be weighed, and the training set tells none."""
+    if recipe.robust and labels.BY not in training.targets:
+        raise BadRecipe(f"robust weighs groups of {labels.BY}, which the training set does not tell")
+
+
+def check_years(recipe: Recipe, *, training: face_set.FaceSet) -> None:
+    """Raise BadRecipe where ages are to be learned as numbers, and there is no head or no exact age to learn from."""
+    if not recipe.years:
+        return
+    if labels.IN_YEARS not in training.targets:
+        raise BadRecipe(f"years is for networks with {labels.IN_YEARS} among their attributes")
+    if training.years is None or np.isnan(training.years).all():
+        raise BadRecipe("years needs exact ages, and the training set has none: leave years out")
+
+
 def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: face_set.FaceSet, place: Path) -> None:
     """Raise SharedImages where a teacher, or the checkpoint that a run starts from, was trained on the validation set.
 
     What it learnt there would be measured as if it were skill. `place` is where the validation set lies.
     """
+    for card in _source_cards(recipe, teachers=teachers):
+        held_out.check_untouched(validation, card=card, place=place)
+
+
+def list_trained(training: face_set.FaceSet, *, recipe: Recipe, teachers: Sequence[Teacher]) -> trained.TrainedImages:
+    """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's."""
+    known = [trained.read(card) for card in _source_cards(recipe, teachers=teachers)]
+    return trained.join([seen.describe(training), *(images for images in known if images is not None)])
+
+
+def _source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:
+    """The cards of the checkpoints that a run learns from."""
     cards = [teacher.card for teacher in teachers]
     if recipe.start not in (RANDOM, IMAGENET) and Path(recipe.start).is_dir():
         cards.append(read_card(Path(recipe.start), own_labels=True))
-    for card in cards:
-        held_out.check_untouched(validation, card=card, place=place)
+    return cards
 
 
 def covers_of(faces: face_set.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:
@@ -137,6 +188,17 @@ def priors_of(faces: face_set.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[
     }
 
 
+def check_start(recipe: Recipe) -> None:
+    """Raise what tells why the weights that a run starts from cannot be had, before it waits for its data."""
+    if recipe.start == IMAGENET:
+        try:
+            pretrained.cached_imagenet_weights(recipe.arch)
+        except ValueError as error:
+            raise BadRecipe(str(error)) from error
+    elif recipe.start != RANDOM and not Path(recipe.start).exists():
+        raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
+
+
 def build_net(
     recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], images: np.ndarray, preset: Preset
 ) -> network.AttributeNet:
@@ -148,14 +210,14 @@ def build_net(
     try:
         trunk = trunks.create_trunk(recipe.arch, size=preset.size)
         _try_sizes(trunk, recipe=recipe, size=preset.size)
+        if recipe.layer_decay < 1 and not isinstance(trunk, trunks.TimmTrunk):
+            raise BadRecipe(f"layer_decay is for timm's networks, not for {recipe.arch}")
     except ValueError as error:
         raise BadRecipe(str(error)) from error
     if recipe.start == IMAGENET:
         _fill(trunk, path=pretrained.cached_imagenet_weights(recipe.arch))
     elif recipe.start != RANDOM:
         path = Path(recipe.start)
-        if not path.exists():
-            raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
         if path.is_dir():
             trunk = _trunk_of(path, arch=recipe.arch)
         elif width := trunks.face_resnet_width(recipe.arch):
