@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ml import errors, photos
-from ml.commands import CommandParser, positive, told_errors
+from ml.commands import CommandParser, positive, say, told_errors
 from ml.datasets import face_set, image_store, labelled_images, splits, utkface
 from ml.files import replace_file
 from ml.reporting.figures import as_png
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
         written = write_splits(args.out, listed=listed, parts=parts, attribute=args.attribute)
     repeats = len(listed.files) - len(np.unique(listed.groups))
     print(f"{len(listed.files)} images, {repeats} of them the same as another")
-    print(", ".join(f"{part}.txt {count}" for part, count in written.items()), f"written to {args.out}")
+    say(", ".join(f"{part}.txt {count}" for part, count in written.items()) + f" written to {args.out}")
     return 0
 
 

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ml.commands import known_device, told_errors, writable_folder
+from ml.commands import known_device, say, told_errors, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources, splits
 from ml.detecting.detector import FaceDetector
 from ml.errors import BadRecipe, DataWarning
@@ -191,8 +191,7 @@ def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet
     if sources.names_a_set(args):
         faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
         faces = held_out.leave_out_taught(faces, cards=[card])
-        held_out.check_untouched(faces, card=card, place=args.data)
-        return faces
+        return held_out.leave_out_seen(faces, cards=[card], place=args.data, seen=args.seen)
     return held_out.read_held_out(card, place=args.data).slice(0, args.limit)
 
 
@@ -216,6 +215,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--device", type=known_device, help="cpu or cuda (default: cuda if there is one)")
     sources.add_arguments(parser)
+    held_out.add_argument(parser, choices=(held_out.STOP, held_out.LEAVE_OUT))
     args = parser.parse_args(argv)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if args.evidence_only:
@@ -225,7 +225,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         with told_errors(parser):
             card = add_evidence(args.model, args=args, device=device)
-        print(f"{card.name} {card.sha256[:12]} now carries how it errs: {tell_evidence(card)}")
+        say(f"{card.name} {card.sha256[:12]} now carries how it errs: {tell_evidence(card)}")
         return 0
     if args.out is None:
         parser.error("the following arguments are required: --out")
@@ -248,7 +248,7 @@ def main(argv: list[str] | None = None) -> int:
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
         card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file, evidence=content)
         print(fit_words.tell_fits(fits))
-        print(f"{card.name} {card.sha256[:12]} written to {args.out}")
+        say(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ml.commands import CommandParser, known_device, told_errors, writable_file
+from ml.commands import CommandParser, known_device, say, told_errors, writable_file
 from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
 from ml.measuring import comparing, same_answers, stored_comparison
@@ -41,11 +41,12 @@ COLUMNS = (
 class Faces:
     """The data set's faces as each network wants them; read once for networks that want the same.
 
-    Those that one of the checkpoints learned the answer of are in nobody's.
+    Those that one of the checkpoints learned the answer of are in nobody's, nor are those that one of them was trained
+    on, as far as `seen` says so (`held_out.leave_out_seen`).
     """
 
-    def __init__(self, source: sources.Source, *, cards: Sequence[ModelCard]) -> None:
-        self.source, self.cards = source, cards
+    def __init__(self, source: sources.Source, *, cards: Sequence[ModelCard], seen: str) -> None:
+        self.source, self.cards, self.seen = source, cards, seen
         self._read: dict[tuple[int, float], face_set.FaceSet] = {}
 
     def read(self, preset: Preset) -> face_set.FaceSet:
@@ -53,7 +54,9 @@ class Faces:
         wanted = (preset.size, preset.margin)
         if wanted not in self._read:
             faces = sources.read_source(self.source, preset=preset)
-            self._read[wanted] = held_out.leave_out_taught(faces, cards=self.cards)
+            faces = held_out.leave_out_taught(faces, cards=self.cards)
+            place = self.source.place
+            self._read[wanted] = held_out.leave_out_seen(faces, cards=self.cards, place=place, seen=self.seen)
         return self._read[wanted]
 
     def read_any(self) -> face_set.FaceSet:
@@ -64,11 +67,16 @@ class Faces:
 
 
 def compare_models(
-    production: Runtime | Predictions, candidate: Runtime | Predictions, *, source: sources.Source
+    production: Runtime | Predictions,
+    candidate: Runtime | Predictions,
+    *,
+    source: sources.Source,
+    seen: str = held_out.STOP,
 ) -> tuple[Comparison, dict[str, comparing.Pairing], face_set.FaceSet]:
-    """The report, the pairs it is made of, and the faces. Raises BadData."""
+    """The report, the pairs it is made of, and the faces; `seen` as for `Faces`. Raises BadData."""
     sides = dict(zip(SIDES, (production, candidate), strict=True))
-    faces = Faces(source, cards=[side.card for side in sides.values() if not isinstance(side, Predictions)])
+    cards = [side.card for side in sides.values() if not isinstance(side, Predictions)]
+    faces = Faces(source, cards=cards, seen=seen)
     said = {
         name: side if isinstance(side, Predictions) else predict_faces(side, faces.read(side.card.preset))
         for name, side in sides.items()
@@ -79,12 +87,14 @@ def compare_models(
     for name, side in sides.items():
         about[name] = Side(said[name].name)
         if not isinstance(side, Predictions):
-            seen = held_out.was_seen(faces.read(side.card.preset), card=side.card, place=source.place)
-            about[name] = replace(about[name], sha256=side.card.sha256, seen=seen)
+            known = seen == held_out.MEASURE and held_out.was_seen(
+                faces.read(side.card.preset), card=side.card, place=source.place
+            )
+            about[name] = replace(about[name], sha256=side.card.sha256, seen=known)
     report = Comparison(
         production=about["production"],
         candidate=about["candidate"],
-        data=ComparedFaces(describe_source(source), len(shown), shown.data_hash()),
+        data=ComparedFaces(describe_source(source), len(shown), shown.data_hash(), shown.left_out),
         not_compared=reasons,
         attributes=comparing.compare(pairings, shown),
     )
@@ -137,6 +147,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.add_argument(f"--{side}-runtime", choices=RUNTIMES, help="what runs it (default: what its folder holds)")
         parser.add_argument(f"--{side}-precision", choices=PRECISIONS, help="of torch (default: what suits the device)")
     sources.add_arguments(parser)
+    held_out.add_argument(parser)
     parser.add_argument("--output-csv", type=writable_file, metavar="FILE", help="write the groups' table")
     parser.add_argument(
         "--output-html", type=writable_file, metavar="FILE", help="write a page with faces where they differ"
@@ -154,8 +165,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--faces is a number from 0 to {MOST_FACES}")
     with told_errors(parser):
         sides = [_load_side(args, side, parser=parser) for side in SIDES]
-        report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args))
-        print(comparison_page.summarise(report))
+        report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args), seen=args.seen)
+        say(comparison_page.summarise(report))
         if args.same_answers:
             report = replace(report, same_answers=same_answers.check(report.attributes))
             print("\n".join(["", *comparison_page.tell_same_answers(report.same_answers)]))

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from ml.commands import CommandParser, known_device, told_errors, writable_file, writable_folder
+from ml.commands import CommandParser, known_device, say, told_errors, writable_file, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
 from ml.measuring import long_table, measures, stored, tables
@@ -23,36 +23,47 @@ from ml.reporting import evaluation_page, evaluation_text, numbers
 
 
 def evaluate(
-    side: Runtime | Predictions, *, source: sources.Source, name: str | None = None, whole_way: bool = False
+    side: Runtime | Predictions,
+    *,
+    source: sources.Source,
+    name: str | None = None,
+    whole_way: bool = False,
+    seen: str = held_out.STOP,
 ) -> tables.Evaluation:
     """All measures on a data set, on request those after detection too.
 
-    `name` is what the set is called, None makes one up. It is warned of images that the model was trained on; reviewed
-    faces of which it learned the answer are left out. Raises what reading and measuring raise.
+    `name` is what the set is called, None makes one up. `seen` says what becomes of images that the model was trained
+    on, as for `held_out.leave_out_seen`; reviewed faces of which it learned the answer are left out. Raises what
+    reading and measuring raise.
     """
     known = None if isinstance(side, Predictions) else side.card
     preset = known.preset if known else Preset(margin=source.margin)
-    faces = read_unlearned(source, preset=preset, card=known)
+    faces = read_unlearned(source, preset=preset, card=known, seen=seen)
     predictions = side if isinstance(side, Predictions) else predict_faces(side, faces)
     data = tables.DataSet(
         name=name or name_source(source),
         source=", ".join([source.reader, source.place.name, *source.shards]),
         images=len(faces),
         sha256=faces.data_hash(),
-        seen=known is not None and held_out.was_seen(faces, card=known, place=source.place),
+        seen=known is not None
+        and seen == held_out.MEASURE
+        and held_out.was_seen(faces, card=known, place=source.place),
     )
     measured = measures.measure(predictions, faces, calibration=known.calibration if known else None)
     way = None
     if whole_way and not isinstance(side, Predictions):
-        large = read_unlearned(source, preset=replace(preset, size=fairface.SIDE), card=known)
+        large = read_unlearned(source, preset=replace(preset, size=fairface.SIDE), card=known, seen=seen)
         way = measure_whole_way(large, faces, runtime=side)
     return tables.Evaluation(predictions.name, known.sha256 if known else "", data, measured, way)
 
 
-def read_unlearned(source: sources.Source, *, preset: Preset, card: ModelCard | None) -> face_set.FaceSet:
-    """The data set without the reviewed faces that the model has learned from."""
+def read_unlearned(source: sources.Source, *, preset: Preset, card: ModelCard | None, seen: str) -> face_set.FaceSet:
+    """The data set without what the model has learned from."""
     faces = sources.read_source(source, preset=preset)
-    return held_out.leave_out_taught(faces, cards=[card]) if card else faces
+    if card is None:
+        return faces
+    faces = held_out.leave_out_taught(faces, cards=[card])
+    return held_out.leave_out_seen(faces, cards=[card], place=source.place, seen=seen)
 
 
 def name_source(source: sources.Source) -> str:
@@ -118,6 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--predictions", type=Path, metavar="CSV", help="somebody else's predictions instead")
     parser.add_argument("--mapping", type=Path, metavar="TOML", help="what the columns of the CSV mean")
     sources.add_arguments(parser)
+    held_out.add_argument(parser)
     parser.add_argument("--json", type=writable_file, metavar="FILE", help="write all measures")
     parser.add_argument("--csv", type=writable_file, metavar="FILE", help="write all measures, one a row")
     parser.add_argument(
@@ -140,12 +152,13 @@ def main(argv: list[str] | None = None) -> int:
             side = load_runtime(
                 args.model, runtime=args.runtime, device=args.device, own_labels=True, precision=args.precision
             )
-        report = evaluate(side, source=sources.from_arguments(args), name=args.name, whole_way=args.whole_way)
-        print(summarise(report))
+        source = sources.from_arguments(args)
+        report = evaluate(side, source=source, name=args.name, whole_way=args.whole_way, seen=args.seen)
+        say(summarise(report))
         write_outputs(report, json_file=args.json, csv_file=args.csv, html_file=args.html)
         if args.record:
             card = record(args.model, report=report)
-            print(f"recorded in {args.model}: {card.name} is now {card.sha256[:12]}")
+            say(f"recorded in {args.model}: {card.name} is now {card.sha256[:12]}")
     return 0
 
 

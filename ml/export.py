@@ -7,7 +7,6 @@ costs any group of people more than half a point. The export is another version,
 """
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml.commands import told_errors, writable_folder
+from ml.commands import say, tell_aside, told_errors, writable_folder
 from ml.datasets import face_set, held_out, sources
 from ml.measuring import int8_losses
 from ml.measuring.predictions import predict_faces
@@ -187,7 +186,7 @@ def read_faces(args: argparse.Namespace) -> face_set.FaceSet | None:
     faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
     if args.int8:
         faces = held_out.leave_out_taught(faces, cards=[card])
-        held_out.check_untouched(faces, card=card, place=args.data)
+        faces = held_out.leave_out_seen(faces, cards=[card], place=args.data)
     return faces
 
 
@@ -214,9 +213,9 @@ def main(argv: list[str] | None = None) -> int:
         try:
             card = export(args.model, out=args.out, faces=read_faces(args), int8=args.int8, name=args.name)
         except int8_losses.ExportRefused as error:
-            print(f"refused: {error}", file=sys.stderr)
+            tell_aside(f"refused: {error}")
             return 1
-    print(f"{card.name} {card.sha256[:12]} written to {args.out}")
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 
 

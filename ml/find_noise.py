@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ml import file_names
-from ml.commands import known_device, not_negative, told_errors, writable_file
+from ml.commands import known_device, not_negative, say, told_errors, writable_file
 from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
 from ml.measuring.alignment import align
@@ -115,9 +115,7 @@ def read_faces(args: argparse.Namespace, *, card: ModelCard) -> face_set.FaceSet
     if not sources.names_a_set(args):
         return held_out.read_held_out(card, place=args.data).slice(0, args.limit)
     faces = sources.read_source(sources.from_arguments(args), preset=card.preset)
-    if not args.folds:
-        held_out.check_untouched(faces, card=card, place=args.data)
-    return faces
+    return faces if args.folds else held_out.leave_out_seen(faces, cards=[card], place=args.data)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -145,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
             predictions = predict_faces(runtime, faces)
         found, rows = look_for_noise(predictions, faces, pictures=args.pictures)
         how = f", heads fitted anew in {args.folds} parts" if args.folds else ""
-        print(noise_page.summarise(found))
+        say(noise_page.summarise(found))
         if args.csv:
             replace_file(args.csv, to_csv(rows))
         if args.html:

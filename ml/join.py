@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml.commands import new_checkpoint, told_errors
+from ml.commands import new_checkpoint, say, told_errors
 from ml.errors import BadRecipe
-from ml.model import checkpoint, joint, network, trunks
+from ml.model import checkpoint, joint, network, trained, trunks
 from ml.model.card import ModelCard
 from ml.model.members import BOTH, VIEWS, Member, widest_preset
 from ml.training.recipe import DataRecipe
@@ -188,16 +188,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--name", required=True, help="what it is called")
     args = parser.parse_args(argv)
     with told_errors(parser):
-        net, card = join_networks(
-            [checkpoint.load(folder, own_labels=True) for folder in args.model],
-            name=args.name,
-            weights=args.weight,
-            views=args.views,
-        )
-        card = checkpoint.save(args.out, net=net, card=card)
-    print(
-        f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest"
-    )
+        parts = [checkpoint.load(folder, own_labels=True) for folder in args.model]
+        net, card = join_networks(parts, name=args.name, weights=args.weight, views=args.views)
+        known = [images for _, of in parts if (images := trained.read(of)) is not None]
+        card, content = trained.attach(card, images=trained.join(known)) if known else (card, None)
+        card = checkpoint.save(args.out, net=net, card=card, trained=content)
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest")
     return 0
 
 

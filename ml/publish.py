@@ -7,7 +7,7 @@ the checkpoint itself, which `--model FOLDER` takes everywhere. Nothing is uploa
 import argparse
 from pathlib import Path
 
-from ml.commands import new_checkpoint, tell_aside, told_errors
+from ml.commands import new_checkpoint, say, tell_aside, told_errors
 from ml.errors import FacetError
 from ml.files import replace_files
 from ml.model import evidence
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         card = publish(args.model, out=args.out, licence=args.licence, licence_file=args.licence_file)
     if card.learned_from:
         tell_aside(f"warning: {CARD_FILE} names {len(card.learned_from)} reviewed faces of a site, by their uids")
-    print(f"{card.name} {card.sha256[:12]} written to {args.out}; look at its README.md before you give it away")
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}; look at its README.md before you give it away")
     return 0
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from ml.commands import CommandParser, known_device, positive, told_errors
+from ml.commands import CommandParser, known_device, positive, say, tell_aside, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
-from ml.model import checkpoint
+from ml.model import checkpoint, trained
 from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 from ml.training import outcome, recipe, setup, watching
@@ -90,7 +90,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
             resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
-            print(f"stopped: {error}", file=sys.stderr)
+            tell_aside(f"stopped: {error}")
             return 1
         # Only here nothing holds the try that failed any more, its images on the GPU among them.
         gc.collect()
@@ -116,11 +116,13 @@ def fit(
     heads = setup.head_labels([training], recipe=wanted)
     setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
     card = _card(wanted, sets, heads, preset, args=args, teachers=teachers)
+    known = setup.list_trained(training, recipe=wanted, teachers=teachers)
+    card, trained_file = trained.attach(card, images=known)
     if resume:
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card)
+    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card, trained=trained_file)
     rank, processes = trainer.global_rank, args.devices * args.nodes
     chances = setup.chances_of(wanted, training=training)
     shared = {"rank": rank, "processes": processes}
@@ -158,7 +160,7 @@ def fit(
             epoch=keep.best_epoch,
             classes=validation.classes,
         )
-        print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
+        say(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
-from ml.commands import told_errors
+from ml.commands import say, told_errors
 from ml.datasets import face_set
 from ml.files import replace_file
 from ml.measuring import stored, stored_comparison, tables
@@ -116,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
         if diagram:
             replace_file(folder / DIAGRAM_FILE, diagram)
         replace_file(folder / MODEL_CARD_FILE, text)
-    print(f"{folder / MODEL_CARD_FILE} written for {card.name} {card.sha256[:12]}")
+    say(f"{folder / MODEL_CARD_FILE} written for {card.name} {card.sha256[:12]}")
     return 0
 
 

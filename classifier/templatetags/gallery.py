@@ -102,7 +102,7 @@ def face_words(face: Face, place: int, taxonomy: str, matching: set[int] | None 
     if told is None:
         return f"Face {place}{other}"
     guesses = [_guess(answer["label"], unsure=answer["unsure"]) for answer in told.values()]
-    small = "; too small to say much" if face.is_small() else ""
+    small = "; cut off" if face.cut_off else "; too small to say much" if face.is_small() else ""
     return f"Face {place}, perceived as {', '.join(guesses) or 'nothing'}{small}{other}"
 
 

@@ -120,7 +120,9 @@ class FaceSet:
     `classes` tells what the positions mean; `digests` are the SHA-256 of each file as read, with the chip if there is
     one; `identities` say what must stay on one side of a split (a person, a photo; empty: not told); `face_uids` are
     what a site calls reviewed faces (empty: none of a site); `years` (N,) are exact ages and `sides` (N,) the pixels
-    of the file along each chip's side, nan where unknown; `left_out` counts by reason what the reader did not take.
+    of the file along each chip's side, nan where unknown; `prints` (N, 4) uint64 are `splits.fingerprint` of what is
+    labelled on the images as read, whatever size the chips have (None: not told); `left_out` counts by reason what the
+    reader did not take.
     """
 
     images: np.ndarray
@@ -132,6 +134,7 @@ class FaceSet:
     face_uids: tuple[str, ...] = ()
     years: np.ndarray | None = None
     sides: np.ndarray | None = None
+    prints: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -207,6 +210,7 @@ class FaceSet:
             face_uids=of_row(self.face_uids),
             years=None if self.years is None else of_array(self.years),
             sides=None if self.sides is None else of_array(self.sides),
+            prints=None if self.prints is None else of_array(self.prints),
         )
 
     def data_hash(self) -> str:
@@ -258,6 +262,7 @@ def join_faces(sets: Sequence[FaceSet]) -> FaceSet:
         face_uids=tuple(uid for faces in sets for uid in faces.face_uids or ("",) * len(faces)) if with_uids else (),
         years=_join_known([faces.years for faces in sets], sets=sets),
         sides=_join_known([faces.sides for faces in sets], sets=sets),
+        prints=_join_prints([faces.prints for faces in sets]),
         left_out=dict(left_out),
     )
 
@@ -269,6 +274,11 @@ def _join_known(parts: Sequence[np.ndarray | None], *, sets: Sequence[FaceSet]) 
     return np.concatenate(
         [np.full(len(faces), np.nan) if part is None else part for part, faces in zip(parts, sets, strict=True)]
     )
+
+
+def _join_prints(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    told = [part for part in parts if part is not None]
+    return np.concatenate(told) if len(told) == len(parts) else None
 
 
 def _join_classes(parts: Sequence[Classes]) -> Classes:

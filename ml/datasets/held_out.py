@@ -1,5 +1,6 @@
 """What a checkpoint's card tells of its training images: which were held out, and whether others were trained on."""
 
+import argparse
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -10,14 +11,31 @@ import numpy as np
 
 from ml import errors
 from ml.datasets import face_set, fairface, image_store
+from ml.datasets.seen import Known, look_up
 from ml.datasets.sources import Source, read_source
+from ml.model import trained as trained_files
 from ml.model.card import ModelCard
+
+STOP, LEAVE_OUT, MEASURE = SEEN = ("stop", "leave-out", "measure")
+
+
+def add_argument(parser: argparse.ArgumentParser, *, choices: Sequence[str] = SEEN) -> None:
+    """Add --seen, what becomes of images that the model was trained on; see `leave_out_seen`."""
+    parser.add_argument(
+        "--seen",
+        choices=choices,
+        default=STOP,
+        help="images that it was trained on: stop, leave them out, or measure on them nevertheless (default: stop)"
+        if MEASURE in choices
+        else "images that it was trained on: stop, or leave them out (default: stop)",
+    )
 
 
 def read_held_out(card: ModelCard, *, place: Path) -> face_set.FaceSet:
     """The images that the checkpoint's recipe kept from training, from the place where its data set lies.
 
-    Raises BadData where the recipe held none out or is not told, and what reading raises.
+    Without those that were trained on nevertheless, under another name or nearly the same, where the checkpoint knows
+    (`find_seen`). Raises BadData where the recipe held none out or is not told, and what reading raises.
     """
     recipe = _data_recipe(card)
     shards = tuple(recipe.get("shards", ()))
@@ -32,7 +50,8 @@ def read_held_out(card: ModelCard, *, place: Path) -> face_set.FaceSet:
             shards = shards[first:]
             break
     faces = read_source(_source(recipe, place=place, shards=shards), preset=card.preset)
-    return faces.slice(len(faces) - min(count, len(faces)))
+    faces = faces.slice(len(faces) - min(count, len(faces)))
+    return leave_out_seen(faces, cards=[card], place=place, seen=LEAVE_OUT) if card.trained else faces
 
 
 def leave_out_taught(faces: face_set.FaceSet, *, cards: Sequence[ModelCard]) -> face_set.FaceSet:
@@ -52,41 +71,104 @@ def leave_out_taught(faces: face_set.FaceSet, *, cards: Sequence[ModelCard]) -> 
     return replace(faces.take(np.flatnonzero(kept)), left_out=left_out)
 
 
-def check_untouched(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> None:
-    """Raise SharedImages for images that the card says the checkpoint was trained on; warn where it cannot tell.
+def leave_out_seen(
+    faces: face_set.FaceSet, *, cards: Sequence[ModelCard], place: Path, seen: str = STOP
+) -> face_set.FaceSet:
+    """Without the images, which lie in `place`, that any of these checkpoints was trained on, or on nearly the same.
 
-    `place` is where the faces were read: images are known again by their names in the recipe's zips, if these are
-    there, and the whole training set by its hash.
+    `seen` is one of SEEN. STOP raises SharedImages for images that were trained on, LEAVE_OUT leaves them out, and with
+    either those that are nearly the same as one trained on are left out; MEASURE takes all. What is left out is counted
+    and told by a DataWarning; so is what nobody can say. SharedImages also where nothing is left.
     """
+    if seen == MEASURE:
+        return faces
+    trained, near = np.zeros(len(faces), dtype=bool), np.zeros(len(faces), dtype=bool)
+    for card in cards:
+        known = find_seen(faces, card=card, place=place)
+        if seen == STOP:
+            _refuse_trained(faces, known=known, card=card)
+        trained, near = trained | known.trained, near | known.near
+    near &= ~trained
+    if not (trained | near).any():
+        return faces
+    counts = {"trained on": int(trained.sum()), "nearly the same as one trained on": int(near.sum())}
+    told = {reason: count for reason, count in counts.items() if count}
+    words = " and ".join(f"{count} ({reason})" for reason, count in told.items())
+    names = " and ".join(card.name for card in cards)
+    kept = np.flatnonzero(~(trained | near))
+    if not len(kept):
+        raise face_set.SharedImages(f"of {len(faces)} images none is left that {names} does not know: {words}")
+    _warn(f"left out of {len(faces)} images, since {names} knows them: {words}")
+    return replace(faces.take(kept), left_out={**faces.left_out, **told})
+
+
+def check_untouched(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> None:
+    """Raise SharedImages for images that the checkpoint was trained on; warn where nobody can say. See `find_seen`."""
+    _refuse_trained(faces, known=find_seen(faces, card=card, place=place), card=card)
+
+
+def was_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> bool:
+    """Whether the checkpoint was trained on any of these images, with a warning; see `find_seen`."""
+    try:
+        check_untouched(faces, card=card, place=place)
+    except face_set.SharedImages as error:
+        _warn(str(error))
+        return True
+    return False
+
+
+def find_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> Known:
+    """Which of the images a checkpoint was trained on, with a DataWarning where it cannot be told of them.
+
+    By the list of what was trained on that lies beside its card, which knows them by what is in them. A checkpoint
+    without one tells less: `place` is where the faces were read, and images are known again by their names in the
+    recipe's zips, if these are there, and the whole training set by its hash.
+    """
+    nothing = Known(np.zeros(len(faces), dtype=bool), np.zeros(len(faces), dtype=bool))
     if card.recipe.get("data_sha256") == faces.data_hash():
-        raise face_set.SharedImages(f"these {len(faces)} images are the training set of {card.name}")
+        return replace(nothing, trained=~nothing.trained)
+    if (images := trained_files.read(card)) is not None:
+        if card.learned_from and not (faces.face_uids and all(faces.face_uids)):
+            _warn(f"{card.name} learned from reviewed faces, and nobody can say whether these images are among them")
+        return look_up(faces, trained=images)
     recipe = _data_recipe(card)
     if not recipe:
         _warn(f"the card of {card.name} does not tell what it was trained on: nobody can say whether these images were")
-        return
+        return nothing
     folder = place if place.is_dir() else place.parent
+    found = nothing.trained
     for part in (recipe, *card.recipe.get("also", ())):
-        _check_part(faces, part=part, name=card.name, folder=folder)
+        found = found | _find_by_name(faces, part=part, name=card.name, folder=folder)
+    return replace(nothing, trained=found)
 
 
-def _check_part(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> None:
-    """Check against one of the sets that a checkpoint was trained on."""
+def _refuse_trained(faces: face_set.FaceSet, *, known: Known, card: ModelCard) -> None:
+    shared = [faces.files[row] for row in np.flatnonzero(known.trained)]
+    if shared and card.recipe.get("data_sha256") == faces.data_hash():
+        raise face_set.SharedImages(f"these {len(faces)} images are the training set of {card.name}")
+    if shared:
+        raise face_set.SharedImages(
+            f"{card.name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
+            names=shared,
+        )
+
+
+def _find_by_name(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> np.ndarray:
+    """(N,) bool: which images one of the sets that a checkpoint was trained on names."""
+    none = np.zeros(len(faces), dtype=bool)
     if part.get("reader") == "reviews" and faces.face_uids and all(faces.face_uids):
-        return  # known by face: `leave_out_taught`
+        return none  # known by face: `leave_out_taught`
     try:
         names = _trained_names(part, folder=folder)
     except face_set.BadData as error:
         _warn(f"What {name} was trained on is not known here ({error}): nobody can say whether these are among them")
-        return
-    trained = set(names)
-    shared = [file for file in faces.files if file in trained]
-    if shared and part.get("validation_share"):
-        _warn(f"{len(shared)} of the images come from {name}'s training set: a part of them was trained on")
-    elif shared:
-        raise face_set.SharedImages(
-            f"{name} was trained on {len(shared)} of the {len(faces)} images, which would falsify the result",
-            names=shared,
-        )
+        return none
+    known = set(names)
+    shared = np.array([file in known for file in faces.files], dtype=bool)
+    if shared.any() and part.get("validation_share"):
+        _warn(f"{int(shared.sum())} of the images come from {name}'s training set: a part of them was trained on")
+        return none
+    return shared
 
 
 def _trained_names(part: Mapping[str, Any], *, folder: Path) -> list[str]:
@@ -115,16 +197,6 @@ def _label_file(part: Mapping[str, Any], *, folder: Path) -> str:
     """The label file of a set that has one there, else nothing."""
     name = str(part.get("label_file", "")) if part.get("reader", "fairface") == "fairface" else ""
     return name if name and (folder / name).is_file() else ""
-
-
-def was_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> bool:
-    """Whether the checkpoint was trained on any of these images, with a warning; see `check_untouched`."""
-    try:
-        check_untouched(faces, card=card, place=place)
-    except face_set.SharedImages as error:
-        _warn(str(error))
-        return True
-    return False
 
 
 def _data_recipe(card: ModelCard) -> Mapping[str, Any]:

@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from ml import errors, photos, preprocess
-from ml.datasets import face_set, image_store
+from ml.datasets import face_set, image_store, splits
 
 DECODING_THREADS = os.cpu_count() or 2
+PRINTED_SIDE = 68  # pixels of a chip of which a fingerprint is taken: four to each of its cells
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def read_faces(
     missing = [example.file for example in chosen if not store.has(example.file)]
     if missing:
         raise face_set.MissingFiles(f"{len(missing)} of {len(chosen)} images are not there", names=missing)
-    images, sides, digests = _decode(store, chosen, size=size)
+    images, sides, prints, digests = _decode(store, chosen, size=size)
     counts = {reason: count for reason, count in (left_out or {}).items() if count}
     unreadable = [example.file for example, digest in zip(chosen, digests, strict=True) if digest is None]
     if unreadable:
@@ -71,7 +72,8 @@ def read_faces(
         kept = [index for index, digest in enumerate(digests) if digest is not None]
         for place, index in enumerate(kept):  # in place: a second array of all images may not fit into memory
             images[place] = images[index]
-        images, sides, chosen = images[: len(kept)], sides[kept], [chosen[index] for index in kept]
+        images, sides, prints = images[: len(kept)], sides[kept], prints[kept]
+        chosen = [chosen[index] for index in kept]
     if not chosen:
         raise face_set.EmptySet(f"Not one image to use; left out: {counts or 'none'}")
     read = [digest for digest in digests if digest is not None]
@@ -91,6 +93,7 @@ def read_faces(
         face_uids=tuple(e.face_uid for e in chosen) if any(e.face_uid for e in chosen) else (),
         years=_years(chosen),
         sides=sides,
+        prints=prints,
         left_out=counts,
     )
 
@@ -120,10 +123,12 @@ def _tell_emptied(examples: Sequence[Example], *, classes: Mapping[str, face_set
 
 def _decode(
     store: image_store.ImageStore, examples: Sequence[Example], *, size: int
-) -> tuple[np.ndarray, np.ndarray, list[str | None]]:
-    """Chips (N, size, size, 3), sides of their squares on the images (N,), and digests: None where none can be read."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str | None]]:
+    """Chips (N, size, size, 3), sides of their squares on the images (N,), fingerprints of what is in these (N, 4), and
+    digests: None where none can be read.
+    """
     images = np.empty((len(examples), size, size, 3), dtype=np.uint8)
-    sides = np.zeros(len(examples))
+    sides, prints = np.zeros(len(examples)), np.zeros((len(examples), splits.PRINT_WORDS), dtype=np.uint64)
 
     def decode(index: int) -> str | None:
         try:
@@ -136,13 +141,16 @@ def _decode(
         taken = chip or preprocess.whole_image(*image.size)
         images[index] = np.asarray(preprocess.cut_chip(image, taken, size=size))
         sides[index] = taken.side
+        # Not of the chip: networks of other sizes would know the same picture by another one.
+        shown = preprocess.cut_chip(image, taken, size=PRINTED_SIDE) if chip else image
+        prints[index] = splits.fingerprint(shown)
         # The faces of one photo are different images.
         return hashlib.sha256(content + (repr(chip).encode() if chip else b"")).hexdigest()
 
     with ThreadPoolExecutor(max_workers=DECODING_THREADS) as pool:
         steps = pool.map(decode, range(len(examples)))
         digests = list(tqdm(steps, total=len(examples), desc="decode", unit="img", disable=None))
-    return images, sides, digests
+    return images, sides, prints, digests
 
 
 def _years(examples: Sequence[Example]) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from ml.datasets import face_set
 # Of 256 bits. Among UTKFace's faces, pairs of different ones begin at about 30 differing bits; the same picture, saved
 # or cropped again, differs in fewer than 20.
 SAME_IMAGE_BITS = 24
+PRINT_WORDS = 4
 
 
 def fingerprint(image: Image.Image) -> np.ndarray:

@@ -132,11 +132,12 @@ class Side:
 
 @dataclass(frozen=True)
 class ComparedFaces:
-    """What both sides were shown."""
+    """What both sides were shown; `left_out` counts by reason what neither was."""
 
     source: str
     images: int
     sha256: str
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ def write_comparison(report: tables.Comparison) -> Values:
     """What `ml.compare --json` writes."""
     values: Values = {
         **{name: flatten(side) for name, side in report.sides.items()},
-        "data": flatten(report.data),
+        "data": {name: value for name, value in flatten(report.data).items() if name != "left_out" or value},
         "not_compared": dict(report.not_compared),
         "attributes": {name: _write_attribute(part) for name, part in report.attributes.items()},
     }

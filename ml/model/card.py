@@ -17,7 +17,7 @@ from ml.preprocess import Preset
 
 FORMAT_VERSION = 1
 CARD_FILE, WEIGHTS_FILE, ONNX_FILE = "model.json", "model.safetensors", "model.onnx"
-EVIDENCE_FILE = "evidence.safetensors"
+EVIDENCE_FILE, TRAINED_FILE = "evidence.safetensors", "trained.safetensors"
 DEFAULT_DIR = Path(__file__).parents[1] / "weights"
 REVIEWED_FACES = "reviewed_faces"  # in a recipe: whose answers were learned
 
@@ -74,7 +74,9 @@ class ModelCard:
     `numbers` are as in `calibration`. `sha256` covers weights and JSON; empty until saved.
     `evidence` tells of the file with the model's answers for held-out faces: its own `sha256`, the numbers of faces,
     and which version was asked. It is what was measured of a version, not a part of it, so `sha256` leaves it out;
-    empty where there is none. `members` are the networks of a joint one, whose logits `temperatures` divide once more.
+    empty where there is none. `trained` tells of the file by which the images that were trained on are known again, as
+    `evidence` does of its own; `folder` is where the card was read or written, None where it was just made. `members`
+    are the networks of a joint one, whose logits `temperatures` divide once more.
     """
 
     name: str
@@ -92,6 +94,8 @@ class ModelCard:
     sha256: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
     members: tuple[Member, ...] = ()
+    trained: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False)
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -125,7 +129,8 @@ def read_card(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> ModelC
         raise MissingCheckpoint(f"no {CARD_FILE} in {folder}") from error
     except (OSError, ValueError) as error:
         raise DamagedCheckpoint(f"{folder / CARD_FILE} cannot be read: {error}") from error
-    return parse_card(found, source=str(folder / CARD_FILE), own_labels=own_labels)
+    card = parse_card(found, source=str(folder / CARD_FILE), own_labels=own_labels)
+    return replace(card, folder=folder)
 
 
 def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCard:
@@ -152,6 +157,7 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
             sha256=str(found["sha256"]),
             evidence=dict(found.get("evidence", {})),
             members=parse_members(found.get("members", ())),
+            trained=dict(found.get("trained", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
@@ -162,7 +168,7 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
 
 
 def card_values(card: ModelCard) -> dict[str, Any]:
-    """A card as the values of its JSON that its hash covers: all but the hash itself, and the evidence."""
+    """A card as the values of its JSON that its hash covers: all but itself and what tells of the files beside it."""
     return {
         "format": FORMAT_VERSION,
         "name": card.name,
@@ -188,19 +194,39 @@ def hash_checkpoint(card: ModelCard, *, weights: bytes) -> str:
 
 
 def write_pair(
-    folder: Path, *, card: ModelCard, weights: bytes, weights_file: str, evidence: bytes | None = None
+    folder: Path,
+    *,
+    card: ModelCard,
+    weights: bytes,
+    weights_file: str,
+    evidence: bytes | None = None,
+    trained: bytes | None = None,
 ) -> ModelCard:
     """Write weights and their card into a folder and return the card with its hash.
 
     All files are written beside their places and renamed; the hash tells a pair that does not belong together.
-    `evidence` are the bytes that `card.evidence` tells of; None leaves the file that is there.
+    `evidence` and `trained` are the bytes that the card tells of under these names; None leaves the file that is there.
+    What the card's own folder knows of trained images goes along to another one, whatever is made of the checkpoint.
     """
     card = replace(card, sha256=hash_checkpoint(card, weights=weights))
-    told = {"evidence": card.evidence} if card.evidence else {}
+    if card.trained and trained is None:
+        trained = _read_beside(card, to=folder)
+    told = {name: about for name in ("evidence", "trained") if (about := getattr(card, name))}
     text = json.dumps({**card_values(card), **told, "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
-    contents = {} if evidence is None else {folder / EVIDENCE_FILE: evidence}
+    beside = {EVIDENCE_FILE: evidence, TRAINED_FILE: trained}
+    contents = {folder / name: content for name, content in beside.items() if content is not None}
     replace_files(contents | {folder / weights_file: weights, folder / CARD_FILE: text.encode()})
-    return card
+    return replace(card, folder=folder)
+
+
+def _read_beside(card: ModelCard, *, to: Path) -> bytes | None:
+    """The file of the images that a card was trained on, where it has to go along to another folder."""
+    if card.folder is None or card.folder.resolve() == to.resolve():
+        return None
+    try:
+        return (card.folder / TRAINED_FILE).read_bytes()
+    except OSError as error:
+        raise DamagedCheckpoint(f"{card.folder / TRAINED_FILE} cannot be read: {error}") from error
 
 
 def find_weights(folder: Path) -> str:

@@ -26,11 +26,11 @@ class TooLargeWeights(FacetError):
     """Weights that a checkpoint's float16 cannot hold, as those of a run that diverged."""
 
 
-def save(folder: Path, *, net: network.FaceNet, card: ModelCard) -> ModelCard:
+def save(folder: Path, *, net: network.FaceNet, card: ModelCard, trained: bytes | None = None) -> ModelCard:
     """Write a network and its card into a folder and return the card with its hash.
 
     Both files are written whole or not at all. Evidence of how other weights erred does not hold for these: the card
-    loses it. Raises TooLargeWeights for numbers that float16 has none for.
+    loses it. `trained` as in `write_pair`. Raises TooLargeWeights for numbers that float16 has none for.
     """
     card = replace(card, evidence={})
     largest = torch.finfo(torch.float16).max
@@ -43,7 +43,7 @@ def save(folder: Path, *, net: network.FaceNet, card: ModelCard) -> ModelCard:
         if tensor.is_floating_point()
     }
     weights = save_tensors(tensors, metadata={"name": card.name})
-    return write_pair(folder, card=card, weights=weights, weights_file=WEIGHTS_FILE)
+    return write_pair(folder, card=card, weights=weights, weights_file=WEIGHTS_FILE, trained=trained)
 
 
 def load(folder: Path = DEFAULT_DIR, *, own_labels: bool = False) -> tuple[network.FaceNet, ModelCard]:

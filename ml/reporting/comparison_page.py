@@ -52,6 +52,7 @@ def summarise(report: Comparison) -> str:
         lines.append(_line(attribute, part.overall, p=part.overall.p))
         lines += [_line(f"  {row.group}", row, p=row.p_holm) for row in part.by[attribute]]
     left = rendering.say_each(WORDS, "left_out", report.not_compared)
+    left += [f"{count:,} images left out: {reason}" for reason, count in report.data.left_out.items()]
     return "\n".join(
         [*lines, "(p of McNemar's exact test, within groups adjusted by Holm)", "", *conclude(report), *left]
     )
@@ -144,6 +145,7 @@ def _sources(report: Comparison) -> Markup:
             pairs.append(("SHA-256", of.sha256))
     found = report.data
     pairs += [(f"Not compared: {attribute}", reason) for attribute, reason in report.not_compared.items()]
+    pairs += [(f"Left out, {reason}", count) for reason, count in found.left_out.items()]
     return html.facts([*pairs, ("Data set", found.source), ("Faces", found.images), ("SHA-256", found.sha256)])
 
 

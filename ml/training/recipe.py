@@ -186,9 +186,14 @@ def read_recipe(path: Path, *, overrides: Mapping[str, object] | None = None) ->
             place = place.setdefault(parent, {})
         place[name] = value
     try:
-        return _build(Recipe, table, where="")
+        return build_recipe(table)
     except BadRecipe as error:
         raise BadRecipe(f"{path}: {error}") from error
+
+
+def build_recipe(table: Mapping[str, Any]) -> Recipe:
+    """A recipe from the values of its TOML, or those that `recipe_values` gave. Raises BadRecipe."""
+    return _build(Recipe, table, where="")
 
 
 def _build(kind: type[T], table: Mapping[str, Any], *, where: str) -> T:

@@ -1,7 +1,8 @@
 """From a recipe and places on disk to sets of faces and a network ready for its first step."""
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.datasets import face_set, held_out, sources, splits
-from ml.errors import BadRecipe
-from ml.model import checkpoint, network, pretrained, trunks
-from ml.model.card import read_card
+from ml.datasets import face_set, held_out, seen, sources, splits
+from ml.errors import BadRecipe, DataWarning
+from ml.model import checkpoint, network, pretrained, trained, trunks
+from ml.model.card import ModelCard, read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
@@ -74,7 +75,21 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_s
     also = [_trained_part(read(of, place), of) for of, place in zip(recipe.also, places.also, strict=True)]
     training = face_set.join_faces([training, *also])
     splits.check_split(training, validation)
-    return training, validation
+    return training, _leave_out_near(validation, training=training)
+
+
+def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:
+    """The validation set without pictures that are nearly the same as one of the training set, with a DataWarning."""
+    near = seen.near_any(seen.prints_of(validation), among=seen.prints_of(training))
+    count = int(near.sum())
+    if not count:
+        return validation
+    if near.all():
+        raise face_set.SharedImages(f"all {count} validation images are nearly the same as training images")
+    reason = "nearly the same as one trained on"
+    warnings.warn(f"{count} validation images are left out: {reason}", DataWarning, stacklevel=2)
+    kept = validation.take(np.flatnonzero(~near))
+    return replace(kept, left_out={**kept.left_out, reason: count})
 
 
 def _trained_part(faces: face_set.FaceSet, of: DataRecipe) -> face_set.FaceSet:
@@ -139,11 +154,22 @@ def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: fa
 
     What it learnt there would be measured as if it were skill. `place` is where the validation set lies.
     """
+    for card in _source_cards(recipe, teachers=teachers):
+        held_out.check_untouched(validation, card=card, place=place)
+
+
+def list_trained(training: face_set.FaceSet, *, recipe: Recipe, teachers: Sequence[Teacher]) -> trained.TrainedImages:
+    """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's."""
+    known = [trained.read(card) for card in _source_cards(recipe, teachers=teachers)]
+    return trained.join([seen.describe(training), *(images for images in known if images is not None)])
+
+
+def _source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:
+    """The cards of the checkpoints that a run learns from."""
     cards = [teacher.card for teacher in teachers]
     if recipe.start not in (RANDOM, IMAGENET) and Path(recipe.start).is_dir():
         cards.append(read_card(Path(recipe.start), own_labels=True))
-    for card in cards:
-        held_out.check_untouched(validation, card=card, place=place)
+    return cards
 
 
 def covers_of(faces: face_set.FaceSet, *, heads: Mapping[str, tuple[str, ...]]) -> dict[str, Tensor]:

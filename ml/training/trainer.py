@@ -25,17 +25,18 @@ def count_devices(*, nodes: int) -> int:
 
 
 def build_trainer(
-    wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard
+    wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard, trained: bytes
 ) -> tuple[lightning.Trainer, watching.EpochLog, watching.KeepState]:
     """The trainer, its log and what keeps its best epoch; each step takes `pieces` batches.
 
-    Raises BadRecipe for an unknown strategy, and for a logger that is not installed.
+    `trained` is the file that the checkpoint keeps of the images it was trained on. Raises BadRecipe for an unknown
+    strategy, and for a logger that is not installed.
     """
     warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     log = watching.EpochLog(args.log_file or args.checkpoint_dir / watching.LOG_FILE)
     average = watching.AverageWeights(wanted.average) if wanted.average else None
-    keep = watching.KeepState(args.checkpoint_dir, card=card, log=log, average=average)
+    keep = watching.KeepState(args.checkpoint_dir, card=card, trained=trained, log=log, average=average)
     callbacks: list[Callback] = [log, *([average] if average else []), keep]
     if wanted.patience:
         callbacks.append(watching.EarlyStopping("val_loss", patience=wanted.patience))

@@ -102,8 +102,10 @@ class EarlyStopping(callbacks.EarlyStopping):
 class KeepState(Checkpoint):
     """Writes the run's state after each epoch, and the network as a checkpoint: the best beside the last."""
 
-    def __init__(self, folder: Path, *, card: ModelCard, log: EpochLog, average: AverageWeights | None) -> None:
-        self._folder, self._card, self._log, self._average = folder, card, log, average
+    def __init__(
+        self, folder: Path, *, card: ModelCard, trained: bytes, log: EpochLog, average: AverageWeights | None
+    ) -> None:
+        self._folder, self._card, self._trained, self._log, self._average = folder, card, trained, log, average
         self.best_epoch, self.best_loss = 0, float("inf")
         self.confusions: dict[
             str, torch.Tensor
@@ -140,9 +142,9 @@ class KeepState(Checkpoint):
             recipe={**self._card.recipe, "epochs_done": module.current_epoch + 1},
         )
         net = (self._average.averaged(module) if self._average else module).net
-        checkpoint.save(self._folder / "last", net=net, card=card)
+        checkpoint.save(self._folder / "last", net=net, card=card, trained=self._trained)
         if is_best:
-            checkpoint.save(self._folder, net=net, card=card)
+            checkpoint.save(self._folder, net=net, card=card, trained=self._trained)
 
 
 def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dict[str, float]:

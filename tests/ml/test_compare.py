@@ -256,7 +256,7 @@ def test_a_side_that_was_trained_on_the_images_is_told(tiny, two_models, small_f
     trained = replace(tiny[1], recipe={"data": {"shards": ["train-0.zip"]}})
     checkpoint.save(two_models[1], net=tiny[0], card=trained)
     page = tmp_path / "seen.html"
-    assert compare.main(arguments(two_models, small_fairface, "--output-html", page)) == 0
+    assert compare.main(arguments(two_models, small_fairface, "--seen", "measure", "--output-html", page)) == 0
     assert "was trained on 64 of the 64 images" in capsys.readouterr().err
     assert "The candidate model was trained on images of this set" in page.read_text()
     assert "The production model was trained" not in page.read_text()

@@ -123,7 +123,7 @@ def test_images_that_the_model_was_trained_on_are_told_and_not_recorded(argument
     recipe = {"data": {"shards": ["train-0.zip"], "held_out": 8}}
     checkpoint.save(model, net=net, card=replace(card, recipe=recipe))
     with pytest.raises(SystemExit):
-        evaluate.main([*arguments, "--record", "--html", str(tmp_path / "r.html")])
+        evaluate.main([*arguments, "--seen", "measure", "--record", "--html", str(tmp_path / "r.html")])
     told = capsys.readouterr()
     assert "warning: tiny-1 was trained on 56 of the 64 images" in told.err
     assert "Not recorded" in told.err
