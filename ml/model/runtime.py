@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ml import metrics
-from ml.model import checkpoint, gradients, network
+from ml.model import checkpoint, close_calls, gradients, network
 from ml.model.card import (
     DEFAULT_DIR,
     ONNX_FILE,
@@ -25,14 +26,14 @@ from ml.model.card import (
     read_pair,
 )
 from ml.model.heat_map import Explanation
-from ml.model.precision import choose_precision
+from ml.model.precision import choose_precision, exact_float32
 from ml.preprocess import to_input
 
 Chips = np.ndarray | Tensor
 
 BATCH, GPU_BATCH = 64, 256  # chips at once: what stays in a CPU's cache, what keeps a GPU busy
-# Where the two likeliest labels differ by less in their calibrated logits (one is at most 5 % likelier), bfloat16 may
-# swap them: its noise moved none of 2,500 validation faces that were further apart than 0.035.
+# Where two answers differ by less in their calibrated log odds (one is at most 5 % likelier), bfloat16 may swap them:
+# its noise moved none of 2,500 validation faces that were further apart than 0.035.
 CLOSE_CALL = 0.05
 RUNTIMES = ("torch", "onnx")
 # The exported graph's only input: normalised chips (B, 3, S, S) float32. Its outputs are named like the attributes.
@@ -96,6 +97,7 @@ class TorchRuntime(Runtime):
         self._batch = BATCH if self.device.type == "cpu" else GPU_BATCH
         self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
+        self._groupings = close_calls.list_groupings(card)
         self._fast_net = self._net
         if self._half and self.device.type == "cuda":
             # Autocast would do it at each call. Close calls and explanations need the weights as they are.
@@ -143,7 +145,8 @@ class TorchRuntime(Runtime):
             x = torch.as_tensor(chips[begin : begin + self._batch]).to(self.device).permute(0, 3, 1, 2)
             x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
             trunk, norm = (self._net.get_submodule(name) for name in ("trunk", "norm"))
-            straight, mirrored = (norm(trunk(of).float()) for of in (x, x.flip(3)))
+            with exact_float32():
+                straight, mirrored = (norm(trunk(of).float()) for of in (x, x.flip(3)))
             parts.append(((straight + mirrored) / 2).cpu())
         return torch.cat(parts).numpy()
 
@@ -157,7 +160,7 @@ class TorchRuntime(Runtime):
         """Logits of a batch, close calls in bfloat16 settled in float32."""
         found = self._run(chips, attributes=attributes, half=self._half)
         if self._half:
-            close = torch.stack([self._is_close(name, values) for name, values in found.items()]).any(dim=0)
+            close = close_calls.find_close(found, card=self.card, groupings=self._groupings, within=CLOSE_CALL)
             rows = torch.nonzero(close).flatten()
             if len(rows):
                 exact = self._run(chips[rows.numpy()], attributes=attributes, half=False)
@@ -165,19 +168,12 @@ class TorchRuntime(Runtime):
                     values[rows] = exact[name]
         return found
 
-    def _is_close(self, name: str, logits: Tensor) -> Tensor:
-        """Whether the two likeliest labels are about as likely (N,), of logits (N, K)."""
-        if logits.shape[1] < 2:
-            return torch.zeros(len(logits), dtype=torch.bool)
-        first, second = logits.topk(2, dim=1).values.T
-        close: Tensor = first - second < CLOSE_CALL * self.card.temperatures.get(name, 1.0)
-        return close
-
     def _run(self, chips: Chips, *, attributes: frozenset[str], half: bool) -> dict[str, Tensor]:
         x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
         net = self._fast_net if half else self._net
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
+        exact = nullcontext() if half else exact_float32()
+        with exact, torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
             found = net.look(x, attributes=attributes, together=self.device.type == "cuda")
         return {name: values.float().cpu() for name, values in found.items()}
 
