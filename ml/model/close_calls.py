@@ -52,12 +52,13 @@ def _is_close(logs: Tensor, grouping: Grouping, *, within: float) -> Tensor:
     # Both are differences of logarithms; a group that has everything is close to nothing.
     tied = (first / second.clamp_min(1e-12)).log() < within
     turning = ((first / rest.clamp_min(1e-12)).log() - grouping.odds[which]).abs() < within
-    return tied | turning
+    return torch.logical_or(tied, turning)
 
 
 def _describe(card: ModelCard, attribute: str, taxonomy: str) -> Grouping:
     own = card.labels[attribute]
-    names, groups = own, tuple((position,) for position in range(len(own)))
+    names = own
+    groups: tuple[tuple[int, ...], ...] = tuple((position,) for position in range(len(own)))
     if labels.is_told_in_taxonomies(attribute, own):
         names = labels.groups_of(attribute, taxonomy=taxonomy)
         if names != own:

@@ -32,7 +32,11 @@ def exact_float32() -> Iterator[None]:
     """
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     products = matmul.allow_tf32
-    kept = {"enabled": cudnn.enabled, "benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    kept: dict[str, bool | int] = {
+        "enabled": cudnn.enabled,
+        "benchmark": cudnn.benchmark,
+        "deterministic": cudnn.deterministic,
+    }
     if cudnn.benchmark_limit is not None:
         kept["benchmark_limit"] = cudnn.benchmark_limit
     with cudnn.flags(**kept, allow_tf32=False):
