@@ -21,6 +21,7 @@ from ml import labels
 from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
 from ml.errors import BadRecipe
 from ml.files import part_of, replace_file
+from ml.metrics import shorten
 from ml.model import checkpoint
 from ml.model.card import CARD_FILE, DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
@@ -123,7 +124,7 @@ class KeepState(Checkpoint):
         os.replace(part, self._folder / STATE_FILE)
         # Of a group without held-out faces nothing was measured, and JSON has no word for that number.
         told = {name: value for name, value in row.items() if name.startswith("val_") and math.isfinite(value)}
-        metrics = {name: round(value, 4) for name, value in told.items()}
+        metrics = {name: shorten(value) for name, value in told.items()}
         card = replace(
             self._card,
             metrics={"held_out": metrics},
@@ -139,11 +140,11 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
     """Loss, accuracies, and accuracies of each group, rounded for a log."""
     found = {f"{part}_loss": round(tally.loss(), 4)}
     for name in tally.confusions:
-        found[f"{part}_{name}"] = round(tally.accuracy(name), 4)
+        found[f"{part}_{name}"] = shorten(tally.accuracy(name))
     for name in tally.confusions:
         of = classes[labels.BY if name in tally.by_group else name].names
         for group, share in zip(of, tally.group_accuracies(name), strict=True):
-            found[f"{part}_{name} of {group}"] = round(share, 4)
+            found[f"{part}_{name} of {group}"] = shorten(share)
     return found
 
 
