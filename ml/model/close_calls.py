@@ -28,31 +28,36 @@ def list_groupings(card: ModelCard) -> dict[str, list[Grouping]]:
 
 
 def find_close(
-    logits: Mapping[str, Tensor], *, card: ModelCard, groupings: Mapping[str, list[Grouping]], within: float
+    logits: Mapping[str, Tensor],
+    *,
+    card: ModelCard,
+    groupings: Mapping[str, list[Grouping]],
+    tied: float,
+    turning: float,
 ) -> Tensor:
     """(N,) bool, of logits (N, K) per attribute: whether any label that is told of a face stands close to another one.
 
-    In log odds of calibrated probabilities, in each taxonomy: the two likeliest groups are less than `within` apart, or
-    the likeliest is less than that from where it begins to be sure.
+    In log odds of calibrated probabilities, in each taxonomy: the two likeliest groups are less than `tied` apart, or
+    the likeliest is less than `turning` from where it begins to be sure.
     """
     found = [
-        _is_close(torch.log_softmax(values / card.temperatures.get(name, 1.0), dim=1), of, within=within)
+        _is_close(torch.log_softmax(values / card.temperatures.get(name, 1.0), dim=1), of, tied=tied, turning=turning)
         for name, values in logits.items()
         for of in groupings[name]
     ]
     return torch.stack(found).any(dim=0)
 
 
-def _is_close(logs: Tensor, grouping: Grouping, *, within: float) -> Tensor:
+def _is_close(logs: Tensor, grouping: Grouping, *, tied: float, turning: float) -> Tensor:
     if grouping.members.shape[1] < 2:
         return torch.zeros(len(logs), dtype=torch.bool)
     shares = logs.exp() @ grouping.members
     (first, second), which = shares.topk(2, dim=1).values.T, shares.argmax(dim=1)
     rest = shares.sum(dim=1) - first
     # Both are differences of logarithms; a group that has everything is close to nothing.
-    tied = (first / second.clamp_min(1e-12)).log() < within
-    turning = ((first / rest.clamp_min(1e-12)).log() - grouping.odds[which]).abs() < within
-    return torch.logical_or(tied, turning)
+    apart = (first / second.clamp_min(1e-12)).log()
+    from_sure = ((first / rest.clamp_min(1e-12)).log() - grouping.odds[which]).abs()
+    return torch.logical_or(apart < tied, from_sure < turning)
 
 
 def _describe(card: ModelCard, attribute: str, taxonomy: str) -> Grouping:

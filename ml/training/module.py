@@ -96,13 +96,14 @@ class AttributeModule(lightning.LightningModule):
         chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, chance=self._chance)
         with DepthwiseInFloat32():
             logits = self.net(self._input(chips))
-        loss = share * self._loss(logits, targets)
+        shifted = self._shift(logits)
+        loss = share * self._loss(shifted, targets)
         if share < 1.0:
-            loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})
+            loss = loss + (1 - share) * self._loss(shifted, {name: values[other] for name, values in targets.items()})
         if self._teachers and recipe.distill > 0:
-            loss = (1 - recipe.distill) * loss + recipe.distill * losses.teaching_loss(
-                logits, self._ask_teachers(chips)
-            )
+            # Teachers know how frequent labels are: of logits as they are, they would undo what the shift does.
+            taught = losses.teaching_loss(shifted, self._ask_teachers(chips))
+            loss = (1 - recipe.distill) * loss + recipe.distill * taught
         self.tally.add(logits, targets, loss=loss.detach())
         if batch_index % STEPS_BETWEEN_CHECKS == 0:
             self._check_loss(f"step {batch_index + 1}")
@@ -162,13 +163,17 @@ class AttributeModule(lightning.LightningModule):
         is_small = self.current_epoch < self.recipe.small_epochs
         return as_input(chips, preset=self.preset, size=self.recipe.small_size if is_small else self.preset.size)
 
-    def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
+    def _shift(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The logits as the losses see them: with `adjust`, by the logarithms of the labels' shares."""
         adjust = self.recipe.adjust
-        if adjust:
-            logits = {
-                name: values + adjust * self._prior[name].to(values) if name in self._prior else values
-                for name, values in logits.items()
-            }
+        if not adjust:
+            return logits
+        return {
+            name: values + adjust * self._prior[name].to(values) if name in self._prior else values
+            for name, values in logits.items()
+        }
+
+    def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
         loss = losses.mean_loss(
             logits,
             targets,

@@ -55,7 +55,7 @@ def test_a_tie_in_a_coarser_taxonomy_and_a_threshold_are_close_calls_too(tiny):
 
     def is_close(attribute, shares):
         logits = {attribute: card.temperatures.get(attribute, 1.0) * torch.tensor(shares).log()[None]}
-        return bool(close_calls.find_close(logits, card=card, groupings=groupings, within=0.05))
+        return bool(close_calls.find_close(logits, card=card, groupings=groupings, tied=0.05, turning=0.05))
 
     assert not is_close("race", [0.55, 0.02, 0.02, 0.2, 0.15, 0.02, 0.04])
     # White is far likelier than East Asian alone, and as likely as both Asian groups together.
