@@ -116,12 +116,16 @@ class KeepState(Checkpoint):
         is_best = row["val_loss"] < self.best_loss or not self.best_epoch or is_first_whole
         if is_best:
             self.best_epoch, self.best_loss = module.current_epoch + 1, row["val_loss"]
+        # The state last: a run that breaks off in between does this epoch again, and writes the checkpoints anew.
+        if trainer.is_global_zero:
+            self._keep_checkpoints(module, row=row, is_best=is_best)
         # Not `files.replacing`: only one of the processes that write the state may rename it.
         part = part_of(self._folder / STATE_FILE)
         trainer.save_checkpoint(part)  # every process takes part
-        if not trainer.is_global_zero:
-            return
-        os.replace(part, self._folder / STATE_FILE)
+        if trainer.is_global_zero:
+            os.replace(part, self._folder / STATE_FILE)
+
+    def _keep_checkpoints(self, module: AttributeModule, *, row: Mapping[str, float], is_best: bool) -> None:
         # Of a group without held-out faces nothing was measured, and JSON has no word for that number.
         told = {name: value for name, value in row.items() if name.startswith("val_") and math.isfinite(value)}
         metrics = {name: shorten(value) for name, value in told.items()}
