@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 # Two images from one file: `web` (pages, API, sweeper; no PyTorch) and `worker` (the model, on CPU or CUDA).
 
-FROM python:3.11-slim-bookworm AS base
+# Debian trixie, whose PostgreSQL is the one of docker-compose.yml: an older pg_dump makes no backup of it.
+FROM python:3.11-slim-trixie AS base
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -28,6 +29,10 @@ RUN python -m venv /venv \
 
 FROM base AS web
 ENV FACET_STATIC_ROOT=/app/staticfiles
+# pg_dump and pg_restore, for `manage.py backup` and `restore`.
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 COPY --from=web-packages /venv /venv
 COPY . .
 RUN FACET_DATA=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \

@@ -65,9 +65,10 @@ quick: setup ## Run the tests worth running at every change, two at a time
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest --numprocesses 2 --dist loadfile -m "not slow" $(QUICK) $(ARGS)
 
 .PHONY: lint
-lint: setup ## Look for faults and formatting with ruff
+lint: setup ## Look for faults and formatting with ruff, for holes with bandit
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m bandit --quiet --configfile pyproject.toml --recursive classifier webapp ml manage.py
 
 .PHONY: types
 types: setup ## Check the types with mypy
@@ -89,7 +90,7 @@ licences: setup ## Check what the packages of the locks may be used under
 check: lint types layers licences test ## All of the above
 
 .PHONY: chaos
-chaos: setup ## Kill workers and servers under load, at full size and with the real model
+chaos: setup ## Kill workers and servers under load, at full size (an hour)
 	@FACET_CHAOS=full $(PYTHON) -m pytest tests/chaos $(ARGS)
 
 # The tool is no dependency: it is fetched when somebody asks for it. Locks and CI know nothing of it.

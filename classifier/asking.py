@@ -41,18 +41,22 @@ class Asked:
 
 
 def read_asked(data: Mapping[str, str], *, user: User, collection: Collection) -> Asked:
-    """The question of an address. What is not valid in it counts as not said; the forms tell what that is."""
+    """The question of an address. What is not valid in it counts as not said; the forms tell what that is.
+
+    Of an aggregate-only collection nothing but a grouping is asked.
+    """
     told = {name: str(value) for name, value in data.items() if name not in NOT_ASKED}
     taxonomy = told.get("taxonomy", "")
     is_offered = taxonomy in TAXONOMIES and attribute_of(taxonomy) in collection.attributes
     taxonomy = taxonomy if is_offered else collection.taxonomy
     photos = Photo.objects.filter(collection=collection, deleting_at=None)
     found = PhotoFilter(data, queryset=photos, taxonomy=taxonomy, collection=collection)
-    filters = _pick_filters(told, found=found)
+    filters = {} if collection.is_aggregate_only else _pick_filters(told, found=found)
     form = QuestionForm(told, collection=collection, user=user)
     known, refused = None, ""
     try:
-        known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))
+        if not collection.is_aggregate_only:
+            known = read_reference(told, labels=offer_labels(collection, taxonomy=taxonomy))
     except ValidationError as error:
         refused = " ".join(error.messages)
     question = form.read_question(filters=filters, reference=known)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.forms.utils import flatatt
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -14,7 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from classifier.models import PENDING, Collection, Face, Guess, Photo, PhotoTag, Prediction, State, TagColumn
 from classifier.models.faces import SMALL_FACE_PX
-from classifier.services import folders
+from classifier.services import folders, matches
 from classifier.services.reports.questions import TAG, Question
 from classifier.templatetags.facet import group_label
 from ml import labels
@@ -169,9 +171,34 @@ class PhotoFilter(django_filters.FilterSet):
         names = [name, *(f"{name}_{suffix}" for suffix in suffixes)]
         return {each: value for each in names if (value := self.data.get(each))}
 
-    def find_faces(self) -> QuerySet[Face]:
-        """The counted faces that all filters about a face hold for: every one where no such filter is set."""
-        return Face.objects.counted().filter(self._about_face())
+    def find_faces(self, *, to_count: bool = False) -> QuerySet[Face]:
+        """The counted faces that all filters about a face hold for: every one where no such filter is set.
+
+        `to_count` all of them, SQLite goes through what has a label instead of asking each face of the collection what
+        it is, which takes it half as long. PostgreSQL chooses between the two by itself.
+        """
+        is_whole = to_count and connection.vendor == "sqlite"
+        # A key as it stands would be looked for with each photo, in all of the list that it has to be in.
+        faces: QuerySet[Face] = Face.objects.counted().alias(key=F("pk") + 0)
+        is_led = False  # by the faces of a label
+        for name, value in self.chosen.items():
+            if attribute := BY_SHORT.get(name):
+                said = Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=value)
+                is_listed = is_whole and self._is_indexed(attribute) and self._are_ours(said)
+                if is_listed and not is_led:
+                    faces = faces.filter(guesses__attribute=attribute.name, guesses__label=value)  # of a face one
+                    is_led = True
+                else:
+                    faces = faces.filter(_have(said, is_listed=is_listed))
+            elif name == "sure":
+                faces = self._keep_sure(faces, value, is_whole=is_whole, is_led=is_led)
+            elif name == "size":
+                faces = faces.filter(self._size(value))
+        return faces
+
+    def is_about_photos(self) -> bool:
+        """Whether some photos are left out whatever their faces are."""
+        return bool(self.chosen.keys() - ABOUT_FACES)
 
     def is_about_faces(self) -> bool:
         """Whether some faces of the photos that are kept may be others than those asked for."""
@@ -220,31 +247,35 @@ class PhotoFilter(django_filters.FilterSet):
         """
         for name, label in self.chosen.items():
             attribute = BY_SHORT.get(name)
-            if attribute and attribute.way(self.taxonomy) == attribute.finest:  # which the index of labels is of
+            if attribute and self._is_indexed(attribute):
                 said = Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=label)
                 if (few := _list_few(said, "face")) is not None:
                     return list(self.find_faces().filter(pk__in=few).order_by().values_list("photo", flat=True))
         return None
 
-    def _about_face(self) -> Q:
-        about_face = Q()
-        for name, value in self.chosen.items():
-            if name in BY_SHORT:
-                about_face &= self._label(BY_SHORT[name], value)
-            elif name in ABOUT_FACES:
-                about_face &= getattr(self, f"_{name}")(value)
-        return about_face
+    def _keep_sure(self, faces: QuerySet[Face], value: str, *, is_whole: bool, is_led: bool) -> QuerySet[Face]:
+        about = [*ATTRIBUTES.values()] if value in ("sure", "unsure") else [BY_SHORT[value.removeprefix("unsure-")]]
+        unsure = Guess.objects.unsure_of(*about, taxonomy=self.taxonomy)
+        is_listed = is_whole and all(map(self._is_indexed, about)) and self._are_ours(unsure)
+        doubts = _have(unsure, is_listed=is_listed)
+        if value != "sure":
+            return faces.filter(doubts)
+        told = Prediction.objects.filter(is_current=True)
+        if is_listed and not is_led and self._are_ours(told):
+            return faces.filter(~doubts, predictions__is_current=True)  # of a face there is one
+        return faces.filter(_have(told) & ~doubts)
 
-    def _label(self, attribute: Attribute, label: str) -> Q:
-        return _said(Guess.objects.saying(attribute, taxonomy=self.taxonomy, label=label))
+    def _are_ours(self, rows: QuerySet[Any]) -> bool:
+        """Whether other collections have not most of these rows about faces."""
+        return not rows.order_by().values_list("pk", flat=True)[self._most_rows : self._most_rows + 1]
 
-    def _sure(self, value: str) -> Q:
-        if value in ("sure", "unsure"):
-            doubts = _said(Guess.objects.unsure_of(*ATTRIBUTES.values(), taxonomy=self.taxonomy))
-            told = Exists(Prediction.objects.filter(face=OuterRef("pk"), is_current=True))
-            return doubts if value == "unsure" else Q(told) & ~doubts
-        attribute = BY_SHORT[value.removeprefix("unsure-")]
-        return _said(Guess.objects.unsure_of(attribute, taxonomy=self.taxonomy))
+    @cached_property
+    def _most_rows(self) -> int:
+        return 2 * matches.count_all_faces(self.collection) + FEW
+
+    def _is_indexed(self, attribute: Attribute) -> bool:
+        """Whether what is said of an attribute stands in indexes as it is told here; coarser groupings do not."""
+        return attribute.way(self.taxonomy) == attribute.finest
 
     def _size(self, value: str) -> Q:
         return Q(size_px__lt=SMALL_FACE_PX) if value == "small" else Q(size_px__gte=SMALL_FACE_PX)
@@ -256,9 +287,11 @@ def _list_few(rows: QuerySet[Any], field: str) -> list[int] | None:
     return found if len(found) <= FEW else None
 
 
-def _said(guesses: QuerySet[Guess]) -> Q:
-    """Faces that have one of these guesses."""
-    return Q(Exists(guesses.filter(face=OuterRef("pk"))))
+def _have(rows: QuerySet[Any], *, is_listed: bool = False) -> Q:
+    """Faces that have one of these rows about a face; `is_listed`: all of the rows are gathered first."""
+    if is_listed:
+        return Q(key__in=rows.order_by().values("face"))
+    return Q(Exists(rows.filter(face=OuterRef("pk"))))
 
 
 def narrow(

@@ -217,12 +217,18 @@ class CollectionForm(CollectionModelForm):
 
 
 class NewCollectionForm(CollectionForm):
-    """A new collection holds the declaration about its photos, and says for good whether their dates are kept."""
+    """A new collection holds the declaration about its photos, and says for good what of them is kept."""
 
     class Meta(CollectionForm.Meta):
-        fields = [*CollectionForm.Meta.fields, "keeps_capture_dates"]
-        labels = CollectionForm.Meta.labels | {"keeps_capture_dates": "Keep the day on which each photo was taken"}
+        fields = [*CollectionForm.Meta.fields, "is_aggregate_only", "keeps_capture_dates"]
+        labels = CollectionForm.Meta.labels | {
+            "is_aggregate_only": "Keep only sums (aggregate-only)",
+            "keeps_capture_dates": "Keep the day on which each photo was taken",
+        }
         help_texts = CollectionForm.Meta.help_texts | {
+            "is_aggregate_only": "Each photo is deleted, with its faces, as soon as it was counted; shares and their "
+            "intervals stay. There is no gallery and nothing to review, and numbers under 10 faces are never told by "
+            "themselves. It is chosen now and holds for good.",
             "keeps_capture_dates": "From the camera's own note in the file, to tell a report by month. It is chosen "
             "now and holds for good. Where a photo was taken, and by which camera, is never kept.",
         }
@@ -231,6 +237,12 @@ class NewCollectionForm(CollectionForm):
         label="I declare this for every photo I add",
         error_messages={"required": "Photos can only be added under this declaration."},
     )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("is_aggregate_only") and cleaned.get("keeps_capture_dates"):
+            self.add_error("keeps_capture_dates", collections.NO_DAYS)
+        return cleaned
 
 
 class ChangeCollectionForm(CollectionForm):

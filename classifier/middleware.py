@@ -1,19 +1,26 @@
-"""What happens to every request: an id, room on a full disk, the word of proxies, privacy, doors with limits."""
+"""What happens to every request: an id, a line in the log, room on a full disk, proxies, privacy, doors with limits."""
 
 import uuid
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.functional import SimpleLazyObject
 
 from classifier.http import visitors
 from classifier.services import attempts, audit, disk
 from classifier.views import failures
+from webapp import logs
+
+access_log = structlog.get_logger("facet.access")
 
 PRIVATE = "private, no-store"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")  # the log repeats none that a client made up
 
 
 class RequestIdMiddleware:
@@ -29,6 +36,38 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
         return response
+
+
+class AccessLogMiddleware:
+    """One line a request: its id, route, uids of what it was about and of whoever asked, status and time. No name."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = monotonic()
+        request_id = request.request_id  # type: ignore[attr-defined]
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = self.get_response(request)
+            access_log.info(
+                "request",
+                method=request.method if request.method in METHODS else "-",
+                route=logs.route_of(request),
+                **_find_uids(request),
+                status=response.status_code,
+                ms=round(1000 * (monotonic() - started), 1),
+            )
+        return response
+
+
+def _find_uids(request: HttpRequest) -> dict[str, str]:
+    """Those of the address, and of the person where somebody has looked who that is: the log asks no database."""
+    match = request.resolver_match
+    found = {name: str(value) for name, value in match.kwargs.items() if isinstance(value, uuid.UUID)} if match else {}
+    user: Any = getattr(request, "_cached_user", None) or getattr(request, "user", None)
+    if not isinstance(user, SimpleLazyObject) and getattr(user, "is_authenticated", False):
+        found["user"] = str(user.uid)
+    return found
 
 
 class FullDiskMiddleware:

@@ -53,12 +53,15 @@ class QuestionForm(forms.Form):
             self._choices("by", [("", "nothing"), *groupings])
         else:
             del self.fields["by"]
-        others = Collection.objects.visible_to(user).exclude(pk=collection.pk).order_by("name")
-        found = [(str(uid), name) for uid, name in others.values_list("uid", "name")]
+        others = Collection.objects.visible_to(user).filter(is_aggregate_only=False).exclude(pk=collection.pk)
+        found = [(str(uid), name) for uid, name in others.order_by("name").values_list("uid", "name")]
         if found:
             self._choices("other", [("", "no other collection"), *found])
         else:
             del self.fields["other"]
+        if collection.is_aggregate_only:
+            for name in ("narrowest", "by", "other"):  # what is gone can neither be narrowed nor told apart
+                self.fields.pop(name, None)
         # What is not asked for stands there as it is taken.
         self.data = {"taxonomy": collection.taxonomy, "narrowest": str(SMALL_FACE_PX), **data}
 

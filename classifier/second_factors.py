@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import secrets
 from typing import Any
 
@@ -9,9 +10,12 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.base import forms as allauth_forms
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset, authenticator_used
+from allauth.mfa.webauthn import forms as passkey_forms
 from cryptography.fernet import Fernet, InvalidToken
+from django import forms
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.forms.fields import InvalidJSONInput
 
 from classifier.models import User
 from classifier.services import attempts, audit
@@ -51,6 +55,41 @@ class ConfirmingCodeForm(allauth_forms.ReauthenticateForm):
     def clean_code(self) -> str:
         """Count the attempt before the code is looked at. Raises TooManyAttempts."""
         return _take_code(self, super().clean_code)
+
+
+class CredentialField(forms.JSONField):
+    """What a browser says of a passkey. Django's field knows JSON's own error alone; there are others to provoke."""
+
+    def to_python(self, value: Any) -> Any:
+        """Raises ValidationError, also for endless numbers, halves of characters and what is nested too deep."""
+        try:
+            found = super().to_python(value)
+            json.dumps(found, ensure_ascii=False).encode()
+        except (ValueError, RecursionError):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return InvalidJSONInput(data)  # never shown again: a credential holds once
+
+    def prepare_value(self, value: Any) -> Any:
+        return ""
+
+
+class AddPasskeyForm(passkey_forms.AddWebAuthnForm):
+    credential = CredentialField(widget=forms.HiddenInput)
+
+
+class PasskeyForm(passkey_forms.AuthenticateWebAuthnForm):
+    credential = CredentialField(widget=forms.HiddenInput)
+
+
+class LoginPasskeyForm(passkey_forms.LoginWebAuthnForm):
+    credential = CredentialField(widget=forms.HiddenInput)
+
+
+class ConfirmingPasskeyForm(passkey_forms.ReauthenticateWebAuthnForm):
+    credential = CredentialField(widget=forms.HiddenInput)
 
 
 def connect() -> None:

@@ -26,6 +26,7 @@ urlpatterns = [
     path("collections/new/", collections.create, name="collection-create"),
     path("collections/<uuid:uid>/", collections.detail, name="collection-detail"),
     path("collections/<uuid:uid>/edit/", collections.edit, name="collection-edit"),
+    path("collections/<uuid:uid>/declare/", collections.declare, name="collection-declare"),
     path("collections/<uuid:uid>/delete/", collections.delete, name="collection-delete"),
     path("collections/<uuid:uid>/progress/", collections.progress, name="collection-progress"),
     path("collections/<uuid:uid>/upload/", uploads.upload, name="photo-upload"),

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml import labels
-from ml.commands import new_checkpoint, told_errors
+from ml.commands import new_checkpoint, say, told_errors
 from ml.datasets import face_set, held_out, sources
 from ml.errors import BadRecipe
 from ml.model import checkpoint, network
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
             faces = held_out.read_held_out(card, place=args.data).slice(0, args.limit)
         card = adjust_head(net, card, faces=faces, attribute=args.head, strength=args.strength)
         card = checkpoint.save(args.out, net=net, card=replace(card, name=args.name or f"{card.name}-adjusted"))
-    print(f"{card.name} {card.sha256[:12]} is in {args.out}; python -m ml.calibrate makes its probabilities honest")
+    say(f"{card.name} {card.sha256[:12]} is in {args.out}; python -m ml.calibrate makes its probabilities honest")
     return 0
 
 

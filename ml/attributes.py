@@ -130,7 +130,16 @@ RACE = Attribute(
         "utkface-4": "4 groups of UTKFace",
         "list-5": "5 groups of list files",
     },
-    spellings=dict.fromkeys(("latino", "latina", "hispanic", "latino/hispanic", "hispanic/latino"), "Latino_Hispanic"),
+    spellings={
+        **dict.fromkeys(
+            ("latino", "latina", "latinx", "hispanic", "latino/hispanic", "hispanic/latino", "latinohispanic"),
+            "Latino_Hispanic",
+        ),
+        **dict.fromkeys(("hispanic latino", "latino or hispanic", "hispanic or latino"), "Latino_Hispanic"),
+        "eastasian": "East Asian",
+        **dict.fromkeys(("south east asian", "southeastasian"), "Southeast Asian"),
+        "middleeastern": "Middle Eastern",
+    },
     taxonomies={
         "fairface-7": {name: (name,) for name in _RACES},
         "fairface-6": {

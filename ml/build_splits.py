@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ml import errors, photos
-from ml.commands import CommandParser, positive, told_errors
+from ml.commands import CommandParser, positive, say, told_errors
 from ml.datasets import face_set, image_store, labelled_images, splits, utkface
 from ml.files import replace_file
 from ml.reporting.figures import as_png
@@ -77,6 +77,30 @@ def list_utkface(place: Path, *, limit: int | None = None, skip_unknown: bool = 
     )
 
 
+def keep_listed(listed: Listed, *, labels: face_set.Classes) -> Listed:
+    """Only the images that lists in these classes name, with a DataWarning that counts the others.
+
+    What is not listed is neither parted nor counted. Raises EmptySet.
+    """
+    told = listed.classes[labels.attribute].names
+    positions = listed.targets[labels.attribute]
+    kept = np.flatnonzero(np.isin(positions, [told.index(name) for name in labels.names]))
+    if len(kept) == len(positions):
+        return listed
+    if not len(kept):
+        raise face_set.EmptySet(f"Not one image of {', '.join(labels.names)}")
+    gone = [name for name in told if name not in labels.names]
+    _warn(f"{len(positions) - len(kept)} images left out, the lists have no place for them", gone)
+    place = np.array([labels.names.index(name) if name in labels.names else face_set.UNKNOWN for name in told])
+    return Listed(
+        files=tuple(listed.files[i] for i in kept.tolist()),
+        targets={name: values[kept] for name, values in listed.targets.items()}
+        | {labels.attribute: place[positions[kept]]},
+        classes={**listed.classes, labels.attribute: labels},
+        groups=listed.groups[kept],
+    )
+
+
 def part_list(listed: Listed, *, shares: Sequence[float], seed: int) -> np.ndarray:
     """(N,) the position in PARTS of each image."""
     _, strata = np.unique(np.stack(list(listed.targets.values()), axis=1), axis=0, return_inverse=True)
@@ -112,19 +136,15 @@ def draw_distributions(counts: Mapping[str, np.ndarray], *, classes: Mapping[str
     return figure
 
 
-def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, labels: face_set.Classes) -> dict[str, int]:
+def write_splits(folder: Path, *, listed: Listed, parts: np.ndarray, attribute: str) -> dict[str, int]:
     """Write the lists, the counts and the figure, each whole or not at all; the number of lines in each list.
 
-    `labels` says which attribute and classes the lists are in; images of classes that it leaves out are not listed.
+    `attribute` is the one whose labels the lists tell.
     """
-    told = listed.classes[labels.attribute].names
+    told, positions = listed.classes[attribute].names, listed.targets[attribute]
     written = {}
     for number, part in enumerate(PARTS):
-        here = [
-            f"{listed.files[i]}\t{told[int(listed.targets[labels.attribute][i])]}\n"
-            for i in np.flatnonzero(parts == number)
-            if told[int(listed.targets[labels.attribute][i])] in labels.names
-        ]
+        here = [f"{listed.files[i]}\t{told[positions[i]]}\n" for i in np.flatnonzero(parts == number)]
         replace_file(folder / f"{part}.txt", "".join(here))
         written[part] = len(here)
     counts = count_parts(listed, parts)
@@ -160,11 +180,12 @@ def main(argv: list[str] | None = None) -> int:
     wanted = face_set.classes_in(args.attribute, taxonomy=args.taxonomy if args.attribute == "race" else None)
     with told_errors(parser):
         listed = list_utkface(args.utkface, limit=args.limit, skip_unknown=args.skip_unknown)
+        listed = keep_listed(listed, labels=wanted)
         parts = part_list(listed, shares=args.shares, seed=args.seed)
-        written = write_splits(args.out, listed=listed, parts=parts, labels=wanted)
+        written = write_splits(args.out, listed=listed, parts=parts, attribute=args.attribute)
     repeats = len(listed.files) - len(np.unique(listed.groups))
     print(f"{len(listed.files)} images, {repeats} of them the same as another")
-    print(", ".join(f"{part}.txt {count}" for part, count in written.items()), f"written to {args.out}")
+    say(", ".join(f"{part}.txt {count}" for part, count in written.items()) + f" written to {args.out}")
     return 0
 
 

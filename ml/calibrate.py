@@ -32,7 +32,7 @@ import torch
 from tqdm import tqdm
 
 from ml import measured
-from ml.commands import known_device, told_errors, writable_folder
+from ml.commands import known_device, say, told_errors, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources, splits
 from ml.detecting.detector import FaceDetector
 from ml.errors import BadRecipe, DataWarning
@@ -227,7 +227,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         with told_errors(parser):
             card = add_evidence(args.model, args=args, device=device)
-        print(f"{card.name} {card.sha256[:12]} now carries how it errs: {tell_evidence(card)}")
+        say(f"{card.name} {card.sha256[:12]} now carries how it errs: {tell_evidence(card)}")
         return 0
     if args.out is None:
         parser.error("the following arguments are required: --out")
@@ -250,7 +250,7 @@ def main(argv: list[str] | None = None) -> int:
         _, weights = read_pair(args.model, weights_file=weights_file, own_labels=True)
         card = write_pair(args.out, card=card, weights=weights, weights_file=weights_file, evidence=content)
         print(fit_words.tell_fits(fits))
-        print(f"{card.name} {card.sha256[:12]} written to {args.out}")
+        say(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 
 

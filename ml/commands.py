@@ -153,7 +153,13 @@ def told_errors(parser: argparse.ArgumentParser) -> Iterator[None]:
 def tell_aside(*lines: str) -> None:
     """Print lines beside the answer, on standard error, those that say anything; nothing that a terminal would obey."""
     for line in filter(None, lines):
+        _take_any_letter(sys.stderr)
         print(file_names.to_printable(line, keep="\n"), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print what a command did, for people, on standard output: nothing that a terminal would obey."""
+    show(file_names.to_printable(text, keep="\n"))
 
 
 def show(text: str, *, end: str = "\n") -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ml.commands import CommandParser, known_device, told_errors, writable_file
+from ml.commands import CommandParser, known_device, say, told_errors, writable_file
 from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
 from ml.measuring import comparing, same_answers, stored_comparison
@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
     with told_errors(parser):
         sides = [_load_side(args, side, parser=parser) for side in SIDES]
         report, pairings, faces = compare_models(*sides, source=sources.from_arguments(args), seen=args.seen)
-        print(comparison_page.summarise(report))
+        say(comparison_page.summarise(report))
         if args.same_answers:
             report = replace(report, same_answers=same_answers.check(report.attributes))
             print("\n".join(["", *comparison_page.tell_same_answers(report.same_answers)]))

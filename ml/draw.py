@@ -7,10 +7,9 @@ predictions. --kind photos draws photos instead, in which faces that were not fo
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from ml.commands import not_negative, positive, told_errors, width_px, writable_file
+from ml.commands import not_negative, positive, show, tell_aside, told_errors, width_px, writable_file
 from ml.files import replace_file
 from ml.measuring.mapping import read_mapping
 from ml.surveying import drawing, reading
@@ -43,9 +42,9 @@ def main(argv: list[str] | None = None) -> int:
         text = draw(args)
         if args.out:
             replace_file(args.out, text)
-            print(f"{text.count(chr(10)) - 1:,} {args.kind} drawn into {args.out}", file=sys.stderr)
+            tell_aside(f"{text.count(chr(10)) - 1:,} {args.kind} drawn into {args.out}")
     if not args.out:
-        sys.stdout.write(text)
+        show(text, end="")
     return 0
 
 

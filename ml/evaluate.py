@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml import measured
-from ml.commands import CommandParser, known_device, told_errors, writable_file, writable_folder
+from ml.commands import CommandParser, known_device, say, told_errors, writable_file, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
 from ml.measuring import long_table, measures, stored, tables
@@ -160,11 +160,11 @@ def main(argv: list[str] | None = None) -> int:
             )
         source = sources.from_arguments(args)
         report = evaluate(side, source=source, name=args.name, whole_way=args.whole_way, seen=args.seen)
-        print(summarise(report))
+        say(summarise(report))
         write_outputs(report, json_file=args.json, csv_file=args.csv, html_file=args.html)
         if args.record:
             card = record(args.model, report=report)
-            print(f"recorded in {args.model}: {card.name} is now {card.sha256[:12]}")
+            say(f"recorded in {args.model}: {card.name} is now {card.sha256[:12]}")
     return 0
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from ml import labels, photos
-from ml.commands import known_device, told_errors, writable_file
+from ml.commands import known_device, say, told_errors, writable_file
 from ml.detecting.detector import FaceDetector
 from ml.files import replace_file
 from ml.model import heat_map
@@ -190,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
         replace_file(args.out, as_png(draw_explanations(chip, found, card=runtime.card), is_photo=True))
     print(tell_guess(found[0], card=runtime.card))
     print(to_table(found))
-    print(f"written to {args.out}")
+    say(f"written to {args.out}")
     return 0
 
 

@@ -7,7 +7,6 @@ costs any group of people more than half a point. The export is another version,
 """
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ml import measured as measured_
-from ml.commands import told_errors, writable_folder
+from ml.commands import say, tell_aside, told_errors, writable_folder
 from ml.datasets import face_set, held_out, sources
 from ml.measuring import int8_losses
 from ml.measuring.predictions import predict_faces
@@ -216,9 +215,9 @@ def main(argv: list[str] | None = None) -> int:
         try:
             card = export(args.model, out=args.out, faces=read_faces(args), int8=args.int8, name=args.name)
         except int8_losses.ExportRefused as error:
-            print(f"refused: {error}", file=sys.stderr)
+            tell_aside(f"refused: {error}")
             return 1
-    print(f"{card.name} {card.sha256[:12]} written to {args.out}")
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}")
     return 0
 
 

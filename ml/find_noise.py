@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ml import file_names
-from ml.commands import known_device, not_negative, told_errors, writable_file
+from ml.commands import known_device, not_negative, say, told_errors, writable_file
 from ml.datasets import face_set, held_out, sources
 from ml.files import replace_file
 from ml.measuring.alignment import align
@@ -143,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
             predictions = predict_faces(runtime, faces)
         found, rows = look_for_noise(predictions, faces, pictures=args.pictures)
         how = f", heads fitted anew in {args.folds} parts" if args.folds else ""
-        print(noise_page.summarise(found))
+        say(noise_page.summarise(found))
         if args.csv:
             replace_file(args.csv, to_csv(rows))
         if args.html:

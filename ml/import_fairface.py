@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.commands import new_checkpoint, told_errors
+from ml.commands import new_checkpoint, say, told_errors
 from ml.model import checkpoint, network, outside_weights, trunks
 from ml.model.card import DamagedCheckpoint, ModelCard, OtherFormat
 from ml.preprocess import IMAGENET_PRESET
@@ -81,9 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     with told_errors(parser):
         card = checkpoint.save(args.out, net=read_network(args.file), card=card)
-    print(
-        f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest"
-    )
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest")
     return 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ml.commands import new_checkpoint, told_errors
+from ml.commands import new_checkpoint, say, told_errors
 from ml.errors import BadRecipe
 from ml.model import checkpoint, joint, network, trained, trunks
 from ml.model.card import ModelCard
@@ -193,9 +193,7 @@ def main(argv: list[str] | None = None) -> int:
         known = [images for _, of in parts if (images := trained.read(of)) is not None]
         card, content = trained.attach(card, images=trained.join(known)) if known else (card, None)
         card = checkpoint.save(args.out, net=net, card=card, trained=content)
-    print(
-        f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest"
-    )
+    say(f"{card.name} {card.sha256[:12]} written to {args.out}; python -m ml.calibrate makes its probabilities honest")
     return 0
 
 

@@ -9,7 +9,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from ml.commands import told_errors, writable_folder
+from ml.commands import say, told_errors, writable_folder
 from ml.datasets import face_set, seen
 from ml.model import trained
 from ml.model.card import ModelCard, find_weights, read_pair, write_pair
@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
                 val_list=args.val_txt,
             ),
         )
-    print(f"{card.name} {card.sha256[:12]} now knows the {card.trained['images']:,} images it was trained on")
+    say(f"{card.name} {card.sha256[:12]} now knows the {card.trained['images']:,} images it was trained on")
     return 0
 
 

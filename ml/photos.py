@@ -27,7 +27,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from ml import file_names, heic, photo_formats, unended_jpeg
+from ml import colours, file_names, heic, photo_formats, unended_jpeg
 from ml.photo_formats import SUFFIXES, UnreadablePhoto
 
 __all__ = [
@@ -101,8 +101,8 @@ def being_read() -> str:
 def read_photo(source: PhotoSource) -> Image.Image:
     """An upright RGB image: EXIF orientation obeyed, transparency laid on white, the first frame of an animation.
 
-    Arrays are uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Colour profiles are left aside, as they were for the
-    faces that models learned from. Raises UnreadablePhoto.
+    Files in the colours of an ICC profile are brought to sRGB; images and arrays are taken as they are. Arrays are
+    uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). Raises UnreadablePhoto.
     """
     if isinstance(source, Image.Image):
         return _to_rgb(_turn(_flatten(source.copy()), _read_turn(source)))
@@ -110,7 +110,8 @@ def read_photo(source: PhotoSource) -> Image.Image:
         return _to_rgb(_flatten(_from_array(source)))
     named = nullcontext() if isinstance(source, bytes) else naming(source)
     with named, _open_source(source) as file:
-        return _to_rgb(decode_photo(file).image)
+        decoded = decode_photo(file)
+        return colours.convert_to_srgb(decoded.image, profile=decoded.profile)
 
 
 def decode_photo(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml import labels
-from ml.commands import not_negative, positive, show, told_errors, width_px
+from ml.commands import not_negative, positive, say, show, told_errors, width_px
 from ml.measuring.mapping import read_mapping
 from ml.reporting import survey_files, survey_text
 from ml.shares.resampling import REPLICATES, Bootstrap
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         survey_files.write_files(report, files=files)
     if files:
         faces = "one face" if report.faces == 1 else f"{report.faces:,} faces"
-        print(f"report of {faces} written to {', '.join(map(str, files))}")
+        say(f"report of {faces} written to {', '.join(map(str, files))}")
     else:
         show(survey_text.write_text(report))
     return 0

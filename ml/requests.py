@@ -36,7 +36,8 @@ class AnalyzedFace:
 
     `size_px` is the box's width, estimated from the chip's side where there is no box; `sharpness` the variance of the
     Laplacian on the chip's luma (0..255) at network size; `brightness` the chip's mean luma (0..1).
-    `probabilities` holds a calibrated vector per attribute, in the order of `ml.labels`.
+    `probabilities` holds a calibrated vector per attribute, in the order of `ml.labels`. `cut_off`: so much of the face
+    is missing, at the photo's edge or under a bar, that these are to be called unsure whatever they are.
     """
 
     box: tuple[float, float, float, float] | None
@@ -46,6 +47,7 @@ class AnalyzedFace:
     sharpness: float
     brightness: float
     probabilities: dict[str, tuple[float, ...]]
+    cut_off: bool = False
 
 
 @dataclass(frozen=True)

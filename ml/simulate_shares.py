@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ml import file_names
 from ml.shares.errors import SharesError
 from ml.shares.evidence import Evidence
 from ml.simulating import answering, page, pictures, real, runs, scenarios, worlds
@@ -86,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     pictures.save(pictures.draw_coverage(tallies, size=args.sizes[0]), args.out.parent / page.COVERAGE_PICTURE)
     pictures.save(pictures.draw_variation(reals, scheme="race"), args.out.parent / page.VARIATION_PICTURE)
     print(page.floor_list(tallies), end="")
-    print(f"{args.out} is written")
+    print(file_names.to_printable(f"{args.out} is written"))
     return 0
 
 

@@ -14,16 +14,18 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from ml.commands import CommandParser, known_device, positive, told_errors
+from ml.commands import CommandParser, known_device, positive, say, tell_aside, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
 from ml.model import checkpoint, trained
 from ml.model.card import REVIEWED_FACES, ModelCard
-from ml.preprocess import Preset
+from ml.preprocess import FAIRFACE_MARGIN, Preset
 from ml.training import outcome, recipe, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
+from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
-from ml.training.trainer import build_trainer
+from ml.training.shown_margin import check_margin
+from ml.training.trainer import build_trainer, count_devices
 
 EVALUATION_BATCH = 250
 
@@ -31,6 +33,7 @@ EVALUATION_BATCH = 250
 def main(argv: list[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(argv)
+    args.devices = args.devices or count_devices(nodes=args.nodes)
     overrides = {key: value for key in recipe.flat_fields() if (value := getattr(args, key)) is not None}
     with told_errors(parser):
         return train(recipe.read_recipe(args.config, overrides=overrides), args=args)
@@ -48,16 +51,21 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         val_list=args.val_txt,
         limit=args.limit,
     )
+    setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
+        check_margin(sets[0], margin=preset.margin)
+    setup.check_years(wanted, training=sets[0])
+    setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
-    pieces, resume = 1, args.resume
+    pieces, resume = min(wanted.accumulate, batch), args.resume
     while True:
         try:
             return fit(
@@ -82,7 +90,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
             resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
-            print(f"stopped: {error}", file=sys.stderr)
+            tell_aside(f"stopped: {error}")
             return 1
         # Only here nothing holds the try that failed any more, its images on the GPU among them.
         gc.collect()
@@ -114,9 +122,11 @@ def fit(
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
     covers, val_covers = (setup.covers_of(faces, heads=heads) for faces in sets)
     net = setup.build_net(wanted, heads=heads, images=training.images, preset=preset)
-    trainer, log = build_trainer(wanted, args=args, pieces=pieces, card=card, trained=trained_file)
+    trainer, log, keep = build_trainer(wanted, args=args, pieces=pieces, card=card, trained=trained_file)
     rank, processes = trainer.global_rank, args.devices * args.nodes
-    order = ShuffledOrder(len(training), batch, seed=wanted.seed, rank=rank, processes=processes, pieces=pieces)
+    chances = setup.chances_of(wanted, training=training)
+    shared = {"rank": rank, "processes": processes}
+    order = ShuffledOrder(len(training), batch, seed=wanted.seed, pieces=pieces, chances=chances, **shared)
     module = AttributeModule(
         net.to(memory_format=torch.channels_last),
         recipe=wanted,
@@ -143,8 +153,14 @@ def fit(
         weights_only=True,
     )
     if trainer.is_global_zero and log.rows:
-        outcome.write_outcome(args.checkpoint_dir, log.rows, tally=module.val_tally, classes=validation.classes)
-        print(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
+        outcome.write_outcome(
+            args.checkpoint_dir,
+            log.rows,
+            confusions=keep.confusions,
+            epoch=keep.best_epoch,
+            classes=validation.classes,
+        )
+        say(f"{wanted.name}: best and last checkpoint, log, curves and confusions are in {args.checkpoint_dir}")
     return 0
 
 
@@ -211,11 +227,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="begin anew in a folder that holds a run")
     parser.add_argument("--limit", type=positive, metavar="N", help="read only so many images of each set, for a trial")
     parser.add_argument("--device", type=known_device, choices=("cpu", "cuda"), help="default: cuda if there is one")
-    parser.add_argument("--devices", type=positive, default=1, metavar="N", help="processes on this machine, one a GPU")
+    parser.add_argument("--devices", type=positive, metavar="N", help="processes on this machine, one a GPU")
     parser.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines")
     parser.add_argument("--strategy", default="auto", help="one of Lightning's, such as ddp or fsdp")
     parser.add_argument("--compile", action="store_true", help="compile the trunk: a slow start, then faster steps")
     parser.add_argument("--tensorboard", action="store_true", help="also write events for TensorBoard")
+    parser.add_argument(
+        "--logger", choices=LOGGERS, action="append", default=[], help="also tell these of each epoch; repeatable"
+    )
     values = parser.add_argument_group("recipe", "values that win over the recipe's")
     for key, (kind, _) in recipe.flat_fields().items():
         names = [f"--{key.replace('_', '-')}"] + (["--lr"] if key == "learning_rate" else [])
@@ -227,7 +246,7 @@ def _option(kind: Any) -> dict[str, Any]:
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     if kind == tuple[str, ...]:
-        return {"type": lambda text: text.split(","), "metavar": "A,B"}
+        return {"type": lambda text: text.split(",") if text else [], "metavar": "A,B"}
     if kind == tuple[int, int]:
         return {"type": lambda text: [int(number) for number in text.split(",")], "metavar": "LOW,HIGH"}
     return {"type": kind, "metavar": {int: "N", float: "X", str: "NAME"}[kind]}

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
 from ml import measured
-from ml.commands import told_errors
+from ml.commands import say, told_errors
 from ml.datasets import face_set
 from ml.files import replace_file
 from ml.measuring import stored, stored_comparison, tables
@@ -21,9 +21,9 @@ from ml.measuring.comparison_tables import Comparison, Side
 from ml.model import evidence
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
+from ml.reporting.model_card import DIAGRAM_FILE, MODEL_CARD_FILE
 from ml.shares.evidence import Evidence
 
-MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"
 DIAGRAM_DOTS_PER_INCH = 96  # a small file, as it lies beside the weights
 
 
@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
         if diagram:
             replace_file(folder / DIAGRAM_FILE, diagram)
         replace_file(folder / MODEL_CARD_FILE, text)
-    print(f"{folder / MODEL_CARD_FILE} written for {card.name} {card.sha256[:12]}")
+    say(f"{folder / MODEL_CARD_FILE} written for {card.name} {card.sha256[:12]}")
     return 0
 
 

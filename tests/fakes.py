@@ -1,6 +1,8 @@
 """A stand-in for the model: one face in every photo but in black ones, told from the picture alone, in no time."""
 
 import io
+import os
+import signal
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -89,6 +91,19 @@ class ExportedPipeline(FakePipeline):
 
 class NoGradients(CheckpointError):
     code = "no_gradients"
+
+
+class HostilePipeline(FakePipeline):
+    """As the other, but red photos kill whoever looks at them and blue ones never end."""
+
+    def _analyze_one(self, request: PhotoRequest) -> PhotoResult:
+        with Image.open(io.BytesIO(request.image)) as image:
+            red, _, blue = image.convert("RGB").resize((1, 1)).getpixel((0, 0))
+        if red > 200 and blue < 60:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if blue > 200 and red < 60:
+            time.sleep(3600)
+        return super()._analyze_one(request)
 
 
 class SlowPipeline(FakePipeline):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 MOST_KILLS = 500
 
@@ -17,22 +19,30 @@ def kill_at_steps(act: Callable[[], object], *, stride: int = 1) -> int:
 
     A step is a flush, a rename, a removal, or a program that is called. Each call is a process of its own.
     """
-    step = 1
     for kills in range(MOST_KILLS):
-        connection.close()
-        child = os.fork()
-        if child == 0:
-            _run_until(step, act)
-        _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0, "it failed"
+        if not is_killed(act, step=1 + kills * stride):
             return kills
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        step += stride
     raise AssertionError("it never ends")
 
 
-def _run_until(step: int, act: Callable[[], object]) -> None:
+def is_killed(act: Callable[[], object], *, step: int, queries: bool = False) -> bool:
+    """Call `act` in a process of its own that is killed at a step, statements to the database among them if wanted.
+
+    Whether it came so far; false where it ended by itself.
+    """
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        _run_until(step, act, queries=queries)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0, "it failed"
+        return False
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    return True
+
+
+def _run_until(step: int, act: Callable[[], object], *, queries: bool) -> None:
     left = step
 
     def counted(function):
@@ -49,6 +59,9 @@ def _run_until(step: int, act: Callable[[], object]) -> None:
     subprocess.run = counted(subprocess.run)
     for name in ("rename", "unlink"):
         setattr(Path, name, counted(getattr(Path, name)))
+    if queries:
+        CursorWrapper.execute = counted(CursorWrapper.execute)
+        BaseDatabaseWrapper.commit = counted(BaseDatabaseWrapper.commit)
     code = 1
     try:
         act()

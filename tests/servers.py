@@ -1,9 +1,10 @@
-"""Servers that a test may kill: a Redis of its own, where the program is installed."""
+"""Servers that a test may kill: a Redis, a PostgreSQL and its standby, where the programs are installed."""
 
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,62 @@ class OwnRedis:
             return False
 
         wait_for(is_loading, seconds=20, what="Redis does not load")
+
+
+class OwnPostgres:
+    """A PostgreSQL on a free port in a folder of its own below /tmp, which its user, who is not root, can reach."""
+
+    def __init__(self) -> None:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+        if not found:
+            if os.environ.get("CI") == "true":
+                pytest.fail("CI needs PostgreSQL")
+            pytest.skip("needs the programs of PostgreSQL")
+        self.programs = found[-1].parent
+        self.user = "postgres" if os.geteuid() == 0 else None
+        self.folder = Path(tempfile.mkdtemp(prefix="facet-postgres-"))
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        self.port = free_port()
+        self.url = f"postgres://facet@127.0.0.1:{self.port}/postgres"
+        self.data = self.folder / "first"
+        self._run("initdb", "--pgdata", self.data, "--username", "facet", "--auth", "trust", "--no-sync")
+
+    def start(self, *options: str) -> None:
+        words = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} "
+        self._control("start", "--options", words + " ".join(options), "--log", str(self.folder / "log"))
+
+    def stop(self, *, mode: str = "fast") -> None:
+        """In good order, or `immediate`, as in a power cut."""
+        self._control("stop", "--mode", mode)
+
+    def copy(self) -> "OwnPostgres":
+        """A standby on a port of its own, without which the first one says of no commit that it was made."""
+        other = OwnPostgres.__new__(OwnPostgres)
+        other.__dict__ |= self.__dict__ | {"port": free_port(), "data": self.folder / "second"}
+        where = ("--host", "127.0.0.1", "--port", str(self.port), "--username", "facet")
+        self._run("pg_basebackup", *where, "--pgdata", other.data, "--write-recovery-conf", "--checkpoint", "fast")
+        other.start()
+        for statement in ("SET synchronous_standby_names = '*'", "SET synchronous_commit = 'remote_apply'"):
+            self._run("psql", *where, "--dbname", "postgres", "--quiet", "--command", f"ALTER SYSTEM {statement}")
+        self._control("reload")
+        return other
+
+    def take_over(self, first: "OwnPostgres") -> None:
+        """Be what the first one was, at its address."""
+        self.stop()
+        self.port = first.port
+        self.start()
+        self._control("promote")
+
+    def remove(self) -> None:
+        for data in self.folder.glob("*/postmaster.pid"):
+            self._run("pg_ctl", "--pgdata", data.parent, "stop", "--mode", "immediate")
+        shutil.rmtree(self.folder)
+
+    def _control(self, *words: str) -> None:
+        self._run("pg_ctl", "--pgdata", self.data, "--wait", *words)
+
+    def _run(self, program: str, *words: str | Path) -> None:
+        command = [self.programs / program, *words]
+        subprocess.run(command, check=True, user=self.user, cwd=self.folder, stdout=subprocess.DEVNULL)

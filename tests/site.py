@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
@@ -148,20 +150,41 @@ class Site:
             path = (page["next"] or "").removeprefix(self.url)
         return photos
 
+    def ask_database(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows, read past the site itself, which would take seconds to start for it."""
+        if url := self.environment.get("DATABASE_URL"):
+            with psycopg.connect(url) as server:
+                return server.execute(sql).fetchall()
+        with closing(sqlite3.connect(Path(self.environment["FACET_DATA"]) / "facet.sqlite3", timeout=60)) as file:
+            return file.execute(sql).fetchall()
+
     def worker_pids(self) -> list[int]:
         """The worker processes that are alive, whether their model is loaded or not."""
+        return self._pids_of("celery")
+
+    def web_pids(self) -> list[int]:
+        """The web process, if it is alive."""
+        return self._pids_of("serve")
+
+    def _pids_of(self, word: str) -> list[int]:
         assert self.process is not None
         living = [p for p in psutil.Process(self.process.pid).children() if p.status() != psutil.STATUS_ZOMBIE]
-        return [child.pid for child in living if "celery" in child.cmdline()]
+        return [child.pid for child in living if word in child.cmdline()]
+
+    def is_sound(self) -> bool:
+        """Whether the doctor finds nothing wrong."""
+        command = [sys.executable, "manage.py", "doctor"]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True).returncode == 0
 
 
 @contextmanager
-def running_site(folder: Path, **environment: str) -> Iterator[Site]:
+def running_site(folder: Path, *, workers: int = 1, **environment: str) -> Iterator[Site]:
     """A started site that is stopped at the end, with a database of its own."""
     with own_database(os.environ.get("DATABASE_URL", "")) as database_url:
         if database_url:
             environment["DATABASE_URL"] = database_url
         site = Site(folder, **environment)
+        site.workers = workers
         try:
             site.start()
             yield site
@@ -191,8 +214,6 @@ def own_database(url: str) -> Iterator[str]:
     if not url.startswith("postgres"):
         yield ""
         return
-    import psycopg
-
     server, _, _ = url.rpartition("/")
     name = f"facet_site_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:

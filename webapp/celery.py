@@ -6,7 +6,12 @@ With REDIS_URL the broker is Redis; without it messages are files under FACET_DA
 import os
 from typing import Any
 
+import structlog
 from celery import Celery
+from celery.signals import setup_logging
+from django.dispatch import receiver
+from django_structlog.celery import signals
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -20,6 +25,7 @@ class Facet(Celery):
 
 
 app = Facet("facet")
+app.steps["worker"].add(DjangoStructLogInitStep)
 
 
 def sender_options() -> dict[str, Any]:
@@ -86,6 +92,16 @@ def configure(sender: Celery, **_: Any) -> None:
             },
         },
     )
+
+
+@setup_logging.connect
+def leave_logging(**_: Any) -> None:
+    """Workers and beat log as the settings say, where Celery would put lines of its own kind in their place."""
+
+
+@receiver(signals.bind_extra_task_metadata)
+def name_task(task: Any, **_: Any) -> None:
+    structlog.contextvars.bind_contextvars(task=task.name)
 
 
 app.autodiscover_tasks(["classifier"])

@@ -3,6 +3,7 @@
 There is no separate production file: `manage.py check --deploy` and `classifier.checks` say what is wrong.
 """
 
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
 
-from webapp import data_folder, own_labels
+from webapp import data_folder, logs, own_labels
 from webapp.environment import NamingEnv
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "csp",
     "django_filters",
     "django_htmx",
+    "django_structlog",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -62,6 +64,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "classifier.middleware.RequestIdMiddleware",
+    "classifier.middleware.AccessLogMiddleware",
     "classifier.middleware.PrivateAnswerMiddleware",  # around all that may answer by itself
     "classifier.middleware.FullDiskMiddleware",
     "classifier.middleware.TrustedProxyMiddleware",
@@ -206,6 +209,10 @@ MFA_ADAPTER = "classifier.second_factors.SecondFactorAdapter"
 MFA_FORMS = {
     "authenticate": "classifier.second_factors.CodeForm",
     "reauthenticate": "classifier.second_factors.ConfirmingCodeForm",
+    "add_webauthn": "classifier.second_factors.AddPasskeyForm",
+    "authenticate_webauthn": "classifier.second_factors.PasskeyForm",
+    "login_webauthn": "classifier.second_factors.LoginPasskeyForm",
+    "reauthenticate_webauthn": "classifier.second_factors.ConfirmingPasskeyForm",
 }
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -338,25 +345,9 @@ SPECTACULAR_SETTINGS = {
 
 # --- Logs: ids, never names or predictions ---------------------------------------------------------------------------
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_LEVEL = env("FACET_LOG_LEVEL", default="INFO")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "unexpected": {  # deliberate answers: 503 not ready, or the queue is full; 507 the disk is
-            "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", 0) not in (503, 507),
-        }
-    },
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {
-        # A level that does not exist would end every command before a check could name it.
-        "facet": {"level": LOG_LEVEL if LOG_LEVEL in LOG_LEVELS else "INFO"},
-        "django.request": {"level": "ERROR", "filters": ["unexpected"]},
-        # Made-up host names are answered with 400: strangers shall not fill the log with a traceback for each.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-    },
-}
+LOG_FORMAT = env("FACET_LOG_FORMAT", default="text")
+LOGGING = logs.arrange(level=LOG_LEVEL, form=LOG_FORMAT, with_words=DEBUG)
+# Celery's tasks carry the id of the request that sent them, and no address.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = logging.DEBUG

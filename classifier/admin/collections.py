@@ -48,7 +48,7 @@ class CollectionAdmin(AuditedAdmin):
         *("name", "owner", "photo_count", "queued_count", "running_count", "done_count", "failed_count"),
         *("is_opened_to_reviewers", "retention_days", "updated_at"),
     )
-    list_filter = ("is_opened_to_reviewers", "is_inbox", "taxonomy")
+    list_filter = ("is_opened_to_reviewers", "is_aggregate_only", "is_inbox", "taxonomy")
     list_select_related = ("owner",)
     show_full_result_count = False
     search_fields = ("name", "purpose", "uid", "owner__username", "owner__email")
@@ -57,6 +57,7 @@ class CollectionAdmin(AuditedAdmin):
         *("name", "owner_link", "purpose", "attributes", "taxonomy", "detail", "retention_days"),
         *(
             "is_opened_to_reviewers",
+            "is_aggregate_only",
             "photos",
             "uid",
             "is_inbox",
@@ -68,7 +69,17 @@ class CollectionAdmin(AuditedAdmin):
     )
     # What was declared and what is computed is the owner's word; an administrator only keeps order.
     readonly_fields = (
-        *("owner_link", "purpose", "attributes", "taxonomy", "detail", "photos", "uid", "is_inbox"),
+        *(
+            "owner_link",
+            "purpose",
+            "attributes",
+            "taxonomy",
+            "detail",
+            "is_aggregate_only",
+            "photos",
+            "uid",
+            "is_inbox",
+        ),
         *("terms_version", "terms_accepted_at", "terms_accepted_by", "created_at", "updated_at"),
     )
 

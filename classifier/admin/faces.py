@@ -7,7 +7,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 
 from classifier.admin import looks
 from classifier.admin.base import ReadOnlyAdmin, administrator, link_to
@@ -69,7 +69,9 @@ class FaceAdmin(ReadOnlyAdmin):
         context = {**(extra_context or {}), "subtitle": CAVEAT}
         if face and self.has_view_permission(request, face):
             looks.record_look(request, [face.photo], what="face")
-            context["picture"] = looks.sealed_link(face.photo, file="image", viewer=administrator(request))
+            context["picture"] = looks.sealed_link(
+                face.photo, route="admin:classifier_photo_image", key=face.photo.pk, viewer=administrator(request)
+            )
         return super().change_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
@@ -140,4 +142,4 @@ def describe_guess(prediction: Prediction | None) -> str:
 
 def sealed_crop(face: Face, *, viewer: User) -> str:
     """The address of the picture of a face, its photo being loaded, on a page whose look was recorded."""
-    return looks.seal(reverse("admin:classifier_face_crop", args=[face.pk]), photo=face.photo, viewer=viewer)
+    return looks.sealed_link(face.photo, route="admin:classifier_face_crop", key=face.pk, viewer=viewer)

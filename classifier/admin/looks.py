@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from django.core.signing import BadSignature, TimestampSigner
 from django.http import HttpRequest
-from django.urls import reverse
 
 from classifier.admin.base import administrator, record
+from classifier.http import files
 from classifier.models import Photo, User
 
 SEAL_SECONDS = 3600  # how long the pictures of an open page can be loaded as part of the look it recorded
@@ -23,14 +23,11 @@ def record_look(request: HttpRequest, photos: Iterable[Photo], *, what: str) -> 
         record(request, "photo viewed" if len(photos) == 1 else "photos viewed", rows=photos, what=what)
 
 
-def sealed_link(photo: Photo, *, file: str, viewer: User) -> str:
-    """The address of a photo's `image` or `thumbnail` on a page whose look was recorded."""
-    return seal(reverse(f"admin:classifier_photo_{file}", args=[photo.pk]), photo=photo, viewer=viewer)
-
-
-def seal(address: str, *, photo: Photo, viewer: User) -> str:
-    """The address of a picture out of a photo, to stand on a page whose look was recorded."""
-    return f"{address}?seal={_signer.sign(_content(photo, viewer)).partition(':')[2]}"
+def sealed_link(photo: Photo, *, route: str, key: int, viewer: User) -> str:
+    """The address of a photo's picture, or of one out of it, to stand on a page whose look was recorded."""
+    address = files.picture_address(route, photo, key=key)
+    seal = _signer.sign(_content(photo, viewer)).partition(":")[2]
+    return f"{address}{'&' if '?' in address else '?'}seal={seal}"
 
 
 def is_recorded(request: HttpRequest, photo: Photo) -> bool:

@@ -108,7 +108,9 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
                 face.guess = describe_guess(face.prediction)
             context |= {
                 "faces": faces,
-                "picture": looks.sealed_link(photo, file="image", viewer=administrator(request)),
+                "picture": looks.sealed_link(
+                    photo, route="admin:classifier_photo_image", key=photo.pk, viewer=administrator(request)
+                ),
             }
         return super().change_view(request, object_id, form_url, context)
 
@@ -189,7 +191,7 @@ def draw_thumbnail(photo: Photo, *, viewer: User) -> SafeString:
     scale = min(THUMBNAIL_BOX[0] / photo.width, THUMBNAIL_BOX[1] / photo.height)
     return format_html(
         '<img src="{}" width="{}" height="{}" alt="" loading="lazy">',
-        looks.sealed_link(photo, file="thumbnail", viewer=viewer),
+        looks.sealed_link(photo, route="admin:classifier_photo_thumbnail", key=photo.pk, viewer=viewer),
         max(1, round(photo.width * scale)),
         max(1, round(photo.height * scale)),
     )

@@ -46,6 +46,13 @@ class NoFiles(ApiError):
     default_detail = "Send at least one file, each in a field “images” (multipart/form-data)."
 
 
+class KeepsNoDays(ApiError):
+    """Days were to be kept of photos that are not."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "keeps_no_days"
+
+
 class TermsNotAccepted(ApiError):
     status_code = status.HTTP_409_CONFLICT
     default_code = "terms_not_accepted"

@@ -15,6 +15,7 @@ FACE: dict[str, Any] = {
     "box_fraction": {"x1": 0.01, "y1": 0.0262, "x2": 0.0941, "y2": 0.1693},
     "detection": 0.9981,
     "size_px": 86,
+    "cut_off": False,
     "predictions": {
         "race": {
             "taxonomy": "fairface-6",
@@ -118,6 +119,7 @@ NEW_COLLECTION = {
     "taxonomy": "fairface-7",
     "detail": "normal",
     "retention_days": 365,
+    "is_aggregate_only": False,
     "keeps_capture_dates": True,
 }
 COLLECTION = {
@@ -131,6 +133,7 @@ COLLECTION = {
     "detail": "normal",
     "retention_days": 365,
     "next_deletion": {"on": "2027-11-23", "photos": 12},
+    "is_aggregate_only": False,
     "keeps_capture_dates": True,
     "is_opened_to_reviewers": False,
     "terms_accepted": True,

@@ -26,6 +26,8 @@ from classifier.services import audit
 from classifier.services.reports import caching, exporting, keeping
 
 ASK_AGAIN_SECONDS = 2
+# What an aggregate-only collection cannot be asked: its photos and faces are gone.
+NOT_OF_SUMS = {*PhotoFilter.base_filters, "by", "other", "narrowest", "reference"}
 
 
 class NothingCounted(errors.ApiError):
@@ -77,6 +79,8 @@ class ReportView(ApiView):
         Raises ReferenceRefused for shares that cannot be held against what it tells.
         """
         asked = asking.read_asked(data, user=self.user, collection=collection)
+        if collection.is_aggregate_only and (beyond := {name for name, value in data.items() if value} & NOT_OF_SUMS):
+            raise NoSuchChoice(f"{min(beyond)}: this collection keeps only sums, of which nothing can be chosen.")
         wrong = {**asked.form.errors, **asked.filter.form.errors}
         if "narrowest" in wrong:
             raise exceptions.ValidationError({"narrowest": wrong["narrowest"]})
@@ -142,6 +146,8 @@ class CollectionFaces(JsonErrors, ReportView):
     @schema.faces
     def get(self, request: Request, uid: UUID) -> Any:
         collection = self.find(uid)
+        if collection.is_aggregate_only:
+            raise NothingCounted("This collection keeps only sums: there are no faces to list.")
         asked = self.ask(collection, data=request.query_params)
         audit.record("faces exported", actor=self.user, target=f"collection {collection.uid}")
         lines = exporting.write_faces(collection, question=asked.question)

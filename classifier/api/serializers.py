@@ -5,9 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from classifier.api import errors
 from classifier.models import Collection, Face, ModelVersion, Photo, TagColumn, Upload, UploadItem
 from classifier.models.collections import all_attributes
-from classifier.services import predictions
+from classifier.services import collections, predictions
 from ml.attributes import ATTRIBUTES, Attribute
 
 
@@ -98,11 +99,14 @@ class FaceSerializer(serializers.ModelSerializer[Face]):
     box_fraction = BoxFractionSerializer(help_text="Fractions of the photo's width and height.")
     detection = RoundedField(digits=4, help_text="The detector's probability that this is a face.")
     size_px = PixelsField(help_text="Width of the box; under 40 px guesses are poor.")
+    cut_off = serializers.BooleanField(
+        help_text="So much of it lies outside the photo, or under a bar, that everything said of it is unsure."
+    )
     predictions = PredictionsSerializer(source="*")
 
     class Meta:
         model = Face
-        fields = ["uid", "number", "box", "box_fraction", "detection", "size_px", "predictions"]
+        fields = ["uid", "number", "box", "box_fraction", "detection", "size_px", "cut_off", "predictions"]
         read_only_fields = fields
 
 
@@ -207,6 +211,7 @@ class CollectionSerializer(serializers.ModelSerializer[Collection]):
             *(
                 "retention_days",
                 "next_deletion",
+                "is_aggregate_only",
                 "keeps_capture_dates",
                 "is_opened_to_reviewers",
                 "terms_accepted",
@@ -257,13 +262,18 @@ class NewCollectionSerializer(serializers.ModelSerializer[Collection]):
         model = Collection
         fields = [
             *("name", "purpose", "accept_declaration", "attributes", "taxonomy", "detail"),
-            *("retention_days", "keeps_capture_dates", "is_opened_to_reviewers"),
+            *("retention_days", "is_aggregate_only", "keeps_capture_dates", "is_opened_to_reviewers"),
         ]
 
     def validate_attributes(self, names: list[str]) -> list[str]:
         if off := set(names) - set(all_attributes()):
             raise serializers.ValidationError(f"{', '.join(sorted(off))}: switched off for this whole site.")
         return names
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("is_aggregate_only") and values.get("keeps_capture_dates"):
+            raise errors.KeepsNoDays(collections.NO_DAYS)
+        return values
 
 
 class TagColumnSerializer(serializers.ModelSerializer[TagColumn]):

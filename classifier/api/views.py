@@ -108,7 +108,7 @@ class PhotoList(ApiView, generics.ListAPIView[Photo]):
             )
         else:
             address = self.request.build_absolute_uri(reverse("collection-detail", args=[collection.uid]))
-            message = f"The declaration of this collection was not made yet: {address}"
+            message = f"The declaration of this collection was not made yet, or in earlier words: {address}"
         return errors.TermsNotAccepted(message, details={"accept_at": address})
 
     def _describe_upload(self, upload: Upload) -> dict[str, Any]:

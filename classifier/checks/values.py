@@ -11,6 +11,7 @@ from classifier.checks.worker import RUNTIMES
 from classifier.models.collections import all_attributes
 from classifier.services import rates
 from ml.attributes import ATTRIBUTES
+from webapp import logs
 
 SIGNUP_MODES = ("open", "invite", "closed")
 EMAIL_VERIFICATION_MODES = ("none", "optional", "mandatory")
@@ -28,7 +29,8 @@ def check_choices(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             EMAIL_VERIFICATION_MODES,
             "facet.E006",
         ),
-        ("FACET_LOG_LEVEL", settings.LOG_LEVEL, settings.LOG_LEVELS, "facet.E022"),
+        ("FACET_LOG_LEVEL", settings.LOG_LEVEL, logs.LEVELS, "facet.E022"),
+        ("FACET_LOG_FORMAT", settings.LOG_FORMAT, logs.FORMATS, "facet.E048"),
         ("FACET_RUNTIME", settings.RUNTIME, RUNTIMES, "facet.E023"),
     )
     for name, value, choices, id in chosen:

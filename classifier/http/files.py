@@ -3,8 +3,11 @@
 from django.core.files.storage import Storage
 from django.http import FileResponse, Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
+
+from classifier.models import Photo
 
 # A photo never becomes a page of this site, whatever its bytes say.
 FILE_HEADERS = {
@@ -13,6 +16,15 @@ FILE_HEADERS = {
     "Cache-Control": "private, max-age=86400",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+def picture_address(route: str, photo: Photo, *, key: object = None) -> str:
+    """Where a photo's picture is served, by the route's name and `key` (its uid where none is given).
+
+    Browsers keep what they got for a day: a photo that was turned has another address.
+    """
+    address = reverse(route, args=[photo.uid if key is None else key])
+    return f"{address}?turned={photo.turned}" if photo.turned else address
 
 
 def send_file(

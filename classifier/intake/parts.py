@@ -26,12 +26,10 @@ MAX_PACKED_BYTES = 5 * 1024**2
 MAX_TABLE_BYTES = 65_536  # each of an AVIF's or HEIC's: some 4,000 items, and a phone writes 200
 MAX_TURNS = 3  # of one picture in an AVIF or HEIC: cut, rotated, mirrored, once each
 MAX_AVIF_PIXELS = 200_000_000  # of all its frames and tiles, whatever they say: picture, transparency, thumbnails
-MAX_PROFILE_STEPS = 32  # of one transform in a colour profile; those in use have up to 6
 
 JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart
 JPEG_END, JPEG_SCAN = 0xD9, 0xDA
 JPEG_BARE = (0x01, 0xD8)  # markers without a length
-MULTI_STEP = b"mpet"
 
 
 def check_parts(content: bytes, formats: tuple[str, ...]) -> None:
@@ -51,17 +49,6 @@ def check_parts(content: bytes, formats: tuple[str, ...]) -> None:
             _check_boxes(content, is_avif=b"av1C" in content)
     except (IndexError, struct.error):
         pass  # it breaks off, which is for the decoder to say
-
-
-def count_profile_steps(profile: bytes) -> int:
-    """The most steps that a transform of an ICC profile has; lcms works through each for 36,000 colours."""
-    most = 0
-    count = int.from_bytes(profile[128:132])
-    for at in range(132, min(132 + 12 * count, len(profile)), 12):
-        start = int.from_bytes(profile[at + 4 : at + 8])
-        if profile[start : start + 4] == MULTI_STEP:
-            most = max(most, int.from_bytes(profile[start + 12 : start + 16]))
-    return most
 
 
 def _limit(count: int, most: int, what: str) -> None:

@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import IO
 
-from PIL import Image, ImageCms
+from PIL import Image
 
 from classifier.intake.formats import SIGNATURE_BYTES, explain_refusal, recognise_format
-from classifier.intake.parts import MAX_PROFILE_STEPS, check_parts, count_profile_steps
-from ml import photos
+from classifier.intake.parts import check_parts
+from ml import colours, photos
 
 JPEG_QUALITY = 92
 MAX_SIDE = 65_500  # pixels; libjpeg writes no more
 THUMBNAIL_SIDE = 480  # longest side, pixels
 
-# Image mode -> the colour space that a profile must have to be meant for it.
-PROFILE_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 # Degrees -> what turns a picture by them.
 CLOCKWISE = {90: Image.Transpose.ROTATE_270, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_90}
-SRGB = ImageCms.createProfile("sRGB")
 
 photos.decode_in_one_thread()  # the pool decides how many children work at once
 
@@ -49,7 +46,7 @@ def read_picture(file: IO[bytes], *, max_pixels: int, turned: int = 0) -> Pictur
     except photos.UnreadablePhoto as error:
         raise explain_refusal(error, megapixels=max_pixels / 1e6) from error
     note = f"Only the first of {decoded.frames} frames is kept." if decoded.frames > 1 else ""
-    image = _convert_to_srgb(decoded.image, profile=decoded.profile)
+    image = colours.convert_to_srgb(decoded.image, profile=decoded.profile)
     return Picture(image.transpose(CLOCKWISE[turned]) if turned else image, note, decoded.captured_on)
 
 
@@ -84,32 +81,3 @@ def _pixel_limit(max_pixels: int) -> Iterator[None]:
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
-
-
-def _convert_to_srgb(image: Image.Image, *, profile: bytes) -> Image.Image:
-    if profile:
-        image = _apply_profile(image, profile=profile)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _apply_profile(image: Image.Image, *, profile: bytes) -> Image.Image:
-    """Convert from the colours of an ICC profile; one that is broken or meant for something else is left aside."""
-    if count_profile_steps(profile) > MAX_PROFILE_STEPS:
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != PROFILE_SPACES[image.mode]:
-            return image
-        if "sRGB" in ImageCms.getProfileDescription(source):  # most photos: there is nothing to convert
-            return image
-        converted = ImageCms.profileToProfile(
-            image,
-            source,
-            SRGB,
-            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
-    except (ImageCms.PyCMSError, *photos.DECODER_ERRORS):
-        return image
-    return converted or image

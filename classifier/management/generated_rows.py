@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from classifier.models import Collection, Face, ModelVersion, Photo, State, User
 from classifier.services import predictions
+from classifier.terms import TERMS_VERSION
 from ml import labels
 
 DATABASE_SUFFIX = "_growth"
@@ -62,7 +63,8 @@ def _make_database(name: str) -> None:
 def make_collections(*names: str) -> list[Collection]:
     """Empty collections of one person."""
     owner = User.objects.create_user("growth", "growth@example.org")
-    values: dict[str, Any] = {"owner": owner, "purpose": "measuring", "terms_accepted_at": timezone.now()}
+    declared = {"terms_version": TERMS_VERSION, "terms_accepted_at": timezone.now()}
+    values: dict[str, Any] = {"owner": owner, "purpose": "measuring", **declared}
     return [Collection.objects.create(name=name, **values) for name in names]
 
 

@@ -1,6 +1,7 @@
 """One file per noun; everything is importable from here."""
 
 from classifier.models.accounts import AccessToken, Invitation, User
+from classifier.models.aggregates import Aggregate
 from classifier.models.audit import AuditAddress, AuditEvent, AuditPerson
 from classifier.models.chores import Chore
 from classifier.models.collections import Collection, CollectionShare
@@ -26,6 +27,7 @@ __all__ = [
     "PENDING",
     "AccessToken",
     "AccountExport",
+    "Aggregate",
     "AuditAddress",
     "AuditEvent",
     "AuditPerson",

@@ -10,6 +10,8 @@ from django.db import models
 from django.utils import timezone
 from knox.models import AbstractAuthToken
 
+from classifier import terms
+
 REVIEWERS = "reviewers"  # the group whose members read and review what is opened to them
 
 
@@ -39,6 +41,10 @@ class User(AbstractUser):  # type: ignore[django-manager-missing] # knox's mixin
     def allowed_bytes(self) -> int:
         """How much this person may store; 0 is nothing, not the instance's default."""
         return settings.USER_QUOTA_BYTES if self.quota_bytes is None else self.quota_bytes
+
+    def holds_terms(self) -> bool:
+        """Whether the terms of use as they stand now were accepted; earlier ones do not count."""
+        return self.terms_accepted_at is not None and self.terms_version == terms.TERMS_VERSION
 
     def accept_terms(self, *, version: str, by: str) -> None:
         """Record that the terms of use hold for this account: which text, when, and on whose word."""

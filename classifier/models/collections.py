@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Count, Exists, F, Q, Value
 from django.utils import timezone
 
+from classifier import terms
 from classifier.models.accounts import REVIEWERS
 from ml.labels import ATTRIBUTES, FINEST, TAXONOMIES
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 INBOX_NAME = "Inbox"
 INBOX_PURPOSE = "trying Facet out"
+
+
+# Of a collection that is there: counted up and noted in the database, and what was promised when it was made.
+_SET_ELSEWHERE = {"revision", "has_origins", "is_aggregate_only"}
 
 
 def all_attributes() -> list[str]:
@@ -115,6 +120,12 @@ class Collection(models.Model):
         default=False,
         help_text="Whether the day on which a photo was taken is kept with it; decided when the collection is made.",
     )
+    is_aggregate_only = models.BooleanField(
+        default=False,
+        verbose_name="aggregate-only",
+        help_text="Whether only sums are kept: each photo and its faces are deleted when they were counted; decided "
+        "when the collection is made.",
+    )
     has_origins = models.BooleanField(
         default=False, editable=False, help_text="Whether photos came in folders or with tags, to be told by them."
     )
@@ -148,16 +159,19 @@ class Collection(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Leaves alone what is only changed in the database: the revision of a row that is there, and `has_origins`."""
+        """Leaves alone what a row that is there only changes in the database, or never: see `_SET_ELSEWHERE`."""
         if not (self._state.adding or kwargs.get("force_insert")) and kwargs.get("update_fields") is None:
             known = {field.attname: field.name for field in self._meta.concrete_fields if not field.primary_key}
             loaded = {known[name] for name in known.keys() - self.get_deferred_fields()}
-            kwargs["update_fields"] = loaded - {"revision", "has_origins"}
+            kwargs["update_fields"] = loaded - _SET_ELSEWHERE
         super().save(*args, **kwargs)
 
     def terms_accepted(self) -> bool:
-        """Whether photos may be added: the declaration was made, or this is the Inbox of somebody who signed up."""
-        return self.terms_accepted_at is not None or (self.is_inbox and self.owner.terms_accepted_at is not None)
+        """Whether photos may be added: the declaration was made as it stands now, or this is the Inbox of somebody
+        who holds the terms of use.
+        """
+        has_declared = self.terms_accepted_at is not None and self.terms_version == terms.TERMS_VERSION
+        return has_declared or (self.is_inbox and self.owner.holds_terms())
 
 
 class CollectionShare(models.Model):

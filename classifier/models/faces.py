@@ -57,6 +57,9 @@ class Face(models.Model):
     chip_cy = models.FloatField()
     chip_side = models.FloatField()
     chip_angle = models.FloatField()
+    cut_off = models.BooleanField(
+        default=False, help_text="So much of it lies outside the photo that guesses about it err: all are unsure."
+    )
     detector_version = models.CharField(max_length=40)
     retired_at = models.DateTimeField(null=True, blank=True)
     retired_because = models.CharField(
@@ -171,6 +174,8 @@ class Guess(models.Model):
         indexes = [
             models.Index(fields=["attribute", "label", "face"], name="guess_label"),
             models.Index(fields=["face", "attribute"], condition=Q(unsure=True), name="guess_unsure"),
+            # To count them all.
+            models.Index(fields=["attribute", "face"], condition=Q(unsure=True), name="guess_unsure_of"),
         ]
 
     def __str__(self) -> str:

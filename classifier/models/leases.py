@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from time import sleep
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 MAX_ATTEMPTS = 3  # attempts that ended in an error of this very row
 MAX_LOST = 10  # leases that were lost together with their worker
+AHEAD = timedelta(hours=1)  # a lease that ends later than this after its time was given under another clock
 
 
 class State(models.TextChoices):
@@ -181,7 +182,13 @@ class LeasedQuerySet(models.QuerySet[Any]):
 
 def _claimable_kinds() -> tuple[Q, Q]:
     """Queued rows, and those whose worker let the lease run out."""
-    return Q(state=State.QUEUED), Q(state=State.RUNNING, lease_until__lt=timezone.now())
+    return Q(state=State.QUEUED), Q(state=State.RUNNING) & ran_out(timezone.now())
+
+
+def ran_out(moment: datetime) -> Q:
+    """Leases that were over at a moment, and those from before the clock jumped back: a live worker renews its own."""
+    latest = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS) + AHEAD
+    return Q(lease_until__lt=moment) | Q(lease_until__gt=latest)
 
 
 class Leased(models.Model):

@@ -136,6 +136,9 @@ class Photo(Leased):
         editable=False,
         help_text="How wide a face had to be to be found, in pixels of the photo; null where that was not noted.",
     )
+    no_face_because = models.CharField(
+        max_length=12, blank=True, default="", editable=False, help_text="Why none was found, as far as that shows."
+    )
     turned = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="By how many degrees clockwise it was turned upright, as its faces told."
     )

@@ -96,6 +96,7 @@ class KeptReport(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     kept_at = models.DateTimeField(default=timezone.now)
+    draw = models.UUIDField(null=True, help_text="As in the computed report; older ones do not know it.")
 
     objects = KeptReportQuerySet.as_manager()
 

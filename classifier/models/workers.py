@@ -12,7 +12,9 @@ LIVE_SECONDS = 3 * HEARTBEAT_SECONDS  # a worker that missed three beats is take
 
 class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
     def live(self) -> Self:
-        return self.filter(seen_at__gte=timezone.now() - timedelta(seconds=LIVE_SECONDS))
+        """Those seen a moment ago. What was seen in the future was seen before the clock jumped back."""
+        now, a_moment = timezone.now(), timedelta(seconds=LIVE_SECONDS)
+        return self.filter(seen_at__range=(now - a_moment, now + a_moment))
 
 
 class WorkerHeartbeat(models.Model):

@@ -15,12 +15,20 @@ from django.utils import timezone
 
 from classifier.models import AccountExport, Collection, CollectionShare, Invitation, Photo, Review, Upload, User
 from classifier.services import audit, deletion, disk
+from classifier.terms import TERMS_VERSION
 
 logger = logging.getLogger("facet.accounts")
 
 LEFT_TO_DELETION = (AccountExport, Collection, Photo, Upload)  # they have files, or are many: they go batch by batch
 GRACE = timedelta(days=7)
 REVIEWER = "reviewer "  # with a number: what somebody is called whose account has gone
+
+
+def accept_terms(user: User) -> None:
+    """Somebody accepts the terms of use as they stand now, and the audit log keeps which they are."""
+    with transaction.atomic():
+        user.accept_terms(version=TERMS_VERSION, by=user.username)
+        audit.record("terms accepted", actor=user, target=f"user {user.uid}", details={"version": TERMS_VERSION})
 
 
 class LastAdministrator(Exception):

@@ -17,7 +17,7 @@ from classifier.intake import storage
 from classifier.intake.formats import BadImage
 from classifier.models import Collection, Face, ModelVersion, Photo
 from classifier.models.collections import all_attributes
-from classifier.services import leases, predictions, registry, turning
+from classifier.services import aggregates, deletion, leases, predictions, registry, turning
 
 if TYPE_CHECKING:
     from ml.requests import PhotoRequest, PhotoResult
@@ -69,7 +69,9 @@ def _analyze_photos(photos: Sequence[Photo], *, token: uuid.UUID) -> None:
 def _store_or_fail(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
     """Store one photo of a batch. What database or disk refuse counts against this photo and stops no other."""
     try:
-        if result.turned:
+        if look.is_aggregate_only:
+            _add_and_forget(look.photo, result=result, token=token, version=version)
+        elif result.turned:
             _store_turned(look, result=result, token=token, version=version)
         else:
             store_result(look.photo, result=result, known=look.faces, token=token, version=version)
@@ -96,6 +98,22 @@ def _store_turned(look: "_Look", *, result: "PhotoResult", token: uuid.UUID, ver
             turning.remove_old(files)
 
 
+def _add_and_forget(photo: Photo, *, result: "PhotoResult", token: uuid.UUID, version: ModelVersion) -> None:
+    """Of an aggregate-only collection: the photo's counts go into the sums as the photo goes, in one transaction.
+
+    From then on it is a deletion that was begun: of whoever is killed before the files are gone the sweeper does it.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        wanted = Collection.objects.hold_attributes(photo.collection_id)
+        if not Photo.objects.finish(pk=photo.pk, token=token):
+            logger.warning("photo %s was finished elsewhere; this result is dropped", photo.uid)
+            return
+        aggregates.add_photo(photo.collection_id, version=version, found=result.faces, attributes=wanted)
+        deletion.mark_photos(Photo.objects.filter(pk=photo.pk), at=now)
+    deletion.finish_photos(at=now)
+
+
 @dataclass(frozen=True)
 class _Look:
     """What is asked of a photo: about the faces that count, or, where there are none, which ones there are."""
@@ -103,14 +121,17 @@ class _Look:
     photo: Photo
     request: "PhotoRequest"
     faces: list[Face]  # those that are known already, also retired ones, by their numbers
+    is_aggregate_only: bool = False  # only what it adds to the sums of its collection is kept
 
 
 def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
     """Read the stored bytes, the faces known already and the attributes switched on; a photo without a file fails."""
     collections = Collection.objects.filter(id__in={photo.collection_id for photo in photos})
     asked = {
-        pk: (set(on) & set(all_attributes()), detail)
-        for pk, on, detail in collections.values_list("id", "attributes", "detail")
+        pk: (set(on) & set(all_attributes()), detail, is_aggregate_only)
+        for pk, on, detail, is_aggregate_only in collections.values_list(
+            "id", "attributes", "detail", "is_aggregate_only"
+        )
     }
     faces: dict[int, list[Face]] = {photo.pk: [] for photo in photos}
     for face in Face.objects.filter(photo__in=photos).order_by("number"):
@@ -124,7 +145,7 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             Photo.objects.fail(pk=photo.pk, token=token, code=Photo.Code.FILE_MISSING)
             continue
         known = faces[photo.pk]
-        attributes, detail = asked.get(photo.collection_id, (set(), Collection.Detail.NORMAL))
+        attributes, detail, is_aggregate_only = asked.get(photo.collection_id, (set(), Collection.Detail.NORMAL, False))
         request = inference.build_request(
             content,
             faces=_reused(photo, known),
@@ -132,7 +153,7 @@ def _prepare_looks(photos: Sequence[Photo], *, token: uuid.UUID) -> list[_Look]:
             detail=detail,
             may_turn=not photo.is_turned_back,
         )
-        looks.append(_Look(photo, request, known))
+        looks.append(_Look(photo, request, known, is_aggregate_only))
     return looks
 
 
@@ -206,6 +227,7 @@ def _new_faces(photo: Photo, result: "PhotoResult", *, first: int, detector: str
             size_px=found.size_px,
             sharpness=found.sharpness,
             brightness=found.brightness,
+            cut_off=found.cut_off,
             chip_cx=found.chip.cx,
             chip_cy=found.chip.cy,
             chip_side=found.chip.side,

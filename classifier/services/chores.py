@@ -24,6 +24,7 @@ from classifier.services import accounts, audit, collections, configuration, dis
 
 logger = logging.getLogger("facet.chores")
 
+A_DAY = timedelta(days=1)  # what is due later was done before the clock jumped back
 LEASE = timedelta(hours=1)  # also how long a chore that broke waits for its next turn
 SECONDS_A_TURN = 2.0
 
@@ -75,7 +76,7 @@ def do_what_is_due() -> None:
     now = timezone.now()
     due = dict(Chore.objects.values_list("name", "due_at"))
     for name in CHORES:
-        if due.get(name, now) <= now and _take(name):
+        if not now < due.get(name, now) <= now + A_DAY and _take(name):
             _do(name)
 
 
@@ -83,7 +84,8 @@ def do_what_is_due() -> None:
 def _take(name: str) -> bool:
     now = timezone.now()
     Chore.objects.get_or_create(name=name, defaults={"due_at": now})
-    return Chore.objects.filter(name=name, due_at__lte=now).update(due_at=now + LEASE, started_at=now) == 1
+    is_due = Q(due_at__lte=now) | Q(due_at__gt=now + A_DAY)
+    return Chore.objects.filter(is_due, name=name).update(due_at=now + LEASE, started_at=now) == 1
 
 
 def _do(name: str) -> None:

@@ -13,10 +13,12 @@ from django.utils import timezone
 
 from classifier.models import Collection, ComputedReport, Explanation, Prediction, User
 from classifier.models.collections import INBOX_NAME, INBOX_PURPOSE, all_attributes
-from classifier.services import audit, explanations, exports, predictions
+from classifier.services import aggregates, audit, explanations, exports, predictions
 from classifier.services.reviews import forgetting
 from classifier.terms import TERMS_VERSION
 from ml.labels import FINEST
+
+NO_DAYS = "An aggregate-only collection keeps no photos, and so no days on which they were taken."
 
 
 def create_collection(
@@ -30,11 +32,13 @@ def create_collection(
     retention_days: int | None = None,
     is_opened_to_reviewers: bool = False,
     keeps_capture_dates: bool = False,
+    is_aggregate_only: bool = False,
 ) -> Collection:
     """A collection whose declaration `owner` has just accepted: the text's version and the time are kept with it.
 
     `attributes` are those to compute and store (None: all); `taxonomy` is the grouping that its pages start
-    with, `detail` how closely photos are searched.
+    with, `detail` how closely photos are searched. Of an aggregate-only one, for good, only sums are kept, and no days
+    to tell it by.
     """
     wanted = all_attributes() if attributes is None else attributes
     return Collection.objects.create(
@@ -46,19 +50,32 @@ def create_collection(
         detail=detail,
         retention_days=retention_days,
         is_opened_to_reviewers=is_opened_to_reviewers,
-        keeps_capture_dates=keeps_capture_dates,
+        keeps_capture_dates=keeps_capture_dates and not is_aggregate_only,
+        is_aggregate_only=is_aggregate_only,
         terms_version=TERMS_VERSION,
         terms_accepted_at=timezone.now(),
         terms_accepted_by=owner,
     )
 
 
+def make_declaration(collection: Collection, *, by: User) -> None:
+    """Keep that `by` made the declaration as it stands now; the audit log keeps it beside what was made before."""
+    with transaction.atomic():
+        collection.terms_version, collection.terms_accepted_at = TERMS_VERSION, timezone.now()
+        collection.terms_accepted_by = by
+        collection.save(update_fields=["terms_version", "terms_accepted_at", "terms_accepted_by"])
+        details = {"version": TERMS_VERSION}
+        audit.record("declaration made", actor=by, target=f"collection {collection.uid}", details=details)
+
+
 def change_collection(collection: Collection, *, actor: User | None, **values: Any) -> None:
     """Set fields of a collection: name, purpose, attributes, taxonomy, detail, retention_days, is_opened_to_reviewers.
 
     What was stored of an attribute that is switched off is removed, and the audit log says so; run the photos again
-    to have it back after switching it on.
+    to have it back after switching it on. Raises ValueError for what was promised when the collection was made.
     """
+    if promised := {"is_aggregate_only", "keeps_capture_dates"} & values.keys():
+        raise ValueError(f"{', '.join(sorted(promised))}: decided when the collection was made")
     with transaction.atomic():
         before = Collection.objects.select_for_update(no_key=True).get(pk=collection.pk).attributes
         for name, value in values.items():
@@ -75,12 +92,13 @@ def change_collection(collection: Collection, *, actor: User | None, **values: A
             explained = Explanation.objects.filter(face__photo__collection=collection)
             explanations.forget(explained.filter(attribute__in=removed))
             reviewed = forgetting.forget_attributes(collection, attributes=removed)
+            sums = aggregates.forget_attributes(collection, attributes=removed)
             transaction.on_commit(lambda: exports.make_anew(collection))
             audit.record(
                 "attributes switched off",
                 actor=actor,
                 target=f"collection {collection.uid}",
-                details={"attributes": removed, "predictions": count, **reviewed},
+                details={"attributes": removed, "predictions": count, **reviewed, **({"sums": sums} if sums else {})},
             )
 
 
@@ -110,6 +128,10 @@ class Removal:
 
 def foresee_removal(collection: Collection, *, attributes: Iterable[str]) -> dict[str, Removal]:
     """What would go with each of these attributes; those with which nothing goes are left out."""
+    if collection.is_aggregate_only:
+        counted = aggregates.count_told(collection)
+        removals = {name: Removal(counted.get(name, 0), reviews=0, draws=0) for name in attributes}
+        return {name: removal for name, removal in removals.items() if str(removal)}
     faces = Count("face", distinct=True)
     stored = Prediction.objects.filter(face__photo__collection=collection)
     removals = {

@@ -55,16 +55,22 @@ def tell_again(collection: Collection, *, asked: Mapping[str, str], count: Calla
     return known
 
 
+def count_all_faces(collection: Collection) -> int:
+    """All faces of a collection, also of photos that are just being deleted, from an index alone."""
+    row = Photo.objects.filter(collection=collection).order_by().aggregate(faces=Sum("face_count", default=0))
+    faces: int = row["faces"]
+    return faces
+
+
 def count_photos(photos: QuerySet[Photo]) -> Matches:
     """Some photos, and all faces on them."""
     row = photos.order_by().aggregate(photos=Count("pk"), faces=Sum("face_count", default=0))
     return Matches(photos=row["photos"], faces=row["faces"])
 
 
-def count_faces(faces: QuerySet[Face], *, photos: QuerySet[Photo]) -> Matches:
-    """Some faces on some photos, and the photos that have one of them."""
-    found = faces.order_by().filter(photo__in=photos)
-    row = found.aggregate(faces=Count("pk"), photos=Count("photo", distinct=True))
+def count_faces(faces: QuerySet[Face]) -> Matches:
+    """Some faces, and the photos that have one of them."""
+    row = faces.order_by().aggregate(faces=Count("pk"), photos=Count("photo", distinct=True))
     return Matches(photos=row["photos"], faces=row["faces"])
 
 

@@ -51,7 +51,7 @@ def store_predictions(
 
 def make_guess(face: Face, *, attribute: Attribute, vector: Vector, model_version: ModelVersion) -> Guess:
     """The row that repeats a vector of a face for filters; not stored yet."""
-    told = {way: _guess(attribute, vector, taxonomy=way, model_version=model_version) for way in attribute.ways}
+    told = {way: _guess(face, attribute, vector, taxonomy=way, model_version=model_version) for way in attribute.ways}
     guess = Guess(
         face=face, attribute=attribute.name, groups=told if attribute.taxonomies else {}, **told[attribute.finest]
     )
@@ -61,9 +61,11 @@ def make_guess(face: Face, *, attribute: Attribute, vector: Vector, model_versio
     return guess
 
 
-def _guess(attribute: Attribute, vector: Vector, *, taxonomy: str, model_version: ModelVersion) -> dict[str, Any]:
+def _guess(
+    face: Face, attribute: Attribute, vector: Vector, *, taxonomy: str, model_version: ModelVersion
+) -> dict[str, Any]:
     label, probability = labels.top_group(attribute.name, vector, taxonomy=taxonomy)
-    unsure = model_version.calibration.is_unsure(
+    unsure = face.cut_off or model_version.calibration.is_unsure(
         attribute.name, taxonomy=taxonomy, label=label, probability=probability
     )
     return {"label": label, "probability": probability, "unsure": unsure}
@@ -101,21 +103,20 @@ def describe_prediction(prediction: Prediction, *, taxonomy: str | None = None) 
     """The prediction as pages and API tell it: attribute -> label, probability, unsure, probabilities (and the number).
 
     An attribute is told in `taxonomy` if that is one of its own, else in its finest; an ordinal one with its expected
-    number, called by its unit, `low` and `high`. Attributes that were switched off are absent. Raises KeyError for a
-    taxonomy that does not exist.
+    number, called by its unit, `low` and `high`. All of a face that is cut off are unsure. Attributes that were
+    switched off are absent. Raises KeyError for a taxonomy that does not exist.
     """
     if taxonomy is not None:
         labels.attribute_of(taxonomy)
     return {
-        name: _describe(attribute, prediction.vectors[name], taxonomy=taxonomy, model_version=prediction.model_version)
+        name: _describe(prediction, attribute, taxonomy=taxonomy)
         for name, attribute in ATTRIBUTES.items()
         if name in prediction.vectors and prediction.model_version.tells(attribute)
     }
 
 
-def _describe(
-    attribute: Attribute, vector: Vector, *, taxonomy: str | None, model_version: ModelVersion
-) -> dict[str, Any]:
+def _describe(prediction: Prediction, attribute: Attribute, *, taxonomy: str | None) -> dict[str, Any]:
+    vector, model_version = prediction.vectors[attribute.name], prediction.model_version
     way, calibration = attribute.way(taxonomy), model_version.calibration
     names = labels.groups_of(attribute.name, taxonomy=way)
     shares = labels.aggregate(vector, taxonomy=way) if attribute.taxonomies else vector
@@ -124,7 +125,8 @@ def _describe(
     described |= {
         "label": label,
         "probability": round(probability, 4),
-        "unsure": calibration.is_unsure(attribute.name, taxonomy=way, label=label, probability=probability),
+        "unsure": prediction.face.cut_off
+        or calibration.is_unsure(attribute.name, taxonomy=way, label=label, probability=probability),
         "probabilities": {name: round(float(p), 4) for name, p in zip(names, shares, strict=True)},
         **_describe_set(attribute, shares, taxonomy=way, model_version=model_version),
     }

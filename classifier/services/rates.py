@@ -1,7 +1,8 @@
 """Limits that hold over all processes: token buckets, in Redis where there is one, else one database row each.
 
 A bucket holds `limit` and fills again evenly within `seconds`, so "600/min" lets 600 requests through at once and then
-ten a second. It is kept as one number, the moment at which it is full again, which one atomic statement moves.
+ten a second. It is kept as one number, the moment at which it is full again, which one atomic statement moves. A moment
+further ahead than an empty bucket takes was written before the clock jumped back: it counts as an empty one.
 """
 
 import logging
@@ -24,6 +25,7 @@ logger = logging.getLogger("facet.rates")
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # by the first letter: "600/min", "600/m", "600/minute"
 ROUNDING_SECONDS = 0.001
+MOST_OWED = 2  # buckets, of what is charged: more than one holds, since work that has begun is charged when it is done
 KEEP_FULL_SECONDS = 86_400  # rows of buckets that have been full this long are removed
 
 # KEYS: the bucket. ARGV: seconds to fill it, seconds that this costs, rounding. Answers the seconds to wait.
@@ -32,6 +34,10 @@ local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local full_at = tonumber(redis.call('GET', KEYS[1]) or '0')
 local cost = tonumber(ARGV[2])
+if full_at > now + tonumber(ARGV[1]) + tonumber(ARGV[3]) then
+    full_at = now + tonumber(ARGV[1])
+    redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'EX', math.ceil(ARGV[1]) + 1)
+end
 local wait = full_at - (now + tonumber(ARGV[1]) - cost)
 if wait > tonumber(ARGV[3]) then return tostring(wait) end
 redis.call('SET', KEYS[1], string.format('%.6f', math.max(full_at, now) + cost), 'EX', math.ceil(ARGV[1]) + 1)
@@ -51,11 +57,14 @@ REDIS_CHARGE_SCRIPT = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + tonumber(ARGV[2])
-if tonumber(ARGV[2]) > 0 then
+local is_wrong = full_at > now + MOST_OWED * tonumber(ARGV[1]) + tonumber(ARGV[2])
+if is_wrong then full_at = now + tonumber(ARGV[1]) + tonumber(ARGV[2]) end
+if is_wrong or tonumber(ARGV[2]) > 0 then
     redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'EX', math.ceil(full_at - now) + 1)
 end
 return tostring(math.max(full_at - now - tonumber(ARGV[1]), 0))
 """
+REDIS_CHARGE_SCRIPT = REDIS_CHARGE_SCRIPT.replace("MOST_OWED", str(MOST_OWED))
 REDIS_PREFIX = "facet:rate:"
 
 
@@ -154,6 +163,9 @@ def _take_from_database(key: str, *, rate: Rate, amount: int) -> float:
     if wanted.update(full_at=full_at):  # it is new, or another request made it since the first look
         return 0.0
     bucket.refresh_from_db()
+    if bucket.full_at > now + rate.seconds + ROUNDING_SECONDS:
+        RateBucket.objects.filter(key=key, full_at=bucket.full_at).update(full_at=now + rate.seconds)
+        return cost
     return max(bucket.full_at - latest, ROUNDING_SECONDS)
 
 
@@ -168,6 +180,9 @@ def _charge_in_database(key: str, *, rate: Rate, cost: float) -> float:
                 return max(cost - rate.seconds, 0.0)
             bucket.update(full_at=later)  # another process was first
     full_at = bucket.values_list("full_at", flat=True).first() or 0.0
+    if full_at > now + MOST_OWED * rate.seconds + cost:
+        bucket.filter(full_at=full_at).update(full_at=now + rate.seconds + cost)
+        return cost
     return max(full_at - now - rate.seconds, 0.0)
 
 

@@ -1,8 +1,8 @@
 """Counts over whole collections, as the pages show them."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
-from classifier.models import PENDING, Collection, Photo, State
+from classifier.models import PENDING, Aggregate, Collection, Photo, State
 
 RATE_SECONDS = 20  # the speed is told over what was finished last, not over the whole run
 # Counting looks at every photo: what was counted in a large collection is told again until this would be about a
@@ -72,13 +72,27 @@ def count_photos(collections: Iterable[Collection], *, is_exact: bool = False) -
     Unless they must be exact, those of a collection of more than LARGE_PHOTOS may be some seconds old, but not older
     than the last upload, deletion or rerun that the given row knows of; their sums add up all the same.
     """
-    keys = {collection.pk: f"counts:{collection.uid}:{collection.updated_at.isoformat()}" for collection in collections}
+    found = list(collections)
+    keys = {collection.pk: f"counts:{collection.uid}:{collection.updated_at.isoformat()}" for collection in found}
     known = {} if is_exact else cache.get_many(keys.values())
     counts = {pk: known[key] for pk, key in keys.items() if key in known}
     for pk, fresh in _count_anew([pk for pk in keys if pk not in counts]).items():
         counts[pk] = fresh
         _keep_if_large(keys[pk], fresh, photos=fresh.photos)
-    return counts
+    summed = [collection.pk for collection in found if collection.is_aggregate_only]
+    return counts | _add_sums(counts, summed=summed) if summed else counts
+
+
+def _add_sums(counts: Mapping[int, Counts], *, summed: Iterable[int]) -> dict[int, Counts]:
+    """The counts with the photos that aggregate-only collections have counted and deleted, and faces as told last.
+
+    How many faces one photo had, or that it had none, is not to be seen from the counts as they grow.
+    """
+    sums = Aggregate.objects.filter(collection__in=summed).values_list("collection_id")
+    return {
+        pk: replace(counts[pk], photos=counts[pk].photos + photos, done=counts[pk].done + photos, faces=faces)
+        for pk, photos, faces in sums.annotate(Sum("photos"), Sum("told_faces"))
+    }
 
 
 def _count_anew(wanted: Sequence[int]) -> dict[int, Counts]:
@@ -137,6 +151,9 @@ def measure_run(collection: Collection, *, since: datetime | None = None) -> Run
     LARGE_PHOTOS the answer may be some seconds old.
     """
     photos = Photo.objects.filter(collection=collection, deleting_at=None)
+    if collection.is_aggregate_only:  # photos that are done are gone: how far all that ever came are
+        counts = count_photos([collection])[collection.pk]
+        return Run(collection.created_at, counts.photos, counts.done + counts.failed)
     if since is None:
         # One state at a time: that is what an index answers at once.
         firsts = [photos.filter(state=state).aggregate(first=Min("queued_at"))["first"] for state in PENDING]

@@ -79,6 +79,8 @@ def store_table(collection: Collection, *, content: bytes) -> Told:
 
     Photos that it does not name keep what they have; an empty cell says nothing. Raises BadTable.
     """
+    if collection.is_aggregate_only:
+        raise BadTable("This collection keeps only sums: no photo stays that a tag could be put on.")
     table = _read_table(content)
     told = Told(rows=len(table.rows) + len(table.torn), encoding=table.encoding)
     for number, cells in table.torn:

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from classifier.models import Face, ModelVersion, Photo, State
-from classifier.terms import TERMS_OF_USE
+from classifier.terms import DECLARATION, TERMS_OF_USE
 from ml.attributes import ATTRIBUTES
 
 register = template.Library()
@@ -76,6 +76,12 @@ def attribute_label(name: str) -> str:
     """Within a sentence: perceived group."""
     title = attribute_title(name)
     return title[:1].lower() + title[1:]
+
+
+@register.filter
+def attribute_word(name: str) -> str:
+    """In a list of them: group."""
+    return _short(name)
 
 
 @register.filter
@@ -287,6 +293,11 @@ def attribute_words() -> str:
 @register.simple_tag
 def terms_of_use() -> tuple[str, ...]:
     return TERMS_OF_USE
+
+
+@register.simple_tag
+def declaration() -> tuple[str, ...]:
+    return DECLARATION
 
 
 @register.simple_tag

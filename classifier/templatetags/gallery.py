@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from django import template
 from django.urls import reverse
 
+from classifier.http import files
 from classifier.models import Face, Photo
 from classifier.services import predictions
 from classifier.templatetags.facet import group_label
@@ -36,6 +37,12 @@ class Said:
 
     text: str
     is_unsure: bool = False
+
+
+@register.simple_tag
+def picture_address(route: str, photo: Photo, key: object = None) -> str:
+    """Where a photo's picture (`photo-image`, `photo-thumbnail`), or that of a face of it, is served."""
+    return files.picture_address(route, photo, key=key)
 
 
 @register.simple_tag
@@ -95,7 +102,7 @@ def face_words(face: Face, place: int, taxonomy: str, matching: set[int] | None 
     if told is None:
         return f"Face {place}{other}"
     guesses = [_guess(answer["label"], unsure=answer["unsure"]) for answer in told.values()]
-    small = "; too small to say much" if face.is_small() else ""
+    small = "; cut off" if face.cut_off else "; too small to say much" if face.is_small() else ""
     return f"Face {place}, perceived as {', '.join(guesses) or 'nothing'}{small}{other}"
 
 

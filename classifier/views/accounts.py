@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from classifier import second_factors
 from classifier.forms import TokenForm
 from classifier.models import AccessToken, Photo
-from classifier.services import exports, tokens
-from classifier.terms import TERMS_OF_USE, TERMS_VERSION
+from classifier.services import accounts, exports, tokens
+from classifier.terms import TERMS_OF_USE
 from classifier.views.access import UserRequest, login_required
 
 
@@ -49,9 +49,9 @@ def end_session(request: UserRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def accept_terms(request: UserRequest) -> HttpResponse:
-    """For those whose account somebody else made: the terms that sign-up asks for."""
-    if request.user.terms_accepted_at is None:
-        request.user.accept_terms(version=TERMS_VERSION, by=request.user.username)
+    """For those whose account somebody else made, or before these terms: what sign-up asks for."""
+    if not request.user.holds_terms():
+        accounts.accept_terms(request.user)
         messages.success(request, "You have accepted the terms of use.")
     return redirect("account-detail")
 

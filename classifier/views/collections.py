@@ -9,13 +9,13 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from classifier.filters import SORT_WORDS
 from classifier.forms import ChangeCollectionForm, NewCollectionForm, UploadForm
 from classifier.http.uids import read_uids
 from classifier.intake import formats
-from classifier.models import Collection, KeptReport, Photo
+from classifier.models import Collection, KeptReport, Photo, State
 from classifier.services import collections, deletion, matches, rerun, retention, summaries
 from classifier.services.reports import caching
 from classifier.templatetags.facet import attribute_label
@@ -25,6 +25,7 @@ from classifier.views.access import UserRequest, login_required
 from classifier.views.photo_sets import read_set
 from ml.labels import TAXONOMIES, attribute_of
 
+LISTED_FAILED = 50  # photos that failed, on the page of a collection that has no gallery
 POLLED_PHOTOS = 100  # more tiles than this are never followed one by one
 
 
@@ -47,6 +48,17 @@ def create(request: UserRequest) -> HttpResponse:
         collection = collections.create_collection(request.user, **form.values())
         return redirect("collection-detail", uid=collection.uid)
     return render(request, "collections/form.html", {"form": form, "declaration": DECLARATION})
+
+
+@login_required
+@require_POST
+def declare(request: UserRequest, uid: UUID) -> HttpResponse:
+    """The declaration of a collection that has none, or one in earlier words."""
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    if not collection.terms_accepted():
+        collections.make_declaration(collection, by=request.user)
+        messages.success(request, "The declaration is made: photos can be added.")
+    return redirect("collection-detail", uid=uid)
 
 
 @login_required
@@ -91,6 +103,8 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
     `?at=` (the uid of a photo) is the page where that photo is.
     """
     collection = get_object_or_404(Collection.objects.visible_to(request.user).select_related("owner"), uid=uid)
+    if collection.is_aggregate_only:
+        return _show_sums(request, collection)
     photo_set = read_set(request, collection=collection)
     context: dict[str, Any] = {
         "collection": collection,
@@ -118,14 +132,35 @@ def detail(request: UserRequest, uid: UUID) -> HttpResponse:
             "run": summaries.measure_run(collection),
             "sorts": SORT_WORDS,
             "taxonomies": offer_taxonomies(collection),
-            "upload_form": UploadForm(),
-            "max_file_bytes": settings.MAX_FILE_BYTES,
-            "formats": formats.FORMATS,
-            "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
-            "max_request_bytes": settings.MAX_REQUEST_BYTES,
-            "max_files": settings.MAX_FILES_PER_REQUEST,
-        },
+        }
+        | _describe_drop_zone(),
     )
+
+
+def _show_sums(request: UserRequest, collection: Collection) -> HttpResponse:
+    """The page of a collection that keeps only sums: what they tell, and the photos of which they hold nothing yet."""
+    failed = Photo.objects.filter(collection=collection, deleting_at=None, state=State.FAILED).order_by("-pk")
+    context = {
+        "collection": collection,
+        "photo_set": read_set(request, collection=collection),
+        "is_mine": collection.owner_id == request.user.pk,
+        "counts": summaries.count_photos([collection])[collection.pk],
+        "next_deletion": retention.foresee([collection]).get(collection.pk),
+        "run": summaries.measure_run(collection),
+        "failed": failed[:LISTED_FAILED],
+    }
+    return render(request, "collections/sums.html", context | _describe_drop_zone())
+
+
+def _describe_drop_zone() -> dict[str, Any]:
+    return {
+        "upload_form": UploadForm(),
+        "max_file_bytes": settings.MAX_FILE_BYTES,
+        "formats": formats.FORMATS,
+        "max_file_mb": settings.MAX_FILE_BYTES // 1024**2,
+        "max_request_bytes": settings.MAX_REQUEST_BYTES,
+        "max_files": settings.MAX_FILES_PER_REQUEST,
+    }
 
 
 @login_required
@@ -155,7 +190,8 @@ def progress(request: UserRequest, uid: UUID) -> HttpResponse:
 def _offer_again(collection: Collection) -> str:
     """The words of the box that has all analysed photos of a collection computed again; "" where there are none."""
     counts = summaries.count_photos([collection])[collection.pk]
-    if not (count := counts.done + counts.failed):
+    count = counts.failed if collection.is_aggregate_only else counts.done + counts.failed
+    if not count:
         return ""
     return "Compute again for the photo that is here" if count == 1 else f"Compute again for all {count:,} photos"
 

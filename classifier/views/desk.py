@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.urls import reverse
-
+from classifier.http import files
 from classifier.models import CANNOT_TELL, Draw, Face
 from classifier.services import crops
 from classifier.services.reviews.progress import Progress
@@ -80,12 +79,12 @@ def describe_face(face: Face, *, guess: Mapping[str, Any] | None = None) -> dict
     photo, box = face.photo, crops.square_of(face).place(face)
     return {
         "uid": str(face.uid),
-        "crop": reverse("face-crop", args=[face.uid]),
+        "crop": files.picture_address("face-crop", photo, key=face.uid),
         "box": [round(value, 4) for value in box],
         "ticks": draw_ticks(box),
         "words": f"The face to answer about, {face.size_px:.0f} pixels wide",
         "photo": {
-            "src": reverse("photo-image", args=[photo.uid]),
+            "src": files.picture_address("photo-image", photo),
             "width": photo.width,
             "height": photo.height,
             "box": [round(value, 1) for value in (face.x1, face.y1, face.x2, face.y2)],

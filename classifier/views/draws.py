@@ -66,7 +66,7 @@ def home(request: UserRequest) -> HttpResponse:
         if not draw.ended
     ]
     mine = Collection.objects.reviewable_by(request.user).select_related("owner")
-    with_photos = mine.filter(photos__isnull=False).distinct()
+    with_photos = mine.filter(photos__isnull=False, is_aggregate_only=False).distinct()
     context = {
         "waiting": [card for card in cards if card.waits],
         "done": [card for card in cards if not card.waits],
@@ -80,7 +80,7 @@ def home(request: UserRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new(request: UserRequest, uid: UUID) -> HttpResponse:
     """A new draw of a collection. `sizes` only works out anew how many faces each precision takes."""
-    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid)
+    collection = get_object_or_404(Collection.objects.owned_by(request.user), uid=uid, is_aggregate_only=False)
     asks = request.POST or None
     narrowed = PhotoFilter(
         asks, queryset=Photo.objects.none(), taxonomy=collection.taxonomy, collection=collection, prefix="only"

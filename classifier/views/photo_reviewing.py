@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
+from classifier.http import files
 from classifier.models import Draw, Photo
 from classifier.services.reviews import photos as photo_draws
 from classifier.services.reviews.photos import PhotoPass
@@ -150,7 +150,7 @@ def describe_photo(photo: Any) -> dict[str, Any]:
     ]
     return {
         "uid": str(photo.uid),
-        "src": reverse("photo-image", args=[photo.uid]),
+        "src": files.picture_address("photo-image", photo),
         "width": photo.width,
         "height": photo.height,
         "shown_width": width,

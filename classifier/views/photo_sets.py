@@ -121,8 +121,11 @@ class PhotoSet:
     def _count_anew(self) -> matches.Matches:
         if not self.filter.is_about_faces():
             return matches.count_photos(self.photos)
-        photos = self.filter.filter_photos(self.filter.queryset)
-        return matches.count_faces(self.filter.find_faces(), photos=photos)
+        faces = self.filter.find_faces(to_count=True)
+        if not self.filter.is_about_photos():
+            return matches.count_faces(faces.filter(photo__collection=self.collection, photo__deleting_at=None))
+        photos = self.filter.filter_photos(self.filter.queryset).order_by()
+        return matches.count_faces(faces.filter(photo__in=photos))
 
     def find_place(self, photo: Photo) -> matches.Place:
         return matches.find_place(self.photos, photo=photo, order=self.order)

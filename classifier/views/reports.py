@@ -117,6 +117,8 @@ def chart(request: UserRequest, uid: UUID, name: str) -> HttpResponse:
 def faces(request: UserRequest, uid: UUID) -> HttpResponseBase:
     """Every face that the report is about, as CSV."""
     collection = _find(request, uid)
+    if collection.is_aggregate_only:
+        raise Http404("This collection keeps only sums.")
     asked = read_asked(request.GET, user=request.user, collection=collection)
     audit.record("faces exported", actor=request.user, target=f"collection {collection.uid}")
     lines = exporting.write_faces(collection, question=asked.question)
@@ -146,11 +148,15 @@ def describe_report(request: UserRequest, *, collection: Collection, asked: Aske
         "is_mine": collection.owner_id == request.user.pk,
         "kept_count": KeptReport.objects.filter(collection=collection).count(),
         "export_url": f"{resolve_url('collection-report-export', uid=collection.uid)}?{asked.query}&",
-        "faces_url": f"{resolve_url('collection-faces', uid=collection.uid)}?{asked.query}",
+        "faces_url": "" if collection.is_aggregate_only else _list_faces_at(collection, query=asked.query),
         "photos_url": _find_photos(collection, asked=asked),
         "mistakes_url": _find_mistakes(found, user=request.user),
         **_list_charts(found, collection=collection, query=asked.query),
     }
+
+
+def _list_faces_at(collection: Collection, *, query: str) -> str:
+    return f"{resolve_url('collection-faces', uid=collection.uid)}?{query}"
 
 
 def _find_photos(collection: Collection, *, asked: Asked) -> str:

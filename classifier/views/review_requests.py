@@ -24,7 +24,8 @@ def read_json(request: UserRequest) -> dict[str, Any]:
     """Raises BadAnswer("malformed")."""
     try:
         sent = json.loads(request.body)
-    except ValueError:
+        json.dumps(sent, ensure_ascii=False).encode()  # "\\ud800", half a character, can be neither stored nor sent
+    except (ValueError, RecursionError):
         sent = None
     if not isinstance(sent, dict):
         raise BadAnswer("malformed", "This is no answer.")

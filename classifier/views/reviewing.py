@@ -156,7 +156,7 @@ def crop(request: UserRequest, uid: UUID) -> HttpResponseBase:
         content = crops.cut_face(face)
     except FileNotFoundError:
         return HttpResponse("The stored file is missing.", status=404, content_type="text/plain")
-    headers = {**FILE_HEADERS, "ETag": quote_etag(f"crop-{face.uid}")}
+    headers = {**FILE_HEADERS, "ETag": quote_etag(f"crop-{face.uid}-{face.photo.turned}")}
     return HttpResponse(content, content_type="image/jpeg", headers=headers)
 
 

@@ -115,7 +115,10 @@ def _tell_emptied(examples: Sequence[Example], *, classes: Mapping[str, face_set
         seen = {example.targets.get(attribute) for example in examples}
         empty = [name for position, name in enumerate(of.names) if position not in seen]
         if empty:
-            _warn(f"After leaving out unknown labels no example of these {attribute} classes is left", empty)
+            told = (
+                f"After leaving out unknown labels no example of these {attribute} classes is left: {', '.join(empty)}"
+            )
+            warnings.warn(told, errors.DataWarning, stacklevel=3)
 
 
 def _decode(

@@ -5,7 +5,7 @@ pad in a copy before each convolution that halves the side.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -43,7 +43,7 @@ class EfficientNetLite(nn.Module):
     def __init__(self, arch: str) -> None:
         super().__init__()
         width, depth = SCALES[arch]
-        self.conv_stem = _SameConv(3, _STEM, 3, stride=2)
+        self.conv_stem: nn.Module = SameConv(3, _STEM, 3, stride=2)
         self.bn1 = _norm(_STEM, inplace=False)
         stages, channels = [], _STEM
         for number, (blocks, outputs, kernel, stride) in enumerate(_STAGES):
@@ -72,21 +72,26 @@ class EfficientNetLite(nn.Module):
         return features
 
 
-class _SameConv(nn.Conv2d):
+class SameConv(nn.Conv2d):
     """A convolution without bias whose zeros around lie as TensorFlow's "same" lays them."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:  # as torch calls it
-        if self.stride[0] == 1 or all(side % 2 for side in input.shape[2:]):
-            return super().forward(input)
-        # Of an even side TensorFlow begins one later than the middle of the kernel. To begin a whole stride too early
-        # and drop that row costs a quarter of a map; to lay zeros around would copy all of the input.
-        even = [1 - side % 2 for side in input.shape[2:]]
-        padding = [self.kernel_size[0] // 2 + more for more in even]
+        padding, drop = plan_padding(input.shape[2:], kernel=self.kernel_size[0], stride=self.stride[0])
         found = functional.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
-        return found[:, :, even[0] :, even[1] :]
+        return found[:, :, drop[0] :, drop[1] :] if any(drop) else found
+
+
+def plan_padding(sides: Sequence[int], *, kernel: int, stride: int) -> tuple[list[int], list[int]]:
+    """Of a SameConv on a map with these sides: zeros around it, and how many rows and columns of the answer to drop.
+
+    Of an even side TensorFlow begins one later than the middle of the kernel. To begin a whole stride too early and
+    drop that row costs a quarter of a map; to lay zeros around would copy all of the input.
+    """
+    drop = [int(stride > 1 and side % 2 == 0) for side in sides]
+    return [kernel // 2 + more for more in drop], drop
 
 
 class _NormAct(nn.BatchNorm2d):
@@ -110,7 +115,7 @@ class _PlainBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int) -> None:
         super().__init__()
-        self.conv_dw = _SameConv(inputs, inputs, kernel, stride=stride, groups=inputs)
+        self.conv_dw = SameConv(inputs, inputs, kernel, stride=stride, groups=inputs)
         self.bn1 = _norm(inputs)
         self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.bn2 = _NormAct(outputs, act=nn.Identity())
@@ -129,7 +134,7 @@ class _WideningBlock(nn.Module):
         self._adds = stride == 1 and inputs == outputs
         self.conv_pw = nn.Conv2d(inputs, wide, 1, bias=False)
         self.bn1 = _norm(wide)
-        self.conv_dw = _SameConv(wide, wide, kernel, stride=stride, groups=wide)
+        self.conv_dw = SameConv(wide, wide, kernel, stride=stride, groups=wide)
         self.bn2 = _norm(wide, inplace=stride == 1)  # a map with a row dropped is made whole again by a copy
         self.conv_pwl = nn.Conv2d(wide, outputs, 1, bias=False)
         self.bn3 = _NormAct(outputs, act=nn.Identity())

@@ -59,6 +59,10 @@ class JointNet(FaceNet):
                 total[name] = total[name] + share if name in total else share
         return {name: logits + self.shifts[name] for name, logits in total.items()}
 
+    def features(self, x: Tensor) -> Tensor:
+        """Those of all members side by side, each from both flips."""
+        return torch.cat([net.features(view(x)) for net, view in zip(self.nets, self.views, strict=True)], dim=1)
+
     def parts(self) -> list[Part]:
         return [
             Part(

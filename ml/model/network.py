@@ -53,6 +53,10 @@ class FaceNet(nn.Module, ABC):
         return {name: (logits + mirrored[name]) / 2 for name, logits in straight.items()}
 
     @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """What the heads look at (B, F): the mean over the chips and their mirror images."""
+
+    @abstractmethod
     def parts(self) -> list[Part]:
         """Its trunks, one or several."""
 
@@ -81,6 +85,11 @@ class AttributeNet(FaceNet):
         with torch.autocast(x.device.type, enabled=False):
             asked = [name for name in self.heads if attributes is None or name in attributes]
             return {name: self.heads[name](features) for name in asked}
+
+    def features(self, x: Tensor) -> Tensor:
+        straight, mirrored = (self.norm(self.trunk(of).float()) for of in (x, x.flip(3)))
+        mean: Tensor = (straight + mirrored) / 2
+        return mean
 
     def parts(self) -> list[Part]:
         return [Part("", self.trunk)]

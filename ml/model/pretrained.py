@@ -19,14 +19,19 @@ _NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask
 def cached_imagenet_weights(arch: str) -> Path:
     """Where torchvision keeps the ImageNet weights of one of its ResNets once somebody has downloaded them.
 
-    Raises ValueError for an arch that is not torchvision's and MissingCheckpoint if they are not there.
+    Its best ones, or else others that are there. Raises ValueError for an arch that is not torchvision's and
+    MissingCheckpoint if they are not there.
     """
     if arch not in TORCHVISION_ARCHS:
-        raise ValueError(f"{arch!r} has no ImageNet weights in torchvision; give a file")
-    path = Path(torch.hub.get_dir(), "checkpoints", Path(models.get_model_weights(arch).DEFAULT.url).name)
-    if not path.is_file():
-        raise MissingCheckpoint(f"no ImageNet weights of {arch} at {path}; download them there, or give a file")
-    return path
+        raise ValueError(f"{arch!r} has no ImageNet weights in torchvision; name a file with --start")
+    folder, known = Path(torch.hub.get_dir(), "checkpoints"), models.get_model_weights(arch)
+    urls = [known.DEFAULT.url, *(weights.url for weights in known)]
+    there = [path for url in urls if (path := folder / Path(url).name).is_file()]
+    if not there:
+        raise MissingCheckpoint(
+            f"no ImageNet weights of {arch}: get {urls[0]} and lay it into {folder}, or name the file with --start"
+        )
+    return there[0]
 
 
 def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk | LiteTrunk, *, path: Path) -> None:
@@ -34,8 +39,9 @@ def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk | LiteTrunk, *, path: Pa
 
     Those of EfficientNet-Lite may be named as `ml.model.efficientnet_lite` knows them.
 
-    A classifier, and what an autoencoder needs only to paint, are left out. Raises what `outside_weights.read_tensors`
-    raises, and DamagedCheckpoint where the rest does not fit the trunk.
+    Position embeddings of another size are interpolated. A classifier, and what an autoencoder needs only to paint,
+    are left out. Raises what `outside_weights.read_tensors` raises, and DamagedCheckpoint where the rest does not fit
+    the trunk.
     """
     found, wanted = outside_weights.read_tensors(path), trunk.net.state_dict()
     if efficientnet_lite.is_ported(found):
@@ -43,10 +49,26 @@ def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk | LiteTrunk, *, path: Pa
     tensors = {
         name: tensor for name, tensor in found.items() if not name.startswith(_NOT_OF_THE_TRUNK) or name in wanted
     }
+    if isinstance(trunk, TimmTrunk):
+        tensors = _resample_positions(tensors, trunk=trunk)
     try:
         trunk.net.load_state_dict(tensors)
     except RuntimeError as error:
         raise DamagedCheckpoint(f"{path} does not fit: {error}") from error
+
+
+def _resample_positions(tensors: dict[str, Tensor], *, trunk: TimmTrunk) -> dict[str, Tensor]:
+    """The tensors with a vision transformer's position embeddings (1, tokens, width) brought to the trunk's patches."""
+    given, own = tensors.get("pos_embed"), getattr(trunk.net, "pos_embed", None)
+    if given is None or own is None or given.ndim != 3 or given.shape == own.shape:
+        return tensors
+    from timm.layers.pos_embed import resample_abs_pos_embed
+
+    before = 0 if getattr(trunk.net, "no_embed_class", False) else trunk.net.num_prefix_tokens
+    if math.isqrt(given.shape[1] - before) ** 2 != given.shape[1] - before or given.shape[2] != own.shape[2]:
+        return tensors  # not of a square of patches, or of another network: loading tells how it differs
+    sides = list(trunk.net.patch_embed.grid_size)
+    return {**tensors, "pos_embed": resample_abs_pos_embed(given, new_size=sides, num_prefix_tokens=before)}
 
 
 def load_face_trunk(path: Path, *, width: int = 1) -> FaceResNet29:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ml import metrics
-from ml.model import checkpoint, close_calls, gradients, network
+from ml.model import checkpoint, close_calls, fusing, gradients, network
 from ml.model.card import (
     DEFAULT_DIR,
     ONNX_FILE,
@@ -31,7 +31,7 @@ from ml.preprocess import to_input
 
 Chips = np.ndarray | Tensor
 
-BATCH, GPU_BATCH = 64, 256  # chips at once: what stays in a CPU's cache, what keeps a GPU busy
+BATCH, GPU_BATCH = 32, 256  # chips at once: what stays in a CPU's cache, what keeps a GPU busy
 # Where two answers differ by less in their calibrated log odds (one is at most 5 % likelier), bfloat16 may swap them:
 # its noise moved none of 2,500 validation faces that were further apart than 0.035.
 CLOSE_CALL = 0.05
@@ -102,8 +102,13 @@ class TorchRuntime(Runtime):
         self.precision = choose_precision(precision, device=self.device)
         self._half = self.precision == "bfloat16"
         self._groupings = close_calls.list_groupings(card)
-        self._fast_net = self._net
-        if self._half and self.device.type == "cuda":
+        self._fast_net = self._exact_net = self._net
+        if fusing.can_fuse(self.device):
+            self._exact_net = fusing.fuse_convolutions(self._net, dtype=torch.float)
+            self._fast_net = (
+                fusing.fuse_convolutions(self._net, dtype=torch.bfloat16) if self._half else self._exact_net
+            )
+        elif self._half and self.device.type == "cuda":
             # Autocast would do it at each call. Close calls and explanations need the weights as they are.
             self._fast_net = copy.deepcopy(self._net)
             for part in self._fast_net.parts():
@@ -148,10 +153,8 @@ class TorchRuntime(Runtime):
         for begin in range(0, len(chips), self._batch):
             x = torch.as_tensor(chips[begin : begin + self._batch]).to(self.device).permute(0, 3, 1, 2)
             x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
-            trunk, norm = (self._net.get_submodule(name) for name in ("trunk", "norm"))
             with exact_float32():
-                straight, mirrored = (norm(trunk(of).float()) for of in (x, x.flip(3)))
-            parts.append(((straight + mirrored) / 2).cpu())
+                parts.append(self._net.features(x).cpu())
         return torch.cat(parts).numpy()
 
     def explain(self, chip: np.ndarray, *, attribute: str, label: str | None = None, method: str) -> Explanation:
@@ -177,7 +180,7 @@ class TorchRuntime(Runtime):
     def _run(self, chips: Chips, *, attributes: frozenset[str], half: bool) -> dict[str, Tensor]:
         x = torch.as_tensor(chips).to(self.device).permute(0, 3, 1, 2)
         x = to_input(x, preset=self.card.preset).contiguous(memory_format=torch.channels_last)
-        net = self._fast_net if half else self._net
+        net = self._fast_net if half else self._exact_net
         exact = nullcontext() if half else exact_float32()
         with exact, torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half):
             found = net.look(x, attributes=attributes, together=self.device.type == "cuda")

@@ -29,16 +29,30 @@ class Trunk(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """A convolution without bias, then batch normalisation."""
+    """A convolution without bias, then batch normalisation, then the sum with `plus`, then ReLU where it `has_relu`."""
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int, padding: int, groups: int = 1) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        kernel: int,
+        stride: int,
+        padding: int,
+        groups: int = 1,
+        has_relu: bool = False,
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
+        self.has_relu = has_relu
 
-    def forward(self, x: Tensor) -> Tensor:
-        normed: Tensor = self.norm(self.conv(x))
-        return normed
+    def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        found: Tensor = self.norm(self.conv(x))
+        if plus is not None:
+            found = found + plus
+        # In place, on what nobody else holds: a tenth of the time in inference, and less memory in training.
+        return functional.relu_(found) if self.has_relu else found
 
 
 class FaceBlock(nn.Module):
@@ -55,14 +69,14 @@ class FaceBlock(nn.Module):
         self.count = count
         first, second = (2, 0) if down else (1, 1)
         groups, inputs, outputs = 1 if mixed else count, inputs * count, outputs * count
-        self.conv1 = ConvNorm(inputs, outputs, kernel=3, stride=first, padding=second, groups=groups)
-        self.conv2 = ConvNorm(outputs, outputs, kernel=3, stride=1, padding=1, groups=groups)
+        self.conv1 = ConvNorm(inputs, outputs, kernel=3, stride=first, padding=second, groups=groups, has_relu=True)
+        self.conv2 = ConvNorm(outputs, outputs, kernel=3, stride=1, padding=1, groups=groups, has_relu=not down)
 
     def forward(self, x: Tensor) -> Tensor:
-        # In place, on what nobody else holds: a tenth of the time in inference, and less memory in training.
-        y = self.conv2(functional.relu_(self.conv1(x)))
         if not self.down:
-            return functional.relu_(y + x)
+            found: Tensor = self.conv2(self.conv1(x), plus=x)
+            return found
+        y = self.conv2(self.conv1(x))
         x = self._append_zeros(functional.avg_pool2d(x, 2))
         # An unpadded stride-2 convolution can come out one row and column shorter than the pool.
         y = functional.pad(y, (0, x.shape[3] - y.shape[3], 0, x.shape[2] - y.shape[2]))
@@ -87,7 +101,7 @@ class FaceResNet29(Trunk):
     def __init__(self, *, count: int = 1, mixed: bool = False) -> None:
         super().__init__()
         self.features = 256 * count
-        self.stem = ConvNorm(3, 32 * count, kernel=7, stride=2, padding=0)
+        self.stem = ConvNorm(3, 32 * count, kernel=7, stride=2, padding=0, has_relu=True)
         widths = [32, *(channels for channels, _ in _FACE_BLOCKS)]
         self.blocks = nn.Sequential(
             *(
@@ -97,7 +111,7 @@ class FaceResNet29(Trunk):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.max_pool2d(functional.relu_(self.stem(x)), 3, stride=2)
+        x = functional.max_pool2d(self.stem(x), 3, stride=2)
         features: Tensor = self.blocks(x).mean(dim=(2, 3))
         return features
 
@@ -132,7 +146,10 @@ class LiteTrunk(Trunk):
 
 
 class TimmTrunk(Trunk):
-    """Any timm network without its classifier; one with a fixed input (a ViT) is built for chips of `size` pixels."""
+    """Any timm network without its classifier; one with a fixed input (a ViT) is built for chips of `size` pixels.
+
+    A ViT takes other sizes too, of whole patches: its position embeddings are interpolated.
+    """
 
     def __init__(self, arch: str, *, size: int | None) -> None:
         super().__init__()
@@ -147,7 +164,7 @@ class TimmTrunk(Trunk):
         fixed = size is not None and config is not None and config.fixed_input_size
         options: dict[str, Any] = {"img_size": size} if fixed else {}
         try:
-            self.net = timm.create_model(arch, pretrained=False, num_classes=0, **options)
+            self.net = _create(arch, **options)
         except (AssertionError, TypeError, RuntimeError) as error:
             raise ValueError(f"{arch!r} cannot be built for chips of {size} pixels: {error}") from error
         # Some put a layer between pooling and classifier, and have another width behind it.
@@ -156,6 +173,16 @@ class TimmTrunk(Trunk):
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.net(x)
         return features
+
+
+def _create(arch: str, **options: Any) -> Any:
+    """timm's network, able to take other sizes than the one it is built for where it knows how."""
+    import timm
+
+    try:
+        return timm.create_model(arch, pretrained=False, num_classes=0, dynamic_img_size=True, **options)
+    except TypeError:
+        return timm.create_model(arch, pretrained=False, num_classes=0, **options)
 
 
 def count_face_resnets(arch: str) -> int:

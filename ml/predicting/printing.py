@@ -66,6 +66,8 @@ class TablePrinter:
         box = "whole image"
         if row["x1"] is not None:
             box = "{:.0f},{:.0f} {:.0f},{:.0f}".format(*(row[name] for name in BOX))
+        if row["cut_off"]:
+            box += " (cut off)"
         numbers = [row[column] for column in self._numbers]
         told = [f"{number:.0f}" if number is not None else "" for number in numbers]
         return [file, str(row["face"]), box, *(self._guess(row, name) for name in self._rows.classes), *told]

@@ -65,6 +65,7 @@ class Rows:
             "brightness": float,
             "narrowest_face_px": int,
             "turned": int,
+            "cut_off": bool,
         }
         return kinds | {"model": str, "reason": str}
 
@@ -90,8 +91,10 @@ class Rows:
                 row |= {name: round(value, 2) for name, value in zip(BOX, face.box, strict=True)}
                 row["detection"] = round(face.detection, 4)
             row |= {"sharpness": round(face.sharpness, 2), "brightness": round(face.brightness, 4)}
+            row["cut_off"] = face.cut_off
             for attribute, vector in face.probabilities.items():
                 row |= self._tell_attribute(attribute, vector)
+                row[f"unsure_{attribute}"] = face.cut_off or row[f"unsure_{attribute}"]
             rows.append(row)
         return rows
 

@@ -74,6 +74,10 @@ def _overview(attributes: Mapping[str, AttributeMeasures]) -> list[str]:
             more.append(f"mean error {numbers.decimal(table.years.mean_absolute_error_years, digits=2)} years")
         if more:
             lines.append(f"{'':{_NAME}}  {', '.join(more)}")
+        if table.years and attribute in table.years.by:
+            told = {name: of.mean_absolute_error for name, of in table.years.by[attribute].items() if of.n}
+            off = ", ".join(f"{name} {numbers.decimal(years, digits=1)}" for name, years in told.items())
+            lines.append(f"{'':{_NAME}}  years off by age: {off}")
     return lines
 
 

@@ -11,6 +11,8 @@ from ml.model.members import BOTH, Member
 from ml.reporting import card_accuracy, card_cells, card_evidence, card_trust, evaluation_text, rendering
 from ml.shares.evidence import Evidence
 
+MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"  # beside the checkpoint
+
 ARCHITECTURES = {
     "face_resnet29": "face ResNet-29",
     **{f"face_resnet29x{count}": f"{count} face ResNet-29s side by side" for count in range(2, 10)},

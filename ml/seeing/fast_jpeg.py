@@ -12,6 +12,7 @@ import torch
 from PIL import ExifTags, Image
 from torch import Tensor
 
+from ml import colours
 from ml.light_imports import load_operators
 from ml.photos import MAX_PIXELS, naming
 
@@ -31,7 +32,7 @@ _RGB = 3  # torchvision's ImageReadMode.RGB
 
 
 def read_pixels(source: Path | bytes) -> Tensor | None:
-    """An upright photo (H, W, 3) uint8; None where it is no JPEG in plain colour, or damaged: Pillow's to read."""
+    """An upright photo (H, W, 3) uint8; None where it is no JPEG in plain sRGB, or damaged: Pillow's to read."""
     if not _can_decode:
         return None
     try:
@@ -40,7 +41,8 @@ def read_pixels(source: Path | bytes) -> Tensor | None:
         with named, Image.open(io.BytesIO(data), formats=("JPEG",)) as opened:
             orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
             size, mode = opened.size, opened.mode
-        if mode != "RGB" or size[0] * size[1] > MAX_PIXELS or orientation not in _UPRIGHT:
+            is_wide = colours.find_profile(opened.info.get("icc_profile") or b"", mode=mode) is not None
+        if is_wide or mode != "RGB" or size[0] * size[1] > MAX_PIXELS or orientation not in _UPRIGHT:
             return None
         pixels = _decode(data)
     except Exception:  # noqa: BLE001 # decoders raise what they like, and Pillow will name the reason

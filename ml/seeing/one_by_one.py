@@ -6,11 +6,13 @@ from contextlib import nullcontext
 from threading import Lock
 
 import numpy as np
+import torch
 
 from ml.detecting.detector import FaceDetector
 from ml.model.runtime import Runtime
 from ml.preprocess import cut_chip
 from ml.seeing import quality
+from ml.seeing.cut_off import have_bars
 from ml.seeing.work import Work, classify, ms_since, try_together
 
 # A photo with more pixels is searched while no other such one is: searching it may take 300 MB beside itself.
@@ -61,4 +63,5 @@ class OneByOne:
         cut = [np.asarray(cut_chip(item.image, chip, size=preset.size)) for chip in item.widen(preset)]
         item.marks = [(quality.measure_sharpness(chip), quality.measure_brightness(chip)) for chip in cut]
         item.cut = np.stack(cut)
+        item.bars = have_bars(torch.from_numpy(item.cut), preset=preset).tolist()
         item.timings_ms["align"] = ms_since(began)

@@ -15,6 +15,7 @@ from ml.detecting.turns import turn_pixels
 from ml.model.runtime import Runtime
 from ml.seeing import fast_jpeg, quality
 from ml.seeing.cropping import cut_chips
+from ml.seeing.cut_off import have_bars
 from ml.seeing.read_ahead import read_ahead
 from ml.seeing.work import Work, classify, ms_since, try_together
 
@@ -83,13 +84,14 @@ class Together:
         owners = [n for n, item in enumerate(items) for _ in item.spots]
         chips = [chip for item in items for chip in item.widen(preset)]
         cut = cut_chips(there, chips, owners=owners, size=preset.size)
-        marks = quality.measure_together(cut).tolist()
+        marks, bars = quality.measure_together(cut).tolist(), have_bars(cut, preset=preset).tolist()
         share = ms_since(began) / max(len(chips), 1)
         first = 0
         for item in items:
             mine = slice(first, first + len(item.spots))
             item.cut = cut[mine]
             item.marks = [(sharpness, brightness) for sharpness, brightness in marks[mine]]
+            item.bars = bars[mine]
             item.timings_ms["align"] = share * len(item.spots)
             first = mine.stop
 

@@ -22,6 +22,7 @@ from ml.model.runtime import Runtime
 from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
 from ml.seeing import quality
+from ml.seeing.cut_off import lies_outside
 
 STAGES = ("decode", "detect", "align", "classify")
 
@@ -30,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Work:
-    """One request; for each of `spots` `cut` (N, S, S, 3) uint8 holds a chip, `marks` sharpness and brightness.
+    """One request; for each of `spots` `cut` (N, S, S, 3) uint8 holds a chip, `marks` sharpness and brightness, `bars`
+    whether a bar covers a part of it.
 
     `image` is the photo that was read, on its way to a GPU `pixels` (H, W, 3) uint8.
     """
@@ -43,6 +45,7 @@ class Work:
     spots: list[tuple[DetectedFace | None, Chip]] = field(default_factory=list)
     cut: np.ndarray | Tensor | None = None
     marks: list[tuple[float, float]] = field(default_factory=list)
+    bars: list[bool] = field(default_factory=list)
     vectors: list[dict[str, tuple[float, ...]]] = field(default_factory=list)
     timings_ms: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     is_aligned: bool = False  # a ready chip, shown as the network wants it
@@ -102,8 +105,11 @@ class Work:
                 sharpness=sharpness,
                 brightness=brightness,
                 probabilities=vectors,
+                cut_off=has_bar or (face is not None and self._reaches_out(face)),
             )
-            for (face, chip), (sharpness, brightness), vectors in zip(self.spots, self.marks, self.vectors, strict=True)
+            for (face, chip), (sharpness, brightness), has_bar, vectors in zip(
+                self.spots, self.marks, self.bars, self.vectors, strict=True
+            )
         )
         return PhotoResult(
             self.width,
@@ -115,6 +121,9 @@ class Work:
             self.narrowest_face_px,
             self.turned,
         )
+
+    def _reaches_out(self, face: DetectedFace) -> bool:
+        return lies_outside(face.box, face.chip, width=self.width, height=self.height)
 
 
 def start_workers(count: int) -> ThreadPoolExecutor:
@@ -175,7 +184,8 @@ def try_together(step: Callable[[list[Work]], None], items: list[Work], *, may_f
                 raise
         else:
             logger.exception("a photo failed")
-            items[0].spots, items[0].cut, items[0].marks, items[0].error = [], None, [], "internal"
+            items[0].spots, items[0].cut, items[0].marks, items[0].bars = [], None, [], []
+            items[0].error = "internal"
 
 
 def ms_since(began: float) -> float:

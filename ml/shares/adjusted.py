@@ -36,10 +36,10 @@ def estimate_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme, bootstr
     share = point_shares(faces, evidence=evidence, scheme=scheme)
 
     matrices = resample_matrices(evidence, scheme=scheme, bootstrap=bootstrap, like=faces)
-    replicates = scheme.fold_shares(_resample_classes(by_photo, matrices=matrices, bootstrap=bootstrap))
+    replicates = scheme.fold_shares(resample_classes(by_photo, matrices=matrices, bootstrap=bootstrap))
     if np.count_nonzero(by_photo.sum(axis=1)) < FEW_PHOTOS:
         by_face = np.repeat(np.eye(len(observed), dtype=np.int64), observed, axis=0)
-        singly = scheme.fold_shares(_resample_classes(by_face, matrices=matrices, bootstrap=bootstrap))
+        singly = scheme.fold_shares(resample_classes(by_face, matrices=matrices, bootstrap=bootstrap))
         replicates = max(replicates, singly, key=lambda found: found.var(axis=0).sum())
     low, high = resampling.percentile_interval(replicates, share)
     return Shares(
@@ -75,17 +75,24 @@ def solve_classes(faces: Faces, *, evidence: Evidence, scheme: Scheme) -> np.nda
 def resample_matrices(
     evidence: Evidence, *, scheme: Scheme, bootstrap: Bootstrap, like: Faces | None = None
 ) -> np.ndarray:
-    """(B, S, S) matrices of resampled held-out faces; a resample without a true class is drawn again."""
+    """(B, S, S) matrices of resampled held-out faces."""
+    return evidence_.normalise_columns(resample_confusions(evidence, scheme=scheme, bootstrap=bootstrap, like=like))
+
+
+def resample_confusions(
+    evidence: Evidence, *, scheme: Scheme, bootstrap: Bootstrap, like: Faces | None = None
+) -> np.ndarray:
+    """(B, S, S) numbers of resampled held-out faces; a resample without a true class is drawn again."""
     predicted, actual, photo = evidence_.matrix_places(evidence, scheme=scheme, like=like)
     count = scheme.solving_count
     by_photo = resampling.count_by_photo(photo, predicted * count + actual, count=count * count)
     rng = np.random.default_rng([bootstrap.seed, MATRIX, zlib.crc32(scheme.name.encode())])
     classes = np.tile(np.eye(count), count)  # (S, S * S): the cells of each true class
     totals = resampling.redraw_totals(by_photo, bootstrap=bootstrap, rng=rng, groups=classes)
-    return evidence_.normalise_columns(totals.reshape(-1, count, count))
+    return totals.reshape(-1, count, count)
 
 
-def _resample_classes(rows: np.ndarray, *, matrices: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+def resample_classes(rows: np.ndarray, *, matrices: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
     """(B, S) corrected shares of the matrix's classes, of resampled rows (P, S) of counts, a matrix (B, S, S) each."""
     rng = np.random.default_rng([bootstrap.seed, COLLECTION, zlib.crc32(np.ascontiguousarray(rows).data)])
     totals = resampling.redraw_totals(rows, bootstrap=bootstrap, rng=rng, groups=np.ones((1, rows.shape[1])))

@@ -3,7 +3,7 @@
 A sensitivity range is no confidence interval and must never be called one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,14 +57,26 @@ def find_range(faces: Faces, *, evidence: Evidence, scheme: Scheme, others: Sequ
     Women, men and age bands for race; groups and age bands for gender. `others` is evidence of other data sets, as
     UTKFace's for a model with its groups. Raises what `adjusted.point_shares` raises for the whole evidence.
     """
-    found = [adjusted.point_shares(faces, evidence=evidence, scheme=scheme)]
+    return find_range_of(
+        lambda part: adjusted.point_shares(faces, evidence=part, scheme=scheme),
+        evidence=evidence,
+        scheme=scheme,
+        others=others,
+    )
+
+
+def find_range_of(
+    solve: Callable[[Evidence], np.ndarray], *, evidence: Evidence, scheme: Scheme, others: Sequence[Evidence] = ()
+) -> Range:
+    """The same of whatever `solve` makes of evidence: shares (K,). It raises NoEvidence where a part has too little."""
+    found = [solve(evidence)]
     used, left_out = [], []
     for name, part in (*_split(evidence, scheme=scheme), *((other.name, other) for other in others)):
         if _is_too_small(part, scheme=scheme):
             left_out.append(name)
             continue
         try:
-            found.append(adjusted.point_shares(faces, evidence=part, scheme=scheme))
+            found.append(solve(part))
         except NoEvidence:
             left_out.append(name)
         else:

@@ -152,7 +152,13 @@ def _estimate(survey: Survey, *, scheme: Scheme, means: Means, known: Known) -> 
 
 
 def _find_unsure(survey: Survey, *, scheme: Scheme, known: Known) -> np.ndarray | None:
-    return estimating.find_unsure(survey.faces, scheme=scheme, thresholds=known.thresholds, marked=survey.marked_unsure)
+    return estimating.find_unsure(
+        survey.faces,
+        scheme=scheme,
+        thresholds=known.thresholds,
+        marked=survey.marked_unsure,
+        cut_off=survey.cut_off,
+    )
 
 
 def _tell_groups(
@@ -261,6 +267,11 @@ def _list_notes(
         notes.append(f"Shares are counted labels: {known.no_evidence}.")
     if gone:
         notes.append("An attribute has no answer for any face, and is left out.")
+    if cut_off := 0 if survey.cut_off is None else int(survey.cut_off.sum()):
+        notes.append(
+            f"{cut_off:,} of the faces {'is' if cut_off == 1 else 'are'} cut off at a photo's edge: "
+            "they are counted, and the model is unsure of them whatever it says."
+        )
     for scheme, estimate in single.items():
         if estimate.table.unsure == 1.0:
             notes.append(f"The model is unsure of the {scheme.name} of every face.")

@@ -92,13 +92,19 @@ def estimate(
 
 
 def find_unsure(
-    faces: Faces, *, scheme: Scheme, thresholds: Thresholds, marked: Mapping[str, np.ndarray]
+    faces: Faces,
+    *,
+    scheme: Scheme,
+    thresholds: Thresholds,
+    marked: Mapping[str, np.ndarray],
+    cut_off: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """(N,) whether the model is unsure of any part of a scheme; None where that cannot be told.
 
     By the thresholds of the part's taxonomy, age by that of its nine bins; where a file says it itself, as it says.
+    Of faces that are `cut_off` (N,) it is unsure of all parts.
     """
-    found = np.zeros(len(faces), dtype=bool)
+    found = np.zeros(len(faces), dtype=bool) if cut_off is None else cut_off.copy()
     for part in scheme.parts:
         attribute = part.attribute
         vectors = faces.posteriors.get(attribute)

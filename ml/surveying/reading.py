@@ -21,7 +21,7 @@ MOST_GROUPS = 50  # of --by: more are hardly what was meant, and each is estimat
 MOST_FACES = 2**31 - 1  # of one file: what a number of a face has room for
 FACE_UID, PHOTO_UID = "face_uid", "photo_uid"  # what a site calls faces and photos, whose names need not be unique
 SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, MODEL = "sharpness", "brightness", "photo_width", "model"
-NARROWEST = "narrowest_face_px"
+NARROWEST, CUT_OFF = "narrowest_face_px", "cut_off"
 
 
 def read_survey(
@@ -80,6 +80,11 @@ def read_uid_keys(part: Part) -> np.ndarray:
     return np.array([key_of(cell) for cell in cells], dtype=np.uint64)
 
 
+def read_marks(part: Part, column: str) -> np.ndarray:
+    """(rows,) whether a column says yes."""
+    return np.array([cell.lower() in ("true", "1", "yes") for cell in part.columns[column]])
+
+
 def read_face_numbers(part: Part) -> np.ndarray:
     """(rows,) int32 the numbers of faces within their files, 0 of empty cells. Raises BadPredictions("bad_number")."""
     numbers: np.ndarray = np.nan_to_num(part.numbers("face"))
@@ -99,7 +104,7 @@ class _Collected:
         self._columns, self._by = columns, by
         self._is_boxed = all(name in names for name in BOX)
         self._measures = [name for name in (SHARPNESS, BRIGHTNESS, PHOTO_WIDTH, NARROWEST) if name in names]
-        self._has = {name: name in names for name in ("status", "face", MODEL, FACE_UID)}
+        self._has = {name: name in names for name in ("status", "face", MODEL, FACE_UID, CUT_OFF)}
         self._photo = PHOTO_UID if PHOTO_UID in names else columns.file
         self._marks = [name for name in columns.classes if f"unsure_{name}" in names]
         self._parts: dict[str, list[np.ndarray]] = {}
@@ -129,8 +134,9 @@ class _Collected:
             if found.vectors is not None:
                 self._keep(f"vectors {attribute}", np.nan_to_num(found.vectors).astype(np.float16))
         for attribute in self._marks:
-            said = part.columns[f"unsure_{attribute}"]
-            self._keep(f"unsure {attribute}", np.array([cell.lower() in ("true", "1", "yes") for cell in said]))
+            self._keep(f"unsure {attribute}", read_marks(part, f"unsure_{attribute}"))
+        if self._has[CUT_OFF]:
+            self._keep(CUT_OFF, read_marks(part, CUT_OFF))
         if self._has[MODEL]:
             self._models |= {cell for cell, ok in zip(part.columns[MODEL], status == 0, strict=True) if ok}
             if len(self._models) > 1:
@@ -184,6 +190,7 @@ class _Collected:
             narrowest_px=narrowest_px,
             is_ours=is_ours,
             marked_unsure=marks,
+            cut_off=arrays[CUT_OFF][counted] if self._has[CUT_OFF] else None,
             is_by_uid=self._has[FACE_UID],
             groups=Groups(self._by, tuple(self._groups), arrays["group"][counted]) if self._by is not None else None,
         )

@@ -41,12 +41,13 @@ class Groups:
 class Survey:
     """The counted faces of a collection and where they come from.
 
-    `faces` are N; `face_key` (N,) tells a face again by its file and number, or, `is_by_uid`, by what a site calls it:
-    such a file names no photo without a face. `face_number` (N,) is the number in its photo and `row` (N,) its row in
-    the file. `photo_key` (P,) tells the photos that could be read, `photo_faces` (P,) how many counted faces each
-    shows. `marked_unsure` (N,) per attribute is what the file itself says, where it does. `left_out` counts faces by
-    reason. `model` is "NAME HASH" or empty where the file does not tell; `is_boxed` whether the faces were found in
-    photos, not given as chips.
+    `faces` are N; `face_key` (N,) tells a face again by its file and number, or, `is_by_uid`, by what a site calls
+    it: such a file names no photo without a face. `face_number` (N,) is the number in its photo and `row` (N,) its
+    row in the file. `photo_key` (P,) tells the photos that could be read, `photo_faces` (P,) how many counted faces
+    each shows. `marked_unsure` (N,) per attribute is what the file itself says, where it does, and `cut_off` (N,)
+    which faces are, of which the model is unsure whatever it says. `left_out` counts faces by reason. `model` is
+    "NAME HASH" or empty where the file does not tell; `is_boxed` whether the faces were found in photos, not given
+    as chips.
     """
 
     source: str
@@ -63,6 +64,7 @@ class Survey:
     narrowest_px: float
     is_ours: bool = True
     marked_unsure: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cut_off: np.ndarray | None = None
     groups: Groups | None = None
     is_by_uid: bool = False
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ml.shares.merging import LEAST
 from ml.shares.result import ADJUSTED, COUNTED, REVIEWED
 from ml.surveying.report import Report, Reviewing, Table
 from ml.surveying.survey import Survey
@@ -34,7 +35,7 @@ def write_methods(report: Report, *, survey: Survey) -> str:
     """One paragraph in the past tense, with this report's numbers."""
     sentences = [
         *_tell_faces(report, survey=survey),
-        *_tell_model(report, survey=survey),
+        *_tell_model(report, is_ours=survey.is_ours),
         *_tell_estimators(report),
         *_tell_reviews(report),
     ]
@@ -44,6 +45,24 @@ def write_methods(report: Report, *, survey: Survey) -> str:
             "of labels by Holm's method."
         )
     sentences.append("All labels are perceived ones. Computed with Facet.")
+    return " ".join(sentences)
+
+
+def write_methods_of_totals(report: Report, *, narrowest_px: float) -> str:
+    """The same of a collection that keeps no faces, only sums."""
+    sentences = [
+        f"{_count(report.photos, 'photo')} were analysed, of which {report.photos_with_faces:,} showed a counted face; "
+        f"{_count(report.faces, 'face')} were counted.",
+        "Faces were found with MTCNN (Zhang et al. 2016).",
+        f"Faces narrower than {narrowest_px:g} pixels were not counted.",
+        *([f"Left out: {tell_left_out(report.left_out)}."] if report.left_out else []),
+        "Each photo was deleted when it was counted; its counts were added to totals, and by Poisson(1) weights to "
+        "replicate totals, from which the intervals come.",
+        f"Labels counted for fewer than {LEAST} faces are told together with others.",
+        *_tell_model(report, is_ours=True),
+        *_tell_estimators(report),
+        "All labels are perceived ones. Computed with Facet.",
+    ]
     return " ".join(sentences)
 
 
@@ -72,13 +91,13 @@ def _tell_faces(report: Report, *, survey: Survey) -> list[str]:
     return told
 
 
-def _tell_model(report: Report, *, survey: Survey) -> list[str]:
+def _tell_model(report: Report, *, is_ours: bool) -> list[str]:
     model = report.model
     version = f" (SHA-256 {model.sha256[:12]})" if model.sha256 else ""
     trained = f", trained on {model.trained_on}" if model.trained_on else ""
     names = ", ".join(f"{table.name} ({table.taxonomy})" for table in report.tables)
     told = [f"Perceived {names} were told by {model.name}{version}{trained}."]
-    if any(table.unsure is not None for table in report.tables) and survey.is_ours:
+    if any(table.unsure is not None for table in report.tables) and is_ours:
         told.append(
             "The model is called unsure of a face whose largest probability is under the threshold that its "
             "calibration set for the attribute and the label; a label may be unsure always."

@@ -13,6 +13,7 @@ from ml.datasets.face_set import FaceSet
 from ml.preprocess import Preset, to_input
 
 _ROOM = 0.4  # of a GPU's free memory, which a set may take; the network and its activations need the rest
+EXACT = "exact years"  # beside the attributes' targets: ages (B,) as numbers, nan where unknown
 Batch = tuple[Tensor, dict[str, Tensor]]  # chips (B, 3, S, S) uint8, and per attribute class positions (B,)
 
 
@@ -34,6 +35,8 @@ class FaceBatches(Dataset[Batch]):
     def __init__(self, faces: FaceSet, *, device: torch.device) -> None:
         self._images = torch.from_numpy(faces.images).to(device)
         self._targets = {name: torch.from_numpy(values).to(device) for name, values in faces.targets.items()}
+        if faces.years is not None:
+            self._targets[EXACT] = torch.from_numpy(faces.years).float().to(device)
         self._device = device
 
     def __len__(self) -> int:
@@ -50,7 +53,7 @@ class ShuffledOrder(Sampler[list[int]]):
     """Whole batches in a random order that only seed and epoch decide; each process gets its share of every batch.
 
     Each batch comes in so many `pieces`, no more than it has examples, so that a step has the same examples however
-    little memory there is.
+    little memory there is. With `chances` (N,) examples are drawn by these instead of each once.
     """
 
     count: int
@@ -60,6 +63,7 @@ class ShuffledOrder(Sampler[list[int]]):
     processes: int = 1
     pieces: int = 1
     epoch: int = 0
+    chances: np.ndarray | None = None
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning tells the epoch before it begins, also after a resume."""
@@ -73,12 +77,17 @@ class ShuffledOrder(Sampler[list[int]]):
         return max(1, self.count // (self.batch_size * self.processes))
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        rng = np.random.default_rng((self.seed, self.epoch))
+        if self.chances is None:
+            order = rng.permutation(self.count)
+        else:
+            order = rng.choice(self.count, size=self.count, p=self.chances)
         mine = order[self.rank :: self.processes][: self.count // self.processes or None]
         size = min(self.batch_size, len(mine))
         for number in range(self._batches):
-            for piece in np.array_split(mine[number * size : (number + 1) * size], self.pieces):
-                yield np.sort(piece).tolist()
+            batch = mine[number * size : (number + 1) * size]
+            for piece in range(self.pieces):  # as processes share a batch: two pieces learn what two processes do
+                yield np.sort(batch[piece :: self.pieces]).tolist()
 
 
 @dataclass

@@ -73,6 +73,19 @@ def ranked_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return (scores * known).sum() / known.sum().clamp_min(1)
 
 
+def years_loss(logits: Tensor, years: Tensor, *, centres: Tensor) -> Tensor:
+    """How far the expected number is from the exact one, in bins: the mean of |sum of p_k c_k - y| / width; 0 of none.
+
+    `logits` (B, K), `years` (B,) or nan, `centres` (K,) of the bins, whose width is the median distance of them. What
+    lies beyond the first and the last centre counts as lying there: nothing else could be expected.
+    """
+    known = ~years.isnan()
+    width = centres.diff().median()
+    said = logits.float().softmax(dim=1) @ centres
+    true = years.nan_to_num().clamp(centres[0], centres[-1])
+    return ((said - true).abs() * known).sum() / width / known.sum().clamp_min(1)
+
+
 def teaching_loss(logits: Mapping[str, Tensor], taught: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy to the teachers' probabilities (B, K), the mean over the attributes they speak of."""
     return torch.stack(

@@ -9,7 +9,6 @@ import lightning
 import torch
 from torch import Tensor
 
-from ml import labels
 from ml.model import network
 from ml.model.card import ModelCard
 from ml.preprocess import Preset
@@ -19,6 +18,7 @@ from ml.training.chance import Chance
 from ml.training.depthwise import DepthwiseInFloat32
 from ml.training.feeding import Batch, as_input
 from ml.training.mixing import mix_chips
+from ml.training.objective import Objective
 from ml.training.recipe import Recipe
 from ml.training.tally import Tally
 
@@ -64,8 +64,7 @@ class AttributeModule(lightning.LightningModule):
         self.net = net
         self.recipe, self.preset, self.steps = recipe, preset, steps
         self.tally, self.val_tally = Tally(covers), Tally(val_covers)
-        self._covers, self._prior = dict(covers), dict(prior)
-        self._coarse = {name for name, matrix in covers.items() if not _is_identity(matrix)}
+        self.objective = Objective(recipe, covers=covers, prior=prior)
         self._teachers = list(teachers)  # in a plain list: neither trained, averaged nor saved
         self._chance = Chance(0, device="cpu")
 
@@ -98,13 +97,12 @@ class AttributeModule(lightning.LightningModule):
         chips, other, share = mix_chips(chips, mixup=recipe.mixup, cutmix=recipe.cutmix, chance=self._chance)
         with DepthwiseInFloat32():
             logits = self.net(self._input(chips))
-        shifted = self._shift(logits)
-        loss = share * self._loss(shifted, targets)
+        loss = share * self._loss(logits, targets)
         if share < 1.0:
-            loss = loss + (1 - share) * self._loss(shifted, {name: values[other] for name, values in targets.items()})
+            loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})
         if self._teachers and recipe.distill > 0:
             # Teachers know how frequent labels are: of logits as they are, they would undo what the shift does.
-            taught = losses.teaching_loss(shifted, self._ask_teachers(chips))
+            taught = losses.teaching_loss(self.objective.shift(logits), self._ask_teachers(chips))
             loss = (1 - recipe.distill) * loss + recipe.distill * taught
         self.tally.add(logits, targets, loss=loss.detach())
         if batch_index % STEPS_BETWEEN_CHECKS == 0:
@@ -133,7 +131,13 @@ class AttributeModule(lightning.LightningModule):
         self._refuse_diverged(self.val_tally.loss(), when="on the validation set")
         self.log("val_loss", self.val_tally.loss())
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.objective.worst is not None:
+            checkpoint["group_weights"] = self.objective.worst.weights.cpu()
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.objective.worst is not None:
+            self.objective.worst.weights = checkpoint["group_weights"]
         # A run may be made longer: its schedule is the one of all its steps, not the one that was saved.
         for state in checkpoint.get("lr_schedulers", ()):
             for name in ("total_steps", "_schedule_phases"):
@@ -144,11 +148,7 @@ class AttributeModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         recipe = self.recipe
-        groups = [
-            {"params": [p for p in self.net.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
-            # Not the normalisations and biases.
-            {"params": [p for p in self.net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = parameter_groups(self.net, recipe=recipe)
         rate = recipe.learning_rate
         if recipe.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(
@@ -169,27 +169,13 @@ class AttributeModule(lightning.LightningModule):
         is_small = self.current_epoch < self.recipe.small_epochs
         return as_input(chips, preset=self.preset, size=self.recipe.small_size if is_small else self.preset.size)
 
-    def _shift(self, logits: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The logits as the losses see them: with `adjust`, by the logarithms of the labels' shares."""
-        adjust = self.recipe.adjust
-        if not adjust:
-            return logits
-        return {
-            name: values + adjust * self._prior[name].to(values) if name in self._prior else values
-            for name, values in logits.items()
-        }
-
     def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-        loss = losses.mean_loss(
-            logits,
-            targets,
-            label_smoothing=self.recipe.label_smoothing,
-            covers={name: self._covers[name].to(self.device) for name in self._coarse},
-        )
-        if self.recipe.ordinal:
-            for name in set(labels.ORDERED).intersection(logits, targets).difference(self._coarse):
-                loss = loss + self.recipe.ordinal * losses.ranked_loss(logits[name], targets[name])
-        return loss
+        processes = self.trainer.world_size
+        return self.objective.loss(logits, targets, add=self._add if processes > 1 else None, processes=processes)
+
+    def _add(self, values: Tensor) -> Tensor:
+        total: Tensor = self.trainer.strategy.reduce(values.clone(), reduce_op="sum")
+        return total
 
     @torch.no_grad()
     def _ask_teachers(self, chips: Tensor) -> dict[str, Tensor]:
@@ -207,8 +193,24 @@ class AttributeModule(lightning.LightningModule):
         return {name: torch.stack([one[name] for one in said]).mean(dim=0) for name in sorted(names)}
 
 
-def _is_identity(matrix: Tensor) -> bool:
-    return matrix.shape[0] == matrix.shape[1] and bool(torch.equal(matrix, torch.eye(len(matrix), dtype=torch.bool)))
+def parameter_groups(net: network.AttributeNet, *, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the optimiser is given: weights that decay, then normalisations and biases, which do not.
+
+    With `layer_decay` these of the heads, then of each layer of the trunk by timm's order, at a rate of its own.
+    """
+    own = net.heads if recipe.layer_decay < 1 else net
+    groups = [
+        {"params": [p for p in own.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in own.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if recipe.layer_decay < 1:
+        from timm.optim import param_groups_layer_decay  # type: ignore[attr-defined] # its __init__ merely imports it
+
+        trunk = net.trunk.get_submodule("net")
+        for of in param_groups_layer_decay(trunk, recipe.weight_decay, layer_decay=recipe.layer_decay):
+            rate = recipe.learning_rate * of.pop("lr_scale")
+            groups.append({**of, "lr": rate})
+    return groups
 
 
 def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -> Any:
@@ -226,7 +228,7 @@ def _schedule(optimizer: torch.optim.Optimizer, *, recipe: Recipe, steps: int) -
             rising_share = 0.99 / total
         return schedulers.OneCycleLR(
             optimizer,
-            max_lr=recipe.learning_rate,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total,
             pct_start=rising_share,
             cycle_momentum=False,

@@ -6,39 +6,49 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from ml.datasets.face_set import Classes
 from ml.files import replace_file
 from ml.reporting import figures
-from ml.training.tally import Tally
+from ml.training.watching import attributes_in
 
 
 def write_outcome(
-    folder: Path, rows: Sequence[dict[str, float]], *, tally: Tally, classes: Mapping[str, Classes]
+    folder: Path,
+    rows: Sequence[dict[str, float]],
+    *,
+    confusions: Mapping[str, Tensor],
+    epoch: int,
+    classes: Mapping[str, Classes],
 ) -> None:
-    """Curves of the log's rows, and the confusions of the last epoch where there are any."""
+    """Curves of the log's rows, and the validation confusions (classes, classes) of the epoch that was kept."""
     draw_curves(folder, rows)
-    if tally.confusions:
-        write_confusions(folder, tally, classes=classes)
+    for name, counts in confusions.items():
+        write_confusion(folder, name, counts.cpu().numpy(), names=classes[name].names, epoch=epoch)
 
 
 def draw_curves(folder: Path, rows: Sequence[dict[str, float]]) -> None:
-    """curves.png: loss and accuracy of both sets over the epochs."""
-    names = [key.removeprefix("val_") for key in rows[0] if key.startswith("val_") and " of " not in key]
-    panels = {name: {f"train_{name}": "training", f"val_{name}": "validation"} for name in names}
-    shares = [name for name in names if name != "loss"]
+    """curves.png: of both sets over the epochs the loss, then each output's plain loss beside its accuracy."""
+    names = attributes_in(rows[-1])
+    parts = ["loss", "accuracy_multi", *(part for name in names for part in (f"{name}_loss", name))]
+    panels = {part.replace("_", " "): {f"train_{part}": "training", f"val_{part}": "validation"} for part in parts}
+    if "val_years_off" in rows[-1]:
+        panels["years off"] = {
+            f"{part}_years_off": name for part, name in (("train", "training"), ("val", "validation"))
+        }
+    shares = ["accuracy multi", *(name.replace("_", " ") for name in names)]
     replace_file(folder / "curves.png", figures.as_png(figures.curves(rows, panels=panels, percent=shares)))
 
 
-def write_confusions(folder: Path, tally: Tally, *, classes: Mapping[str, Classes]) -> None:
+def write_confusion(folder: Path, name: str, counts: np.ndarray, *, names: Sequence[str], epoch: int) -> None:
     """confusion_ATTRIBUTE.csv with counts and per cent of the row, and a picture of each."""
-    for name, matrix in tally.confusions.items():
-        counts, of = matrix.cpu().numpy(), classes[name].names
-        replace_file(folder / f"confusion_{name}.csv", _as_table(counts, names=of))
-        for percent in (False, True):
-            figure = figures.confusion(counts, names=of, percent=percent, title=f"{name}, validation")
-            suffix = "percent" if percent else "counts"
-            replace_file(folder / f"confusion_{name}_{suffix}.png", figures.as_png(figure))
+    replace_file(folder / f"confusion_{name}.csv", _as_table(counts, names=names))
+    for percent in (False, True):
+        title = f"{name}, validation, epoch {epoch}"
+        figure = figures.confusion(counts, names=names, percent=percent, title=title)
+        suffix = "percent" if percent else "counts"
+        replace_file(folder / f"confusion_{name}_{suffix}.png", figures.as_png(figure))
 
 
 def _as_table(counts: np.ndarray, *, names: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
     "schedule": ("one_cycle", "cosine", "plateau", "constant"),
     "precision": ("auto", "32", "bf16", "16"),
+    "loss": ("cross_entropy", "focal", "ldam"),
 }
 
 NOT_NEGATIVE = (
@@ -32,6 +33,10 @@ NOT_NEGATIVE = (
     "mixup",
     "cutmix",
     "ordinal",
+    "years",
+    "focus",
+    "widest_margin",
+    "robust",
 )
 
 
@@ -55,13 +60,15 @@ class Recipe:
     `start` is RANDOM, IMAGENET (torchvision's weights, from its cache), a file of weights, or the folder of a
     checkpoint of the same arch; the recipe names it, and who trains says where it lies. `size` 0 is 150 pixels for the
     face ResNet-29 and 224 for others. In the first `frozen_epochs` only the heads learn; the first `small_epochs` see
-    chips of `small_size` pixels, which is faster. `warmup` is the share of the steps in which the rate rises.
-    `patience` is how many epochs without a better validation loss end the run (0: none), and `plateau_patience` how
-    many of them divide the rate by 10 under the schedule "plateau". `average` is the decay of the weight average a step
-    (0: none). `mixup` and `cutmix` are the parameters of their Beta distributions (`ml.training.mixing`). `ordinal` is
-    the weight of a loss that knows the order of the age bins. `adjust` is how far the loss is shifted by the logarithm
-    of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight of the
-    teachers' word, 0..1.
+    chips of `small_size` pixels, which is faster. `layer_decay` is the rate of each layer of timm's networks as a share
+    of the rate of the one above it (1: all alike), which lets a pretrained transformer keep what it knows. `warmup` is
+    the share of the steps in which the rate rises. `patience` is how many epochs without a better validation loss end
+    the run (0: none), and `plateau_patience` how many of them divide the rate by 10 under the schedule "plateau".
+    `average` is the decay of the weight average a step (0: none). `mixup` and `cutmix` are the parameters of their Beta
+    distributions (`ml.training.mixing`). `ordinal` is the weight of a loss that knows the order of the age bins, and
+    `years` that of one by exact ages, of the sets that tell them. `adjust` is how far the loss is shifted by the
+    logarithm of the classes' shares (Menon et al. 2021), so that rare ones are not neglected. `distill` is the weight
+    of the teachers' word, 0..1.
     """
 
     name: str = "unnamed"
@@ -79,6 +86,7 @@ class Recipe:
     batch_size: int = 128
     optimizer: str = "sgd"
     learning_rate: float = 0.05
+    layer_decay: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 2e-4
     schedule: str = "one_cycle"
@@ -91,8 +99,15 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     ordinal: float = 0.0
+    years: float = 0.0
     adjust: float = 0.0
+    loss: str = "cross_entropy"
+    focus: float = 2.0
+    widest_margin: float = 0.5
+    balance: str = ""
+    robust: float = 0.0
     distill: float = 0.0
+    accumulate: int = 1
     average: float = 0.998
     seed: int = 1
     data: DataRecipe = field(default_factory=DataRecipe)
@@ -104,7 +119,7 @@ class Recipe:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise BadRecipe(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             if getattr(self, name) < 1:
                 raise BadRecipe(f"{name} must be at least 1")
         for name in ("dropout", "label_smoothing", "distill", "warmup", "average", "momentum"):
@@ -129,11 +144,31 @@ class Recipe:
         for name, (low, high) in LIMITS.items():
             if not low <= getattr(self.augmentation, name) <= high:
                 raise BadRecipe(f"augmentation.{name} lies between {low:g} and {high:g}")
+        if not 0 < self.layer_decay <= 1:
+            raise BadRecipe("layer_decay is over 0 and at most 1")
+        if self.accumulate > self.batch_size:
+            raise BadRecipe("accumulate is the number of pieces that a batch comes in: at most batch_size")
+        if self.robust and (self.mixup or self.cutmix):
+            raise BadRecipe("robust weighs groups, and a mixed face is of two: leave mixup and cutmix out")
         if self.learning_rate <= 0:
             raise BadRecipe("learning_rate must be over 0")
         if self.schedule == "plateau" and not self.plateau_patience:
             raise BadRecipe("the schedule plateau needs plateau_patience, in epochs")
 
+
+# Cards of checkpoints from before do not speak of these.
+CAME_LATER = (
+    "validation",
+    "also",
+    "years",
+    "loss",
+    "focus",
+    "widest_margin",
+    "balance",
+    "robust",
+    "accumulate",
+    "layer_decay",
+)
 
 T = TypeVar("T")
 
@@ -201,6 +236,7 @@ def flat_fields() -> dict[str, tuple[Any, Any]]:
 
 
 def recipe_values(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON values: of a start the name only, and the further data sets where there are any."""
+    """A recipe as JSON values: of a start the name only; what came to recipes later stands there where it is used."""
     values = asdict(recipe) | {"start": Path(recipe.start).name}
-    return {name: value for name, value in values.items() if name not in ("also", "validation") or value}
+    unused = {one.name for one in fields(Recipe) if one.name in CAME_LATER and values[one.name] == one.default}
+    return {name: value for name, value in values.items() if name not in unused}

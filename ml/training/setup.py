@@ -15,7 +15,7 @@ from ml.errors import BadRecipe, DataWarning
 from ml.model import checkpoint, network, pretrained, trained, trunks
 from ml.model.card import ModelCard, read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
-from ml.training import losses
+from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
 from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
@@ -127,9 +127,9 @@ def check_heads(
 ) -> None:
     """Raise BadRecipe where a loss or a teacher would take the heads' labels, or the crop, for others than they are."""
     for name in labels.ORDERED:
-        if recipe.ordinal and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
+        if (recipe.ordinal or recipe.years) and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
             raise BadRecipe(
-                f"ordinal is for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
+                f"ordinal and years are for {', '.join(labels.ATTRIBUTES[name])}, not for classes of {name} of your own"
             )
     for teacher in teachers:
         card = teacher.card
@@ -138,6 +138,31 @@ def check_heads(
         differing = [name for name in heads if name in card.labels and card.labels[name] != heads[name]]
         if differing:
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
+
+
+def chances_of(recipe: Recipe, *, training: face_set.FaceSet) -> np.ndarray | None:
+    """The chance (N,) of each example to be drawn under `balance`; None without. Raises BadRecipe for no attribute."""
+    if not recipe.balance:
+        return None
+    if recipe.balance not in training.targets:
+        raise BadRecipe(f"balance is one of {', '.join(training.targets)}, not {recipe.balance!r}")
+    return rare_groups.even_chances(training.targets[recipe.balance])
+
+
+def check_groups(recipe: Recipe, *, training: face_set.FaceSet) -> None:
+    """Raise BadRecipe where groups are to be weighed, and the training set tells none."""
+    if recipe.robust and labels.BY not in training.targets:
+        raise BadRecipe(f"robust weighs groups of {labels.BY}, which the training set does not tell")
+
+
+def check_years(recipe: Recipe, *, training: face_set.FaceSet) -> None:
+    """Raise BadRecipe where ages are to be learned as numbers, and there is no head or no exact age to learn from."""
+    if not recipe.years:
+        return
+    if labels.IN_YEARS not in training.targets:
+        raise BadRecipe(f"years is for networks with {labels.IN_YEARS} among their attributes")
+    if training.years is None or np.isnan(training.years).all():
+        raise BadRecipe("years needs exact ages, and the training set has none: leave years out")
 
 
 def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: face_set.FaceSet, place: Path) -> None:
@@ -179,6 +204,17 @@ def priors_of(faces: face_set.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[
     }
 
 
+def check_start(recipe: Recipe) -> None:
+    """Raise what tells why the weights that a run starts from cannot be had, before it waits for its data."""
+    if recipe.start == IMAGENET:
+        try:
+            pretrained.cached_imagenet_weights(recipe.arch)
+        except ValueError as error:
+            raise BadRecipe(str(error)) from error
+    elif recipe.start != RANDOM and not Path(recipe.start).exists():
+        raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
+
+
 def build_net(
     recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], images: np.ndarray, preset: Preset
 ) -> network.AttributeNet:
@@ -190,14 +226,14 @@ def build_net(
     try:
         trunk = trunks.create_trunk(recipe.arch, size=preset.size)
         _try_sizes(trunk, recipe=recipe, size=preset.size)
+        if recipe.layer_decay < 1 and not isinstance(trunk, trunks.TimmTrunk):
+            raise BadRecipe(f"layer_decay is for timm's networks, not for {recipe.arch}")
     except ValueError as error:
         raise BadRecipe(str(error)) from error
     if recipe.start == IMAGENET:
         _fill(trunk, path=pretrained.cached_imagenet_weights(recipe.arch))
     elif recipe.start != RANDOM:
         path = Path(recipe.start)
-        if not path.exists():
-            raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
         if path.is_dir():
             trunk = _trunk_of(path, arch=recipe.arch)
         elif width := trunks.face_resnet_width(recipe.arch):

@@ -7,23 +7,30 @@ import warnings
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import StrategyRegistry
 
 from ml.errors import BadRecipe
 from ml.model.card import ModelCard
 from ml.model.precision import has_fast_bfloat16
-from ml.training import recipe, watching
+from ml.training import loggers, recipe, watching
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
+def count_devices(*, nodes: int) -> int:
+    """The processes on each of so many machines: those that torchrun started, or else one."""
+    return TorchElasticEnvironment().world_size() // nodes if TorchElasticEnvironment.detect() else 1
+
+
 def build_trainer(
     wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard, trained: bytes
-) -> tuple[lightning.Trainer, watching.EpochLog]:
-    """The trainer and its log; each step takes `pieces` batches. `trained` is the file that the checkpoint keeps of the
-    images it was trained on. Raises BadRecipe for an unknown strategy.
+) -> tuple[lightning.Trainer, watching.EpochLog, watching.KeepState]:
+    """The trainer, its log and what keeps its best epoch; each step takes `pieces` batches.
+
+    `trained` is the file that the checkpoint keeps of the images it was trained on. Raises BadRecipe for an unknown
+    strategy, and for a logger that is not installed.
     """
     warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -43,6 +50,10 @@ def build_trainer(
         strategy = "ddp_find_unused_parameters_true" if wanted.frozen_epochs else "ddp"
     elif strategy not in (known := ("auto", *StrategyRegistry.available_strategies())):
         raise BadRecipe(f"no strategy called {strategy!r}; Lightning's: {', '.join(known)}")
+    names = dict.fromkeys([*(["tensorboard"] if args.tensorboard else []), *args.logger])
+    told = [loggers.build_logger(name, folder=args.checkpoint_dir, run=wanted.name) for name in names]
+    for logger in told:
+        logger.log_hyperparams(recipe.recipe_values(wanted))
     trainer = lightning.Trainer(
         accelerator={"cpu": "cpu", "cuda": "gpu"}[device],
         devices=args.devices,
@@ -52,7 +63,7 @@ def build_trainer(
         max_epochs=wanted.epochs,
         accumulate_grad_batches=pieces,
         callbacks=callbacks,
-        logger=TensorBoardLogger(args.checkpoint_dir, name="tensorboard") if args.tensorboard else False,
+        logger=told or False,
         enable_checkpointing=True,
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
@@ -61,4 +72,4 @@ def build_trainer(
         use_distributed_sampler=False,
         default_root_dir=args.checkpoint_dir,
     )
-    return trainer, log
+    return trainer, log, keep

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -85,6 +86,11 @@ class EpochLog(Callback):
         if trainer.is_global_zero:
             replace_file(self._path, as_csv(self.rows))
             print(describe_row(row, epochs=module.recipe.epochs), flush=True)
+        # MLflow's names are letters, digits and "_-. /" only.
+        told = {re.sub(r"[^\w/.-]", "_", name.replace(" of ", "/")): value for name, value in row.items()}
+        for logger in trainer.loggers:
+            known = {name: value for name, value in told.items() if math.isfinite(value)}
+            logger.log_metrics(known, step=module.current_epoch + 1)
 
 
 class EarlyStopping(callbacks.EarlyStopping):
@@ -102,12 +108,17 @@ class KeepState(Checkpoint):
     ) -> None:
         self._folder, self._card, self._trained, self._log, self._average = folder, card, trained, log, average
         self.best_epoch, self.best_loss = 0, float("inf")
+        self.confusions: dict[
+            str, torch.Tensor
+        ] = {}  # of the best epoch: what its checkpoint said of the validation set
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best_epoch": self.best_epoch, "best_loss": self.best_loss, "recipe": self._card.recipe}
+        best = {"best_epoch": self.best_epoch, "best_loss": self.best_loss, "confusions": self.confusions}
+        return {**best, "recipe": self._card.recipe}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best_epoch, self.best_loss = state_dict["best_epoch"], state_dict["best_loss"]
+        self.confusions = dict(state_dict.get("confusions", {}))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         module, row = cast(AttributeModule, pl_module), self._log.rows[-1]
@@ -116,6 +127,7 @@ class KeepState(Checkpoint):
         is_best = row["val_loss"] < self.best_loss or not self.best_epoch or is_first_whole
         if is_best:
             self.best_epoch, self.best_loss = module.current_epoch + 1, row["val_loss"]
+            self.confusions = {name: counts.cpu().clone() for name, counts in module.val_tally.confusions.items()}
         # The state last: a run that breaks off in between does this epoch again, and writes the checkpoints anew.
         if trainer.is_global_zero:
             self._keep_checkpoints(module, row=row, is_best=is_best)
@@ -141,10 +153,17 @@ class KeepState(Checkpoint):
 
 
 def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dict[str, float]:
-    """Loss, accuracies, and accuracies of each group, rounded for a log."""
+    """Losses, accuracies, and accuracies of each group, rounded for a log."""
     found = {f"{part}_loss": round(tally.loss(), 4)}
     for name in tally.confusions:
         found[f"{part}_{name}"] = shorten(tally.accuracy(name))
+    found |= {f"{part}_{name}_loss": round(tally.loss_of(name), 4) for name in tally.confusions}
+    found[f"{part}_accuracy_multi"] = shorten(tally.accuracy_multi())
+    overall, of_bins = tally.years_error()
+    if not math.isnan(overall):
+        found[f"{part}_years_off"] = round(overall, 2)
+        for label, off in zip(labels.ATTRIBUTES[labels.IN_YEARS], of_bins, strict=True):
+            found[f"{part}_years_off of {label}"] = round(off, 2)
     for name in tally.confusions:
         of = classes[labels.BY if name in tally.by_group else name].names
         for group, share in zip(of, tally.group_accuracies(name), strict=True):
@@ -152,11 +171,17 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
     return found
 
 
+def attributes_in(row: Mapping[str, float]) -> list[str]:
+    """The attributes that a row of the log tells of."""
+    losses = [key for key in row if key.startswith("val_") and key.endswith("_loss") and " of " not in key]
+    return [key[len("val_") : -len("_loss")] for key in losses if key != "val_loss"]
+
+
 def describe_row(row: Mapping[str, float], *, epochs: int) -> str:
     """One epoch in a few lines for people: training -> validation, then each group's validation accuracy."""
-    names = [key.removeprefix("val_") for key in row if key.startswith("val_") and " of " not in key]
-    names.remove("loss")
-    shares = ", ".join(f"{name} {row[f'train_{name}']:.1%} -> {row[f'val_{name}']:.1%}" for name in names)
+    names = attributes_in(row)
+    told = (*names, "accuracy_multi")
+    shares = ", ".join(f"{name} {row[f'train_{name}']:.1%} -> {row[f'val_{name}']:.1%}" for name in told)
     lines = [
         f"epoch {row['epoch']:.0f}/{epochs}: loss {row['train_loss']:.3f} -> {row['val_loss']:.3f}, {shares}, "
         f"{row['images_per_second']:.0f} images/s"
@@ -164,13 +189,17 @@ def describe_row(row: Mapping[str, float], *, epochs: int) -> str:
     for name in names:
         groups = {key.split(" of ", 1)[1]: value for key, value in row.items() if key.startswith(f"val_{name} of ")}
         lines.append(f"  {name}: " + ", ".join(f"{group} {value:.1%}" for group, value in groups.items()))
+    if "val_years_off" in row:
+        of = "val_years_off of "
+        bins = {key.removeprefix(of): value for key, value in row.items() if key.startswith(of)}
+        lines.append(f"  years off: {row['val_years_off']:.1f}; " + ", ".join(f"{k} {v:.1f}" for k, v in bins.items()))
     return "\n".join(lines)
 
 
 def as_csv(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows of the same columns as CSV."""
+    """Rows as CSV; what one of them lacks, as of a run that an earlier Facet began, is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer = csv.DictWriter(text, fieldnames=list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -205,7 +234,7 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     if before is None:
         raise OtherFormat(f"{path} was written by another version of Facet")
     defaults = {name: default for name, (_, default) in flat_fields().items()}
-    other = _flatten(recipe)
+    other = defaults | _flatten(recipe)
     one = defaults | {VALIDATION_HASH: other.get(VALIDATION_HASH)} | _flatten(before)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]

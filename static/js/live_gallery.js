@@ -11,6 +11,7 @@ export function refresh() {
 }
 
 async function takeOver() {
+  if (!document.getElementById("photos")) return; // a collection that keeps no photos has no gallery
   try {
     const address = location.pathname + location.search;
     const response = await fetch(address, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
@@ -60,6 +61,7 @@ document.body.addEventListener("htmx:afterSettle", () => {
   const progress = document.getElementById("progress");
   if (progress.dataset.finished === finished) return;
   finished = progress.dataset.finished;
-  const follows = "follows" in document.getElementById("photos").dataset;
+  const photos = document.getElementById("photos");
+  const follows = photos && "follows" in photos.dataset;
   if (follows || !("pending" in progress.dataset)) refresh();
 });

@@ -14,6 +14,7 @@ KEYS = [
     *(
         "retention_days",
         "next_deletion",
+        "is_aggregate_only",
         "keeps_capture_dates",
         "is_opened_to_reviewers",
         "terms_accepted",

@@ -2,12 +2,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from time import sleep, time
 from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
 
 from classifier.models import RateBucket
+from classifier.running import redis_server
 from classifier.services import rates
 from classifier.services.rates import Rate
 from tests.clock import Seconds
@@ -188,6 +190,19 @@ def test_redis_counts_the_same_way(settings):
     assert 19 < rates.take(key, rate=rate) <= 20
     assert rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) == 0.0
     assert 19 < rates.take(f"{key}:many", rate=Rate(100, 100), amount=60) <= 20
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("count", [rates.take, rates.charge])
+def test_redis_takes_what_was_counted_before_its_clock_jumped_back_for_an_empty_bucket(settings, count):
+    settings.REDIS_URL = os.environ.get("TEST_REDIS_URL", "")
+    if not settings.REDIS_URL:
+        pytest.skip("needs a Redis at TEST_REDIS_URL")
+    key, rate = f"test:{uuid4()}", Rate(30, 3)
+    redis_server.find_server().client.set(rates.REDIS_PREFIX + key, time() + 1_000_000)
+    assert 0 < count(key, rate=rate, amount=1) <= 0.1
+    sleep(0.3)
+    assert count(key, rate=rate, amount=1) == 0.0
 
 
 def test_what_was_used_is_charged_whole_and_paid_off_evenly(db, clock):

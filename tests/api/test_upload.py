@@ -49,7 +49,7 @@ def test_the_answer_is_that_of_the_contract(send, worker, alice):
     assert told["timings_ms"] == {"decode": 1.0, "detect": 2.0, "classify": 1.0}
 
     (face,) = told["faces"]
-    assert list(face) == ["uid", "number", "box", "box_fraction", "detection", "size_px", "predictions"]
+    assert list(face) == ["uid", "number", "box", "box_fraction", "detection", "size_px", "cut_off", "predictions"]
     assert UUID(face["uid"])
     assert face["number"] == 1
     assert face["box"] == {"x1": 100.0, "y1": 60.0, "x2": 220.0, "y2": 180.0}

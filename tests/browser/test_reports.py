@@ -64,7 +64,7 @@ def test_from_summary_to_a_kept_report_by_keyboard_alone(live_server, alices_pag
     for part in (".front", ".raw", ".whisker", ".range", '[fill="url(#hatch)"]'):
         assert summary.locator(f".summary-chart {part}").count(), part
     photos, head = (page.locator(of).first.bounding_box()["y"] for of in ("#gallery .tile", ".collection-head"))
-    assert photos - head < 540  # so that the first of them stand on the first screen
+    assert photos - head < 400  # so that the first of them stand on the first screen
     check(page)
 
     press_on(page, "Full report")

@@ -1,9 +1,11 @@
 """The main job with nothing faked: sign up, drop a photo, see the face; the same through the API with a token."""
 
+import json
+
 import pytest
 
 from tests import pictures
-from tests.site import running_site
+from tests.site import running_site, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -13,7 +15,7 @@ FACE_LIES_WITHIN = (150, 50, 300, 220)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    with running_site(tmp_path_factory.mktemp("site")) as running:
+    with running_site(tmp_path_factory.mktemp("site"), FACET_LOG_FORMAT="json") as running:
         yield running
 
 
@@ -68,3 +70,25 @@ def test_a_developer_sends_the_same_photo_with_a_token_and_reads_the_face_back(s
     assert top < box["y1"] < box["y2"] < bottom
     assert set(photo["faces"][0]["predictions"]) == {"race", "gender", "age"}
     assert site.get(f"/api/v1/photos/{photo['uid']}/")["faces"] == photo["faces"]
+
+
+def test_the_log_follows_a_photo_from_request_to_task_without_a_name(site):
+    def told() -> list[dict]:
+        return [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
+
+    def find_task() -> list[dict]:
+        """Of the worker that a request of photos woke."""
+        sent = {line["request_id"] for line in told() if line.get("route") == "/api/v1/photos/"}
+        done = [line for line in told() if line["message"] == "task_succeeded"]
+        return [line for line in done if line.get("request_id") in sent]
+
+    site.make_user("ingrid")
+    content = pictures.encode(pictures.astronaut(), "JPEG", quality=93)
+    photo = site.upload([("Ingrid Holm.jpg", content)], query="?wait=30")["items"][0]["photo"]
+    site.get(f"/api/v1/photos/{photo['uid']}/?name=Holm")
+    (task, *_) = wait_for(find_task, seconds=30, what="no task names the request that sent it")
+    assert (task["task"], task["duration_ms"] >= 0) == ("classifier.tasks.analyze", True)
+    read = [line for line in told() if line.get("uid") == photo["uid"]]
+    assert (read[-1]["route"], read[-1]["status"]) == ("/api/v1/photos/<uuid:uid>/", 200)
+    words = ("ingrid", "holm", *photo["faces"][0]["predictions"]["race"]["label"].lower().split()[:1])
+    assert [word for word in words if word in site.log.read_text().lower()] == []

@@ -11,9 +11,9 @@ from tests import pictures
 from tests.site import Site, running_site, wait_for
 
 FULL = os.environ.get("FACET_CHAOS") == "full"
-PHOTOS = 200 if FULL else 50
-KILLS = 6 if FULL else 2
-FINISH_SECONDS = 300 if FULL else 120
+PHOTOS = 500 if FULL else 50
+KILLS = 10 if FULL else 2
+FINISH_SECONDS = 600 if FULL else 120
 
 BROKERS = [
     pytest.param("", id="embedded"),

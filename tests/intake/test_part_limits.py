@@ -7,6 +7,7 @@ from PIL import Image
 
 from classifier.intake import parts
 from classifier.intake.formats import BadImage
+from ml import colours
 from tests import boxes
 from tests.intake.test_parts import chunk, segment
 
@@ -220,9 +221,9 @@ def test_the_steps_of_a_profile_are_those_of_its_longest_transform():
 
     few, many = (struct.pack(">4s4xHHI", b"mpet", 3, 3, count) for count in (2, 0x01020304))
     other = struct.pack(">4s4xHHI", b"curv", 3, 3, 0xFFFFFFFF)
-    assert parts.count_profile_steps(profile(few, many, other, few)) == 0x01020304
-    assert parts.count_profile_steps(profile(few)) == 2
-    assert parts.count_profile_steps(profile(other)) == 0
-    assert parts.count_profile_steps(profile(few, many)[:-16]) == 2
-    assert parts.count_profile_steps(bytes(128) + b"\xff" * 4) == 0
-    assert parts.count_profile_steps(b"") == 0
+    assert colours.count_profile_steps(profile(few, many, other, few)) == 0x01020304
+    assert colours.count_profile_steps(profile(few)) == 2
+    assert colours.count_profile_steps(profile(other)) == 0
+    assert colours.count_profile_steps(profile(few, many)[:-16]) == 2
+    assert colours.count_profile_steps(bytes(128) + b"\xff" * 4) == 0
+    assert colours.count_profile_steps(b"") == 0

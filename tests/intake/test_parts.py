@@ -15,6 +15,7 @@ from PIL import Image, ImageCms
 from classifier.intake import av1, parts
 from classifier.intake.formats import BadImage, recognise_format
 from classifier.intake.pictures import Picture, read_picture
+from ml import colours
 from tests import boxes, pictures
 
 MAX_BYTES = 20 * 1024**2
@@ -139,7 +140,7 @@ def test_a_profile_of_many_steps_is_left_aside():
         whole = plain[4:128] + struct.pack(">I", count + 1) + moved + entry + rest + transform
         return struct.pack(">I", len(whole) + 4) + whole
 
-    assert parts.count_profile_steps(profile(3)) == 3
+    assert colours.count_profile_steps(profile(3)) == 3
     started = time.process_time()
     assert read(pictures.encode(pictures.picture(64, 48), "PNG", icc_profile=profile(20_000))).image.size == (64, 48)
     assert time.process_time() - started < PROMISED_SECONDS

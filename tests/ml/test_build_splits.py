@@ -89,6 +89,20 @@ def test_the_lists_are_what_the_list_reader_reads(utkface_folder, tmp_path):
     assert (tmp_path / "out" / "test.txt").read_text() == ""
 
 
+def test_what_the_lists_leave_out_is_in_no_count(utkface_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    found = build(utkface_folder, out, "--taxonomy", "utkface-4")
+    with open(out / build_splits.COUNTS_FILE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows if row["attribute"] == "race"} == {"White", "Black", "Asian", "Indian"}
+    for part, lines in found.items():
+        for attribute in ("race", "gender", "age"):
+            of = [int(row["images"]) for row in rows if (row["split"], row["attribute"]) == (part, attribute)]
+            assert sum(of) == len(lines), (part, attribute)
+    assert [len(lines) for lines in found.values()] == [26, 9, 9]
+    assert "21 images left out, the lists have no place for them: Others" in capsys.readouterr().err
+
+
 def test_same_images_with_other_labels_are_told(utkface_folder, tmp_path, capsys):
     copy = utkface_folder / "99_0_1_x.chip.jpg"
     copy.write_bytes((utkface_folder / "0_0_0_0.chip.jpg").read_bytes())

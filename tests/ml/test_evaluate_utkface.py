@@ -5,6 +5,7 @@ from ml import labels
 from ml.datasets import face_set, utkface
 from ml.measuring import measures, stored
 from ml.measuring.predictions import Predictions
+from ml.reporting import evaluation_text
 
 
 def one_hot(attribute: str, *names: str) -> np.ndarray:
@@ -29,7 +30,10 @@ def test_fine_vectors_are_measured_in_utkfaces_groups():
     }
     years = vectors["age"] @ np.array(labels.scale_of("age").centres)
     predictions = Predictions("fine", names, vectors, face_set.fine_classes(), years)
-    report = stored.write_measures(measures.measure(predictions, faces))
+    measured = measures.measure(predictions, faces)
+    told = "years off by age: 3-9 1.0, 20-29 1.5, 30-39 19.5, more than 70 10.5"
+    assert told in evaluation_text.summarise(measured)
+    report = stored.write_measures(measured)
     assert (report["race"]["grouping"], report["race"]["accuracy"]) == ("utkface-5", 0.75)
     assert report["race"]["by_taxonomy"] == {"utkface-5": 0.75, "utkface-4": pytest.approx(2 / 3, abs=1e-4)}
     assert report["race"]["taxonomies"]["utkface-4"]["recall"] == {

@@ -61,6 +61,7 @@ def test_classes_are_found_however_people_write_them():
     race = face_set.classes_in("race")
     assert (race.find("east_asian"), race.find(" Latino Hispanic "), race.find("Martian")) == (3, 2, None)
     assert [race.find(word) for word in ("Latino/Hispanic", "latino", "middle-eastern")] == [2, 2, 6]
+    assert [race.find(word) for word in ("South-East Asian", "EastAsian", "Hispanic or Latino")] == [4, 3, 2]
     # What is certain among five groups is not among seven.
     assert (race.find("asian"), face_set.classes_in("race", taxonomy="list-5").find("asian")) == (None, 0)
     age, gender = face_set.classes_in("age"), face_set.classes_in("gender")

@@ -205,6 +205,14 @@ def test_a_mirrored_view_is_the_straight_one_of_the_mirror_image(two):
     assert np.allclose(heat[0], heat[1][:, ::-1], atol=1e-3)
 
 
+def test_what_the_heads_look_at_is_all_that_they_look_at(two, both):
+    chips = some_chips(3, side=SIDE)
+    found = runtime.TorchRuntime(*both, precision="float32").features(chips)
+    alone = runtime.TorchRuntime(*two[1], precision="float32").features(chips)
+    assert found.shape == (3, TinyTrunk.features + alone.shape[1])
+    assert np.allclose(found[:, TinyTrunk.features :], alone, atol=1e-4)
+
+
 def test_shap_values_add_up_to_what_they_say_together(both):
     found = gradients.explain_chip(*both, some_chips(1)[0], attribute="race", method=heat_map.SHAP)
     difference = found.output - found.reference_output

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml import errors
+from ml import errors, labels
 from ml.datasets import face_set, folders, lists, splits
 from tests import pictures
 
@@ -26,6 +26,7 @@ def write_images(root: Path, *names: str) -> None:
         ("a/1.jpg 2", ("a/1.jpg", 1)),
         ("a b, c/1.jpg;Hispanic", ("a b, c/1.jpg", 4)),
         ("a/1.jpg, latino/hispanic", ("a/1.jpg", 4)),
+        ("a b/1.jpg Hispanic or Latino", ("a b/1.jpg", 4)),
         ("a;b/1.jpg Asian", ("a;b/1.jpg", 0)),
         ("a/1.jpg 9", None),
         ("a/1.jpg Martian", None),
@@ -101,6 +102,15 @@ def test_a_class_that_skipping_empties_is_told(tmp_path):
     listed.write_text("a.jpg White\nb.jpg Asian\nc.jpg Afro\n")
     with pytest.warns(errors.DataWarning, match=r"no example of these race classes is left: Black, Indian, Latino"):
         lists.read_list(listed, classes=LIST_5, size=24, skip_unknown=True)
+
+
+def test_every_class_that_skipping_empties_is_named(tmp_path):
+    """All six of seven, where "Asian" says neither which of two."""
+    write_images(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "train.txt").write_text("a.jpg White\nb.jpg Asian\n")
+    told = ", ".join(labels.RACE[1:])
+    with pytest.warns(errors.DataWarning, match=f"no example of these race classes is left: {told}$"):
+        lists.read_list(tmp_path / "train.txt", classes=face_set.classes_in("race"), size=24, skip_unknown=True)
 
 
 def test_folders_are_the_classes_of_a_taxonomy(tmp_path):

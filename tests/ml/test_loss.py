@@ -99,7 +99,7 @@ def test_a_distant_age_costs_more_than_a_neighbouring_one():
     assert losses.ranked_loss(said, torch.full((4,), -1)).item() == 0.0
 
 
-def test_a_teacher_does_not_undo_what_adjust_does():
+def test_a_teacher_does_not_undo_what_adjust_does(monkeypatch):
     """With the shift, logits that lack the labels' shares are what a teacher that knows them asks for."""
     heads, prior = {"gender": labels.GENDER}, torch.tensor([0.9, 0.1]).log()
     covers = {"gender": torch.eye(2, dtype=torch.bool)}
@@ -116,7 +116,23 @@ def test_a_teacher_does_not_undo_what_adjust_does():
         prior={"gender": prior},
         teachers=[module.Teacher(taught, ModelCard("teacher", "tiny", heads, Preset(size=24)))],
     )
+    monkeypatch.setattr(step, "_loss", step.objective.loss)  # which asks Lightning for the processes otherwise
     step.tally.clear(torch.device("cpu"))
     chips = torch.randint(0, 256, (4, 3, 24, 24), dtype=torch.uint8)
     step.training_step((chips, {"gender": torch.tensor([0, 1, 0, 1])}), 0).backward()
     assert max(float(p.grad.abs().max()) for p in student.heads.parameters()) < 1e-3
+
+
+def test_an_exact_age_costs_its_distance_in_bins():
+    """By hand: half on 20-29 and half on 40-49 is 34.5 years, one decade from 44.5; 95 counts as the last centre."""
+    centres = torch.tensor(labels.scale_of("age").centres)
+    half = torch.full((9,), -50.0)
+    half[[3, 5]] = 0.0
+    old = torch.eye(9)[8] * 50.0
+    said = torch.stack([half, old, old]).requires_grad_()
+    assert losses.years_loss(said[:1], torch.tensor([44.5]), centres=centres).item() == pytest.approx(1.0, abs=1e-4)
+    both = losses.years_loss(said, torch.tensor([44.5, 95.0, torch.nan]), centres=centres)
+    assert both.item() == pytest.approx(0.5, abs=1e-4)
+    both.backward()
+    assert said.grad.isfinite().all()
+    assert losses.years_loss(said, torch.full((3,), torch.nan), centres=centres).item() == 0.0

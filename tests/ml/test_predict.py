@@ -43,12 +43,12 @@ def test_the_columns_are_those_that_were_promised():
     assert "race_Latino_Hispanic" in names
     assert "race_Southeast Asian" in names
     assert names[16:19] == ["predicted_gender", "gender_Male", "gender_Female"]
-    assert names[-18:-16] == ["age_more than 70", "age_years"]
-    assert names[-16:-13] == ["unsure_race", "unsure_gender", "unsure_age"]
-    assert names[-13:-8] == ["set_race", "set_gender", "set_age", "age_low", "age_high"]
-    assert names[-8:-4] == ["photo_width", "photo_height", "sharpness", "brightness"]
-    assert names[-4:] == ["narrowest_face_px", "turned", "model", "reason"]
-    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 5 + 8
+    assert names[-19:-17] == ["age_more than 70", "age_years"]
+    assert names[-17:-14] == ["unsure_race", "unsure_gender", "unsure_age"]
+    assert names[-14:-9] == ["set_race", "set_gender", "set_age", "age_low", "age_high"]
+    assert names[-9:-5] == ["photo_width", "photo_height", "sharpness", "brightness"]
+    assert names[-5:] == ["narrowest_face_px", "turned", "cut_off", "model", "reason"]
+    assert len(names) == 8 + 8 + 3 + 10 + 1 + 3 + 5 + 9
 
 
 def test_a_folder_becomes_csv_rows(folder, capsys):

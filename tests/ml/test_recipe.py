@@ -43,6 +43,8 @@ def test_given_values_win():
         ("epochs = 3\nsmall_epochs = 3", "the last must see the whole size"),
         ("[augmentation]\nflip = 1.5", "augmentation.flip lies between 0 and 1"),
         ("[augmentation]\nrotation = -5", "augmentation.rotation"),
+        ("robust = 0.1\nmixup = 0.2", "a mixed face is of two"),
+        ("batch_size = 4\naccumulate = 5", "at most batch_size"),
         ("[[also]]\nvalidation_share = 0.1", "is for .data."),
         ("[validation]\nheld_out = 10", "is not trained on"),
     ],

@@ -4,7 +4,7 @@ import torch
 
 from ml import labels
 from ml.datasets import face_set
-from ml.training.feeding import ShuffledOrder
+from ml.training.feeding import EXACT, ShuffledOrder
 from ml.training.tally import Tally
 
 
@@ -70,11 +70,49 @@ def test_unknown_labels_are_not_counted():
     assert int(tally.confusions["race"].sum()) == 1
 
 
+def test_each_output_has_its_own_loss_and_every_output_is_a_question():
+    """By hand: three faces of five groups, of which one is unknown."""
+    tally = tally_of(face_set.classes_in("race", taxonomy="utkface-5"))
+    said = logits_of(
+        {"White": 0.4, "East Asian": 0.35, "Southeast Asian": 0.25},  # an Asian, found: no output wrong
+        {"White": 0.4, "Indian": 0.3, "Black": 0.3},  # a White face of whom nothing is said: one wrong
+        {"Black": 1.0},
+    )
+    tally.add(said, {"race": torch.tensor([2, 0, face_set.UNKNOWN])}, loss=torch.tensor(9.0))
+    assert tally.loss_of("race") == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2, abs=1e-4)
+    assert tally.accuracy_multi() == pytest.approx(9 / 10)
+
+
+def test_overlapping_classes_are_no_questions_to_each_other():
+    classes = joined_classes()
+    tally = tally_of(classes)
+    said = logits_of({"East Asian": 0.9, "White": 0.1})
+    tally.add(said, {"race": torch.tensor([classes.names.index("East Asian")])}, loss=torch.tensor(1.0))
+    assert tally.accuracy_multi() == 1.0
+
+
+def test_exact_ages_are_told_by_their_bin():
+    tally = Tally({"age": torch.eye(9, dtype=torch.bool)})
+    tally.clear(torch.device("cpu"))
+    said = {"age": torch.eye(9)[[3, 3, 8, 0]] * 50.0}  # 24.5, 24.5, 76 and 1 years
+    exact = torch.tensor([20.0, 30.0, 90.0, torch.nan])
+    tally.add(said, {"age": torch.tensor([3, 4, 8, 0]), EXACT: exact}, loss=torch.tensor(1.0))
+    overall, of_bins = tally.years_error()
+    assert overall == pytest.approx((4.5 + 5.5 + 14.0) / 3)
+    assert of_bins == pytest.approx([torch.nan] * 3 + [4.5, 5.5] + [torch.nan] * 3 + [14.0], nan_ok=True)
+
+
 def test_pieces_are_parts_of_the_very_batches():
     whole, parts = (list(ShuffledOrder(100, 32, seed=3, pieces=pieces)) for pieces in (1, 4))
     assert [len(batch) for batch in whole] == [32, 32, 32]
     assert len(parts) == len(ShuffledOrder(100, 32, seed=3, pieces=4)) == 12
     assert sorted(position for piece in parts[:4] for position in piece) == whole[0]
+
+
+def test_processes_have_the_very_pieces_of_one_process():
+    alone = list(ShuffledOrder(96, 32, seed=3, pieces=2))
+    shared = [list(ShuffledOrder(96, 16, seed=3, rank=rank, processes=2)) for rank in (0, 1)]
+    assert [batch for step in zip(*shared, strict=True) for batch in step] == alone
 
 
 def test_processes_share_out_every_example_once():

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import io
+import json
 import re
 import shlex
 import zipfile
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import labels
+from ml import labels, train
 from ml.model.card import read_card
+from ml.reporting import figures
+from ml.training import recipe
 from tests import pictures
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "train.md"
@@ -46,6 +49,22 @@ def released(tmp_path) -> Path:
             with open(folder / f"fairface_label_{part}.csv", "w", newline="") as file:
                 csv.writer(file).writerows(rows)
     return folder
+
+
+@pytest.mark.parametrize(("version", "epochs", "frozen"), [(1, 10, 0), (2, 13, 3), (3, 12, 0)])
+@pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
+def test_published_recipes_train_on_fairface_as_released(
+    released, tiny, tmp_path, monkeypatch, version, epochs, frozen
+):
+    config = recipe.CONFIGS / f"fairface_v{version}.toml"
+    wanted = recipe.read_recipe(config)
+    assert (wanted.arch, wanted.start) == ("resnet50" if version == 3 else "resnet34", recipe.IMAGENET)
+    assert (wanted.epochs, wanted.frozen_epochs, wanted.learning_rate) == (epochs, frozen, 1e-3)
+    monkeypatch.setattr(figures, "as_png", lambda figure: b"")
+    fixed = ["--config", str(config), "--data", str(released), "--checkpoint-dir", str(tmp_path / "run")]
+    assert train.main([*fixed, "--arch", "tiny", "--size", "32", "--start", "random", "--epochs", str(frozen + 1)]) == 0
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["validation_images"] == 20
+    assert read_card(tmp_path / "run").recipe["images"] == 120
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ml.model import checkpoint, trunks
+from ml import labels
+from ml.model import checkpoint, network, trunks
 from ml.model.card import read_card
 from ml.training import module, recipe, watching
 from tests.ml.conftest import read_log, weights_of
@@ -20,6 +21,7 @@ def test_a_run_leaves_checkpoints_log_curves_and_confusions(run, tmp_path, capsy
     rows = read_log(folder / watching.LOG_FILE)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert {"train_loss", "val_loss", "train_gender", "val_gender", "val_race of Latino_Hispanic"} <= set(rows[0])
+    assert {"train_gender_loss", "val_age_loss", "train_accuracy_multi", "val_accuracy_multi"} <= set(rows[0])
     for name in ("last", "."):
         card = read_card(folder / name)
         checkpoint.load(folder / name)
@@ -56,6 +58,8 @@ def test_a_network_learns_what_there_is_to_learn(run, tmp_path):
         ("--average", "0", "--precision", "32"),
         ("--precision", "bf16", "--batch-size", "64"),
         ("--attributes", "gender"),
+        ("--loss", "focal", "--focus", "1", "--balance", "race"),
+        ("--loss", "ldam", "--robust", "0.1"),
     ],
 )
 def test_every_option_trains(run, tmp_path, options):
@@ -106,6 +110,23 @@ def test_the_best_epoch_is_kept_beside_the_last(run, tmp_path):
     assert read_card(tmp_path / "run").recipe["epochs_done"] == 1 + int(np.argmin(losses))
 
 
+def test_the_confusions_are_those_of_the_epoch_that_was_kept(run, tmp_path, monkeypatch):
+    tell, seen = watching._measures, []
+
+    def note(tally, **of):
+        seen.append(tally.confusions["race"].tolist())
+        return tell(tally, **of) | {f"{of['part']}_loss": next(falls_then_rises)}
+
+    falls_then_rises = iter([1.0, 0.9, 1.0, 0.1, 1.0, 0.8, 1.0, 0.7])  # training and validation, epoch by epoch
+    monkeypatch.setattr(watching, "_measures", note)
+    run("run", "--epochs", "3", "--lr", "0.5", "--average", "0", "--augmentation.brightness", "0")
+    run("run", "--epochs", "4", "--lr", "0.5", "--average", "0", "--augmentation.brightness", "0", "--resume")
+    validation = seen[1::2]
+    assert read_card(tmp_path / "run").recipe["epochs_done"] == 2
+    table = read_log(tmp_path / "run" / "confusion_race.csv")
+    assert [[int(row[name]) for name in labels.RACE] for row in table] == validation[1] != validation[3]
+
+
 def test_an_epoch_at_the_small_size_is_never_the_best_one(run, tmp_path, monkeypatch):
     """However low its loss: it is that of other chips than the network is published for."""
     tell = watching._measures
@@ -137,6 +158,16 @@ def test_sizes_that_a_trunk_cannot_take_are_told_before_the_first_step(run, caps
     assert "vit_tiny_patch16_224 cannot take images of 50 x 50 pixels" in capsys.readouterr().err
 
 
+def test_weights_to_start_from_that_are_missing_are_named_before_any_data_is_read(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    for start, told in (("imagenet", "resnet34-"), (str(tmp_path / "mine.pth"), "mine.pth, which is not here")):
+        with pytest.raises(SystemExit) as stop:
+            run("run", "--arch", "resnet34", "--start", start, place=tmp_path / "nowhere")
+        assert stop.value.code == 2
+        assert told in (line := capsys.readouterr().err.splitlines()[-1])
+        assert "--start" in line
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys):
     assert run("run", "--lr", "1e30", "--epochs", "3", "--schedule", "constant", "--precision", "32") == 1
     assert "the loss became" in capsys.readouterr().err
@@ -156,6 +187,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys
         "--size=-8",
         "--mixup=-1",
         "--momentum=2",
+        "--loss=hinge",
+        "--accumulate=0",
+        "--balance=hair",
         "--data.held-out=-1",
         "--data.validation-share=1",
         "--augmentation.shrink-to=90,32",
@@ -184,6 +218,37 @@ def test_a_device_that_is_not_there_is_told_in_a_line(run, device, capsys):
     assert stop.value.code == 2
     *_, last = capsys.readouterr().err.splitlines()
     assert last.endswith(f"error: argument --device: torch has no device '{device}' here")
+
+
+def test_lower_layers_learn_slower_by_a_share_for_each():
+    """test_vit: the patches, six blocks (the last one with the norm behind it), the heads."""
+    torch.manual_seed(1)
+    net = network.AttributeNet(trunks.create_trunk("test_vit", size=64), attributes={"gender": ("Male", "Female")})
+    wanted = recipe.Recipe(
+        learning_rate=0.4, layer_decay=0.5, weight_decay=0.1, optimizer="adamw", schedule="one_cycle"
+    )
+    groups = module.parameter_groups(net, recipe=wanted)
+    rates = {id(p): (of.get("lr", 0.4), of["weight_decay"]) for of in groups for p in of["params"]}
+    assert len(rates) == len(list(net.parameters()))
+    vit = net.trunk.net
+    layers = [net.heads["gender"].weight, vit.blocks[5].mlp.fc1.weight, vit.blocks[4].mlp.fc1.weight]
+    layers += [vit.blocks[0].mlp.fc1.weight, vit.patch_embed.proj.weight]
+    found = [rates[id(parameter)] for parameter in layers]
+    assert found == [(0.4, 0.1), (0.4, 0.1), (0.2, 0.1), (0.4 / 2**5, 0.1), (0.4 / 2**6, 0.1)]
+    assert rates[id(vit.blocks[4].mlp.fc1.bias)] == (0.2, 0.0)
+    optimizer = torch.optim.AdamW(groups, lr=0.4)
+    cycle = module._schedule(optimizer, recipe=wanted, steps=10)
+    shares = [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups]
+    for _ in range(5):
+        optimizer.step()
+        cycle.step()
+    assert [group["lr"] / optimizer.param_groups[0]["lr"] for group in optimizer.param_groups] == pytest.approx(shares)
+
+
+def test_layers_of_a_network_that_has_no_order_of_them_are_told(run, capsys):
+    with pytest.raises(SystemExit):
+        run("run", "--layer-decay", "0.5")
+    assert "layer_decay is for timm's networks" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_teacher_is_followed(run, tmp_path, tiny):
@@ -221,6 +286,16 @@ def test_a_teacher_that_speaks_of_something_else_is_refused(run, tmp_path, tiny,
         run("run", "--teacher", str(tmp_path / "teacher"), "--distill", "0.5")
     assert stop.value.code == 2
     assert card.name in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_batch_in_pieces_is_one_step(run, tmp_path):
+    """As many steps of the optimiser, and the running statistics of its pieces."""
+    assert run("whole", "--epochs", "1") == run("pieces", "--epochs", "1", "--accumulate", "4") == 0
+    states = [torch.load(tmp_path / name / watching.STATE_FILE, weights_only=True) for name in ("whole", "pieces")]
+    assert [state["global_step"] for state in states] == [3, 3]
+    norms = [state["state_dict"]["net.norm.num_batches_tracked"].item() for state in states]
+    assert norms == [3, 12]
+    assert json.loads((tmp_path / "pieces" / "run.json").read_text())["batch_pieces"] == 4
 
 
 def test_the_trunk_is_compiled_on_request(run, monkeypatch):

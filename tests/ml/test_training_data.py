@@ -39,15 +39,43 @@ def test_classes_of_ones_own_become_the_labels_of_the_checkpoint(run, small_fair
     assert read_card(tmp_path / "run", own_labels=True).labels == {"gender": ("Female", "Male", "Non-binary")}
 
 
-def test_sets_of_different_taxonomies_are_joined(run, small_fairface, tmp_path):
+@pytest.fixture
+def utkface_folder(tmp_path):
+    """Twenty generated women of 30 in UTKFace's manner."""
     folder = tmp_path / "utk"
     folder.mkdir()
     rng = np.random.default_rng(1)
     for n in range(20):
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(folder / f"30_1_{n % 5}_{n}.chip.png")
+    return folder
+
+
+def test_exact_ages_train_the_head_of_age_where_a_set_has_them(run, utkface_folder, tmp_path, capsys):
+    """Of 60 generated people, 12 and 48 years old by brightness, whose bins alone would say little of their years."""
+    own = ["--data.reader", "utkface", "--data.shards", "", "--data.held-out", "0", "--data.validation-share", "0.2"]
+    for path in utkface_folder.iterdir():
+        path.unlink()
+    rng = np.random.default_rng(2)
+    for n in range(60):
+        pixels = rng.integers(0, 60, (40, 40, 3), dtype=np.uint8) + np.uint8(180 * (n % 2))
+        Image.fromarray(pixels).save(utkface_folder / f"{(12, 48)[n % 2]}_1_{n % 5}_{n}.chip.png")
+    more = ["--epochs", "12", "--average", "0", "--augmentation.brightness", "0", "--years", "3", "--attributes", "age"]
+    assert run("run", *own, *more, place=utkface_folder) == 0
+    last = read_log(tmp_path / "run" / "log.csv")[-1]
+    assert float(last["val_years_off"]) < 6
+    assert float(last["val_years_off of 10-19"]) < 6
+    assert last["val_years_off of 0-2"] == "nan"
+    assert "years off: " in capsys.readouterr().out
+    for options, told in ((["--attributes", "race"], "age among their attributes"), ([], "the training set has none")):
+        with pytest.raises(SystemExit):
+            run("other", "--years", "1", *options)
+        assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_sets_of_different_taxonomies_are_joined(run, small_fairface, utkface_folder, tmp_path):
     config = tmp_path / "joined.toml"
     config.write_text(RECIPE + '\n[[also]]\nreader = "utkface"\n')
-    assert run("run", "--config", str(config), "--also", str(folder)) == 0
+    assert run("run", "--config", str(config), "--also", str(utkface_folder)) == 0
     rows = read_log(tmp_path / "run" / "log.csv")
     assert "train_race of Asian" in rows[0]
     assert "val_race of Asian" not in rows[0]

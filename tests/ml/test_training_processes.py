@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import pytest
+import torch
 
+from ml import train
 from ml.model import checkpoint
+from ml.reporting import figures
 from ml.training import watching
 from tests.ml.conftest import read_log
 
@@ -41,6 +45,48 @@ def test_two_processes_share_a_run(small_fairface, tmp_path):
     assert len(rows) == 2
     table = read_log(tmp_path / "run" / "confusion_gender.csv")
     assert sum(int(row["Male"]) + int(row["Female"]) for row in table) == 16
+
+
+STILL = [f"--augmentation.{name}=0" for name in ("flip", "rotation", "scale", "shift", "brightness", "contrast")]
+STILL += [f"--augmentation.{name}=0" for name in ("saturation", "grey", "erase")]
+STILL += ["--dropout=0", "--average=0", "--momentum=0", "--schedule=constant", "--precision=32"]
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_learn_what_one_does_and_one_of_them_writes(small_fairface, tmp_path):
+    """The same weights after four steps as one process that takes each batch in two pieces, up to rounding."""
+    config = tmp_path / "recipe.toml"
+    config.write_text('arch = "test_vit"\nsize = 64\nepochs = 2\n[data]\nshards = ["train-0.zip"]\nheld_out = 16\n')
+    fixed = ["--config", str(config), "--data", str(small_fairface), "--device", "cpu", *STILL]
+
+    def arguments(name: str, *more: str) -> list[str]:
+        return [*fixed, "--checkpoint-dir", str(tmp_path / name), *more]
+
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ml.train",
+    ]
+    done = subprocess.run(
+        [*torchrun, *arguments("two", "--batch-size", "12")], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.count("epoch 2/2"), done.stdout.count("best and last checkpoint")) == (1, 1)
+    with mock.patch.object(figures, "as_png", return_value=b""):
+        assert train.main(arguments("pieces", "--batch-size", "24", "--accumulate", "2")) == 0
+    files = [sorted(path.name for path in (tmp_path / name).rglob("*")) for name in ("two", "pieces")]
+    assert files[0] == files[1]
+    two, pieces = (torch.load(tmp_path / name / watching.STATE_FILE) for name in ("two", "pieces"))
+    learned = [name for name in two["state_dict"] if "running" not in name and "num_batches" not in name]
+    assert len(learned) > 20
+    for name in learned:
+        assert torch.allclose(two["state_dict"][name], pieces["state_dict"][name], atol=1e-5), name
+    assert two["global_step"] == pieces["global_step"] == 4
 
 
 @pytest.mark.slow

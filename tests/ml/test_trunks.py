@@ -91,6 +91,9 @@ def test_imagenet_weights_come_from_a_file_or_the_cache_and_never_from_the_netwo
     with pytest.raises(ValueError, match="test_vit"):
         pretrained.cached_imagenet_weights("test_vit")
     (tmp_path / "checkpoints").mkdir()
+    older = tmp_path / "checkpoints" / models.ResNet50_Weights.IMAGENET1K_V1.url.rpartition("/")[2]
+    older.touch()
+    assert pretrained.cached_imagenet_weights("resnet50") == older
     name = models.ResNet18_Weights.DEFAULT.url.rpartition("/")[2]
     torch.manual_seed(4)
     theirs = models.resnet18(weights=None).eval()
@@ -111,6 +114,19 @@ def test_a_masked_autoencoders_encoder_starts_a_vit(tmp_path):
     x = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(trunk(x), other(x))
+
+
+def test_a_vit_takes_other_sizes_and_starts_from_weights_of_another(tmp_path):
+    small, large = (trunks.create_trunk("test_vit", size=size).eval() for size in (64, 96))
+    save_file(small.net.state_dict(), tmp_path / "small.safetensors")
+    pretrained.load_pretrained(large, path=tmp_path / "small.safetensors")
+    places = small.net.pos_embed[:, 1:].unflatten(1, (4, 4)).permute(0, 3, 1, 2)
+    stretched = torch.nn.functional.interpolate(places, size=(6, 6), mode="bicubic", antialias=True)
+    assert torch.allclose(large.net.pos_embed[:, 1:], stretched.flatten(2).transpose(1, 2), atol=1e-6)
+    assert torch.equal(large.net.pos_embed[:, :1], small.net.pos_embed[:, :1])
+    x = torch.randn(2, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.allclose(small(x), large(x), atol=1e-5)  # the same embeddings, interpolated as it is asked
 
 
 def test_weights_that_do_not_fit_are_told(tmp_path):

@@ -69,7 +69,7 @@ def test_every_message_has_a_hint_and_an_id_of_its_own():
     source = "".join(path.read_text() for path in sorted(Path(checks.__file__).parent.glob("*.py")))
     found = [part.split('"')[0] for part in source.split('"facet.')[1:]]
     assert len(found) == len(set(found))
-    assert source.count("hint=") == len(found) - 3  # the four choices share one
+    assert source.count("hint=") == len(found) - 4  # the five choices share one
 
 
 def test_a_data_folder_must_be_writable(settings, monkeypatch):
@@ -107,8 +107,8 @@ def test_debug_mode_is_for_this_machine_only(settings):
 
 def test_unknown_choices_are_errors(settings):
     settings.FACET_SIGNUP, settings.ACCOUNT_EMAIL_VERIFICATION = "maybe", "always"
-    settings.LOG_LEVEL, settings.RUNTIME = "loud", "abacus"
-    assert ids(checks.values.check_choices) == ["facet.E005", "facet.E006", "facet.E022", "facet.E023"]
+    settings.LOG_LEVEL, settings.LOG_FORMAT, settings.RUNTIME = "loud", "sung", "abacus"
+    assert ids(checks.values.check_choices) == ["facet.E005", "facet.E006", "facet.E022", "facet.E048", "facet.E023"]
     assert ids(checks.worker.check_model_folder) == []
 
 

@@ -103,12 +103,26 @@ def test_compose_names_only_what_exists():
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
 
 
+def test_the_web_image_backs_up_the_database_of_compose():
+    """`pg_dump` refuses a server of a later version than its own; trixie is the Debian that has this one."""
+    server = re.match(r"postgres:(\d+)", compose()["services"]["db"]["image"])[1]
+    web = read("Dockerfile").partition(" AS web\n")[2].partition("\nFROM ")[0]
+    assert f"postgresql-client-{server} " in web
+    assert web.index("apt-get") < web.index("USER facet")
+    assert "FROM python:3.11-slim-trixie AS base\n" in read("Dockerfile")
+
+
 def test_compose_keeps_messages_and_shares_the_photos():
     services = compose()["services"]
     assert "--appendonly yes" in services["redis"]["command"]
     assert "--maxmemory-policy noeviction" in services["redis"]["command"]
     assert services["web"]["volumes"] == services["worker"]["volumes"] == services["beat"]["volumes"]
     assert services["worker-gpu"]["profiles"] == ["gpu"]
+
+
+def test_the_image_has_the_programs_of_composes_database_for_backups():
+    (client,) = re.findall(r"postgresql-client-(\d+)", read("Dockerfile"))
+    assert compose()["services"]["db"]["image"].startswith(f"postgres:{client}-")
 
 
 def test_only_this_machine_reaches_the_site_of_compose_and_nobody_its_servers():

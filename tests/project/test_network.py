@@ -1,3 +1,4 @@
+import os
 import socket
 import urllib.request
 
@@ -25,3 +26,12 @@ def test_no_page_is_fetched():
 def test_loopback_is_open():
     with socket.create_server(("127.0.0.1", 0)) as server:
         socket.create_connection(server.getsockname(), timeout=1).close()
+
+
+def test_the_kernel_gives_this_run_no_way_out_either():
+    """The guard above is one of this process; `.ci/without_way_out` holds for browsers, servers and children too."""
+    if "FACET_NO_WAY_OUT" not in os.environ:
+        pytest.skip("runs in the network of the machine; .ci/without_way_out gives one without a way out")
+    assert {name for _, name in socket.if_nameindex() if not name.startswith(("sit", "tunl", "ip6"))} == {"lo"}
+    with open("/proc/net/route") as routes:
+        assert len(routes.readlines()) == 1  # the head alone

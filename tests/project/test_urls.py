@@ -116,6 +116,7 @@ POST   collection-create                        302   200   200   200   200
 GET    collection-detail                        302   404   200   200   200
 GET    collection-edit                          302   404   200   404   404
 POST   collection-edit                          302   404   200   404   404
+POST   collection-declare                       302   404   302   404   404
 GET    collection-delete                        302   404   200   404   404
 POST   collection-delete                        302   404   302   404   404
 GET    collection-progress                      302   404   200   200   200

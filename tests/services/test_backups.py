@@ -232,3 +232,15 @@ def test_a_site_whose_restore_was_cut_short_does_not_start(instance, settings):
     (message,) = security.check_restore(None)
     assert message.id == "facet.E046"
     assert all_settings.DATA_DIR == settings.DATA_DIR
+
+
+def test_a_program_of_postgres_that_is_older_than_the_server_is_told_as_that(tmp_path, monkeypatch):
+    said = "pg_dump: error: aborting because of server version mismatch\npg_dump: detail: server version: 17.2"
+    program = tmp_path / "pg_dump"
+    program.write_text(f"#!/bin/sh\n[ \"$LC_ALL\" = C ] && printf '{said}' >&2\nexit 1\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(BackupError, match="older than the server") as refused:
+        databases._run_postgres("pg_dump", "--format=custom")
+    assert refused.value.code == "old_program"
+    assert "server version: 17.2" in str(refused.value)

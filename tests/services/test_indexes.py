@@ -22,6 +22,7 @@ from tests import factories
 
 TABLE = Photo._meta.db_table
 MANY = 1_000
+STEPS_A_FACE = 60  # to find it and its photo by their keys
 STEPS_A_PHOTO = 15  # of SQLite's machine: to pass over a key in an index, and no row
 # Filter -> a value that nearly all photos have, and one that three have.
 ORIGINS = {"group": ("White", "Indian"), "folder": ("common", "rare"), "tag:paper": ("common", "rare")}
@@ -164,3 +165,18 @@ def test_no_order_and_no_filter_looks_at_each_photo_for_long(many, alice_client,
         spent[sort, asked] = 10 * steps[0]
     plain = spent["newest", ""]
     assert {what: count for what, count in spent.items() if count - plain > STEPS_A_PHOTO * MANY} == {}
+
+
+def test_counting_what_a_filter_matches_asks_no_face_in_turn_what_it_is(many, alice_client, monkeypatch):
+    monkeypatch.setattr(matches, "LARGE_PHOTOS", 0)
+    monkeypatch.setattr(matches, "KEPT_SECONDS", 0)
+    address = reverse("collection-detail", args=[many.uid])
+    spent = {}
+    for asked in ("state=done", "group=White", "group=Indian"):
+        alice_client.get(f"{address}?{asked}&count=1", headers={"HX-Request": "true"})
+        with counted_steps() as steps:
+            told = alice_client.get(f"{address}?{asked}&count=1", headers={"HX-Request": "true"}).content.decode()
+        assert ("<strong>3</strong> photos" if asked == "group=Indian" else " photos") in told
+        spent[asked] = 10 * steps[0]
+    assert spent["group=Indian"] < spent["state=done"]  # three faces, and no photo besides theirs
+    assert spent["group=White"] < STEPS_A_FACE * MANY

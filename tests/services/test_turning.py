@@ -8,6 +8,7 @@ from PIL import Image
 from classifier.models import Photo, PhotoReview, State
 from classifier.services import analysis, rerun, turning
 from classifier.services.reviews import drawing, photos
+from classifier.views import desk
 from ml.requests import AnalyzedFace, Chip, PhotoResult
 from tests import factories, fakes
 from tests.services.test_analysis import run_all
@@ -71,9 +72,18 @@ def test_a_turned_photo_gets_new_files_and_can_be_turned_back_for_good(collectio
 
     page = alice_client.get(reverse("photo-detail", args=[photo.uid])).content.decode()
     assert "turned upright, as its faces say" in page
+    # Browsers keep a picture for a day: what looks otherwise has another address, and a crop another ETag.
+    assert reverse("photo-image", args=[photo.uid]) + "?turned=90" in page
+    page = alice_client.get(reverse("collection-detail", args=[photo.collection.uid])).content.decode()
+    assert reverse("photo-thumbnail", args=[photo.uid]) + "?turned=90" in page
+    crop = reverse("face-crop", args=[face.uid])
+    assert desk.describe_face(face)["crop"] == f"{crop}?turned=90"
+    turned = alice_client.get(crop)["ETag"]
     page = alice_client.post(reverse("photo-turn-back", args=[photo.uid]), follow=True).content.decode()
     assert "The photo is shown as it was sent." in page
     assert "Turn back" not in page
+    assert "?turned=" not in page
+    assert alice_client.get(crop)["ETag"] != turned
     photo.refresh_from_db()
     assert (photo.turned, photo.width, photo.height) == (0, 320, 240)
     assert stored_files() == {photo.image.name, photo.thumbnail.name}

@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from classifier.models import Collection
+from classifier.models import Collection, Face, Photo
 from classifier.services import matches, paging
 from classifier.templatetags import gallery as tags
 from tests import factories
@@ -120,3 +121,41 @@ def test_every_step_of_a_ratio_has_its_rule():
     rules = (settings.BASE_DIR / "static/css/ratios.css").read_text()
     for step, ratio in enumerate(tags.RATIOS):
         assert f".ratio-{step} {{ --ratio: {ratio:g}; }}" in rules
+
+
+QUERIES = (
+    "group=White",
+    "group=Black&gender=Male",
+    "group=White&gender=Female&age=30-39",
+    "group=White&sure=sure",
+    "group=Black&state=done",
+    "sure=sure",
+    "sure=unsure",
+    "sure=unsure-group",
+    "sure=sure&state=done",
+    "taxonomy=utkface-4&group=White&sure=sure",
+)
+
+
+@pytest.mark.parametrize("elsewhere", [0, 6])
+def test_a_count_is_that_of_the_faces_themselves(alice, alice_client, collection, monkeypatch, elsewhere):
+    """Also where another collection has more of every label, and of faces that are counted no more."""
+    monkeypatch.setattr("classifier.filters.FEW", 0)
+    other = factories.CollectionFactory(owner=alice)
+    for place in (collection, *[other] * elsewhere):
+        for number in range(4):
+            photo = factories.make_photo(place)
+            for race, gender, probability in (("White", "Female", 0.9), ("Black", "Male", 0.9), ("White", "Male", 0.3)):
+                count = photo.faces.count() + 1
+                if number % count == 0:
+                    factories.make_face(photo, number=count, race=race, gender=gender, probability=probability)
+            Photo.objects.filter(pk=photo.pk).update(face_count=photo.faces.count())
+    Face.objects.filter(photo=collection.photos.first(), number=1).update(retired_at=timezone.now())
+    Photo.objects.filter(pk=collection.photos.last().pk).update(deleting_at=timezone.now())
+    address = reverse("collection-detail", args=[collection.uid])
+    for query in QUERIES:
+        page = alice_client.get(f"{address}?{query}")
+        rows = page.context["page"].rows
+        told = page.context["matches"]
+        assert (told.photos, told.faces) == (len(rows), sum(len(photo.matching) for photo in rows)), query
+        assert told.photos or query.startswith("sure=unsure") or "age" in query, query

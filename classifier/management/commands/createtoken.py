@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no user named {options['username']!r}.") from None
         if not user.is_active:
             raise CommandError(f"The account of {user.username} is switched off; a token would not work.")
-        if user.terms_accepted_at is None:
+        if not user.holds_terms():
             user.accept_terms(version=TERMS_VERSION, by=OPERATOR)
             audit.record(
                 "terms accepted", target=f"user {user.uid}", details={"by": OPERATOR, "version": TERMS_VERSION}

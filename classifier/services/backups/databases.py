@@ -17,6 +17,7 @@ from classifier.models import Explanation, Photo
 from classifier.services.backups.errors import BackupError
 
 ERROR_LINES = 3  # of what PostgreSQL's programs say
+VERSION_MISMATCH = "server version mismatch"  # in English, which LC_ALL asks for
 
 
 def dump(path: Path) -> list[str]:
@@ -93,7 +94,7 @@ def _run_postgres(program: str, *options: str) -> None:
     command = [program, *where, f"--dbname={name}", *options]
     try:
         done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, with the settings' own words
-            command, env=os.environ | (environment or {}), capture_output=True, text=True
+            command, env=os.environ | (environment or {}) | {"LC_ALL": "C"}, capture_output=True, text=True
         )
     except FileNotFoundError:
         raise BackupError(
@@ -103,6 +104,12 @@ def _run_postgres(program: str, *options: str) -> None:
         ) from None
     if done.returncode:
         said = "\n".join(done.stderr.strip().splitlines()[-ERROR_LINES:])
+        if VERSION_MISMATCH in said:
+            raise BackupError(
+                "old_program",
+                f"{program} is older than the server, and makes no backup of it: install the client of the server's "
+                f"version or of a later one (Debian: postgresql-client-NN). It says: {said}",
+            )
         code = "disk_full" if "No space left" in said else "refused"
         raise BackupError(code, f"{program} says: {said}")
 

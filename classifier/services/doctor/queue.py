@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.models import Job, LeasedQuerySet, Photo, State, WorkerHeartbeat
+from classifier.models.leases import ran_out
 from classifier.running import hints
 from classifier.services import registry, workers
 from classifier.services.doctor.findings import Finding, count_subjects, list_uids
@@ -95,7 +96,7 @@ def _abandoned_jobs() -> LeasedQuerySet:
 
 def _ran_out() -> Q:
     long_ago = timezone.now() - timedelta(seconds=LEASES_TO_WAIT * settings.LEASE_SECONDS)
-    return Q(state=State.RUNNING) & (Q(lease_until__lt=long_ago) | Q(lease_until=None))
+    return Q(state=State.RUNNING) & (ran_out(long_ago) | Q(lease_until=None))
 
 
 def _call_workers(count: int) -> int:

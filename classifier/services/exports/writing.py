@@ -102,7 +102,7 @@ def _describe_account(user: User) -> dict[str, Any]:
 
 def _describe_collection(collection: Collection) -> dict[str, Any]:
     told = ("uid", "name", "purpose", "attributes", "taxonomy", "retention_days", "keeps_capture_dates")
-    terms = ("is_opened_to_reviewers", "terms_version", "terms_accepted_at", "created_at")
+    terms = ("is_aggregate_only", "is_opened_to_reviewers", "terms_version", "terms_accepted_at", "created_at")
     return {name: getattr(collection, name) for name in (*told, *terms)}
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from classifier.models import Collection, ComputedReport, Job
 from classifier.models.reports import write_canonical
-from classifier.services.reports import reading
+from classifier.services.reports import reading, totalled
 from classifier.services.reports.questions import Question
 from classifier.services.reports.reading import Progress
 from ml.reporting import survey_json
@@ -47,6 +47,8 @@ class Computed:
 def answer_question(collection: Collection, *, question: Question, tell: Progress = lambda part: None) -> Computed:
     """The answer to a question as it is now."""
     try:
+        if collection.is_aggregate_only:
+            return Computed(survey_json.to_values(totalled.compute_report(collection, question=question)))
         found, report = _compute(collection, question=question, tell=tell)
     except (NoFaces, SharesError, SurveyError) as error:
         return Computed({"nothing": str(error)})
@@ -85,6 +87,8 @@ def _add_other_side(request: Request, question: Question, *, attributes: Iterabl
     other = Collection.objects.filter(uid=question.other, deleting_at=None).first()
     if other is None:
         raise _NotComparable("the other collection was deleted.")
+    if other.is_aggregate_only:
+        raise _NotComparable(f"{other.name} keeps only sums, which tell nothing of single faces.")
     asked = Question(taxonomy=question.taxonomy, narrowest_px=question.narrowest_px)
     try:
         second = reading.read_collection(other, question=asked)

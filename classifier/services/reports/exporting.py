@@ -19,7 +19,7 @@ from ml.spreadsheets import guard_cell
 FACES_AT_ONCE = 1_000
 _COLUMNS = (
     "pk", "photo__name", "photo__folder", "number", "uid", "photo__uid", "x1", "y1", "x2", "y2", "detection", "size_px",
-    "photo__narrowest_face_px", "current__vectors", "current__model_version",
+    "photo__narrowest_face_px", "cut_off", "current__vectors", "current__model_version",
 )  # fmt: skip
 KINDS = {"csv": "text/csv", "json": "application/json", "html": "text/html", "svg": "image/svg+xml"}
 _WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -61,6 +61,7 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
         "detection",
         "size_px",
         "narrowest_face_px",
+        "cut_off",
         "model",
     ]
     for attribute in attributes:
@@ -83,11 +84,11 @@ def write_faces(collection: Collection, *, question: Question) -> Iterator[str]:
 
 
 def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mapping[int, ModelVersion]) -> list[Any]:
-    _, name, folder, number, uid, photo_uid, *box, detection, size_px, narrowest, vectors, version_id = row
+    _, name, folder, number, uid, photo_uid, *box, detection, size_px, narrowest, cut_off, vectors, version_id = row
     version = versions.get(version_id)
     told: list[Any] = [guard_cell(name), guard_cell(folder), number, uid, photo_uid, "ok"]
     told += [round(value, 2) for value in box]
-    told += [round(detection, 4), round(size_px, 1), narrowest, _name_model(version)]
+    told += [round(detection, 4), round(size_px, 1), narrowest, _mark(cut_off), _name_model(version)]
     for attribute in attributes:
         vector = vectors.get(attribute.name) if version and version.tells(attribute) else None
         if version is None or vector is None:
@@ -95,11 +96,15 @@ def _tell(row: tuple[Any, ...], *, attributes: list[Attribute], versions: Mappin
             continue
         top = max(vector)
         label, rules = attribute.labels[vector.index(top)], version.calibration
-        doubt = rules.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
+        doubt = cut_off or rules.is_unsure(attribute.name, taxonomy=attribute.finest, label=label, probability=top)
         chosen = rules.choose_set(attribute.name, vector, taxonomy=attribute.finest, names=attribute.labels)
-        told += [label, "true" if doubt else "false", join_set(chosen)]
+        told += [label, _mark(doubt), join_set(chosen)]
         told += [round(share, 5) for share in vector]
     return told
+
+
+def _mark(said: bool) -> str:
+    return "true" if said else "false"
 
 
 def _name_model(version: ModelVersion | None) -> str:

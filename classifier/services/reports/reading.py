@@ -41,6 +41,8 @@ CHOSEN_BY_LABELS = (
 )
 
 NO_PHOTOS = "There are no photos yet, so there is nobody to count."
+NOTHING_ON = "Nothing is computed here: every attribute is switched off for this collection."
+ANALYSING = "The photos are being analysed. The first shares stand here as soon as there are faces."
 
 Progress = Callable[[float], None]
 # Photos and faces -> those of them that a question's filters keep; the gallery's filters set it when the site starts,
@@ -71,7 +73,7 @@ def read_collection(collection: Collection, *, question: Question, tell: Progres
     """The counted faces that a question is about. Raises NoFaces, its text being for people, where there are none."""
     everything = Photo.objects.filter(collection=collection, deleting_at=None)
     if not collection.attributes:
-        raise NoFaces("switched_off", "Nothing is computed here: every attribute is switched off for this collection.")
+        raise NoFaces("switched_off", NOTHING_ON)
     photos, faces = narrow_photos(everything, collection=collection, question=question)
     states = Counter(dict(photos.order_by().values_list("state").annotate(count=Count("pk"))))
     version, others = _choose_version(faces)
@@ -149,7 +151,10 @@ def _choose_version(faces: QuerySet[Face]) -> tuple[ModelVersion | None, int]:
 
 def _read_parts(faces: QuerySet[Face], *, version: ModelVersion) -> Iterator[list[tuple[Any, ...]]]:
     """Rows in the order of the faces, some thousands at a time, each as one statement that holds no cursor open."""
-    columns = ("pk", "photo_id", "number", "size_px", "sharpness", "brightness", "photo__width", "predictions__vectors")
+    columns = (
+        *("pk", "photo_id", "number", "size_px", "sharpness", "brightness", "photo__width", "cut_off"),
+        "predictions__vectors",
+    )
     wanted = faces.filter(predictions__is_current=True, predictions__model_version=version).order_by("pk")
     last = 0
     while rows := list(wanted.filter(pk__gt=last).values_list(*columns)[:ROWS_AT_ONCE]):
@@ -163,7 +168,7 @@ def _explain_nothing(states: Counter[str], *, is_narrowed: bool) -> str:
     if not sum(states.values()):
         return NO_PHOTOS
     if states[State.QUEUED] or states[State.RUNNING]:
-        return "The photos are being analysed. The first shares stand here as soon as there are faces."
+        return ANALYSING
     return "No face was found in these photos, so there is nobody to count."
 
 

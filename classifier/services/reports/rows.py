@@ -37,10 +37,10 @@ class Rows:
         """Take the rows of one read: of each face what the query of `reading` selects, in its order."""
         self._count += len(rows)
         self._keys.append(np.array([row[0] for row in rows], dtype=np.int64))
-        self._numbers.append(np.array([row[1:7] for row in rows], dtype=np.float64))
+        self._numbers.append(np.array([row[1:8] for row in rows], dtype=np.float64))
         for name in self._attributes:
             absent = [np.nan] * len(ATTRIBUTES[name])
-            vectors = [row[7].get(name) or absent for row in rows]
+            vectors = [row[8].get(name) or absent for row in rows]
             self._vectors[name].append(np.array(vectors, dtype=np.float16))
 
     def list_keys(self, survey: Survey) -> np.ndarray:
@@ -97,12 +97,13 @@ class Rows:
             model=name_model(_stand_for(known)),
             is_boxed=True,
             narrowest_px=question.narrowest_px,
+            cut_off=numbers[6][counted] > 0,
             groups=grouping.tell_apart(photo[counted], keys=keys, question=question, collection=collection),
         )
 
 
 def _list_faces(vectors: dict[str, np.ndarray], *, numbers: np.ndarray, counted: np.ndarray) -> Faces:
-    photo, _, size, sharpness, brightness, wide = numbers
+    photo, _, size, sharpness, brightness, wide, _ = numbers
     return Faces(
         photo=photo[counted].astype(np.int32),
         classes={name: tuple(ATTRIBUTES[name]) for name in vectors},

@@ -36,6 +36,7 @@ def begin_draw(
     `codebook` its text (empty: the latest, or ours). Raises BadDraw.
     """
     _check_size(size)
+    _check_kept(collection)
     with transaction.atomic():
         on = Collection.objects.hold_attributes(collection.pk)
         if attribute not in on:
@@ -74,6 +75,7 @@ def begin_photo_draw(
     from classifier.services.reviews import picking
 
     _check_size(size)
+    _check_kept(collection)
     with transaction.atomic():
         photos = list(frames.select_photos(collection, chosen=chosen).order_by("pk").values_list("pk", flat=True))
         seed = _new_seed() if seed is None else seed
@@ -94,6 +96,11 @@ def begin_photo_draw(
         _keep_photos(draw, picked, chance=size / len(photos), batch=1, first=1)
         _record("draw begun", draw, actor=creator, photos=size)
     return draw
+
+
+def _check_kept(collection: Collection) -> None:
+    if collection.is_aggregate_only:
+        raise BadDraw("only_sums", "This collection keeps only sums: there is no face left to look at.")
 
 
 def declare_draw(

@@ -22,7 +22,8 @@ class ReviewRefused(Exception):
 class BadDraw(ReviewRefused):
     """A draw that cannot be made so.
 
-    `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `declared`, `not_extended`.
+    `empty`, `too_large`, `too_small`, `attribute_off`, `unknown_filter`, `declared`, `not_extended`,
+    `only_sums`.
     """
 
     is_malformed = True

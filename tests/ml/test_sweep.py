@@ -1,0 +1,98 @@
+"""A search over a recipe's values, and runs that are told elsewhere too."""
+
+import json
+import sys
+
+import pytest
+
+from ml import sweep
+from ml.errors import BadRecipe
+from ml.model.card import read_card
+from ml.reporting import figures
+from ml.training import watching
+from tests.ml.conftest import RECIPE, read_log
+
+
+@pytest.mark.parametrize(
+    "text", ["dropout", "hair=1..2", "seed=1..9", "dropout=0.5..0.1", "epochs=1.5..4", "optimizer=1..2", "dropout=a..b"]
+)
+def test_what_is_no_range_of_a_value_is_told(text):
+    with pytest.raises(BadRecipe, match=r"no value of a recipe|is no range"):
+        sweep.parse_dimension(text)
+
+
+def test_ranges_are_searched_as_they_are_meant():
+    class Trial:
+        def __getattr__(self, name):
+            return lambda *told, **more: (name, *told[1:], more)
+
+    rate, layers, kinds, names = map(
+        sweep.parse_dimension, ("learning_rate=1e-4..1e-1", "epochs=2..5", "dropout=0..0.5", "optimizer=sgd,adamw")
+    )
+    assert rate.suggest(Trial()) == ("suggest_float", 1e-4, 1e-1, {"log": True})
+    assert layers.suggest(Trial()) == ("suggest_int", 2, 5, {"log": False})
+    assert kinds.suggest(Trial()) == ("suggest_float", 0.0, 0.5, {"log": False})
+    assert names.suggest(Trial()) == ("suggest_categorical", ("sgd", "adamw"), {})
+
+
+def test_without_optuna_a_sweep_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(SystemExit) as stop:
+        sweep.main(["--try", "dropout=0..0.5", "--out", str(tmp_path), "--data", "x"])
+    assert stop.value.code == 2
+    assert "pip install optuna" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_sweep_finds_the_trial_of_the_lowest_loss_and_goes_on(small_fairface, tiny, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("optuna", reason="Optuna is nobody's need but a sweep's, and in no lock")
+    monkeypatch.setattr(figures, "as_png", lambda figure: b"")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    given = [
+        "--config",
+        str(tmp_path / "recipe.toml"),
+        "--data",
+        str(small_fairface),
+        "--device",
+        "cpu",
+        "--epochs",
+        "1",
+    ]
+    asked = ["--try", "learning_rate=1e-4..1e-1", "--try", "optimizer=sgd,adamw", "--out", str(tmp_path / "sweep")]
+    assert sweep.main([*asked, "--trials", "2", *given]) == 0
+    assert sweep.main([*asked, "--trials", "3", *given]) == 0
+    rows = read_log(tmp_path / "sweep" / sweep.TRIALS_FILE)
+    assert [row["state"] for row in rows] == ["complete"] * 3
+    best = min(rows, key=lambda row: float(row["val_loss"]))
+    place = tmp_path / "sweep" / f"trial-{best['trial']}"
+    assert f"in {place}: --learning-rate {best['learning_rate']} --optimizer" in capsys.readouterr().out
+    told = read_card(place).recipe
+    assert (str(told["learning_rate"]), told["optimizer"]) == (best["learning_rate"], best["optimizer"])
+    assert float(read_log(place / watching.LOG_FILE)[0]["val_loss"]) == float(best["val_loss"])
+
+
+class Heard:
+    """A logger as Lightning's, of which only what it was told is kept."""
+
+    name = version = save_dir = log_dir = root_dir = None
+
+    def __init__(self):
+        self.recipe, self.rows = {}, []
+
+    def log_hyperparams(self, told):
+        self.recipe = told
+
+    def log_metrics(self, metrics, step=None):
+        self.rows.append((step, metrics))
+
+    def __getattr__(self, name):
+        return lambda *words, **more: None
+
+
+def test_loggers_hear_the_recipe_and_every_epochs_numbers(run, tmp_path, monkeypatch):
+    heard = Heard()
+    monkeypatch.setattr("ml.training.loggers.loggers.MLFlowLogger", lambda **told: heard)
+    assert run("run", "--logger", "mlflow") == 0
+    assert json.loads(json.dumps(heard.recipe))["epochs"] == 2
+    whole = {step: metrics for step, metrics in heard.rows if "val_race/Latino_Hispanic" in metrics}
+    rows = read_log(tmp_path / "run" / watching.LOG_FILE)
+    assert [whole[epoch]["val_gender_loss"] for epoch in (1, 2)] == [float(row["val_gender_loss"]) for row in rows]
