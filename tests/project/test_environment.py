@@ -120,11 +120,6 @@ def test_compose_keeps_messages_and_shares_the_photos():
     assert services["worker-gpu"]["profiles"] == ["gpu"]
 
 
-def test_the_image_has_the_programs_of_composes_database_for_backups():
-    (client,) = re.findall(r"postgresql-client-(\d+)", read("Dockerfile"))
-    assert compose()["services"]["db"]["image"].startswith(f"postgres:{client}-")
-
-
 def test_only_this_machine_reaches_the_site_of_compose_and_nobody_its_servers():
     services = compose()["services"]
     assert all(port.startswith("127.0.0.1:") for port in services["web"]["ports"])
