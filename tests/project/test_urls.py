@@ -99,7 +99,7 @@ GET    api-draw-detail                          401   404   200   200   200
 POST   api-draw-enlarge                         401   404   400   404   404
 GET    api-draw-next                            401   404   200   200   200
 POST   api-draw-answers                         401   404   400   400   400
-GET    api-draw-results                         401   404   409   200   200
+GET    api-draw-results                         401   404   200   409   200
 GET    api-collection-draw-sizes                401   404   200   200   200
 POST   api-collection-labels                    401   404   400   404   404
 GET    api-schema                               200   200   200   200   200

@@ -159,3 +159,22 @@ def test_a_count_is_that_of_the_faces_themselves(alice, alice_client, collection
         told = page.context["matches"]
         assert (told.photos, told.faces) == (len(rows), sum(len(photo.matching) for photo in rows)), query
         assert told.photos or query.startswith("sure=unsure") or "age" in query, query
+
+
+def test_what_a_tile_is_unsure_of_comes_last_and_no_comma_waits_for_it(alice_client, collection):
+    face = factories.make_face(factories.make_photo(collection), race="White", gender="Female")
+    face.guesses.filter(attribute="race").update(unsure=True)
+    prediction = face.prediction
+    prediction.vectors["race"] = factories.even("race", top="White", probability=0.3)
+    prediction.save()
+    page = " ".join(alice_client.get(reverse("collection-detail", args=[collection.uid])).text.split())
+    told = 'Female, 30-39<span class="hidden">, </span> <span class="unsure">unsure of the group</span>'
+    assert told in page
+
+
+def test_a_list_that_always_has_a_value_is_not_called_optional(alice_client, collection):
+    page = alice_client.get(reverse("collection-edit", args=[collection.uid])).text
+    label = page.partition('<label for="id_detail">')[2].partition("</label>")[0]
+    assert "Search for faces" in label
+    assert "optional" not in label
+    assert "optional" in page.partition('<label for="id_retention_days">')[2].partition("</label>")[0]
