@@ -5,7 +5,6 @@ from PIL import Image
 from torch import Tensor
 
 from ml.detecting.faces import Upright
-from ml.seeing import quality
 
 _SIDE = 512  # pixels: light and detail are measured on so small a picture
 # Shares of white under which the lightest twentieth of a dark photo lies, and over which the darkest quarter of a pale
@@ -17,10 +16,10 @@ _SURE, _TINY = 0.9, 1.15  # of O-Net's probability; of the narrowest face that i
 
 def explain_nobody(photo: Image.Image | Tensor, *, found: Upright, narrowest_px: float) -> str:
     """One of `ml.requests.NOBODY` for a photo, an image or (H, W, 3) uint8 on the CPU, in which no face was found."""
-    luma, detail = _measure(photo)
-    if np.percentile(luma, 95) < _DARK * 255:
+    lightest, darkest, detail = _measure(photo)
+    if lightest < _DARK * 255:
         return "dark"
-    if np.percentile(luma, 25) > _BRIGHT * 255 and detail < _PALE_DETAIL:
+    if darkest > _BRIGHT * 255 and detail < _PALE_DETAIL:
         return "bright"
     if detail < _LEAST_DETAIL:
         return "blurred"
@@ -33,8 +32,18 @@ def explain_nobody(photo: Image.Image | Tensor, *, found: Upright, narrowest_px:
     return "nothing"
 
 
-def _measure(photo: Image.Image | Tensor) -> tuple[np.ndarray, float]:
+def _measure(photo: Image.Image | Tensor) -> tuple[int, int, float]:
+    """The level (0..255) over which the lightest twentieth lies, that under which the darkest quarter does, detail."""
     image = photo if isinstance(photo, Image.Image) else Image.fromarray(photo.numpy())
-    small = image.reduce(max(1, max(image.size) // _SIDE))
-    detail = quality.measure_sharpness(np.asarray(small)) if min(small.size) > 2 else 0.0
-    return np.asarray(small.convert("L")), detail
+    small = image.reduce(max(1, max(image.size) // _SIDE)).convert("L")
+    counts = np.cumsum(small.histogram())  # far quicker than percentiles of the pixels
+    lightest, darkest = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.95, 0.25))
+    return lightest, darkest, _measure_detail(np.asarray(small, np.float32))
+
+
+def _measure_detail(luma: np.ndarray) -> float:
+    """Variance of the 4-neighbour Laplacian of (h, w) in 0..255; 0 of what is too small to have any."""
+    if min(luma.shape) < 3:
+        return 0.0
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float((around - 4 * luma[1:-1, 1:-1]).var())
