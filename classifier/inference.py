@@ -88,7 +88,8 @@ def describe_model() -> dict[str, Any]:
     from ml.model.card import card_values
 
     card = get_pipeline().card
-    return {"name": card.name, "sha256": card.sha256, "card": card_values(card), "evidence": find_evidence()}
+    told = card_values(card) | {"answers_sha256": card.answers_sha256}
+    return {"name": card.name, "sha256": card.sha256, "card": told, "evidence": find_evidence()}
 
 
 def find_evidence() -> EvidenceFile | None:

@@ -41,15 +41,19 @@ def measure(
     found: Sequence[photos.PhotoSource], *, pipeline: FacePipeline, reference: bool = False, chips: int = CHIPS
 ) -> dict[str, Any]:
     """The JSON-ready report on photos; with `reference` the same of the usual way, and the ratios of the two."""
-    facet, ours = ways.FacetWay(pipeline), measuring.Tally()
-    usual = ways.UsualWay(device=pipeline.device) if reference else None
+    facet, ours, first = ways.FacetWay(pipeline), measuring.Tally(), measuring.Tally()
     theirs, alone = measuring.Tally(), measuring.Tally()
-    detector, pool = FaceDetector(REFERENCE, device=pipeline.device), start_workers(torch.get_num_threads())
     at_once = PHOTOS_A_TURN_ON_GPU if pipeline.device == "cuda" else PHOTOS_A_TURN
-    # What the first photos prepare is not measured; on a GPU that is memory for as many as are held at a time.
-    facet.run(found[: at_once if pipeline.device == "cuda" else 1])
+    # What the first photos prepare is not measured, of either way alike. Only memory is: before the reference's
+    # networks lie beside Facet's, and where Facet's do not lie beside the reference's.
+    warming = found[:at_once]
+    with first.turn() as seen:
+        seen += facet.run(warming)
+    usual = ways.UsualWay(device=pipeline.device) if reference else None
     if usual:
-        usual.run(found[:1])
+        detector, pool = FaceDetector(REFERENCE, device=pipeline.device), start_workers(torch.get_num_threads())
+        usual.run(warming)
+        theirs_peak_mb = measuring.read_peak_of_usual(warming, device=pipeline.device)
     with tqdm(total=len(found), desc="bench", unit="photo", disable=None) as bar:
         for start in range(0, len(found), at_once):
             part = found[start : start + at_once]
@@ -62,7 +66,8 @@ def measure(
             bar.update(len(part))
     report = ours.report()
     if usual:
-        report["reference"] = theirs.report()
+        report["peak_rss_mb"] = round(first.peak_rss_mb, 1)
+        report["reference"] = theirs.report() | {"peak_rss_mb": round(theirs_peak_mb, 1)}
         report["ratio"] = round(theirs.seconds / ours.seconds, 2)
         report["cpu_ratio"] = round(theirs.cpu_seconds / ours.cpu_seconds, 2)
         report["detection"] = compare_detection(alone, theirs)

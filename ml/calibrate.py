@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ml import measured
 from ml.commands import known_device, say, told_errors, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources, splits
 from ml.detecting.detector import FaceDetector
@@ -82,6 +83,7 @@ def calibrate(
             metrics=card.metrics
             | {
                 "calibration": {
+                    measured.OF: measured.THIS,
                     "images": len(faces),
                     "data_sha256": faces.data_hash(),
                     "calibrated_from": card.sha256,

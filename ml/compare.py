@@ -90,7 +90,9 @@ def compare_models(
             known = seen == held_out.MEASURE and held_out.was_seen(
                 faces.read(side.card.preset), card=side.card, place=source.place
             )
-            about[name] = replace(about[name], sha256=side.card.sha256, seen=known)
+            about[name] = replace(
+                about[name], sha256=side.card.sha256, answers_sha256=side.card.answers_sha256, seen=known
+            )
     report = Comparison(
         production=about["production"],
         candidate=about["candidate"],

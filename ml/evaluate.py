@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from ml import measured
 from ml.commands import CommandParser, known_device, say, told_errors, writable_file, writable_folder
 from ml.datasets import face_set, fairface, held_out, sources
 from ml.files import replace_file
@@ -49,12 +50,13 @@ def evaluate(
         and seen == held_out.MEASURE
         and held_out.was_seen(faces, card=known, place=source.place),
     )
-    measured = measures.measure(predictions, faces, calibration=known.calibration if known else None)
+    told = measures.measure(predictions, faces, calibration=known.calibration if known else None)
     way = None
     if whole_way and not isinstance(side, Predictions):
         large = read_unlearned(source, preset=replace(preset, size=fairface.SIDE), card=known, seen=seen)
         way = measure_whole_way(large, faces, runtime=side)
-    return tables.Evaluation(predictions.name, known.sha256 if known else "", data, measured, way)
+    version, answers = (known.sha256, known.answers_sha256) if known else ("", "")
+    return tables.Evaluation(predictions.name, version, data, told, way, answers_sha256=answers)
 
 
 def read_unlearned(source: sources.Source, *, preset: Preset, card: ModelCard | None, seen: str) -> face_set.FaceSet:
@@ -80,15 +82,19 @@ def name_source(source: sources.Source) -> str:
 def record(folder: Path, *, report: tables.Evaluation) -> ModelCard:
     """Write the short form of a report into a checkpoint's card; the weights stay, the hash is a new one.
 
-    Raises SharedImages for measures on images that the model was trained on.
+    Raises SharedImages for measures on images that the model was trained on, and BadData where the folder holds
+    something else by now than what was measured.
     """
     if report.data.seen:
         raise face_set.SharedImages("Not recorded: the model was trained on these images")
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
+    if card.answers_sha256 != report.answers_sha256:
+        raise face_set.BadData(f"Not recorded: {folder} holds another version now than the one that was measured")
     found = {report.data.name: stored.shorten(report.measures)}
     if report.whole_way:
         found["whole_way"] = stored.shorten_whole_way(report.whole_way)
+    found = {name: {measured.OF: measured.THIS, **measures} for name, measures in found.items()}
     card = replace(card, metrics={**card.metrics, **found})
     return write_pair(folder, card=card, weights=weights, weights_file=weights_file)
 

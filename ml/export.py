@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ml import measured as measured_
 from ml.commands import say, tell_aside, told_errors, writable_folder
 from ml.datasets import face_set, held_out, sources
 from ml.measuring import int8_losses
@@ -151,6 +152,7 @@ def export(
             f"ONNX Runtime differs from torch by {difference:.2e}, more than {LOGIT_TOLERANCE}"
         )
     about: dict[str, Any] = {
+        measured_.OF: measured_.THIS,
         "exported_from": card.sha256,
         "precision": "int8" if int8 else "float32",
         "largest_difference": float(f"{difference:.3g}"),

@@ -10,8 +10,8 @@ from pathlib import Path
 from ml.commands import new_checkpoint, say, tell_aside, told_errors
 from ml.errors import FacetError
 from ml.files import replace_files
-from ml.model import evidence
-from ml.model.card import CARD_FILE, EVIDENCE_FILE, ModelCard, find_weights, read_pair
+from ml.model import evidence, trained
+from ml.model.card import CARD_FILE, EVIDENCE_FILE, TRAINED_FILE, ModelCard, find_weights, read_pair
 from ml.reporting import hub_card
 from ml.reporting.model_card import DIAGRAM_FILE, MODEL_CARD_FILE
 
@@ -42,6 +42,8 @@ def publish(folder: Path, *, out: Path, licence: str, licence_file: Path | None)
     }
     if card.evidence:
         contents[EVIDENCE_FILE] = evidence.read_bytes(folder, card=card)
+    if trained.read(card) is not None:
+        contents[TRAINED_FILE] = (folder / TRAINED_FILE).read_bytes()
     if (folder / DIAGRAM_FILE).is_file():
         contents[DIAGRAM_FILE] = (folder / DIAGRAM_FILE).read_bytes()
     replace_files({out / name: content for name, content in contents.items()})

@@ -6,12 +6,18 @@ from ml import labels
 from ml.photos import PhotoSource
 from ml.preprocess import Chip
 
-__all__ = ["ALL_ATTRIBUTES", "DETAILS", "FAST", "FINE", "NORMAL", "AnalyzedFace", "Chip", "PhotoRequest", "PhotoResult"]
+__all__ = [
+    "ALL_ATTRIBUTES", "DETAILS", "FAST", "FINE", "NOBODY", "NORMAL",
+    "AnalyzedFace", "Chip", "PhotoRequest", "PhotoResult",
+]  # fmt: skip
 
 ALL_ATTRIBUTES = frozenset(labels.ATTRIBUTES)
 
 # How closely a photo is searched: for faces from 20 pixels on, from 40 on whatever the photo's size, or quickly.
 FINE, NORMAL, FAST = DETAILS = ("fine", "normal", "fast")
+
+# Why no face was found, as far as that shows: the light, the detail, or what came next to one and how it failed.
+NOBODY = ("dark", "bright", "blurred", "turned", "tiny", "drawn", "unclear", "nothing")
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class PhotoResult:
     `reason` says why it is unreadable, by a key of `ml.photo_formats.REASONS`. `narrowest_face_px` is the width from
     which on faces could be found, in pixels of the photo; None where none were searched for.
     `turned` is by how many degrees clockwise the photo was turned, 90, 180 or 270; width, height and all places are
-    those of the turned photo.
+    those of the turned photo. `no_face_because` is one of NOBODY where faces were searched for and none was found.
 
     `timings_ms` has decode, detect, align and classify: this photo's share of its batch.
     """
@@ -70,3 +76,4 @@ class PhotoResult:
     reason: str = ""
     narrowest_face_px: int | None = None
     turned: int = 0
+    no_face_because: str = ""

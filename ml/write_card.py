@@ -12,11 +12,12 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
+from ml import measured
 from ml.commands import say, told_errors
 from ml.datasets import face_set
 from ml.files import replace_file
 from ml.measuring import stored, stored_comparison, tables
-from ml.measuring.comparison_tables import Comparison
+from ml.measuring.comparison_tables import Comparison, Side
 from ml.model import evidence
 from ml.model.card import DEFAULT_DIR, ONNX_FILE, WEIGHTS_FILE, DamagedCheckpoint, ModelCard, read_pair
 from ml.reporting import figures, model_card
@@ -51,9 +52,9 @@ def read_comparison(path: Path, *, card: ModelCard) -> Comparison:
         found = stored_comparison.read_comparison(_read_json(path))
     except stored.Unreadable as error:
         raise face_set.BadData(f"{path} {error}") from error
-    names = [side.name for side in found.sides.values()]
-    if card.name not in names:
-        raise face_set.BadData(f"{path} compares {names[0]} with {names[1]}, not {card.name}")
+    if not any(_is_of(side, card=card) for side in found.sides.values()):
+        told = [f"{of.name} {of.sha256[:12]}" if of.name == card.name else of.name for of in found.sides.values()]
+        raise face_set.BadData(f"{path} compares {told[0]} with {told[1]}, not {card.name} {card.sha256[:12]}")
     return found
 
 
@@ -120,10 +121,14 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _is_of(report: tables.Evaluation, *, card: ModelCard) -> bool:
-    """Whether a report is of this checkpoint, or of it before these very measures were recorded in its card."""
-    recorded = card.metrics.get(report.data.name)
-    return report.sha256 == card.sha256 or recorded == stored.shorten(report.measures)
+def _is_of(report: tables.Evaluation | Side, *, card: ModelCard) -> bool:
+    """Whether a report is of this checkpoint, or of it before something was recorded in its card."""
+    return report.name == card.name and measured.is_same(
+        version=card.sha256,
+        answers=card.answers_sha256,
+        of_version=report.sha256,
+        of_answers=report.answers_sha256,
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

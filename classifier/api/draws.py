@@ -14,7 +14,7 @@ from classifier.api import draw_schema as schema
 from classifier.api import draw_serializers as serializers
 from classifier.api.views import ApiView
 from classifier.models import Collection, Draw, Face, Photo
-from classifier.services.reviews import answering, drawing, photos, results, serving
+from classifier.services.reviews import answering, blinding, drawing, photos, results, serving
 
 
 class DrawView(ApiView):
@@ -122,4 +122,7 @@ class DrawResults(DrawView):
 
     @schema.draw_results
     def get(self, request: Request, uid: UUID) -> Response:
-        return Response(results.tell(self.find(uid)))
+        draw = self.find(uid)
+        if blinding.list_blind([draw.uid], reader=self.user):
+            raise blinding.StillBlind
+        return Response(results.tell(draw))

@@ -24,6 +24,7 @@ from classifier.filters import PhotoFilter
 from classifier.models import Collection, KeptReport, RemovedReport
 from classifier.services import audit
 from classifier.services.reports import caching, exporting, keeping
+from classifier.services.reviews import blinding
 
 ASK_AGAIN_SECONDS = 2
 # What an aggregate-only collection cannot be asked: its photos and faces are gone.
@@ -98,8 +99,10 @@ class ReportView(ApiView):
         return asked
 
     def answer(self, collection: Collection, *, asked: Asked) -> caching.Answer:
-        """What is known by now. Raises NothingCounted, ReportFailed."""
+        """What is known by now. Raises NothingCounted, ReportFailed, StillBlind."""
         found = caching.read_answer(collection, question=asked.question, user=self.user)
+        if found.are_withheld:
+            raise blinding.StillBlind
         if found.nothing and found.state != "computing":
             raise NothingCounted(found.nothing)
         if found.state == "failed":
@@ -187,7 +190,7 @@ class KeptReportList(ReportView, generics.ListAPIView[KeptReport]):
         title = asking.entitle(collection, asked=asked)
         started = timezone.now()
         kept = keeping.keep_report(
-            collection, values=found.values, question=asked.question, title=title, user=self.user
+            collection, values=found.values, question=asked.question, title=title, user=self.user, draw=found.draw
         )
         body = self.get_serializer(kept).data
         return Response(body, status=status.HTTP_201_CREATED if kept.kept_at >= started else status.HTTP_200_OK)
@@ -203,4 +206,5 @@ class KeptReportDetail(ReportView):
         if kept is None:
             removed = get_object_or_404(RemovedReport, owner=self.user, uid=uid)
             raise ReportRemoved(details=dict(serializers.RemovedReportSerializer(removed).data))
+        blinding.check_kept(kept, reader=self.user)
         return Response(self.get_serializer(kept).data)

@@ -145,7 +145,8 @@ class PhotoSerializer(serializers.ModelSerializer[Photo]):
         model = Photo
         fields = [
             *("uid", "name", "folder", "captured_on", "tags"),
-            *("state", "code", "width", "height", "narrowest_face_px", "turned", "received_at", "finished_at"),
+            *("state", "code", "width", "height", "narrowest_face_px", "no_face_because"),
+            *("turned", "received_at", "finished_at"),
             *("model", "device", "timings_ms", "faces"),
         ]
         read_only_fields = fields

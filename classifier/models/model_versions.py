@@ -41,6 +41,11 @@ class ModelVersion(models.Model):
         return metrics
 
     @property
+    def answers_sha256(self) -> str:
+        """The hash of what decides its answers; empty where its card is from before there was one."""
+        return str(self.card.get("answers_sha256", ""))
+
+    @property
     def licence(self) -> str:
         licence: str = self.card.get("licence", "")
         return licence

@@ -101,6 +101,16 @@ class Photo(Leased):
         FILE_MISSING = "file_missing", "the stored file is missing"
         INTERNAL = "internal", "an error inside Facet"
 
+    class Nobody(models.TextChoices):
+        DARK = "dark", "the photo is very dark"
+        BRIGHT = "bright", "the photo is overexposed"
+        BLURRED = "blurred", "the photo is blurred, or shows hardly any detail"
+        TURNED = "turned", "something like a face lies on its side or stands on its head"
+        TINY = "tiny", "something like a face is there, but too small"
+        DRAWN = "drawn", "something like a face is there, but more like a drawing than a photographed one"
+        UNCLEAR = "unclear", "something like a face is there, but not clear enough: turned away, or covered"
+        NOTHING = "nothing", "nothing in it looks like a face"
+
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="photos")
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="photos")
@@ -181,6 +191,10 @@ class Photo(Leased):
 
     def __str__(self) -> str:
         return self.name
+
+    def explain_nobody(self) -> str:
+        """Why no face may have been found, in words; empty where that was not noted."""
+        return self.Nobody(self.no_face_because).label if self.no_face_because else ""
 
     @property
     def path(self) -> str:

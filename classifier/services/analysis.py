@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
@@ -179,7 +179,9 @@ def store_result(
     pipeline = inference.get_pipeline()
     faces = _reused(photo, known)
     is_new = not faces
-    searched = {"narrowest_face_px": result.narrowest_face_px} if is_new else {}
+    searched: dict[str, Any] = {}
+    if is_new:
+        searched = {"narrowest_face_px": result.narrowest_face_px, "no_face_because": result.no_face_because}
     if files:
         searched |= files.values
     with transaction.atomic():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.forms import BoundField
 from django.template.defaultfilters import floatformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -76,6 +77,13 @@ def attribute_label(name: str) -> str:
     """Within a sentence: perceived group."""
     title = attribute_title(name)
     return title[:1].lower() + title[1:]
+
+
+@register.filter
+def may_stay_empty(field: BoundField) -> bool:
+    """Whether somebody may leave a field without a value; a list that offers none always has one."""
+    choices = getattr(field.field, "choices", None)
+    return not field.field.required and (choices is None or any(not value for value, _ in choices))
 
 
 @register.filter

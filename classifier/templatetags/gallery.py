@@ -114,7 +114,7 @@ def is_other(face: Face, matching: set[int] | None) -> bool:
 
 @register.simple_tag
 def tile_guesses(photo: Any, taxonomy: str) -> list[Said]:
-    """What a tile says: of one face each guess, of several how many were guessed what."""
+    """What a tile says: of one face each guess, of several how many were guessed what; what is unsure comes last."""
     told = [answers for face in photo.counted_faces if (answers := _describe(face, taxonomy=taxonomy))]
     if len(told) == 1 and len(photo.counted_faces) == 1:
         return _say_one(told[0])
@@ -124,12 +124,13 @@ def tile_guesses(photo: Any, taxonomy: str) -> list[Said]:
 def _say_one(answers: dict[str, Any]) -> list[Said]:
     if answers and all(answer["unsure"] for answer in answers.values()):
         return [Said("unsure", is_unsure=True)]
-    return [
+    said = [
         Said(f"unsure of the {ATTRIBUTES[name].short}", is_unsure=True)
         if answer["unsure"]
         else Said(group_label(answer["label"]))
         for name, answer in answers.items()
     ]
+    return sorted(said, key=lambda one: one.is_unsure)
 
 
 def _tally(told: list[dict[str, Any]]) -> list[Said]:

@@ -97,7 +97,7 @@ def _tell_limits(report: Report) -> tuple[str, ...]:
 @register.simple_tag(takes_context=True)
 def report_summary(context: dict[str, Any], collection: Collection) -> Shown:
     """What is known of a collection without computing anything: one query."""
-    answer = caching.read_summaries([collection]).get(collection.pk, Answer(""))
+    answer = caching.read_summaries([collection], reader=context["user"]).get(collection.pk, Answer(""))
     counts = context.get("counts")
     return show_answer(answer, collection=collection, is_running=counts.pending > 0 if counts else None)
 

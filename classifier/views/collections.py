@@ -35,7 +35,7 @@ def collection_list(request: UserRequest) -> HttpResponse:
     visible = Collection.objects.visible_to(request.user).select_related("owner")
     found = summaries.summarise(list(visible))
     found.sort(key=lambda card: card.changed_at, reverse=True)
-    answers = caching.read_summaries([card.collection for card in found])
+    answers = caching.read_summaries([card.collection for card in found], reader=request.user)
     cards = [{"summary": card, "answer": show_card(answers.get(card.collection.pk), summary=card)} for card in found]
     return render(request, "collections/list.html", {"cards": cards})
 

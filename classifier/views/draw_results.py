@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from classifier.models import Draw, User
-from classifier.services.reviews import adjudicating, progress, results
+from classifier.services.reviews import adjudicating, blinding, progress, results
 from classifier.services.reviews.results import Mistake
 from classifier.services.reviews.serving import Pass
 from classifier.views import desk
@@ -43,17 +43,21 @@ class Section:
 def describe(draw: Draw, *, reader: User, own: Pass | None) -> dict[str, Any]:
     """The context of a draw's page; nothing where it has ended. `own` is the reader's pass, of one who may review.
 
-    What the model guessed of single faces is told to nobody who has still to answer about them.
+    What the model guessed of single faces is told to nobody who has still to answer about them, and what others said
+    to nobody who has still to answer.
     """
     if draw.ended:
         return {}
+    is_blind = bool(blinding.list_blind([draw.uid], reader=reader))
     if draw.kind == Draw.Kind.PHOTOS:
         from classifier.services.reviews import missing  # loads numpy
 
-        return {"missed": missing.estimate_missed(draw)}
+        return {"is_blind": True} if is_blind else {"missed": missing.estimate_missed(draw)}
     far = progress.measure_progress(draw)
     told: dict[str, Any] = {"progress": far, "width_words": desk.tell_width(far, attribute=draw.strata_attribute)}
     told |= {"headline": results.HEADLINE, "headline_in": max(results.HEADLINE - far.answered, 0)}
+    if is_blind:
+        return told | {"is_blind": True}
     if not far.answered:
         return told
     shares = results.estimate_shares(draw)

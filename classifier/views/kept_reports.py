@@ -3,17 +3,19 @@
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.views.decorators.http import require_GET
 
-from classifier.models import Collection, KeptReport, RemovedReport
+from classifier.models import Collection, KeptReport, RemovedReport, User
 from classifier.services import audit
 from classifier.services.reports import exporting, keeping
 from classifier.services.reports.questions import Question
+from classifier.services.reviews import blinding
 from classifier.templatetags.facet import group_label
 from classifier.views.access import UserRequest, login_required
-from classifier.views.reports import send_chart, send_report
+from classifier.views.reports import find_mistakes, send_chart, send_report
 from ml.reporting import survey_json, survey_panels
 
 
@@ -35,6 +37,7 @@ def detail(request: UserRequest, uid: UUID, number: int) -> HttpResponse:
         return render(request, "reports/removed.html", {"removed": removed}, status=410)
     found = KeptReport.objects.select_related("kept_by", "collection")
     kept = get_object_or_404(found, collection=collection, number=number)
+    _check(kept, reader=request.user)
     values = kept.values
     address = request.build_absolute_uri(resolve_url("collection-kept-report", uid=uid, number=number))
     names = exporting.name_charts(values)
@@ -51,6 +54,7 @@ def detail(request: UserRequest, uid: UUID, number: int) -> HttpResponse:
             "citation": keeping.write_citation(kept, address=address),
             "computed_from": describe_origin(values),
             "drawings": drawings,
+            "mistakes_url": find_mistakes(kept.draw, user=request.user),
             "charts": [{"title": title, "address": drawings[name]} for name, title in names.items()],
             "export_url": f"{resolve_url('collection-kept-report-export', uid=uid, number=number)}?",
         },
@@ -78,11 +82,14 @@ def compare(request: UserRequest, uid: UUID) -> HttpResponse:
     """Two kept reports of a collection beside each other: `?report=1&report=2`, the older one first."""
     collection = get_object_or_404(Collection.objects.visible_to(request.user), uid=uid)
     wanted = {int(text) for text in request.GET.getlist("report") if text.isascii() and text.isdigit()}
-    kept = KeptReport.objects.filter(collection=collection, number__in=sorted(wanted)[:3]).order_by("number")
+    kept = KeptReport.objects.filter(collection=collection, number__in=sorted(wanted)[:3])
+    kept = kept.select_related("collection").order_by("number")
     found = list(kept)
     if len(found) != 2:
         reason = "Tick two kept reports to see them beside each other."
         return render(request, "reports/kept_compare.html", {"collection": collection, "reason": reason})
+    for row in found:
+        _check(row, reader=request.user)
     first, second = found
     reports = tuple(survey_json.from_values(row.values) for row in found)
     context = {
@@ -127,5 +134,15 @@ def _list_cautions(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
 
 
 def _find(request: UserRequest, uid: UUID, number: int) -> KeptReport:
-    visible = KeptReport.objects.visible_to(request.user)
-    return get_object_or_404(visible, collection__uid=uid, number=number)
+    visible = KeptReport.objects.visible_to(request.user).select_related("collection")
+    kept = get_object_or_404(visible, collection__uid=uid, number=number)
+    _check(kept, reader=request.user)
+    return kept
+
+
+def _check(kept: KeptReport, *, reader: User) -> None:
+    """Raises PermissionDenied, with the reason, for a reviewer who is still to answer in its draw."""
+    try:
+        blinding.check_kept(kept, reader=reader)
+    except blinding.StillBlind as refusal:
+        raise PermissionDenied(refusal.sentence) from None

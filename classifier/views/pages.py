@@ -1,7 +1,7 @@
 """Pages about Facet itself: the models, and what their numbers mean and do not mean."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -16,17 +16,22 @@ from classifier.terms import DECLARATION, TERMS_OF_USE
 from classifier.views.access import UserRequest, login_required
 from ml.attributes import ATTRIBUTES, COMPARED_BY
 from ml.labels import TAXONOMIES
+from ml.measured import choose_current
 
 BY_GROUP = f"by_{COMPARED_BY.name}"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A card's metrics for the page: single figures, and figures per group as a table."""
+    """A card's metrics for the page: single figures, and figures per group as a table.
+
+    `has_others` says that some were measured of another version, before its weights or calibration changed.
+    """
 
     figures: list[tuple[str, float]]
     columns: list[str]
     rows: list[tuple[str, list[float | None]]]
+    has_others: bool = False
 
     @property
     def charts(self) -> list[tuple[str, list[tuple[str, float | None]]]]:
@@ -40,7 +45,7 @@ class Measured:
 @require_safe
 def model_list(request: UserRequest) -> HttpResponse:
     versions = sorted(ModelVersion.objects.all(), key=lambda version: version.status != "production")
-    measured = [(version, read_metrics(version.metrics)) for version in versions]
+    measured = [(version, read_metrics(version.metrics, answers=version.answers_sha256)) for version in versions]
     return render(request, "pages/models.html", {"versions": measured})
 
 
@@ -58,15 +63,15 @@ def about(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/about.html", context)
 
 
-def read_metrics(metrics: dict[str, Any]) -> Measured:
-    """Sort a checkpoint's metrics for the page.
+def read_metrics(metrics: dict[str, Any], *, answers: str) -> Measured:
+    """Sort a checkpoint's metrics for the page: those of the version whose answers have this hash.
 
     What `ml.evaluate` measured on FairFace's validation set counts, since no step of making the checkpoint saw it;
     a checkpoint without that has what its training held out.
     """
-    if "fairface_val" in metrics:
-        return _read_validation(metrics["fairface_val"])
-    return _read_held_out(metrics)
+    metrics, others = choose_current(metrics, answers=answers)
+    found = _read_validation(metrics["fairface_val"]) if "fairface_val" in metrics else _read_held_out(metrics)
+    return replace(found, has_others=bool(others))
 
 
 def _read_validation(measured: dict[str, Any]) -> Measured:

@@ -90,7 +90,7 @@ def keep(request: UserRequest, uid: UUID) -> HttpResponse:
         return redirect(address_of(collection, query=asked.query))
     title = entitle(collection, asked=asked)
     kept = keeping.keep_report(
-        collection, values=answer.values, question=asked.question, title=title, user=request.user
+        collection, values=answer.values, question=asked.question, title=title, user=request.user, draw=answer.draw
     )
     return redirect("collection-kept-report", uid=uid, number=kept.number)
 
@@ -150,7 +150,7 @@ def describe_report(request: UserRequest, *, collection: Collection, asked: Aske
         "export_url": f"{resolve_url('collection-report-export', uid=collection.uid)}?{asked.query}&",
         "faces_url": "" if collection.is_aggregate_only else _list_faces_at(collection, query=asked.query),
         "photos_url": _find_photos(collection, asked=asked),
-        "mistakes_url": _find_mistakes(found, user=request.user),
+        "mistakes_url": find_mistakes(found.draw, user=request.user),
         **_list_charts(found, collection=collection, query=asked.query),
     }
 
@@ -228,11 +228,11 @@ def _fill_reference(request: UserRequest, *, collection: Collection, asked: Aske
     return ReferenceForm(labels=labels, initial=initial)
 
 
-def _find_mistakes(found: caching.Answer, *, user: User) -> str:
+def find_mistakes(draw: UUID | None, *, user: User) -> str:
     """Where the faces are shown that the model is wrong about, by people's answers; empty for who may not see them."""
-    if found.draw is None or not Draw.objects.visible_to(user).filter(uid=found.draw).exists():
+    if draw is None or not Draw.objects.visible_to(user).filter(uid=draw, ended="").exists():
         return ""
-    return resolve_url("draw-detail", uid=found.draw)
+    return resolve_url("draw-detail", uid=draw)
 
 
 def _list_charts(found: caching.Answer, *, collection: Collection, query: str) -> dict[str, Any]:

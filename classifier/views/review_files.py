@@ -17,11 +17,11 @@ from classifier.views.access import UserRequest, login_required
 @login_required
 @require_GET
 def export_draw(request: UserRequest, uid: UUID) -> StreamingHttpResponse:
-    """A draw of faces, as `ml.report --reviews` reads it."""
-    owned = Draw.objects.owned_by(request.user).filter(kind=Draw.Kind.FACES)
-    draw = get_object_or_404(owned.select_related("collection"), uid=uid)
+    """A draw of faces, as `ml.report --reviews` reads it, or the marks of a draw of photos."""
+    draw = get_object_or_404(Draw.objects.owned_by(request.user).select_related("collection"), uid=uid)
     audit.record("reviews exported", actor=request.user, target=f"draw {draw.uid}")
-    return _send(exporting.write_draw(draw), name=f"{slugify(draw.collection.name) or 'draw'}-{str(draw.uid)[:8]}")
+    write = exporting.write_photo_draw if draw.kind == Draw.Kind.PHOTOS else exporting.write_draw
+    return _send(write(draw), name=f"{slugify(draw.collection.name) or 'draw'}-{str(draw.uid)[:8]}")
 
 
 @login_required

@@ -1,5 +1,6 @@
 """What `ml.bench` adds up while a way runs: wall and CPU time, peak memory, stages, faces."""
 
+import multiprocessing
 import resource
 import sys
 import time
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from ml.benching.ways import Seen
+from ml import photos
+from ml.benching.ways import Seen, UsualWay
 from ml.pipeline import STAGES
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
@@ -59,6 +62,20 @@ class Tally:
 def describe_times(values: Sequence[float]) -> dict[str, float]:
     """Median and 95th percentile, in the values' unit."""
     return {"median": round(float(np.median(values)), 2), "p95": round(float(np.percentile(values, 95)), 2)}
+
+
+def read_peak_of_usual(part: Sequence[photos.PhotoSource], *, device: str) -> float:
+    """The largest resident memory of a process of its own that takes photos the usual way, in megabytes."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # nothing of this process is in its memory
+        return pool.apply(_run_usual, (part, device, torch.get_num_threads()))
+
+
+def _run_usual(part: Sequence[photos.PhotoSource], device: str, threads: int) -> float:
+    torch.set_num_threads(threads)
+    tally, way = Tally(), UsualWay(device=device)
+    with tally.turn() as seen:
+        seen += way.run(part)
+    return tally.peak_rss_mb
 
 
 def reset_peak() -> None:

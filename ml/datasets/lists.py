@@ -1,5 +1,6 @@
 """List files (train.txt, val.txt): `path label` a line, the label in words or as a number."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def read_list(
     in UTF-8 or says two things of an image.
     """
     lines = [(n, line.strip()) for n, line in enumerate(texts.read_text(path).splitlines(), start=1) if line.strip()]
+    if not lines:
+        raise face_set.EmptySet(f"{path} is empty: a line is a path, then a label")
     unknown = labelled_images.Unknown()
     examples: list[labelled_images.Example] = []
     told: dict[str, tuple[int, int]] = {}
@@ -40,6 +43,10 @@ def read_list(
                 words = f"line {first}: {classes.names[before]} and line {number}: {classes.names[position]}"
                 raise face_set.BadData(f"{path} says two things of {name}: {words}")
             examples.append(labelled_images.Example(name, {classes.attribute: position}))
+        if not examples and all(classes.find(re.split(r"[\t;, ]", line)[0]) is not None for _, line in lines[:limit]):
+            raise face_set.BadData(
+                f"{path} has its labels in front: a line is a path, then a label", names=unknown.names
+            )
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
         return labelled_images.read_faces(
             store, examples, classes={classes.attribute: classes}, size=size, left_out=left_out

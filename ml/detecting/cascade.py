@@ -63,14 +63,17 @@ class Cascade:
     def refine(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net on crops (N, 3, 24, 24) in 0..255: shifts (N, 4) and probabilities (N,)."""
         with self._precision():
-            shifts, scores = _join(self._refine(part) for part in crops.split(self._small))
+            shifts, scores, _ = _join(self._refine(part) for part in crops.split(self._small))
         return shifts, _face(scores)
 
-    def decide(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """O-Net on crops (N, 3, 48, 48) in 0..255: shifts (N, 4), five x then five y (N, 10), probabilities (N,)."""
+    def decide(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """O-Net on crops (N, 3, 48, 48) in 0..255: shifts (N, 4), five x then five y (N, 10), probabilities (N,).
+
+        Also its last features (N, 256), of which the others are made.
+        """
         with self._precision():
-            shifts, points, scores = _join(self._decide(part) for part in crops.split(self._large))
-        return shifts, points, _face(scores)
+            shifts, points, scores, features = _join(self._decide(part) for part in crops.split(self._large))
+        return shifts, points, _face(scores), features
 
     def _precision(self) -> AbstractContextManager[None]:
         """Where it shall be exact, a GPU's convolutions must not round to TF32, as they do unless told."""
@@ -166,7 +169,7 @@ class _CropNet:
             x = layer(x)
         x = x.to_dense().float() if self._blocked else x.float()
         x = self._dense(x.permute(0, 3, 2, 1).flatten(1))
-        return tuple(head(x)[:count] for head in self._heads)
+        return (*(head(x)[:count] for head in self._heads), x[:count])
 
 
 def _has_onednn() -> bool:

@@ -1,5 +1,6 @@
 """FaceDetector: the MTCNN cascade (Zhang et al. 2016) over facenet-pytorch's weights, for photos of any size."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from ml.detecting.canvas import SEARCHES, Canvas, Search, group_similar, plan_ca
 from ml.detecting.cascade import Cascade
 from ml.detecting.cutting import cut_boxes
 from ml.detecting.faces import DetectedFace, Upright
+from ml.detecting.likeness import Likeness
 from ml.detecting.proposals import Hits, Proposer
 from ml.detecting.views.exact_batch import ExactBatch
 from ml.detecting.views.exact_photo import ExactPhoto
@@ -24,7 +26,11 @@ from ml.detecting.views.protocol import Views
 from ml.preprocess import Chip
 from ml.requests import NORMAL
 
-DETECTOR_VERSION = "mtcnn-3"
+DETECTOR_VERSION = "mtcnn-4"
+
+# So unlike a face are 85 of 100 drawings that O-Net takes for one, and 1 of 1,955 photographed faces (docs/speed.md).
+LEAST_LIKENESS = -2.0
+_MISSED = 0.5  # what O-Net takes rather for a face than not is told where no face is found
 
 # Where MTCNN's five landmarks lie in FairFace's chips, as fractions of the side: the median over 387 training images.
 CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.324, 0.679], [0.655, 0.680]])
@@ -34,18 +40,23 @@ CHIP_LANDMARKS = np.array([[0.308, 0.250], [0.677, 0.252], [0.493, 0.490], [0.32
 class Settings:
     """What the cascade takes for a face, and how closely photos are searched where nobody asks for more or less.
 
+    What is less like one than `least_likeness` is none, however sure O-Net is.
     `exact` averages over areas to the last digit, as facenet-pytorch does, instead of the fastest way to shrink.
     """
 
     search: Search = SEARCHES[NORMAL]
     factor: float = 0.709
     thresholds: tuple[float, float, float] = (0.8, 0.6, 0.9)
+    least_likeness: float = LEAST_LIKENESS
     exact: bool = False
 
 
 # facenet-pytorch's own defaults, to compare with.
 REFERENCE = Settings(
-    Search(min_face=20.0, pixels=0, canvas_min_face=0.0, border_below=0), thresholds=(0.6, 0.7, 0.7), exact=True
+    Search(min_face=20.0, pixels=0, canvas_min_face=0.0, border_below=0),
+    thresholds=(0.6, 0.7, 0.7),
+    least_likeness=-math.inf,
+    exact=True,
 )
 
 
@@ -59,17 +70,19 @@ class FaceDetector:
         device: str | torch.device = "cpu",
         precision: str | None = None,
         together: bool | None = None,
+        likeness: Likeness | None = None,
     ) -> None:
         """`precision` as `Cascade` takes it; settings that are exact compute in float32 whatever is asked.
 
         `together`: photos go through each network in batches, as a GPU wants it; None: where the device is one.
-        Raises ValueError where it shall take photos one by one: only a CPU can.
+        `likeness` None is that of the file. Raises ValueError where it shall take photos one by one: only a CPU can.
         """
         self.settings, self.device = settings, torch.device(device)
         if together is False and self.device.type != "cpu":
             raise ValueError(f"photos go through a detector on {self.device} together, never one by one")
         self.together = self.device.type != "cpu" if together is None else together
         self._cascade = Cascade(device=self.device, precision="float32" if settings.exact else precision)
+        self._likeness = likeness or Likeness.read(device=self.device)
         self._proposer = Proposer(
             self._cascade, factor=settings.factor, threshold=min(settings.thresholds[0], turns.FAINT)
         )
@@ -134,9 +147,11 @@ class FaceDetector:
             fitted = [fit_tensor(photo, canvas) for photo, canvas in zip(there, mine, strict=True)]
             views = ExactBatch(fitted, mine) if self.settings.exact else FastBatch(fitted, mine)
             hits = self._proposer.find(views, mine, device=self.device)
-            faces = self._search(views, mine, hits)
-            found |= {number: Upright(of) for number, of in zip(members, faces, strict=True)}
-            told = self._guess(views, mine, hits, faces, turning=[turning[number] for number in members])
+            seen = self._search(views, mine, hits)
+            found |= dict(zip(members, seen, strict=True))
+            told = self._guess(
+                views, mine, hits, [one.faces for one in seen], turning=[turning[number] for number in members]
+            )
             degrees |= {members[place]: turn for place, turn in told.items()}
         again = self._search_together(
             [turns.turn_pixels(photos[number], degrees=turn) for number, turn in degrees.items()],
@@ -144,8 +159,7 @@ class FaceDetector:
             turning=[False] * len(degrees),
         ) if degrees else []  # fmt: skip
         for (number, turn), other in zip(degrees.items(), again, strict=True):
-            if turns.is_better(other.faces, than=found[number].faces):
-                found[number] = Upright(other.faces, turn)
+            found[number] = turns.choose(found[number], other, degrees=turn)
         return [found[number] for number in range(len(photos))]
 
     @torch.inference_mode()
@@ -154,13 +168,12 @@ class FaceDetector:
         show = ExactPhoto if self.settings.exact else FastPhoto
         views = show(fit_image(image, canvas), border=canvas.border)
         hits = self._proposer.find(views, [canvas], device=self.device)
-        faces = self._search(views, [canvas], hits)
-        degrees = self._guess(views, [canvas], hits, faces, turning=[is_turning]).get(0, 0)
-        if degrees:
-            other = self._search_alone(turns.turn_image(image, degrees=degrees), detail, False)
-            if turns.is_better(other.faces, than=faces[0]):
-                return Upright(other.faces, degrees)
-        return Upright(faces[0])
+        (found,) = self._search(views, [canvas], hits)
+        degrees = self._guess(views, [canvas], hits, [found.faces], turning=[is_turning]).get(0, 0)
+        if not degrees:
+            return found
+        other = self._search_alone(turns.turn_image(image, degrees=degrees), detail, False)
+        return turns.choose(found, other, degrees=degrees)
 
     def _guess(
         self,
@@ -184,18 +197,26 @@ class FaceDetector:
             told |= guesser.guess(*hits.of(unsettled).thin_out(threshold=self.settings.thresholds[0]), closely=False)
         return told
 
-    def _search(self, views: Views, canvases: Sequence[Canvas], hits: Hits) -> list[list[DetectedFace]]:
-        """The faces of photos that are searched together, among P-Net's hits in them."""
+    def _search(self, views: Views, canvases: Sequence[Canvas], hits: Hits) -> list[Upright]:
+        """The faces of photos that are searched together, among P-Net's hits in them, and what they missed."""
         boxes, owners = hits.thin_out(threshold=self.settings.thresholds[0])
         boxes, owners = self._refine(views, canvases, boxes, owners)
-        boxes, points, owners = self._decide(views, canvases, boxes, owners)
+        boxes, points, owners, likeness = self._decide(views, canvases, boxes, owners)
         # In one copy, for which a GPU must have finished.
-        rows = torch.cat([boxes, points.flatten(1), owners[:, None]], dim=1).double().cpu().numpy()
+        columns = [boxes, points.flatten(1), owners[:, None], likeness[:, None]]
+        rows = torch.cat(columns, dim=1).double().cpu().numpy()
         rows = rows[suppress_nested(rows[:, :5], rows[:, 15], threshold=0.7)]
         found: list[list[DetectedFace]] = [[] for _ in canvases]
+        missed: list[DetectedFace | None] = [None] * len(canvases)
         for owner, face in zip(rows[:, 15].astype(int).tolist(), _to_photos(rows, canvases), strict=True):
-            found[owner].append(face)
-        return [sorted(faces, key=_area, reverse=True) for faces in found]
+            if face.probability > self.settings.thresholds[2] and face.likeness >= self.settings.least_likeness:
+                found[owner].append(face)
+            else:
+                missed[owner] = missed[owner] or face  # the surest is the first
+        return [
+            Upright(sorted(faces, key=_area, reverse=True), missed=other)
+            for faces, other in zip(found, missed, strict=True)
+        ]
 
     def _refine(self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net looks at each proposal in 24 pixels: fewer and better boxes."""
@@ -211,19 +232,22 @@ class FaceDetector:
 
     def _decide(
         self, views: Views, canvases: Sequence[Canvas], boxes: Tensor, owners: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """O-Net looks at each in 48 pixels: boxes (N, 5), landmarks (N, 5, 2), owners (N,); some lie in others."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """O-Net looks at each in 48 pixels: boxes (N, 5), landmarks (N, 5, 2), owners and likeness (N,).
+
+        Some boxes lie in others.
+        """
         crops, boxes, owners = cut_boxes(views, canvases, boxes, owners, size=48)
         if not len(boxes):
-            return boxes, boxes.new_zeros(0, 5, 2), owners
-        shifts, landmarks, scores = self._cascade.decide(crops)
-        passed = (scores > self.settings.thresholds[2]).nonzero()[:, 0]
+            return boxes, boxes.new_zeros(0, 5, 2), owners, boxes.new_zeros(0)
+        shifts, landmarks, scores, features = self._cascade.decide(crops)
+        passed = (scores > min(_MISSED, self.settings.thresholds[2])).nonzero()[:, 0]
         boxes = torch.cat([boxes[passed, :4], scores[passed, None]], dim=1)
         owners, shifts, landmarks = owners[passed], shifts[passed], landmarks[passed]
         sides = boxes[:, 2:4] - boxes[:, :2] + 1
         # Five x, then five y, as fractions of the square that O-Net saw.
         points = landmarks.view(-1, 2, 5).transpose(1, 2) * sides[:, None] + boxes[:, None, :2] - 1
-        return shift(boxes, shifts), points, owners
+        return shift(boxes, shifts), points, owners, self._likeness.weigh(features[passed])
 
 
 def fit_chips(points: np.ndarray) -> np.ndarray:
@@ -249,16 +273,16 @@ def _as_rgb(photo: np.ndarray | Image.Image) -> Image.Image:
 
 
 def _to_photos(rows: np.ndarray, canvases: Sequence[Canvas]) -> list[DetectedFace]:
-    """Faces in pixels of their photos from rows (N, 16): box, score, five points, number of the canvas."""
+    """Faces in pixels of their photos from rows (N, 17): box, score, five points, number of the canvas, likeness."""
     owners = rows[:, 15].astype(int)
     stretch = np.array([canvas.stretch for canvas in canvases])[owners][:, None]  # (N, 1, 2)
     offset = np.array([float(canvas.border) for canvas in canvases])[owners][:, None, None]
     boxes = (rows[:, :4].reshape(-1, 2, 2) - offset) * stretch
     chips = fit_chips((rows[:, 5:15].reshape(-1, 5, 2) - offset) * stretch)
     return [
-        DetectedFace((x1, y1, x2, y2), probability, Chip(*chip))
-        for (x1, y1, x2, y2), probability, chip in zip(
-            boxes.reshape(-1, 4).tolist(), rows[:, 4].tolist(), chips.tolist(), strict=True
+        DetectedFace((x1, y1, x2, y2), probability, Chip(*chip), likeness)
+        for (x1, y1, x2, y2), probability, chip, likeness in zip(
+            boxes.reshape(-1, 4).tolist(), rows[:, 4].tolist(), chips.tolist(), rows[:, 16].tolist(), strict=True
         )
     ]
 

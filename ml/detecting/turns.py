@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from ml.detecting.boxes import square
 from ml.detecting.canvas import Canvas
 from ml.detecting.cascade import Cascade
 from ml.detecting.cutting import cut_boxes
-from ml.detecting.faces import DetectedFace
+from ml.detecting.faces import DetectedFace, Upright
 from ml.detecting.views.protocol import Views
 from ml.devices import upload
 
@@ -51,9 +51,11 @@ def is_settled(faces: Sequence[DetectedFace]) -> bool:
     return 2 * sum(map(_is_clear, faces)) > len(faces)
 
 
-def is_better(faces: Sequence[DetectedFace], *, than: Sequence[DetectedFace]) -> bool:
-    """Whether these are the faces of the upright photo rather than those: as many, or surer ones."""
-    return _weigh(faces) > _weigh(than)
+def choose(found: Upright, other: Upright, *, degrees: int) -> Upright:
+    """What a photo shows as it stands, or once it was turned: where there are more faces, or surer ones."""
+    if _weigh(other.faces) > _weigh(found.faces):
+        return replace(other, turned=degrees)
+    return replace(found, seemed_turned=True)
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Guesser:
         for quarters in _QUARTERS:
             mine = (turns == quarters).nonzero()[:, 0]
             crops[mine] = _turn_crops(crops[mine], quarters=quarters)
-        _, _, sure = self.cascade.decide(crops)
+        _, _, sure, _ = self.cascade.decide(crops)
         yield from zip(owners.tolist(), turns.tolist(), sure.tolist(), strict=True)
 
 

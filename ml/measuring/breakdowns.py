@@ -17,8 +17,8 @@ INTERSECTIONS = tuple(crossed for count in (2, 3) for crossed in combinations(la
 
 
 def rounded(value: float) -> float | None:
-    """A number with 4 digits; None for nan."""
-    return None if math.isnan(value) else round(float(value), 4)
+    """A number with 4 digits (`metrics.shorten`); None for nan."""
+    return None if math.isnan(value) else metrics.shorten(value)
 
 
 def share_of(right: np.ndarray) -> Share:

@@ -225,4 +225,4 @@ def _share(value: float) -> Number:
 
 
 def _round(value: float) -> float:
-    return round(float(value), 5)
+    return metrics.shorten(value, digits=5)

@@ -123,11 +123,15 @@ class Sameness:
 
 @dataclass(frozen=True)
 class Side:
-    """Whose predictions; `sha256` is empty of a CSV's, `seen` says that the model was trained on these images."""
+    """Whose predictions; `seen` says that the model was trained on these images.
+
+    The hashes, as of a card, are empty of a CSV's.
+    """
 
     name: str
     sha256: str = ""
     seen: bool = False
+    answers_sha256: str = ""
 
 
 @dataclass(frozen=True)

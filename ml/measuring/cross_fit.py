@@ -129,4 +129,4 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def _round(value: float) -> float:
-    return round(value, 4)
+    return metrics.shorten(value)

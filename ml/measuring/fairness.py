@@ -7,6 +7,7 @@ import numpy as np
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 
 from ml.measuring.tables import Difference, Gap, Rates, Share
+from ml.metrics import shorten
 
 # A rate among fewer faces says nothing, and the largest difference between groups would be made of such rates.
 MIN_FACES = 10
@@ -27,7 +28,7 @@ def find_gap(shares: Mapping[str, Share]) -> Gap | None:
         worst_accuracy=counted[worst],
         best=best,
         best_accuracy=counted[best],
-        gap=round(counted[best] - counted[worst], 4),
+        gap=shorten(counted[best] - counted[worst]),
     )
 
 
@@ -67,7 +68,7 @@ def _difference(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn's, of classes that occur once
         value = measure(true[among], said[among], sensitive_features=groups[among])
-    return round(float(value), 4)
+    return shorten(value)
 
 
 def _largest(by_class: dict[str, float | None]) -> Difference | None:

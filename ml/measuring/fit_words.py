@@ -6,6 +6,7 @@ from typing import Any
 
 from ml.measuring.calibration_fit import Fit
 from ml.measuring.label_thresholds import BOUND_CONFIDENCE, LEAST_SURE, SLACK, LabelThreshold
+from ml.metrics import shorten
 
 
 def tell_fits(fits: Mapping[str, Fit]) -> str:
@@ -35,8 +36,8 @@ def describe_fit(fit: Fit) -> dict[str, Any]:
     return {
         "images": fit.images,
         "groups": list(fit.groups),
-        "ece_before": round(fit.errors[0], 4),
-        "ece_after": round(fit.errors[1], 4),
+        "ece_before": shorten(fit.errors[0]),
+        "ece_after": shorten(fit.errors[1]),
         "targets": {name: found.target for name, found in fit.thresholds.items() if found.target is not None},
         "sure": {
             name: {label: _describe_label(of) for label, of in found.labels.items()}
@@ -49,5 +50,5 @@ def describe_fit(fit: Fit) -> dict[str, Any]:
 
 def _describe_label(found: LabelThreshold) -> dict[str, float | None]:
     told = {"precision": found.precision, "bound": found.bound}
-    numbers = {name: None if math.isnan(value) else round(value, 4) for name, value in told.items()}
+    numbers = {name: None if math.isnan(value) else shorten(value) for name, value in told.items()}
     return {"threshold": found.value, "faces": found.faces, **numbers}

@@ -58,6 +58,7 @@ def write_evaluation(report: tables.Evaluation) -> Values:
     values: Values = {
         "name": report.name,
         "sha256": report.sha256,
+        **({"answers_sha256": report.answers_sha256} if report.answers_sha256 else {}),
         "data": flatten(report.data),
         "measures": write_measures(report.measures),
     }
@@ -117,6 +118,7 @@ def read_evaluation(found: Mapping[str, Any]) -> tables.Evaluation:
         return tables.Evaluation(
             name=found["name"],
             sha256=found["sha256"],
+            answers_sha256=found.get("answers_sha256", ""),
             data=build(tables.DataSet, about),
             measures=read_measures(measured),
             whole_way=_read_whole_way(found["whole_way"]) if "whole_way" in found else None,

@@ -10,8 +10,8 @@ from ml.measuring.stored import Unreadable, Values, build, flatten
 def write_comparison(report: tables.Comparison) -> Values:
     """What `ml.compare --json` writes."""
     values: Values = {
-        **{name: flatten(side) for name, side in report.sides.items()},
-        "data": {name: value for name, value in flatten(report.data).items() if name != "left_out" or value},
+        **{name: _without(flatten(side), "answers_sha256") for name, side in report.sides.items()},
+        "data": _without(flatten(report.data), "left_out"),
         "not_compared": dict(report.not_compared),
         "attributes": {name: _write_attribute(part) for name, part in report.attributes.items()},
     }
@@ -32,6 +32,11 @@ def read_comparison(found: Mapping[str, Any]) -> tables.Comparison:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"is not what ml.compare --json writes ({error!r})") from error
+
+
+def _without(values: Values, name: str) -> Values:
+    """The values without one of them where it is empty."""
+    return {key: value for key, value in values.items() if key != name or value}
 
 
 def _write_attribute(part: tables.AttributeComparison) -> Values:

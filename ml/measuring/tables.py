@@ -318,10 +318,11 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `ml.evaluate` finds of a checkpoint, or of a CSV, whose `sha256` is empty."""
+    """What `ml.evaluate` finds of a checkpoint, or of a CSV, whose hashes, as of a card, are empty."""
 
     name: str
     sha256: str
     data: DataSet
     measures: Measures
     whole_way: WholeWay | None = None
+    answers_sha256: str = ""

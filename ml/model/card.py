@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ml import labels
+from ml import labels, measured
 from ml.calibration import Calibration, NumberRule, SetRule, Thresholds, calibration_values, parse_calibration
 from ml.errors import FacetError
 from ml.files import replace_files
@@ -72,6 +72,7 @@ class ModelCard:
 
     `labels` are per attribute in the order of the vectors; `temperatures` divide the logits; `thresholds`, `sets` and
     `numbers` are as in `calibration`. `sha256` covers weights and JSON; empty until saved.
+    `answers_sha256` covers what decides its answers alone (`hash_answers`), and is known once the weights were read.
     `evidence` tells of the file with the model's answers for held-out faces: its own `sha256`, the numbers of faces,
     and which version was asked. It is what was measured of a version, not a part of it, so `sha256` leaves it out;
     empty where there is none. `trained` tells of the file by which the images that were trained on are known again, as
@@ -96,6 +97,7 @@ class ModelCard:
     members: tuple[Member, ...] = ()
     trained: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = field(default=None, compare=False)
+    answers_sha256: str = field(default="", compare=False)
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -158,6 +160,7 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
             evidence=dict(found.get("evidence", {})),
             members=parse_members(found.get("members", ())),
             trained=dict(found.get("trained", {})),
+            answers_sha256=str(found.get("answers_sha256", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedCheckpoint(f"{source} is incomplete: {error!r}") from error
@@ -186,6 +189,18 @@ def card_values(card: ModelCard) -> dict[str, Any]:
     }
 
 
+def hash_answers(card: ModelCard, *, weights: bytes) -> str:
+    """SHA-256 in hex over the weights file's bytes and what turns their output into answers: not what it is called,
+    how it was trained or what was measured of it.
+    """
+    values = card_values(card)
+    kept = ("arch", "preset", "labels", "temperatures", *calibration_values(card.calibration), "members")
+    told = {name: values[name] for name in kept if name in values}
+    digest = hashlib.sha256(weights)
+    digest.update(json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
+    return digest.hexdigest()
+
+
 def hash_checkpoint(card: ModelCard, *, weights: bytes) -> str:
     """SHA-256 in hex over the weights file's bytes, then the card's JSON in canonical form without the hash."""
     digest = hashlib.sha256(weights)
@@ -206,13 +221,18 @@ def write_pair(
 
     All files are written beside their places and renamed; the hash tells a pair that does not belong together.
     `evidence` and `trained` are the bytes that the card tells of under these names; None leaves the file that is there.
+    What was measured of another version than this is kept apart (`ml.measured`).
     What the card's own folder knows of trained images goes along to another one, whatever is made of the checkpoint.
     """
-    card = replace(card, sha256=hash_checkpoint(card, weights=weights))
+    answers = hash_answers(card, weights=weights)
+    if not card.sha256 or hash_checkpoint(card, weights=weights) != card.sha256:
+        card = replace(card, metrics=measured.settle(card.metrics, answers=answers, is_new=not card.sha256))
+    card = replace(card, sha256=hash_checkpoint(card, weights=weights), answers_sha256=answers)
     if card.trained and trained is None:
         trained = _read_beside(card, to=folder)
     told = {name: about for name in ("evidence", "trained") if (about := getattr(card, name))}
-    text = json.dumps({**card_values(card), **told, "sha256": card.sha256}, indent=2, ensure_ascii=False) + "\n"
+    told |= {"answers_sha256": answers, "sha256": card.sha256}
+    text = json.dumps({**card_values(card), **told}, indent=2, ensure_ascii=False) + "\n"
     beside = {EVIDENCE_FILE: evidence, TRAINED_FILE: trained}
     contents = {folder / name: content for name, content in beside.items() if content is not None}
     replace_files(contents | {folder / weights_file: weights, folder / CARD_FILE: text.encode()})
@@ -248,4 +268,4 @@ def read_pair(folder: Path, *, weights_file: str, own_labels: bool = False) -> t
         raise DamagedCheckpoint(f"{folder / weights_file} cannot be read: {error}") from error
     if hash_checkpoint(card, weights=weights) != card.sha256:
         raise DamagedCheckpoint(f"the files in {folder} are damaged or do not belong together: their hash differs")
-    return card, weights
+    return replace(card, answers_sha256=hash_answers(card, weights=weights)), weights

@@ -9,11 +9,12 @@ from ml.calibration import join_set
 from ml.model.card import ModelCard
 from ml.requests import PhotoResult
 from ml.surveying import knowing
+from ml.surveying.columns import STATUSES
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
 
-OK, NO_FACE, UNREADABLE = "ok", "no_face", "unreadable"
+OK, NO_FACE, UNREADABLE, FAILED = STATUSES
 BOX = ("x1", "y1", "x2", "y2")
 
 
@@ -72,7 +73,9 @@ class Rows:
         """The rows of a file: one a face, from 1 in the order of the result, else one with its status."""
         empty: Row = {**dict.fromkeys(self.columns), "file": file_names.to_text(file)}
         if result.error:
-            return [{**empty, "status": UNREADABLE, "reason": result.reason or result.error}]
+            # Where the photo itself is not at fault, Facet broke on it.
+            status, reason = (UNREADABLE, result.reason) if result.error == "unreadable" else (FAILED, FAILED)
+            return [{**empty, "status": status, "reason": reason}]
         seen: Row = {
             "photo_width": result.width,
             "photo_height": result.height,
@@ -80,7 +83,7 @@ class Rows:
             "turned": result.turned,
         }
         if not result.faces:
-            return [{**empty, **seen, "status": NO_FACE}]
+            return [{**empty, **seen, "status": NO_FACE, "reason": result.no_face_because or None}]
         rows = []
         for number, face in enumerate(result.faces, start=1):
             row: Row = {**empty, **seen, "status": OK, "face": number, "model": knowing.name_model(self.card)}

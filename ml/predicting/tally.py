@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ml.photo_formats import REASONS
-from ml.predicting.rows import OK, UNREADABLE, Row
+from ml.predicting.rows import FAILED, OK, Row
+from ml.surveying.columns import UNANSWERED
+
+TOLD = REASONS | {FAILED: "an error inside Facet, of which the log tells"}
 
 
 @dataclass
@@ -21,7 +24,7 @@ class Tally:
         for of_file in rows:
             self.files += 1
             self.faces += sum(row["status"] == OK for row in of_file)
-            self.reasons.update(str(row["reason"]) for row in of_file if row["status"] == UNREADABLE)
+            self.reasons.update(str(row["reason"]) for row in of_file if row["status"] in UNANSWERED)
 
     @property
     def has_nothing(self) -> bool:
@@ -34,5 +37,5 @@ class Tally:
         told = f"{files}, {self.faces:,} {'face' if self.faces == 1 else 'faces'}"
         if not self.reasons:
             return told
-        reasons = (f"{count:,} ({REASONS.get(why, why)})" for why, count in self.reasons.most_common())
+        reasons = (f"{count:,} ({TOLD.get(why, why)})" for why, count in self.reasons.most_common())
         return f"{told}; not read: {', '.join(reasons)}"

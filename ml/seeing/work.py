@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Barrier
 
 import numpy as np
@@ -22,6 +23,7 @@ from ml.preprocess import Chip, Preset, whole_image
 from ml.requests import AnalyzedFace, PhotoRequest, PhotoResult
 from ml.seeing import quality
 from ml.seeing.cut_off import lies_outside
+from ml.seeing.nobody import explain_nobody
 
 STAGES = ("decode", "detect", "align", "classify")
 
@@ -52,6 +54,7 @@ class Work:
     reason: str = ""
     narrowest_face_px: int | None = None
     turned: int = 0
+    no_face_because: str = ""
 
     def read(self) -> None:
         """Decode the photo, or say that it cannot be."""
@@ -89,6 +92,9 @@ class Work:
             self.image = turn_image(self.image, degrees=self.turned)
         self.narrowest_face_px = math.ceil(round(canvas.narrowest_face, 2))
         self.timings_ms["detect"] = detect_ms
+        photo = self.image if self.image is not None else self.pixels
+        if not found.faces and photo is not None:
+            self.no_face_because = explain_nobody(photo, found=found, narrowest_px=canvas.narrowest_face)
 
     def widen(self, preset: Preset) -> list[Chip]:
         """What the network wants to see of each spot."""
@@ -119,6 +125,7 @@ class Work:
             self.reason,
             self.narrowest_face_px,
             self.turned,
+            self.no_face_because,
         )
 
     def _reaches_out(self, face: DetectedFace) -> bool:
@@ -138,27 +145,38 @@ def start_workers(count: int) -> ThreadPoolExecutor:
 
 
 def classify(work: Sequence[Work], *, runtime: Runtime) -> None:
-    """Classify all faces together: one batch for each set of attributes asked for."""
+    """Classify all faces together, in one batch for each set of attributes; a photo that breaks one fails alone.
+
+    Raises what the runtime raises where it answers for none of several photos: then it is no photo's fault.
+    """
     sets: dict[frozenset[str], list[Work]] = {}
     for item in work:
         if item.spots:
             sets.setdefault(item.request.attributes, []).append(item)
     for attributes, items in sets.items():
-        began = time.perf_counter()
-        chips = _join([item.cut for item in items if item.cut is not None])
-        found = runtime.probabilities(chips, attributes=attributes)
-        names, columns = list(found), [values.tolist() for values in found.values()]
-        share = ms_since(began) / len(chips)
-        rows = iter(zip(*columns, strict=True)) if columns else iter([()] * len(chips))
-        for item in items:
-            item.timings_ms["classify"] = share * len(item.spots)
-            item.vectors = [
-                {name: tuple(vector) for name, vector in zip(names, next(rows), strict=True)} for _ in item.spots
-            ]
+        step = partial(_classify_together, runtime=runtime, attributes=attributes)
+        try_together(step, items, may_fail_all=False)
 
 
-def try_together(step: Callable[[list[Work]], None], items: list[Work]) -> None:
-    """Take a step for several photos at once; when it breaks, for each alone, so that a bad photo fails alone."""
+def _classify_together(items: list[Work], *, runtime: Runtime, attributes: frozenset[str]) -> None:
+    began = time.perf_counter()
+    chips = _join([item.cut for item in items if item.cut is not None])
+    found = runtime.probabilities(chips, attributes=attributes)
+    names, columns = list(found), [values.tolist() for values in found.values()]
+    share = ms_since(began) / len(chips)
+    rows = iter(zip(*columns, strict=True)) if columns else iter([()] * len(chips))
+    for item in items:
+        item.timings_ms["classify"] = share * len(item.spots)
+        item.vectors = [
+            {name: tuple(vector) for name, vector in zip(names, next(rows), strict=True)} for _ in item.spots
+        ]
+
+
+def try_together(step: Callable[[list[Work]], None], items: list[Work], *, may_fail_all: bool = True) -> None:
+    """Take a step for several photos at once; when it breaks, for each alone, so that a bad photo fails alone.
+
+    Unless it `may_fail_all`, what broke it is raised where it breaks for each of several.
+    """
     if not items:
         return
     try:
@@ -168,6 +186,8 @@ def try_together(step: Callable[[list[Work]], None], items: list[Work]) -> None:
             logger.exception("a batch failed; its photos are tried one by one")
             for item in items:
                 try_together(step, [item])
+            if not may_fail_all and all(item.error for item in items):
+                raise
         else:
             logger.exception("a photo failed")
             items[0].spots, items[0].cut, items[0].marks, items[0].bars = [], None, [], []

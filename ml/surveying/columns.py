@@ -14,7 +14,8 @@ from ml.shares.schemes import LEFT_OUT
 from ml.surveying.errors import BadPredictions
 from ml.surveying.tables import Part, Table
 
-STATUSES = ("ok", "no_face", "unreadable")
+STATUSES = ("ok", "no_face", "unreadable", "failed")
+UNANSWERED = ("unreadable", "failed")  # of which nobody can say whether there are faces
 BOX = ("x1", "y1", "x2", "y2")
 SUM_TOLERANCE = 0.02  # of probabilities rounded to a few digits
 

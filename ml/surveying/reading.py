@@ -12,7 +12,7 @@ from ml.measuring.mapping import PredictionColumns
 from ml.shares.faces import Faces
 from ml.shares.schemes import LEFT_OUT
 from ml.spreadsheets import unguard_cell
-from ml.surveying.columns import BOX, STATUSES, Columns, MappedColumns, OwnColumns
+from ml.surveying.columns import BOX, STATUSES, UNANSWERED, Columns, MappedColumns, OwnColumns
 from ml.surveying.errors import BadPredictions
 from ml.surveying.survey import SMALL_FACE_PX, Groups, PhotoCounts, Survey
 from ml.surveying.tables import Part, open_table
@@ -167,7 +167,7 @@ class _Collected:
             told = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
             raise EmptySet(f"{source} has no face to count" + (f": {told}" if told else ""))
         keys, photo = np.unique(file, return_inverse=True)
-        unreadable = np.isin(keys, file[status == STATUSES.index("unreadable")])
+        unreadable = np.isin(keys, file[np.isin(status, [STATUSES.index(name) for name in UNANSWERED])])
         with_face = np.bincount(photo[is_face], minlength=len(keys)) > 0
         coarse = np.zeros(len(keys), dtype=bool)
         if NARROWEST in arrays:

@@ -18,8 +18,12 @@ def build_logger(name: str, *, folder: Path, run: str) -> Logger:
     Raises BadRecipe where it is not installed.
     """
     try:
-        if name == "mlflow":  # MLFLOW_TRACKING_URI names a server
-            return loggers.MLFlowLogger(experiment_name=run, run_name=folder.name, save_dir=str(folder / "mlruns"))
+        if name == "mlflow":
+            import mlflow  # optional, and slow to load
+
+            # Lightning would write into a folder, which MLflow gave up; its own default is a file of SQLite.
+            place = mlflow.get_tracking_uri()
+            return loggers.MLFlowLogger(experiment_name=run, run_name=folder.name, tracking_uri=place)
         if name == "wandb":  # WANDB_MODE=offline sends nothing
             return loggers.WandbLogger(project=run, name=folder.name, save_dir=folder)
         return loggers.TensorBoardLogger(folder, name="tensorboard")

@@ -23,6 +23,8 @@ from ml.training.recipe import Recipe
 from ml.training.tally import Tally
 
 MAX_GRADIENT_NORM = 5.0
+# Of a few heads; who knows nothing has about 5, and who is surely wrong of every face some dozens.
+EXPLODED_LOSS = 1000.0
 STEPS_BETWEEN_CHECKS = 16  # of the loss: to look at it makes an accelerator wait for the host
 
 
@@ -35,7 +37,7 @@ class Teacher:
 
 
 class DivergedLoss(Exception):
-    """The loss is no number any more; what was saved before it stays."""
+    """The loss exploded or is no number any more; what was saved before it stays, and nothing of it is published."""
 
 
 class AttributeModule(lightning.LightningModule):
@@ -99,19 +101,22 @@ class AttributeModule(lightning.LightningModule):
         if share < 1.0:
             loss = loss + (1 - share) * self._loss(logits, {name: values[other] for name, values in targets.items()})
         if self._teachers and recipe.distill > 0:
-            loss = (1 - recipe.distill) * loss + recipe.distill * losses.teaching_loss(
-                logits, self._ask_teachers(chips)
-            )
+            # Teachers know how frequent labels are: of logits as they are, they would undo what the shift does.
+            taught = losses.teaching_loss(self.objective.shift(logits), self._ask_teachers(chips))
+            loss = (1 - recipe.distill) * loss + recipe.distill * taught
         self.tally.add(logits, targets, loss=loss.detach())
         if batch_index % STEPS_BETWEEN_CHECKS == 0:
             self._check_loss(f"step {batch_index + 1}")
         return loss
 
     def _check_loss(self, when: str) -> None:
-        """Raise DivergedLoss where the epoch's loss is no number any more; waits for the accelerator."""
-        if not math.isfinite(self.tally.loss()):
+        """Raise DivergedLoss where the epoch's loss exploded or is no number any more; waits for the accelerator."""
+        self._refuse_diverged(self.tally.loss(), when=f"by {when}")
+
+    def _refuse_diverged(self, loss: float, *, when: str) -> None:
+        if not loss < EXPLODED_LOSS:  # nan is not less either
             raise DivergedLoss(
-                f"the loss became {self.tally.loss()} in epoch {self.current_epoch + 1} by {when}; "
+                f"the loss became {loss:g} in epoch {self.current_epoch + 1} {when}; "
                 "try a lower learning rate or another precision"
             )
 
@@ -123,6 +128,7 @@ class AttributeModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self.val_tally.sum_over(self.trainer.strategy)
+        self._refuse_diverged(self.val_tally.loss(), when="on the validation set")
         self.log("val_loss", self.val_tally.loss())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -34,11 +34,7 @@ class Objective:
     ) -> Tensor:
         """The mean over the batch; `add` sums a tensor over the processes that share it."""
         recipe = self.recipe
-        if recipe.adjust:
-            logits = {
-                name: values + recipe.adjust * self._prior[name].to(values) if name in self._prior else values
-                for name, values in logits.items()
-            }
+        logits = self.shift(logits)
         loss = self._of_labels(logits, targets, add=add, processes=processes)
         if recipe.ordinal:
             for name in set(labels.ORDERED).intersection(logits, targets).difference(self._coarse):
@@ -48,6 +44,16 @@ class Objective:
             centres = torch.tensor(labels.scale_of(labels.IN_YEARS).centres, device=values.device)
             loss = loss + recipe.years * losses.years_loss(values, targets[EXACT], centres=centres)
         return loss
+
+    def shift(self, logits: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The logits as losses see them: with `adjust`, by the logarithms of the labels' shares."""
+        adjust = self.recipe.adjust
+        if not adjust:
+            return logits
+        return {
+            name: values + adjust * self._prior[name].to(values) if name in self._prior else values
+            for name, values in logits.items()
+        }
 
     def _of_labels(
         self,

@@ -75,7 +75,23 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_s
     also = [_trained_part(read(of, place), of) for of, place in zip(recipe.also, places.also, strict=True)]
     training = face_set.join_faces([training, *also])
     splits.check_split(training, validation)
+    _check_classes(training, validation)
     return training, _leave_out_near(validation, training=training)
+
+
+def _check_classes(training: face_set.FaceSet, validation: face_set.FaceSet) -> None:
+    """Raise BadData where there is nothing to tell apart; warn of classes that are only measured, and never learned."""
+    learned = {name: {of for of, count in training.count_classes(name).items() if count} for name in training.targets}
+    if all(len(classes) < 2 for classes in learned.values()):
+        told = "; ".join(f"{name} {', '.join(classes)}" for name, classes in learned.items())
+        raise face_set.BadData(f"the training images have one label each of what is to be told apart: {told}")
+    for name in learned.keys() & validation.targets.keys():
+        measured = {of for of, count in validation.count_classes(name).items() if count}
+        if lacking := sorted(measured - learned[name]):
+            told = ", ".join(lacking)
+            warnings.warn(
+                f"the validation set has {name} classes that no training image has: {told}", DataWarning, stacklevel=2
+            )
 
 
 def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:

@@ -22,6 +22,7 @@ from ml import labels
 from ml.datasets.face_set import UNKNOWN, Classes, FaceSet
 from ml.errors import BadRecipe
 from ml.files import part_of, replace_file
+from ml.metrics import shorten
 from ml.model import checkpoint
 from ml.model.card import CARD_FILE, DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
@@ -127,15 +128,19 @@ class KeepState(Checkpoint):
         if is_best:
             self.best_epoch, self.best_loss = module.current_epoch + 1, row["val_loss"]
             self.confusions = {name: counts.cpu().clone() for name, counts in module.val_tally.confusions.items()}
+        # The state last: a run that breaks off in between does this epoch again, and writes the checkpoints anew.
+        if trainer.is_global_zero:
+            self._keep_checkpoints(module, row=row, is_best=is_best)
         # Not `files.replacing`: only one of the processes that write the state may rename it.
         part = part_of(self._folder / STATE_FILE)
         trainer.save_checkpoint(part)  # every process takes part
-        if not trainer.is_global_zero:
-            return
-        os.replace(part, self._folder / STATE_FILE)
+        if trainer.is_global_zero:
+            os.replace(part, self._folder / STATE_FILE)
+
+    def _keep_checkpoints(self, module: AttributeModule, *, row: Mapping[str, float], is_best: bool) -> None:
         # Of a group without held-out faces nothing was measured, and JSON has no word for that number.
         told = {name: value for name, value in row.items() if name.startswith("val_") and math.isfinite(value)}
-        metrics = {name: round(value, 4) for name, value in told.items()}
+        metrics = {name: shorten(value) for name, value in told.items()}
         card = replace(
             self._card,
             metrics={"held_out": metrics},
@@ -151,9 +156,9 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
     """Losses, accuracies, and accuracies of each group, rounded for a log."""
     found = {f"{part}_loss": round(tally.loss(), 4)}
     for name in tally.confusions:
-        found[f"{part}_{name}"] = round(tally.accuracy(name), 4)
+        found[f"{part}_{name}"] = shorten(tally.accuracy(name))
     found |= {f"{part}_{name}_loss": round(tally.loss_of(name), 4) for name in tally.confusions}
-    found[f"{part}_accuracy_multi"] = round(tally.accuracy_multi(), 4)
+    found[f"{part}_accuracy_multi"] = shorten(tally.accuracy_multi())
     overall, of_bins = tally.years_error()
     if not math.isnan(overall):
         found[f"{part}_years_off"] = round(overall, 2)
@@ -162,7 +167,7 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
     for name in tally.confusions:
         of = classes[labels.BY if name in tally.by_group else name].names
         for group, share in zip(of, tally.group_accuracies(name), strict=True):
-            found[f"{part}_{name} of {group}"] = round(share, 4)
+            found[f"{part}_{name} of {group}"] = shorten(share)
     return found
 
 

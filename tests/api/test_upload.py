@@ -20,7 +20,8 @@ from tests.api.conftest import photo, text_file
 ROOT = Path(__file__).resolve().parents[2]
 PHOTO_KEYS = [
     *("uid", "name", "folder", "captured_on", "tags"),
-    *("state", "code", "width", "height", "narrowest_face_px", "turned", "received_at", "finished_at"),
+    *("state", "code", "width", "height", "narrowest_face_px", "no_face_because"),
+    *("turned", "received_at", "finished_at"),
     *("model", "device", "timings_ms", "faces"),
 ]
 GUESS_KEYS = ["label", "probability", "unsure", "probabilities", "set", "set_coverage"]

@@ -54,7 +54,7 @@ def new_page(browser) -> Iterator:
     contexts, errors = [], []
 
     def note(message):
-        if "Content Security" in message.text:
+        if "Content Security" in message.text or "returned no matches" in message.text:
             errors.append(f"{message.text} {message.location} on {message.page.url}")
 
     def make(**options):

@@ -60,6 +60,25 @@ def test_the_json_has_what_was_promised_and_a_ratio(tmp_path, capsys, tiny_pipel
     assert "photos/s" in printed
 
 
+def test_both_ways_are_warmed_alike_and_their_memory_is_not_added_up(tiny_pipeline, monkeypatch):
+    events = []
+    for way in (ways.FacetWay, ways.UsualWay):
+        monkeypatch.setattr(way, "run", lambda self, part, way=way: events.append((way.__name__, len(part))) or [])
+    build = ways.UsualWay.__init__
+    monkeypatch.setattr(ways.UsualWay, "__init__", lambda self, **how: events.append("built") or build(self, **how))
+    read = measuring.read_peak_mb
+    monkeypatch.setattr(measuring, "read_peak_mb", lambda: events.append("peak") or read())
+    monkeypatch.setattr(measuring, "read_peak_of_usual", lambda part, **_: events.append(("apart", len(part))) or 1.5)
+    monkeypatch.setattr(bench, "PHOTOS_A_TURN", 3)
+    monkeypatch.setattr(bench, "detect_alone", lambda part, **_: [])
+    monkeypatch.setattr(bench, "compare_detection", lambda *_: {})
+    monkeypatch.setattr(measuring.Tally, "report", lambda self: {"peak_rss_mb": self.peak_rss_mb})
+    monkeypatch.setattr(measuring.Tally, "cpu_seconds", 1.0)
+    report = bench.measure([b""] * 5, pipeline=tiny_pipeline, reference=True, chips=0)
+    assert events[:5] == [("FacetWay", 3), "peak", "built", ("UsualWay", 3), ("apart", 3)]
+    assert report["reference"]["peak_rss_mb"] == 1.5
+
+
 def test_without_a_reference_there_is_no_ratio(tiny_pipeline, astronaut):
     report = bench.measure([astronaut], pipeline=tiny_pipeline)
     assert set(report) >= MEASURED

@@ -65,7 +65,7 @@ def test_the_other_networks_say_what_facenet_pytorchs_do(exact, count):
     assert torch.allclose(found, shifts, atol=1e-4)
     assert torch.allclose(probabilities, scores[:, 1], atol=1e-4)
     shifts, points, scores = ONet()(normalise(crops))
-    found, marks, probabilities = exact.decide(crops)
+    found, marks, probabilities, _ = exact.decide(crops)
     assert torch.allclose(found, shifts, atol=1e-4)
     assert torch.allclose(marks, points, atol=1e-4)
     assert torch.allclose(probabilities, scores[:, 1], atol=1e-4)

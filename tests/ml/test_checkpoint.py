@@ -139,6 +139,7 @@ def test_a_precision_that_is_asked_for_is_the_one_that_is_used(tiny, tmp_path):
 def test_a_batch_is_halved_when_memory_runs_out(tiny, monkeypatch):
     net, card = tiny
     runtime = TorchRuntime(net, card)
+    runtime._batch = 64
     chips = np.random.default_rng(0).integers(0, 255, (70, 32, 32, 3), dtype=np.uint8)
     expected = runtime.logits(chips)
     run, sizes = runtime._run, []

@@ -6,7 +6,11 @@ from torch.nn import functional
 
 from ml import labels
 from ml.datasets import face_set
-from ml.training import losses
+from ml.model import network
+from ml.model.card import ModelCard
+from ml.preprocess import Preset
+from ml.training import losses, module, recipe
+from tests.ml.conftest import TinyTrunk
 
 # Seven probabilities of race that are easy to sum: White .4, Black .1, Latino .1, East .2, Southeast .05, Indian .05,
 # Middle Eastern .1.
@@ -93,6 +97,30 @@ def test_a_distant_age_costs_more_than_a_neighbouring_one():
     known = losses.ranked_loss(said, torch.tensor([3, -1, 3, -1]))
     assert known.item() == pytest.approx(2.5, abs=1e-4)
     assert losses.ranked_loss(said, torch.full((4,), -1)).item() == 0.0
+
+
+def test_a_teacher_does_not_undo_what_adjust_does(monkeypatch):
+    """With the shift, logits that lack the labels' shares are what a teacher that knows them asks for."""
+    heads, prior = {"gender": labels.GENDER}, torch.tensor([0.9, 0.1]).log()
+    covers = {"gender": torch.eye(2, dtype=torch.bool)}
+    student, taught = (network.AttributeNet(TinyTrunk(), attributes=heads).eval() for _ in range(2))
+    taught.load_state_dict(student.state_dict())
+    student.shift_head("gender", by=-prior)
+    step = module.AttributeModule(
+        student,
+        recipe=recipe.Recipe(size=24, adjust=1.0, distill=1.0, dropout=0.0),
+        preset=Preset(size=24),
+        steps=1,
+        covers=covers,
+        val_covers=covers,
+        prior={"gender": prior},
+        teachers=[module.Teacher(taught, ModelCard("teacher", "tiny", heads, Preset(size=24)))],
+    )
+    monkeypatch.setattr(step, "_loss", step.objective.loss)  # which asks Lightning for the processes otherwise
+    step.tally.clear(torch.device("cpu"))
+    chips = torch.randint(0, 256, (4, 3, 24, 24), dtype=torch.uint8)
+    step.training_step((chips, {"gender": torch.tensor([0, 1, 0, 1])}), 0).backward()
+    assert max(float(p.grad.abs().max()) for p in student.heads.parameters()) < 1e-3
 
 
 def test_an_exact_age_costs_its_distance_in_bins():

@@ -15,8 +15,9 @@ import pytest
 from ml import labels
 from ml.calibration import Calibration
 from ml.datasets import face_set, fairface
-from ml.measuring import fairness, long_table, measures, stored, tables
+from ml.measuring import breakdowns, fairness, long_table, measures, stored, tables
 from ml.measuring.predictions import Predictions
+from ml.reporting import numbers
 
 FILES = tuple(f"{number}.jpg" for number in range(40))
 RACE, GENDER = np.repeat([0, 1], 20), np.tile(np.repeat([0, 1], 10), 2)
@@ -304,3 +305,9 @@ def test_the_sure_of_three_genders_are_counted_among_all_three():
     rules = Calibration({"gender": {"gender": 0.5}})
     sure = measures.measure(predictions, faces, calibration=rules).sure["gender"]["gender"]
     assert (sure.images, sure.n, sure.accuracy_of_sure) == (3, 3, 0.6667)
+
+
+def test_a_share_is_rounded_once_wherever_it_is_told():
+    right = np.arange(306) < 151
+    assert numbers.percent(breakdowns.share_of(right).accuracy) == "49.3 %"  # by way of 0.4935 it would be 49.4
+    assert f"{100 * breakdowns.share_of(right).accuracy:.1f}" == "49.3"

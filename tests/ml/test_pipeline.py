@@ -1,6 +1,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,8 @@ from ml.detecting.detector import FaceDetector, Settings
 from ml.model.precision import PRECISIONS
 from ml.model.runtime import TorchRuntime
 from ml.pipeline import FacePipeline
+from ml.predicting.rows import Rows
+from ml.predicting.tally import Tally
 from ml.requests import Chip, PhotoRequest
 from ml.seeing.together import read_tensor
 from tests import pictures
@@ -154,6 +157,30 @@ def test_a_failing_detection_is_told_for_its_photo_alone(tiny_pipeline, astronau
         results = tiny_pipeline.analyze([PhotoRequest(astronaut), PhotoRequest(Image.new("RGB", (50, 50)))])
     assert [result.error for result in results] == ["", "internal"]
     assert len(results[0].faces) == 1
+
+
+def test_a_photo_that_breaks_the_network_fails_alone_and_is_told_so(tiny_pipeline, astronaut, monkeypatch, caplog):
+    ask, small = tiny_pipeline.runtime.probabilities, Image.new("RGB", (50, 50), (250, 0, 0))
+
+    def break_on_red(chips, **how):
+        if any(chip[..., 0].min() > 200 and chip[..., 1].max() < 50 for chip in chips):
+            raise RuntimeError("broken")
+        return ask(chips, **how)
+
+    monkeypatch.setattr(tiny_pipeline.runtime, "probabilities", break_on_red)
+    with caplog.at_level(logging.CRITICAL):
+        results = tiny_pipeline.classify_aligned([astronaut, small, astronaut, b"no photo"])
+    assert [result.error for result in results] == ["", "internal", "", "unreadable"]
+    assert results[0].faces[0].probabilities == results[2].faces[0].probabilities
+    told = [Rows(tiny_pipeline.card).tell(Path(f"{n}.jpg"), result)[0] for n, result in enumerate(results)]
+    assert [(row["status"], row["reason"]) for row in told][1:] == [
+        ("failed", "failed"),
+        ("ok", None),
+        ("unreadable", "format"),
+    ]
+    tally = Tally()
+    tally.add([[row] for row in told])
+    assert tally.tell().startswith("4 files, 2 faces; not read: 1 (an error inside Facet, of which the log tells)")
 
 
 def test_faces_come_largest_first(tiny_pipeline, astronaut):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import calibrate, compare, evaluate, export, join, list_trained
+from ml import calibrate, compare, evaluate, export, join, list_trained, publish
 from ml.datasets import fairface, held_out, seen, sources
 from ml.model import card as cards
 from ml.model import checkpoint, trained
@@ -138,8 +138,12 @@ def test_whatever_is_made_of_a_checkpoint_knows_the_images_too(trained_model, tm
     assert export.main(["--model", str(tmp_path / "renamed"), "--out", str(tmp_path / "onnx")]) == 0
     models = [word for name in ("run", "run/last") for word in ("--model", str(tmp_path / name))]
     assert join.main([*models, "--out", str(tmp_path / "joint"), "--name", "joint"]) == 0
+    (trained_model / "MODEL_CARD.md").write_text("# Model card: trial\n")
+    (tmp_path / "LICENCE").write_text("Anybody may use it.")
+    licence = ["--licence-file", str(tmp_path / "LICENCE")]
+    assert publish.main([str(trained_model), "--out", str(tmp_path / "hub"), *licence]) == 0
     known = (trained_model / cards.TRAINED_FILE).read_bytes()
-    for name in ("renamed", "onnx", "joint"):
+    for name in ("renamed", "onnx", "joint", "hub"):
         assert (tmp_path / name / cards.TRAINED_FILE).read_bytes() == known
         assert len(trained.read(cards.read_card(tmp_path / name))) == len(TRAINED)
 

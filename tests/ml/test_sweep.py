@@ -90,9 +90,17 @@ class Heard:
 
 def test_loggers_hear_the_recipe_and_every_epochs_numbers(run, tmp_path, monkeypatch):
     heard = Heard()
-    monkeypatch.setattr("ml.training.loggers.loggers.MLFlowLogger", lambda **told: heard)
-    assert run("run", "--logger", "mlflow") == 0
+    monkeypatch.setattr("ml.training.loggers.loggers.WandbLogger", lambda **told: heard)
+    assert run("run", "--logger", "wandb") == 0
     assert json.loads(json.dumps(heard.recipe))["epochs"] == 2
     whole = {step: metrics for step, metrics in heard.rows if "val_race/Latino_Hispanic" in metrics}
     rows = read_log(tmp_path / "run" / watching.LOG_FILE)
     assert [whole[epoch]["val_gender_loss"] for epoch in (1, 2)] == [float(row["val_gender_loss"]) for row in rows]
+
+
+def test_a_logger_that_is_not_installed_is_told_in_a_line(run, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(SystemExit) as stop:
+        run("run", "--logger", "mlflow")
+    assert stop.value.code == 2
+    assert "mlflow is not installed: pip install mlflow" in capsys.readouterr().err.splitlines()[-1]

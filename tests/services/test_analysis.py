@@ -55,11 +55,12 @@ def test_a_photo_keeps_how_narrow_a_face_it_could_show_as_its_collection_is_sear
 
 def test_a_photo_without_a_face_is_done_with_a_code(collection, monkeypatch):
     (photo,) = queued(collection)
-    result = PhotoResult(320, 240, (), {"decode": 1.0, "detect": 1.0, "classify": 0.0})
+    result = PhotoResult(320, 240, (), {"decode": 1.0, "detect": 1.0, "classify": 0.0}, no_face_because="dark")
     monkeypatch.setattr(fakes.FakePipeline, "analyze", lambda self, requests: [result])
     run_all()
     photo.refresh_from_db()
     assert (photo.state, photo.code, photo.face_count) == (State.DONE, "no_face", 0)
+    assert photo.no_face_because == "dark"
 
 
 def break_on(monkeypatch, name):

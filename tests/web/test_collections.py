@@ -55,7 +55,7 @@ def tell_shares(collection: Collection, *, user: User) -> dict[str, int]:
     """The faces of each group, as the collection's page and card tell them."""
     collection = Collection.objects.get(pk=collection.pk)
     caching.read_answer(collection, question=reading.default_question(collection), user=user)
-    report = caching.read_summaries([collection])[collection.pk].report
+    report = caching.read_summaries([collection], reader=user)[collection.pk].report
     return {row.label: row.n for row in report.tables[0].rows if row.n}
 
 

@@ -131,6 +131,24 @@ def test_the_models_page_tells_accuracy_per_group(alice_client):
     assert "2,500" not in page
 
 
+def test_the_models_page_shows_only_what_was_measured_of_this_version(alice_client):
+    metrics = {
+        "fairface_val": {"of": "b" * 64, "race": {"accuracy": 0.789}},
+        "held_out": {"of": "a" * 64, "race": 0.456},
+    }
+    card = {"answers_sha256": "a" * 64, "metrics": metrics}
+    version = factories.ModelVersionFactory(sha256="c" * 64, card=card)
+    page = alice_client.get(reverse("model-list")).content.decode()
+    assert "45.6\N{NO-BREAK SPACE}%" in page
+    assert "78.9\N{NO-BREAK SPACE}%" not in page
+    assert "Other measurements on its card are of another version" in page
+    version.card["metrics"] = {"of_another_version": {"fairface_val": metrics["fairface_val"]}}
+    version.save()
+    page = alice_client.get(reverse("model-list")).content.decode()
+    assert "All measurements on its card are of another version" in page
+    assert "states no measurements" not in page
+
+
 def test_the_models_page_tells_of_the_members_of_a_joint_model(alice_client):
     members = [
         {"name": "facet-3", "arch": "face_resnet29", "weight": 0.6, "views": "both"},

@@ -62,6 +62,15 @@ def test_the_page_says_how_wide_a_face_had_to_be(alice_client, collection):
     assert "found from 62 px wide on" in page
 
 
+def test_the_page_says_why_nobody_may_have_been_found(alice_client, collection):
+    for code, told in (("dark", "the photo is very dark"), ("nothing", "nothing in it looks like a face")):
+        nobody = factories.make_photo(collection, code="no_face", no_face_because=code)
+        page = alice_client.get(reverse("photo-detail", args=[nobody.uid])).content.decode()
+        assert f"Probably because {told}." in page
+    nobody = factories.make_photo(collection, code="no_face")
+    assert "Probably" not in alice_client.get(reverse("photo-detail", args=[nobody.uid])).content.decode()
+
+
 def test_a_doubtful_face_is_unsure_and_nothing_is_bold(alice_client, photo):
     response = alice_client.get(reverse("photo-detail", args=[photo.uid]), {"face": 2}, headers={"HX-Request": "true"})
     page = response.content.decode()

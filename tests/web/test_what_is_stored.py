@@ -21,7 +21,7 @@ TELLING = re.compile(r"landmark|embed|descriptor|template|keypoint|fingerprint|f
 LONGEST = max(map(len, labels.ATTRIBUTES.values()))  # of what the model says of a face in one list
 FACE = {
     *("id", "uid", "photo", "number", "x1", "y1", "x2", "y2", "detection", "size_px", "sharpness", "brightness"),
-    *("chip_cx", "chip_cy", "chip_side", "chip_angle", "detector_version"),
+    *("chip_cx", "chip_cy", "chip_side", "chip_angle", "detector_version", "cut_off"),
     *("retired_at", "retired_because", "created_at"),
 }
 
@@ -73,7 +73,8 @@ def test_no_table_has_a_place_for_what_finds_a_face_again():
         for field in model._meta.concrete_fields
         if isinstance(field, BinaryField)
     ]
-    assert set(binary) == {("Photo", "name_key"), ("ModelEvidence", "content")}
+    totals = {("Aggregate", "replicates"), ("Aggregate", "told_replicates")}  # of a collection, of no face
+    assert set(binary) == {("Photo", "name_key"), ("ModelEvidence", "content"), *totals}
 
 
 def test_no_row_and_no_file_of_a_photo_that_was_looked_at_holds_one(seen, media):

@@ -1,7 +1,7 @@
 """The answer to a question about a collection: found, computed at once where that is quick, else left to a worker."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import BoundedSemaphore
 from typing import Any
@@ -14,6 +14,7 @@ from classifier.models import PENDING, Collection, ComputedReport, Job, Review, 
 from classifier.running import hints
 from classifier.services.reports import computing, reading
 from classifier.services.reports.questions import Question
+from classifier.services.reviews import blinding
 from ml.reporting import survey_json
 from ml.surveying.report import Report
 
@@ -42,7 +43,8 @@ class Answer:
 
     `values` are the JSON of the last report, which is `is_current` or of before the last changes; or `nothing`, in a
     sentence, where there is nothing to tell. `shown` names what is there, for pages that ask whether it is another.
-    `draw` is the key of the draw that its answers of people come from, which not every reader of it may see.
+    `draw` is the key of the draw that its answers of people come from, which not every reader of it may see; from one
+    who is still to answer there the values `are_withheld`, and `nothing` says why.
     """
 
     state: str
@@ -54,6 +56,7 @@ class Answer:
     is_attended: bool = True
     shown: str = ""
     draw: UUID | None = None
+    are_withheld: bool = False
 
     @property
     def report(self) -> Report | None:
@@ -61,8 +64,11 @@ class Answer:
         return survey_json.from_values(self.values) if self.values else None
 
 
-def read_summaries(collections: Iterable[Collection]) -> dict[int, Answer]:
-    """What the collections' own reports tell, by primary key: one query, nothing computed. Missing: never asked."""
+def read_summaries(collections: Iterable[Collection], *, reader: User) -> dict[int, Answer]:
+    """What the collections' own reports tell a reader, by primary key: nothing computed. Missing: never asked.
+
+    One query, and one more where some rest on what people said about collections of others.
+    """
     asked = {collection.pk: (collection, reading.default_question(collection).key) for collection in collections}
     rows = ComputedReport.objects.filter(collection__in=asked, key__in={key for _, key in asked.values()})
     found = {}
@@ -70,7 +76,9 @@ def read_summaries(collections: Iterable[Collection]) -> dict[int, Answer]:
         collection, key = asked[row.collection_id]
         if row.key == key and (row.is_computed or row.job):
             found[row.collection_id] = _answer(row, collection=collection, values=row.summary)
-    return found
+    others = (answer.draw for key, answer in found.items() if asked[key][0].owner_id != reader.pk and answer.draw)
+    blind = blinding.list_blind(others, reader=reader)
+    return {key: _withhold(answer) if answer.draw in blind else answer for key, answer in found.items()}
 
 
 def read_answer(collection: Collection, *, question: Question, user: User, is_summary: bool = False) -> Answer:
@@ -87,7 +95,20 @@ def read_answer(collection: Collection, *, question: Question, user: User, is_su
         elif not (row.job and row.job.state == State.FAILED and row.job_revision == collection.revision):
             row = _ask_worker(row, user=user, revision=collection.revision)
     values = row.summary if is_summary else computing.read_values(row)
-    return _answer(row, collection=collection, values=values)
+    answer = _answer(row, collection=collection, values=values)
+    return _withhold(answer) if _is_blind(row, collection=collection, reader=user) else answer
+
+
+def _is_blind(row: ComputedReport, *, collection: Collection, reader: User) -> bool:
+    """Of the collection it is compared with, too."""
+    if row.draw and collection.owner_id != reader.pk and blinding.list_blind([row.draw], reader=reader):
+        return True
+    return bool(row.other and row.other.owner_id != reader.pk and blinding.is_blind(row.other, reader=reader))
+
+
+def _withhold(answer: Answer) -> Answer:
+    shown = f"{answer.shown}-withheld"
+    return replace(answer, values=None, nothing=blinding.StillBlind.sentence, shown=shown, are_withheld=True)
 
 
 def ask_again(collection: Collection, *, question: Question, user: User) -> None:

@@ -1,6 +1,7 @@
 """Reports that are kept for good: numbered in their collection, with a hash, never changed."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -12,9 +13,18 @@ from classifier.services.reports.questions import Question
 
 
 def keep_report(
-    collection: Collection, *, values: dict[str, Any], question: Question, title: str, user: User
+    collection: Collection,
+    *,
+    values: dict[str, Any],
+    question: Question,
+    title: str,
+    user: User,
+    draw: UUID | None = None,
 ) -> KeptReport:
-    """Keep a computed report as it is, under the next number of its collection. The same one is kept once."""
+    """Keep a computed report as it is, under the next number of its collection. The same one is kept once.
+
+    `draw` is the key of the draw that its answers of people come from; it is noted beside the content, not in it.
+    """
     content = write_canonical({**values, "question": question.to_values()})
     digest = hash_text(content)
     with transaction.atomic():
@@ -34,6 +44,7 @@ def keep_report(
             content=content,
             sha256=digest,
             kept_by=user,
+            draw=draw,
         )
 
 

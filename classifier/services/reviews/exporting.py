@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from classifier.models import CANNOT_TELL, Collection, Draw, Face, Review
+from classifier.models import CANNOT_TELL, Collection, Draw, Face, PhotoReview, Review
 from classifier.services.reviews import frames
 from ml.attributes import ATTRIBUTES
 from ml.spreadsheets import guard_cell
@@ -20,6 +20,11 @@ REVIEWED = tuple(f"reviewed_{name}" for name in ATTRIBUTES)
 COLUMNS = (
     *("file", "path", "face", "face_uid"), *BOX, *CHIP, *PLACE, *REVIEWED,
     *("reviewer", "adjudicates", "was_blind", "comment", "at"),
+)  # fmt: skip
+
+OF_PHOTOS = (
+    *("file", "path", "photo_uid", "order", "draw", "photos", "inclusion_probability", "faces_found"),
+    *("faces_missed", "marks", "reviewer", "comment", "at"),
 )  # fmt: skip
 
 
@@ -52,6 +57,46 @@ def write_draw(draw: Draw) -> Iterator[str]:
         answers: list[Review | None] = [*said.get(row.face_id, ())] or [None]
         for answer in answers:
             yield _row(row.face, review=answer, place=place)
+
+
+def write_photo_draw(draw: Draw) -> Iterator[str]:
+    """A draw of photos, line by line: a row for each answer, and one for each photo that nobody has answered about.
+
+    `faces_found` are the faces as wide as the draw asks for, `faces_missed` those that the reviewer marked, and `marks`
+    their places, x and y from 0 to 1 of the photo's width and height. Of `photos` so many were drawn.
+    """
+    drawn = list(draw.drawn_photos.filter(photo__deleting_at=None).select_related("photo").order_by("place"))
+    found = frames.count_faces([row.photo_id for row in drawn], narrowest_px=draw.narrowest_px)
+    said: dict[int, list[PhotoReview]] = defaultdict(list)
+    reviews = PhotoReview.objects.filter(drawn_photo__draw=draw, is_standing=True, is_skip=False)
+    for review in reviews.select_related("reviewer").order_by("pk"):
+        said[review.drawn_photo_id].append(review)
+    yield _line(OF_PHOTOS)
+    for row in drawn:
+        place = {
+            "file": guard_cell(row.photo.name),
+            "path": row.photo.image.name,
+            "photo_uid": row.photo.uid,
+            "order": row.place,
+            "draw": f"draw-{str(draw.uid)[:12]}",
+            "photos": draw.frame_photos,
+            "inclusion_probability": f"{draw.size / draw.frame_photos:.8g}",
+            "faces_found": found.get(row.photo_id, 0),
+        }
+        answers: list[PhotoReview | None] = [*said.get(row.pk, ())] or [None]
+        for answer in answers:
+            cells = place | (_tell_marks(answer) if answer else {})
+            yield _line([cells.get(name, "") for name in OF_PHOTOS])
+
+
+def _tell_marks(review: PhotoReview) -> dict[str, Any]:
+    return {
+        "faces_missed": len(review.marks),
+        "marks": "; ".join(f"{x:g} {y:g}" for x, y in review.marks),
+        "reviewer": guard_cell(review.reviewer.get_username() if review.reviewer else "a former reviewer"),
+        "comment": guard_cell(review.comment),
+        "at": review.at.isoformat(timespec="seconds"),
+    }
 
 
 def write_reviews(collection: Collection) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from classifier.models import CollectionShare, Draw, DrawnFace, DrawnPhoto, PhotoReview, Review, User
 
@@ -48,6 +48,11 @@ def count_drawn(draws: Iterable[Draw]) -> dict[int, int]:
 
 def count_waiting_draws(user: User) -> int:
     """The draws in which something waits for the user, in one query; for the top bar."""
+    return select_waiting(user).count()
+
+
+def select_waiting(user: User) -> QuerySet[Draw]:
+    """The draws in which somebody asks for answers of the user, and has not got them all."""
     told = Review.objects.told().filter(
         draw=OuterRef("draw"), face=OuterRef("face"), reviewer_uid=user.uid, adjudicates=False
     )
@@ -57,7 +62,8 @@ def count_waiting_draws(user: User) -> int:
     faces = DrawnFace.objects.filter(draw=OuterRef("pk"), face__retired_at=None, face__photo__deleting_at=None)
     photos = DrawnPhoto.objects.filter(draw=OuterRef("pk"), photo__deleting_at=None)
     waits = Exists(faces.filter(~Exists(told))) | Exists(photos.filter(~Exists(marked)))
-    return Draw.objects.reviewable_by(user).filter(waits, ended="", declared_by="").count()
+    found: QuerySet[Draw] = Draw.objects.reviewable_by(user).filter(waits, ended="", declared_by="")
+    return found
 
 
 def list_reviewers(draw: Draw) -> list[Reviewer]:

@@ -1,9 +1,12 @@
 """Draws of photos: marks of faces that were not found, and what they say of all photos."""
 
+import csv
+
 import pytest
+from django.urls import reverse
 
 from classifier.models import PhotoReview
-from classifier.services.reviews import drawing, missing, photos
+from classifier.services.reviews import drawing, exporting, missing, photos
 from classifier.services.reviews.refusals import AnsweredMeanwhile, BadAnswer, NotDrawn, NothingToTakeBack
 
 
@@ -61,3 +64,18 @@ def test_a_photo_of_another_draw_is_told(photo_draw, pictured, alice):
     other = pictured.photos.exclude(drawn__draw=photo_draw).first()
     with pytest.raises(NotDrawn):
         photos.mark_photo(photo_draw, photo=other, reviewer=alice, marks=[])
+
+
+def test_marks_are_told_as_csv(photo_draw, alice, carol, alice_client):
+    mark_next(photo_draw, alice, [[0.5, 0.25], [0.125, 1]], comment="=two")
+    photos.skip_photo(photo_draw, photo=photos.next_photos(photo_draw, reviewer=carol)[1][0], reviewer=carol)
+    rows = list(csv.DictReader("".join(exporting.write_photo_draw(photo_draw)).splitlines()))
+    assert [row["order"] for row in rows] == [str(place) for place in range(1, 21)]
+    assert {(row["photos"], row["inclusion_probability"], row["faces_found"]) for row in rows} == {
+        (str(photo_draw.frame_photos), f"{20 / photo_draw.frame_photos:.8g}", "1")
+    }
+    (said,) = [row for row in rows if row["reviewer"]]
+    assert (said["faces_missed"], said["marks"], said["comment"]) == ("2", "0.5 0.25; 0.125 1", "'=two")
+    address = reverse("draw-export", args=[photo_draw.uid])
+    assert "0.5 0.25; 0.125 1" in alice_client.get(address).getvalue().decode()
+    assert address in alice_client.get(reverse("draw-detail", args=[photo_draw.uid])).text

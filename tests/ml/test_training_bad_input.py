@@ -1,0 +1,146 @@
+"""What goes wrong with lists, images, disks and processes ends a run in a line, and a run that was killed goes on."""
+
+import errno
+import os
+import signal
+
+import pytest
+from PIL import Image
+
+from ml import files
+from ml.model import checkpoint
+from ml.model.card import read_card
+from ml.training import module, watching
+from tests.ml.conftest import read_log, weights_of
+
+
+@pytest.fixture
+def lists(tmp_path):
+    def write(training, validation):
+        (tmp_path / "train.txt").write_text("".join(f"{line}\n" for line in training))
+        (tmp_path / "val.txt").write_text("".join(f"{line}\n" for line in validation))
+        names = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+        return [*names, "--attributes", "race", "--data.taxonomy", "list-5", "--epochs", "1"]
+
+    return write
+
+
+def lines(numbers, *labels):
+    return [f"train/{n}.webp {labels[n % len(labels)]}" for n in numbers]
+
+
+TWO = lines(range(1, 40), "Black", "Asian")
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "told"),
+    [
+        ([], TWO, "train.txt is empty"),
+        (TWO, [], "val.txt is empty"),
+        (lines(range(1, 40), "Black"), lines(range(50, 60), "Black"), "one label each of what is to be told apart"),
+        ([f"Black train/{n}.webp" for n in range(1, 40)], TWO, "train.txt has its labels in front"),
+    ],
+)
+def test_lists_that_teach_nothing_are_told_in_a_line(run, lists, training, validation, told, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run("run", *lists(training, validation))
+    assert stopped.value.code == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "run" / "model.json").exists()
+
+
+def test_a_class_that_is_measured_and_never_learned_is_told(run, lists, capsys):
+    assert run("run", *lists(TWO, lines(range(50, 60), "Black", "Indian"))) == 0
+    assert "race classes that no training image has: Indian" in capsys.readouterr().err
+
+
+def test_images_of_one_pixel_are_trained_on(run, lists, tmp_path):
+    for number in range(40):
+        Image.new("RGB", (1, 1), (number, 2 * number, 99)).save(tmp_path / f"{number}.png")
+    told = [f"{n}.png {('Black', 'Asian')[n % 2]}" for n in range(40)]
+    assert run("run", *lists(told[:30], told[30:]), place=tmp_path) == 0
+    assert read_card(tmp_path / "run").recipe["images"] == 30
+
+
+def test_a_loss_that_explodes_ends_the_run_and_publishes_nothing(run, tmp_path, capsys):
+    options = ("--lr", "300", "--momentum", "0.99", "--average", "0", "--schedule", "constant", "--precision", "32")
+    assert run("run", *options, "--epochs", "6") == 1
+    assert "stopped: the loss became" in capsys.readouterr().err
+    if (tmp_path / "run" / "model.json").exists():
+        assert float(read_log(tmp_path / "run" / "log.csv")[-1]["val_loss"]) < module.EXPLODED_LOSS
+
+
+def test_a_validation_loss_that_is_no_number_is_never_the_best(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module.losses, "mean_loss", spoil(module.losses.mean_loss))
+    assert run("run", "--epochs", "1") == 1
+    assert "the loss became nan in epoch 1 on the validation set" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "model.json").exists()
+
+
+def spoil(compute):
+    """Losses that are no number where no gradient is asked for: those of validation."""
+    return lambda *args, **how: compute(*args, **how) * (1.0 if args[0]["race"].requires_grad else float("nan"))
+
+
+def test_a_disk_that_fills_while_a_checkpoint_is_written_loses_nothing(run, tmp_path, monkeypatch, capsys):
+    run("straight", "--epochs", "3")
+    write, calls = files.Path.write_bytes, []
+
+    def fill(path, content):
+        if path.name == "model.safetensors.part" and (calls.append(path) or len(calls)) > 2:
+            write(path, content[:100])
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Path, "write_bytes", fill)
+        with pytest.raises(SystemExit):
+            run("full", "--epochs", "3")
+    assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
+    assert not list((tmp_path / "full").rglob("*.part"))
+    checkpoint.load(tmp_path / "full")
+    assert run("full", "--epochs", "3", "--resume") == 0
+    assert_same(tmp_path / "straight", tmp_path / "full")
+
+
+@pytest.mark.parametrize("moment", ["in an epoch", "between weights and card", "between checkpoint and state"])
+def test_a_run_that_was_killed_goes_on_to_the_same_end(run, tmp_path, monkeypatch, moment):
+    run("straight", "--epochs", "3")
+
+    def die():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    step, rename, again = module.AttributeModule.training_step, os.replace, []
+
+    def stepping(self, batch, index):
+        return die() if moment == "in an epoch" and self.current_epoch == 1 and index == 1 else step(self, batch, index)
+
+    def renaming(source, target):
+        again.append("/".join(target.parts[-2:]))
+        if moment == "between weights and card" and again.count("last/model.json") == 3:  # of the last epoch
+            die()
+        if moment == "between checkpoint and state" and again.count(f"killed/{watching.STATE_FILE}") == 2:
+            die()
+        return rename(source, target)
+
+    child = os.fork()
+    if not child:
+        try:
+            monkeypatch.setattr(module.AttributeModule, "training_step", stepping)
+            monkeypatch.setattr(os, "replace", renaming)
+            run("killed", "--epochs", "3")
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert run("killed", "--epochs", "3", "--resume") == 0
+    assert_same(tmp_path / "straight", tmp_path / "killed")
+
+
+def assert_same(one, other):
+    for folder in (".", "last"):
+        expected, found = weights_of(one / folder), weights_of(other / folder)
+        assert all((abs(expected[name] - found[name]) < 1e-3).all() for name in expected)
+    losses = [[row["val_loss"] for row in read_log(folder / "log.csv")] for folder in (one, other)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 3
