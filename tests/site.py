@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import sqlite3
@@ -22,12 +23,16 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 90
+PORTS = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """One below those that systems give to outgoing connections: such a one would keep a killed server from its own."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float, what: str) -> Any:

@@ -51,16 +51,18 @@ def small(seed: int) -> bytes:
 
 def send_until_answered(site: Site, files: list[tuple[str, bytes]]) -> Any:
     """As a program would that was cut off: once more, as often as it takes."""
+    last = ""
     for _ in range(200):
         try:
             return site.upload(files)
         except urllib.error.HTTPError as refused:
             if refused.code not in (429, 503):
                 raise
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            pass
+            last = f"{refused.code}: {refused.read().decode()}"
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            last = repr(error)
         time.sleep(0.3)
-    raise AssertionError("nobody answers")
+    raise AssertionError(f"nobody answers: {last}")
 
 
 def states(site: Site, name: str) -> dict[str, int]:
