@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ml.measured import choose_current
 from ml.model.card import ModelCard
 from ml.model.members import preset_values
 
@@ -44,7 +45,8 @@ def write_config(card: ModelCard) -> str:
 def _results(card: ModelCard) -> list[dict[str, Any]]:
     """The accuracies that the checkpoint's own card records, data set by data set and attribute by attribute."""
     results = []
-    for data, measured in card.metrics.items():
+    current, _ = choose_current(card.metrics, answers=card.answers_sha256)
+    for data, measured in current.items():
         if not isinstance(measured, Mapping):
             continue
         for attribute in card.labels:
