@@ -7,7 +7,7 @@ from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from ml.model import network
 from ml.model.card import ModelCard
@@ -170,7 +170,7 @@ class AttributeModule(lightning.LightningModule):
         return as_input(chips, preset=self.preset, size=self.recipe.small_size if is_small else self.preset.size)
 
     def _loss(self, logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-        processes = self.trainer.world_size
+        processes = distributed.get_world_size() if distributed.is_initialized() else 1
         return self.objective.loss(logits, targets, add=self._add if processes > 1 else None, processes=processes)
 
     def _add(self, values: Tensor) -> Tensor:

@@ -140,7 +140,7 @@ def test_an_epoch_at_the_small_size_is_never_the_best_one(run, tmp_path, monkeyp
 
 @pytest.mark.parametrize(("steps", "warmup"), [(9, 0.1), (1, 1 / 3), (4, 0.2), (99, 0.01)])
 def test_a_cycle_of_one_step_that_rises_is_a_cycle(steps, warmup):
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
     wanted = recipe.Recipe(schedule="one_cycle", warmup=warmup, learning_rate=0.5)
     cycle = module._schedule(optimizer, recipe=wanted, steps=steps)
     rates = []
