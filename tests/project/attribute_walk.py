@@ -79,7 +79,7 @@ def learn(folder: Path, *, photo: Path, told: dict) -> None:
     html, measures = folder / "mask.html", folder / "mask.json"
     labelled = ["--reader", "fairface", "--labels", "fairface_label_train.csv"]
     written = ["--html", str(html), "--json", str(measures)]
-    assert evaluate.main(["--model", model, "--data", faces, *labelled, *written]) == 0
+    assert evaluate.main(["--model", model, "--data", faces, *labelled, *written, "--seen", "leave-out"]) == 0
     found = json.loads(measures.read_text())
     mask = found.get("measures", found)["mask"]
     told["accuracy"], told["crossed"] = mask["accuracy"], list(mask["intersections"])
