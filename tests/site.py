@@ -73,6 +73,7 @@ class Site:
             **environment,
         }
         self.workers = 1  # the one whose process a test looks at
+        self.patience = 60.0  # seconds that a call waits for its answer
         self.process: subprocess.Popen[bytes] | None = None
         self.token = ""
 
@@ -137,7 +138,7 @@ class Site:
         request.add_header("Content-Type", content_type)
         if self.token:
             request.add_header("Authorization", f"Token {self.token}")
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=self.patience) as answer:
             return json.load(answer)
 
     def get(self, path: str) -> Any:
