@@ -14,8 +14,9 @@ expect = pytest.importorskip("playwright.sync_api").expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("few_resamples", "evidence")]
 
-HUGE = {"width": 1920, "height": 1080}
-LOWEST_TILE = {WIDE["width"]: 430, HUGE["width"]: 430, PHONE["width"]: 690}  # where the first one may begin
+HUGE, LAPTOP = {"width": 1920, "height": 1080}, {"width": 1280, "height": 800}
+# Where the first one may begin, by width.
+LOWEST_TILE = {WIDE["width"]: 430, HUGE["width"]: 430, LAPTOP["width"]: 430, PHONE["width"]: 690}
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_first_photos_stand_below_the_answer_on_the_first_screen(live_server
     page.goto(live_server.url + reverse("collection-detail", args=[ordinary.uid]))
     expect(page.locator("#summary")).to_contain_text("Appearances, not persons")
     assert not page.locator("#summary .summary-caution").count()
-    for viewport in (WIDE, HUGE, PHONE):
+    for viewport in (WIDE, HUGE, LAPTOP, PHONE):
         page.set_viewport_size(viewport)
         title, answer, charts, tile = tops(page, "h1", "#summary-title", ".summary-charts", "#gallery .tile")
         assert title < answer <= charts + 8, viewport
