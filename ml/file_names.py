@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from unicodedata import category
 
 _BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
 
@@ -25,5 +26,6 @@ def to_line(name: str | Path) -> str:
 def to_printable(text: str, *, keep: str = "") -> str:
     r"""Text of which a terminal obeys nothing: control characters and lone surrogates are told as \xNN or \uNNNN."""
     return "".join(
-        sign if sign.isprintable() or sign in keep else sign.encode("unicode_escape").decode() for sign in text
+        sign if sign.isprintable() or sign in keep or category(sign) == "Zs" else sign.encode("unicode_escape").decode()
+        for sign in text
     )

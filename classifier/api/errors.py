@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -15,6 +15,8 @@ from classifier.services import disk, rates, refusals
 from classifier.services.reviews import refusals as review_refusals
 
 logger = logging.getLogger("facet.api")
+
+READ_ONLY = "25006"  # SQLSTATE: a standby of PostgreSQL that is not promoted yet, or a primary that was demoted
 
 
 class ApiError(exceptions.APIException):
@@ -142,6 +144,8 @@ def recognise(error: Exception) -> exceptions.APIException:
         case _ if disk.is_full(error):
             return StorageFull()
         case OperationalError() | InterfaceError():
+            return Unavailable()
+        case InternalError() if getattr(error.__cause__, "sqlstate", "") == READ_ONLY:
             return Unavailable()
     return Internal()
 

@@ -57,7 +57,10 @@ def describe(draw: Draw, *, reader: User, own: Pass | None) -> dict[str, Any]:
     told: dict[str, Any] = {"progress": far, "width_words": desk.tell_width(far, attribute=draw.strata_attribute)}
     told |= {"headline": results.HEADLINE, "headline_in": max(results.HEADLINE - far.answered, 0)}
     if is_blind:
-        return told | {"is_blind": True}
+        # Who has answered nothing may have been asked to settle instead.
+        may_settle = own is not None and not own.answered
+        left = adjudicating.list_disagreements(draw, adjudicator=reader) if may_settle else ()
+        return told | {"is_blind": True, "to_settle": len(left)}
     if not far.answered:
         return told
     shares = results.estimate_shares(draw)

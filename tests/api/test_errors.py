@@ -1,7 +1,7 @@
 """One shape for every error."""
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -191,6 +191,17 @@ def test_a_database_that_is_away_is_503(api, monkeypatch, error):
     assert response.status_code == 503
     assert error_of(response)["code"] == "unavailable"
     assert int(response["Retry-After"]) >= 1
+
+
+def test_a_standby_that_takes_no_writes_yet_is_503(api, monkeypatch):
+    class ReadOnly(Exception):
+        sqlstate = "25006"
+
+    def refuse(self):
+        raise InternalError("cannot execute INSERT in a read-only transaction") from ReadOnly()
+
+    monkeypatch.setattr(views.ModelList, "get_queryset", refuse)
+    assert api.get("/api/v1/models/").status_code == 503
 
 
 def test_a_throttle_never_says_to_come_back_at_once():

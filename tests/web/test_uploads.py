@@ -77,7 +77,7 @@ def test_a_collection_without_declaration_takes_nothing(alice, alice_client):
     response = alice_client.post(address, {"images": [file()]}, headers={"HX-Request": "true"})
     assert (response.status_code, response["X-Code"]) == (409, "terms_not_accepted")
     page = alice_client.get(reverse("collection-detail", args=[collection.uid])).content.decode()
-    assert "The declaration for this collection was not made" in page
+    assert "It was not made for this collection." in page
     assert 'id="upload"' not in page
 
 

@@ -144,7 +144,7 @@ def test_labels_that_were_never_counted_are_not_known_to_be_absent(tmp_path, evi
 def test_a_label_that_nobody_has_has_no_width_and_no_photos(tmp_path, evidence):
     survey, _ = make(tmp_path, count=100)
     inside = survey.faces.predicted["race"] != 5
-    survey = replace(survey, faces=survey.faces.take(inside))
+    survey = replace(survey, faces=survey.faces.take(inside), cut_off=survey.cut_off[inside])
     report = compute_report(survey, known=made_up.make_known(evidence), request=Request(bootstrap=FEW))
     width = next(row for row in report.widths["race"] if row.label == "Indian")
     assert (width.n, width.mean, width.low) == (0, None, None)
@@ -228,7 +228,7 @@ def test_parts_of_a_collection_are_told_apart(tmp_path, evidence):
     assert report.groups[2].limit.startswith("few faces")
     first = next(of for of in report.groups[0].tables if of.name == "gender")
     alone = reading.read_survey(tmp_path / "faces.csv")
-    alone = replace(alone, faces=alone.faces.take(np.arange(300)))
+    alone = replace(alone, faces=alone.faces.take(np.arange(300)), cut_off=alone.cut_off[:300])
     expected = table(
         compute_report(alone, known=made_up.make_known(evidence), request=Request(bootstrap=FEW)), "gender"
     )
@@ -309,7 +309,7 @@ def test_a_hundred_thousand_faces_take_seconds(tmp_path, evidence):
         measures={"size_px": rng.uniform(40, 200, count).astype(np.float32)},
         width=rng.random(count).astype(np.float32),
     )
-    large = replace(survey, faces=faces, marked_unsure={})
+    large = replace(survey, faces=faces, marked_unsure={}, cut_off=None)
     known = made_up.make_known(evidence)
     tracemalloc.start()
     began = time.process_time()
