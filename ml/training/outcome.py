@@ -31,7 +31,8 @@ def write_outcome(
 def draw_curves(folder: Path, rows: Sequence[dict[str, float]]) -> None:
     """curves.png: of both sets over the epochs the loss, then each output's plain loss beside its accuracy."""
     names = attributes_in(rows[-1])
-    parts = ["loss", "accuracy_multi", *(part for name in names for part in (f"{name}_loss", name))]
+    parts = ["loss", *(part for name in names for part in (f"{name}_loss", name)), "accuracy_multi"]
+    parts = [part for part in parts if f"val_{part}" in rows[-1]]
     panels = {part.replace("_", " "): {f"train_{part}": "training", f"val_{part}": "validation"} for part in parts}
     if "val_years_off" in rows[-1]:
         panels["years off"] = {

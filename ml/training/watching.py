@@ -173,8 +173,10 @@ def _measures(tally: Tally, *, part: str, classes: Mapping[str, Classes]) -> dic
 
 def attributes_in(row: Mapping[str, float]) -> list[str]:
     """The attributes that a row of the log tells of."""
-    losses = [key for key in row if key.startswith("val_") and key.endswith("_loss") and " of " not in key]
-    return [key[len("val_") : -len("_loss")] for key in losses if key != "val_loss"]
+    named = [key.removeprefix("val_") for key in row if key.startswith("val_") and " of " not in key]
+    return [
+        name for name in named if name not in ("loss", "accuracy_multi", "years_off") and not name.endswith("_loss")
+    ]
 
 
 def describe_row(row: Mapping[str, float], *, epochs: int) -> str:

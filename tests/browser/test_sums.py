@@ -36,9 +36,9 @@ def test_photos_that_are_added_are_counted_and_gone(live_server, alices_page, al
     page.get_by_label("I declare this for every photo I add").check()
     page.get_by_role("button", name="Make collection").click()
     expect(page.get_by_text("sums only, no photos")).to_be_visible()
-    page.wait_for_load_state()  # until its scripts listen
+    page.goto(page.url)
     page.set_input_files(
-        "#upload input[name=images]",
+        "#id_images",
         [{"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": pictures.jpeg(seed=n)} for n in range(3)],
     )
     expect(page.locator("#progress")).to_contain_text("3 queued")

@@ -1,8 +1,10 @@
 """What goes wrong with lists, images, disks and processes ends a run in a line, and a run that was killed goes on."""
 
 import errno
-import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,8 +12,10 @@ from PIL import Image
 from ml import files
 from ml.model import checkpoint
 from ml.model.card import read_card
-from ml.training import module, watching
+from ml.training import module
 from tests.ml.conftest import read_log, weights_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -103,36 +107,46 @@ def test_a_disk_that_fills_while_a_checkpoint_is_written_loses_nothing(run, tmp_
     assert_same(tmp_path / "straight", tmp_path / "full")
 
 
+# Trains in a process of its own, which kills itself at a moment: argv is the moment, then what `ml.train` takes.
+DYING = """
+import os, signal, sys
+from unittest import mock
+from ml import train
+from ml.model import trunks
+from ml.reporting import figures
+from ml.training import module, watching
+from tests.ml.conftest import TinyTrunk
+
+moment, *arguments = sys.argv[1:]
+trunks.create_trunk = lambda arch, **more: TinyTrunk()
+step, rename, again = module.AttributeModule.training_step, os.replace, []
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def stepping(self, batch, index):
+    return die() if moment == "in an epoch" and self.current_epoch == 1 and index == 1 else step(self, batch, index)
+
+def renaming(source, target):
+    again.append("/".join(target.parts[-2:]))
+    if moment == "between weights and card" and again.count("last/model.json") == 3:  # of the last epoch
+        die()
+    if moment == "between checkpoint and state" and again.count(f"killed/{watching.STATE_FILE}") == 2:
+        die()
+    return rename(source, target)
+
+module.AttributeModule.training_step, os.replace = stepping, renaming
+with mock.patch.object(figures, "as_png", return_value=b""):
+    train.main(arguments)
+"""
+
+
 @pytest.mark.parametrize("moment", ["in an epoch", "between weights and card", "between checkpoint and state"])
-def test_a_run_that_was_killed_goes_on_to_the_same_end(run, tmp_path, monkeypatch, moment):
+def test_a_run_that_was_killed_goes_on_to_the_same_end(run, small_fairface, tmp_path, moment):
     run("straight", "--epochs", "3")
-
-    def die():
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    step, rename, again = module.AttributeModule.training_step, os.replace, []
-
-    def stepping(self, batch, index):
-        return die() if moment == "in an epoch" and self.current_epoch == 1 and index == 1 else step(self, batch, index)
-
-    def renaming(source, target):
-        again.append("/".join(target.parts[-2:]))
-        if moment == "between weights and card" and again.count("last/model.json") == 3:  # of the last epoch
-            die()
-        if moment == "between checkpoint and state" and again.count(f"killed/{watching.STATE_FILE}") == 2:
-            die()
-        return rename(source, target)
-
-    child = os.fork()
-    if not child:
-        try:
-            monkeypatch.setattr(module.AttributeModule, "training_step", stepping)
-            monkeypatch.setattr(os, "replace", renaming)
-            run("killed", "--epochs", "3")
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    fixed = ["--data", small_fairface, "--config", tmp_path / "recipe.toml", "--checkpoint-dir", tmp_path / "killed"]
+    killed = [sys.executable, "-c", DYING, moment, *fixed, "--device", "cpu", "--epochs", "3"]
+    assert subprocess.run(list(map(str, killed)), cwd=ROOT, timeout=120).returncode == -signal.SIGKILL
     assert run("killed", "--epochs", "3", "--resume") == 0
     assert_same(tmp_path / "straight", tmp_path / "killed")
 
