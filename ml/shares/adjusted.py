@@ -41,22 +41,47 @@ def estimate_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme, bootstr
         by_face = np.repeat(np.eye(len(observed), dtype=np.int64), observed, axis=0)
         singly = scheme.fold_shares(resample_classes(by_face, matrices=matrices, bootstrap=bootstrap))
         replicates = max(replicates, singly, key=lambda found: found.var(axis=0).sum())
+    return tell_resamples(
+        replicates,
+        share=share,
+        labels=scheme.labels,
+        scheme=scheme,
+        faces=int(observed.sum()),
+        matrix_key=key_matrices(evidence, bootstrap=bootstrap),
+    )
+
+
+def tell_resamples(
+    replicates: np.ndarray,
+    *,
+    share: np.ndarray,
+    labels: tuple[str, ...],
+    scheme: Scheme,
+    faces: int,
+    matrix_key: str,
+) -> Shares:
+    """The corrected shares (K,) of `labels` with the percentile intervals of their replicates (R, K)."""
     low, high = resampling.percentile_interval(replicates, share)
     return Shares(
         scheme=scheme.name,
         taxonomy=scheme.taxonomy,
-        labels=scheme.labels,
+        labels=labels,
         estimator=ADJUSTED,
         share=share,
         low=low,
         high=high,
         bounds=(BOTH,) * len(share),
         variance=replicates.var(axis=0),
-        faces=int(observed.sum()),
-        population=float(observed.sum()),
+        faces=faces,
+        population=float(faces),
         replicates=replicates,
-        matrix_key=f"{evidence.fingerprint()}:{bootstrap.seed}:{bootstrap.replicates}",
+        matrix_key=matrix_key,
     )
+
+
+def key_matrices(evidence: Evidence, *, bootstrap: Bootstrap) -> str:
+    """What tells whether two shares were corrected by the same draws of matrices."""
+    return f"{evidence.fingerprint()}:{bootstrap.seed}:{bootstrap.replicates}"
 
 
 def point_shares(faces: Faces, *, evidence: Evidence, scheme: Scheme) -> np.ndarray:

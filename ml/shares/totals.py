@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.shares import adjusted, resampling, simplex
+from ml.shares import adjusted, simplex
 from ml.shares import evidence as evidence_
 from ml.shares import faces as faces_
 from ml.shares.errors import NoFaces
@@ -16,7 +16,7 @@ from ml.shares.evidence import Evidence
 from ml.shares.faces import Faces
 from ml.shares.merging import Partition
 from ml.shares.resampling import REPLICATES, Bootstrap
-from ml.shares.result import ADJUSTED, BOTH, Shares
+from ml.shares.result import Shares
 from ml.shares.schemes import Scheme
 
 
@@ -82,21 +82,13 @@ def estimate_shares(
         by_face = np.repeat(np.eye(len(counts), dtype=np.int64), counts.astype(np.int64), axis=0)
         singly = cells.fold_shares(adjusted.resample_classes(by_face, matrices=matrices, bootstrap=bootstrap))
         replicates = max(replicates, singly, key=lambda found: found.var(axis=0).sum())
-    low, high = resampling.percentile_interval(replicates, share)
-    return Shares(
-        scheme=scheme.name,
-        taxonomy=scheme.taxonomy,
-        labels=cells.labels,
-        estimator=ADJUSTED,
+    return adjusted.tell_resamples(
+        replicates,
         share=share,
-        low=low,
-        high=high,
-        bounds=(BOTH,) * len(share),
-        variance=replicates.var(axis=0),
+        labels=cells.labels,
+        scheme=scheme,
         faces=int(counts.sum()),
-        population=float(counts.sum()),
-        replicates=replicates,
-        matrix_key=f"{evidence.fingerprint()}:{bootstrap.seed}:{bootstrap.replicates}",
+        matrix_key=adjusted.key_matrices(evidence, bootstrap=bootstrap),
     )
 
 
