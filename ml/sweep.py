@@ -66,6 +66,7 @@ def sweep(dimensions: Sequence[Dimension], *, folder: Path, trials: int, seed: i
     """Run trials until there are so many, and return all of the folder's, as Optuna has them. Raises BadRecipe."""
     try:
         import optuna  # optional: nobody else needs it
+        from optuna.storages import journal
     except ImportError as error:
         raise BadRecipe("a sweep needs Optuna, which is not installed: pip install optuna") from error
 
@@ -80,7 +81,6 @@ def sweep(dimensions: Sequence[Dimension], *, folder: Path, trials: int, seed: i
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    journal = optuna.storages.journal
     storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(folder / STUDY_FILE)))
     sampler = optuna.samplers.TPESampler(seed=seed)
     study = optuna.create_study(storage=storage, study_name="sweep", sampler=sampler, load_if_exists=True)

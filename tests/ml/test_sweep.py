@@ -44,7 +44,6 @@ def test_without_optuna_a_sweep_says_what_is_missing(tmp_path, monkeypatch, caps
 
 
 def test_a_sweep_finds_the_trial_of_the_lowest_loss_and_goes_on(small_fairface, tiny, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("optuna", reason="Optuna is nobody's need but a sweep's, and in no lock")
     monkeypatch.setattr(figures, "as_png", lambda figure: b"")
     (tmp_path / "recipe.toml").write_text(RECIPE)
     given = [
