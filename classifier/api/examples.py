@@ -80,7 +80,7 @@ PHOTO: dict[str, Any] = {
     "turned": 0,
     "received_at": "2026-11-22T17:30:00.120000Z",
     "finished_at": "2026-11-22T17:30:00.410000Z",
-    "model": "facet-3.1",
+    "model": "facet-4",
     "device": "cpu",
     "timings_ms": {"decode": 8.1, "detect": 31.0, "align": 1.3, "classify": 4.2},
     "faces": [FACE],
@@ -166,7 +166,7 @@ TOLD = {
 }
 MODEL = {
     "uid": "d7a0c7d4-52e0-4d1f-8d0b-0f2f6b8a4a10",
-    "name": "facet-3.1",
+    "name": "facet-4",
     "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "status": "production",
     "licence": "CC BY 4.0",

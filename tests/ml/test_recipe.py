@@ -14,12 +14,15 @@ def test_each_published_recipe_is_read_and_has_the_name_of_its_checkpoint(path):
     assert recipe.read_recipe(path).name == path.stem
 
 
-def test_the_default_model_was_made_by_the_recipe_of_its_name():
+def test_the_default_model_was_made_by_the_recipes_of_its_members():
     card = read_card()
-    published = json.loads(json.dumps(recipe.recipe_values(recipe.read_recipe(recipe.CONFIGS / f"{card.name}.toml"))))
-    # facet-3.1 is facet-2's network, finished otherwise: its card keeps the name under which the network was trained.
-    assert published.pop("name") == card.name
-    assert {name: card.recipe[name] for name in published} == published
+    assert len(card.members) == len(card.recipe["joined"]) == 2
+    for member, used in zip(card.members, card.recipe["joined"], strict=True):
+        found = recipe.read_recipe(recipe.CONFIGS / f"{member.name}.toml")
+        published = json.loads(json.dumps(recipe.recipe_values(found)))
+        # facet-3.1 is facet-2's network, finished otherwise: the recipe keeps the name under which it was trained.
+        assert published.pop("name") == member.name
+        assert {name: used[name] for name in published} == published
 
 
 def test_given_values_win():
