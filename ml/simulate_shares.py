@@ -16,6 +16,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ml import file_names
+from ml.model.card import read_card
 from ml.shares.errors import SharesError
 from ml.shares.evidence import Evidence
 from ml.simulating import answering, page, pictures, real, runs, scenarios, worlds
@@ -81,7 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     found = scenarios.list_worlds(known, changed=changed, sizes=tuple(args.sizes))
     tallies = simulate_all(found, count=args.runs, seed=args.seed, replicates=args.replicates)
     reals = try_real_sets(answers["validation"], known=held_out, seed=args.seed, replicates=args.replicates)
-    text = page.write_page(tallies, reals, images=len(known), known=worlds.HELD_OUT, dark=answering.DARK)
+    model = read_card(args.model).name
+    text = page.write_page(tallies, reals, model=model, images=len(known), known=worlds.HELD_OUT, dark=answering.DARK)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text)
     pictures.save(pictures.draw_coverage(tallies, size=args.sizes[0]), args.out.parent / page.COVERAGE_PICTURE)

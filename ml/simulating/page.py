@@ -11,7 +11,7 @@ from ml.simulating.runs import SIMPLE, STRATIFIED, UNSMOOTHED, Tally
 SHOWN = 12  # places where a promise was missed that are named
 COVERAGE_PICTURE, VARIATION_PICTURE = "images/shares-coverage.png", "images/shares-off.png"
 
-_HEAD = """# Who is in a collection, and how sure that is
+HEAD = """# Who is in a collection, and how sure that is
 
 <!-- Written by `python -m ml.simulate_shares`: change ml/simulating/page.py, not this file. -->
 
@@ -35,7 +35,12 @@ appearances, not persons, as perceived. There are three ways to tell them, in [m
   proportion to the strata, half evenly. Under five positives only the upper bound is told, under five negatives only
   the lower one. Simple random draws use PPI++ (Angelopoulos et al. 2023), with a variance smoothed in the same way:
   without that, single labels were covered in as few as 88 % of 500 draws of 100.
-  **Nothing is assumed of the model's errors.** From 100 reviews on this is the headline.
+  **Nothing is assumed of the model's errors.** From 100 reviews of a draw on this is the headline. A review that says
+  "not a face" counts among them: it was drawn and looked at like any other, and the interval widens for the faces that
+  are fewer.
+
+Adjusted shares are intervals over photos, as faces of one photo are alike. Under ten photos, faces are resampled one by
+one where that tells wider intervals, and groups that no face was counted as get the width that photos so few allow.
 
 What is no face leaves the population of reviewed shares as a ratio estimate does; adjusted shares cannot leave it out.
 "Cannot tell" is a label. Only draws count: faces reviewed in the order of doubt serve correction and training alone.
@@ -43,13 +48,13 @@ What is no face leaves the population of reviewed shares as a ratio estimate doe
 
 _SIMULATED = """## Simulated collections
 
-Each run draws a collection of the given true shares from {images:,} held-out images, and {known:,} of them, with
-replacement, as what the checkpoint knows of its errors. Where the matrix holds, both come from the same images. Where
-it does not, the collection comes from women only, from children under ten only, or from the validation images made
-dark ({dark:.0%} of the light) or blurred. Reviewers say the true label. Coverage is the part of the runs whose interval
-holds the true share, in per cent: the mean over the seven groups, and the worst group. Widths are in points, of
-intervals of which both ends are told; so is the total variation between answer and truth (half the sum of all
-differences).
+Each run draws a collection of the given true shares from {images:,} held-out images, as {model} answers them, and
+{known:,} of them, with replacement, as what the checkpoint knows of its errors. Where the matrix holds, both come from
+the same images. Where it does not, the collection comes from women only, from children under ten only, or from the
+validation images made dark ({dark:.0%} of the light) or blurred. Reviewers say the true label. Coverage is the part of
+the runs whose interval holds the true share, in per cent: the mean over the seven groups, and the worst group. Widths
+are in points, of intervals of which both ends are told; so is the total variation between answer and truth (half the
+sum of all differences).
 
 ![Coverage by scenario and method]({picture})
 """
@@ -83,10 +88,12 @@ than it takes away: it shows in its intervals. Where it is not, they are far off
 """
 
 
-def write_page(tallies: Sequence[Tally], reals: Sequence[RealTally], *, images: int, known: int, dark: float) -> str:
-    """The whole page in Markdown."""
-    parts = [_HEAD]
-    parts.append(_SIMULATED.format(images=images, known=known, dark=dark, picture=COVERAGE_PICTURE))
+def write_page(
+    tallies: Sequence[Tally], reals: Sequence[RealTally], *, model: str, images: int, known: int, dark: float
+) -> str:
+    """The whole page in Markdown; `model` is the name of the one whose answers were drawn from."""
+    parts = [HEAD]
+    parts.append(_SIMULATED.format(model=model, images=images, known=known, dark=dark, picture=COVERAGE_PICTURE))
     for size in dict.fromkeys(tally.size for tally in tallies):
         found = [tally for tally in tallies if tally.size == size]
         runs = min(tally.runs for tally in found)

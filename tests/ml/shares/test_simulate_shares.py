@@ -33,6 +33,11 @@ def kept(tmp_path):
     return tmp_path
 
 
+def test_the_paper_begins_as_the_command_writes_it():
+    text = (Path(__file__).parents[3] / "docs/statistics.md").read_text()
+    assert text.startswith(page.HEAD)
+
+
 def test_the_command_writes_the_page_and_its_pictures(kept, tmp_path, capsys):
     out = tmp_path / "docs" / "statistics.md"
     options = [
@@ -47,7 +52,13 @@ def test_the_command_writes_the_page_and_its_pictures(kept, tmp_path, capsys):
     ]
     assert simulate_shares.main([*options, "--runs", "2", "--sizes", "400", "--replicates", "40"]) == 0
     text = out.read_text()
-    for part in ("| 70 % White | adjusted |", "women only, 70 % White (other errors)", "60 % women over 50", "Age\n"):
+    for part in (
+        "| 70 % White | adjusted |",
+        "women only, 70 % White (other errors)",
+        "60 % women over 50",
+        "Age\n",
+        "as facet-4 answers",
+    ):
         assert part in text
     assert text.count("**kept**") + text.count("**missed**") == 5
     assert (out.parent / page.COVERAGE_PICTURE).read_bytes()[:4] == b"\x89PNG"
