@@ -16,8 +16,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ml import file_names
+from ml.commands import told_errors
 from ml.model.card import read_card
-from ml.shares.errors import SharesError
 from ml.shares.evidence import Evidence
 from ml.simulating import answering, page, pictures, real, runs, scenarios, worlds
 from ml.simulating.real import RealTally
@@ -66,23 +66,19 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.runs < 1 or min(args.sizes) < max(runs.REVIEWS) or args.replicates < 40:
         parser.error(f"--runs from 1, --sizes from {max(runs.REVIEWS)}, --replicates from 40")
-    try:
+    with told_errors(parser):
+        model = read_card(args.model).name
         answers = {
             name: answering.find_answers(name, data=args.data, model=args.model, kept=args.kept)
             for name in answering.SETS
             if name != "held_out" or args.evidence is None
         }
         held_out = answers["held_out"] if args.evidence is None else answering.read_evidence(args.evidence)
-    except OSError as error:
-        parser.error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
-    except SharesError as error:
-        parser.error(str(error))
     known = worlds.join(held_out, answers["validation"])
     changed = {"darkened": answers["darkened"], "blurred": answers["blurred"]}
     found = scenarios.list_worlds(known, changed=changed, sizes=tuple(args.sizes))
     tallies = simulate_all(found, count=args.runs, seed=args.seed, replicates=args.replicates)
     reals = try_real_sets(answers["validation"], known=held_out, seed=args.seed, replicates=args.replicates)
-    model = read_card(args.model).name
     text = page.write_page(tallies, reals, model=model, images=len(known), known=worlds.HELD_OUT, dark=answering.DARK)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(text)

@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 
 from ml import labels
 from ml.files import replacing
+from ml.model.card import read_card
 from ml.shares import evidence as evidence_
 from ml.shares import faces as faces_
 from ml.shares.errors import BadInput
@@ -43,13 +44,19 @@ SETS: dict[str, tuple[tuple[str, int | None], Change | None]] = {
 }
 
 
+def kept_file(name: str, *, model: Path, kept: Path) -> Path:
+    """Where the answers of a checkpoint about one of SETS are kept: each version has its own. Raises OSError."""
+    card = read_card(model)
+    return kept / f"{name}-{(card.answers_sha256 or card.sha256)[:12]}.npz"
+
+
 def find_answers(name: str, *, data: Path, model: Path, kept: Path) -> Evidence:
     """The answers about one of SETS: those kept in a folder, else the model is asked and they are kept there.
 
     `data` is the folder of FairFace's zips and label files. Raises OSError where something is missing, BadInput where
     an image has no label.
     """
-    file = kept / f"{name}.npz"
+    file = kept_file(name, model=model, kept=kept)
     if not file.exists():
         (shard, last), change = SETS[name]
         found = ask_model(data / shard, data=data, model=model, last=last, change=change)

@@ -26,10 +26,28 @@ def all_attributes():
     return evidence.Evidence(faces, dict(known.actual) | {"age": age})
 
 
+def kept_file(folder, *, name):
+    return answering.kept_file(name, model=simulate_shares.DEFAULT_MODEL, kept=folder)
+
+
+def test_answers_of_another_model_are_not_taken_for_those_of_this_one(kept, tmp_path):
+    assert kept_file(kept, name="held_out").is_file()
+    another = answering.kept_file("held_out", model=simulate_shares.DEFAULT_MODEL / "facet-3.1", kept=kept)
+    assert another.parent == kept
+    assert not another.exists()
+
+
+def test_a_missing_checkpoint_is_told_in_a_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        simulate_shares.main(["--data", str(tmp_path), "--kept", str(tmp_path), "--model", str(tmp_path / "none")])
+    assert stop.value.code == 2
+    assert "no model.json" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.fixture
 def kept(tmp_path):
     for name in answering.SETS:
-        np.savez(tmp_path / f"{name}.npz", **evidence.pack(all_attributes()))
+        np.savez(kept_file(tmp_path, name=name), **evidence.pack(all_attributes()))
     return tmp_path
 
 
@@ -48,7 +66,7 @@ def test_the_command_writes_the_page_and_its_pictures(kept, tmp_path, capsys):
         "--out",
         str(out),
         "--evidence",
-        str(kept / "held_out.npz"),
+        str(kept_file(kept, name="held_out")),
     ]
     assert simulate_shares.main([*options, "--runs", "2", "--sizes", "400", "--replicates", "40"]) == 0
     text = out.read_text()
