@@ -97,7 +97,8 @@ def test_weights_kept_narrow_for_answers_do_not_narrow_explanations(method):
     """A GPU's runtime, without a GPU: its weights are narrowed as if the device were one."""
     plain, fast = runtime.TorchRuntime.load(precision="float32"), runtime.TorchRuntime.load(precision="bfloat16")
     fast._fast_net = copy.deepcopy(fast._net)
-    network.narrow_weights(fast._fast_net.get_submodule("trunk"), dtype=torch.bfloat16)
+    for part in fast._fast_net.parts():
+        network.narrow_weights(part.trunk, dtype=torch.bfloat16)
     chip = np.array(pictures.astronaut().crop((150, 0, 374, 224)).resize((150, 150)))
     fast._half = False  # as SHAP values in float32, which is what the comparison asks
     narrow, exact = (one.explain(chip, attribute="gender", method=method) for one in (fast, plain))
