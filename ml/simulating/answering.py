@@ -45,7 +45,7 @@ SETS: dict[str, tuple[tuple[str, int | None], Change | None]] = {
 
 
 def kept_file(name: str, *, model: Path, kept: Path) -> Path:
-    """Where the answers of a checkpoint about one of SETS are kept: each version has its own. Raises OSError."""
+    """Where the answers of a checkpoint about one of SETS are kept: each version has its own. Raises as `read_card`."""
     card = read_card(model)
     return kept / f"{name}-{(card.answers_sha256 or card.sha256)[:12]}.npz"
 
@@ -54,7 +54,7 @@ def find_answers(name: str, *, data: Path, model: Path, kept: Path) -> Evidence:
     """The answers about one of SETS: those kept in a folder, else the model is asked and they are kept there.
 
     `data` is the folder of FairFace's zips and label files. Raises OSError where something is missing, BadInput where
-    an image has no label.
+    an image has no label, and what reading the checkpoint raises.
     """
     file = kept_file(name, model=model, kept=kept)
     if not file.exists():

@@ -12,7 +12,7 @@ from torch import Tensor
 from ml import labels
 from ml.datasets import face_set, held_out, seen, sources, splits
 from ml.errors import BadRecipe, DataWarning
-from ml.model import checkpoint, network, pretrained, trained, trunks
+from ml.model import checkpoint, joint, network, pretrained, trained, trunks
 from ml.model.card import ModelCard, read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses, rare_groups
@@ -259,10 +259,14 @@ def _try_sizes(trunk: trunks.Trunk, *, recipe: Recipe, size: int) -> None:
 
 
 def _trunk_of(folder: Path, *, arch: str) -> trunks.Trunk:
+    """The trunk of a checkpoint, or of the one of its members that is of this kind."""
     net, card = checkpoint.load(folder, own_labels=True)
-    if card.arch != arch or not isinstance(net, network.AttributeNet):
-        raise BadRecipe(f"{folder} holds a {card.arch}, the recipe wants a {arch}")
-    return net.trunk
+    nets = zip(card.members, net.nets, strict=True) if isinstance(net, joint.JointNet) else [(card, net)]
+    found = [one for of, one in nets if of.arch == arch and isinstance(one, network.AttributeNet)]
+    if len(found) != 1:
+        held = f"{len(found)} members that are" if found else f"a {card.arch}, the recipe wants"
+        raise BadRecipe(f"{folder} holds {held} a {arch}")
+    return found[0].trunk
 
 
 def _fill(trunk: trunks.Trunk, *, path: Path) -> None:

@@ -13,6 +13,7 @@ from ml.datasets import face_set
 from ml.model import card as cards
 from ml.model import checkpoint, gradients, heat_map, joint, network, runtime, trunks
 from ml.preprocess import LITE_PRESET, Preset
+from ml.training import recipe, setup
 from tests import pictures
 from tests.ml.conftest import TinyTrunk
 
@@ -308,6 +309,19 @@ def test_a_joint_one_is_not_joined_again_and_a_missing_member_is_told(both, two,
     assert end.value.code == 2
     assert f"no {cards.CARD_FILE} in {tmp_path / 'gone'}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_starts_from_the_member_of_its_kind(folder):
+    net, _ = checkpoint.load(folder)
+    wanted = recipe.Recipe(name="next", arch=OTHER, start=str(folder), size=SIDE)
+    started = setup.build_net(
+        wanted, heads=labels.ATTRIBUTES, images=np.empty(0), preset=replace(LITE_PRESET, size=SIDE)
+    )
+    theirs, ours = net.get_submodule("nets.1.trunk").state_dict(), started.trunk.state_dict()
+    assert theirs.keys() == ours.keys()
+    assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
+    with pytest.raises(join.BadRecipe, match="the recipe wants a test_resnet"):
+        setup.build_net(replace(wanted, arch="test_resnet"), heads={}, images=np.empty(0), preset=LITE_PRESET)
 
 
 def test_the_trunk_of_a_network_by_itself_is_its_only_part():
