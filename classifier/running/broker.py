@@ -28,6 +28,7 @@ LEFT_OVER_SECONDS = 60  # a file that is being written or read this long belongs
 # twentieth of the time, however many there are.
 RESCAN_SECONDS = 0.05
 RESCAN_TIMES = 20
+LOCK_SECONDS, LOCK_LOOKS = 1.0, 50  # how long a change waits for another process's, and how often it looks meanwhile
 UNFINISHED = (".writing", ".taken")
 UNREADABLE = ".unreadable"
 
@@ -60,12 +61,15 @@ class Channel(filesystem.Channel):
 
     @contextmanager
     def _changing_tables(self) -> Iterator[None]:
-        """One process at a time. The folder itself is locked: a file of its own could be broken as well."""
+        """One process at a time. The folder itself is locked: a file of its own could be broken as well.
+
+        Whoever holds it may be frozen, or on a disk that hangs: no upload waits for that.
+        """
         descriptor = None
         try:
             self.control_folder.mkdir(exist_ok=True)
             descriptor = os.open(self.control_folder, os.O_RDONLY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             yield
         except OSError as error:
             raise ChannelError(f"Cannot change what lies in {str(self.control_folder)!r}") from error
@@ -152,6 +156,15 @@ class Channel(filesystem.Channel):
 
 class Transport(filesystem.Transport):
     Channel = Channel
+
+
+def _lock(descriptor: int) -> None:
+    """Raise BlockingIOError when somebody else holds the lock for LOCK_SECONDS."""
+    for _ in range(LOCK_LOOKS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(LOCK_SECONDS / LOCK_LOOKS)
+    raise BlockingIOError("another process changes it and does not come to an end")
 
 
 def _take(path: str) -> bytes:

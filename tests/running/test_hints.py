@@ -1,5 +1,8 @@
 """Hints through the broker of files: one waits at most, and a lost one is sent again."""
 
+import fcntl
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,20 @@ def test_a_lost_message_is_sent_again(task, tmp_path):
     messages(tmp_path)[0].unlink()
     assert hints.send_hint(task)
     assert len(messages(tmp_path)) == 1
+
+
+def test_a_process_that_holds_the_broker_and_is_frozen_keeps_nobody_waiting(task, tmp_path):
+    control = tmp_path / "broker" / "control"
+    control.mkdir(parents=True, exist_ok=True)
+    held = os.open(control, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    sent = []
+    sender = threading.Thread(target=lambda: sent.append(hints.send_hint(task)), daemon=True)
+    sender.start()
+    sender.join(20)
+    os.close(held)
+    assert sent == [False]
+    assert hints.send_hint(task)
 
 
 def test_a_message_of_another_queue_does_not_hold_it_back(task, tmp_path):
