@@ -31,6 +31,7 @@ CHROMIUM_ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 20_000  # a page may wait for a disk or a core that others keep busy
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -42,6 +43,7 @@ def browser() -> Iterator:
             pytest.fail("CI needs Chromium: apt-get install chromium")
         pytest.skip("needs Chromium on the path or FACET_CHROMIUM")
     sync_api = pytest.importorskip("playwright.sync_api")
+    sync_api.expect.set_options(timeout=PATIENCE_MS)
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
         yield chromium
@@ -59,7 +61,7 @@ def new_page(browser) -> Iterator:
 
     def make(**options):
         context = browser.new_context(viewport=options.pop("viewport", WIDE), **options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
