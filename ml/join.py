@@ -10,7 +10,7 @@ network by itself, or in one of these views. It takes as long as they do togethe
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -56,10 +56,15 @@ def join_networks(
             **{name: cards[0].recipe[name] for name in _OF_THE_DATA if name in cards[0].recipe},
             **({"reviewed_faces": reviewed} if (reviewed := _reviewed_faces(cards)) else {}),
         },
-        licence="; ".join(dict.fromkeys(card.licence for card in cards if card.licence)),
-        trained_on="; ".join(dict.fromkeys(card.trained_on for card in cards if card.trained_on)),
+        licence=_tell_once(card.licence for card in cards),
+        trained_on=_tell_once(card.trained_on for card in cards),
         sha256="",
     )
+
+
+def _tell_once(texts: Iterable[str]) -> str:
+    """The parts of texts like "MIT; data: FairFace", each once, in the order in which they come."""
+    return "; ".join(dict.fromkeys(part for text in texts for part in text.split("; ") if part))
 
 
 def _check_cards(cards: Sequence[ModelCard]) -> None:
