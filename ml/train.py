@@ -17,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ml.commands import CommandParser, known_device, positive, say, tell_aside, told_errors
 from ml.datasets import face_set
 from ml.errors import BadRecipe
-from ml.model import checkpoint, trained
+from ml.model import trained
 from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import FAIRFACE_MARGIN, Preset
 from ml.training import outcome, recipe, setup, watching
@@ -53,7 +53,7 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     )
     setup.check_start(wanted)
     preset = setup.preset_of(wanted)
-    teachers = [Teacher(*checkpoint.load(folder, own_labels=True)) for folder in args.teacher]
+    teachers = [Teacher.load(folder) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor, distributed
 
-from ml.model import network
+from ml.model import checkpoint, network
 from ml.model.card import ModelCard
 from ml.preprocess import Preset
 from ml.training import losses
@@ -34,6 +35,22 @@ class Teacher:
 
     net: network.FaceNet
     card: ModelCard
+
+    @classmethod
+    def load(cls, folder: Path) -> "Teacher":
+        """Of a checkpoint, with whatever labels. Raises what `checkpoint.load` raises."""
+        net, card = checkpoint.load(folder, own_labels=True)
+        return cls(network.fold_norms(net), card)  # the same answers in about half the time
+
+    def ask(self, chips: Tensor) -> dict[str, Tensor]:
+        """Probabilities (B, K) by attribute of chips (B, 3, S, S) that hold 0 to 255.
+
+        Joined networks see them as they do in the product, each its own view: seen alike they know less. Any other sees
+        the chips as they are, which are mirrored by chance.
+        """
+        x = as_input(chips, preset=self.card.preset, size=self.card.preset.size)
+        logits = self.net.look(x) if self.card.members else self.net(x)
+        return {name: torch.softmax(v.float() / self.card.temperatures.get(name, 1.0), 1) for name, v in logits.items()}
 
 
 class DivergedLoss(Exception):
@@ -180,15 +197,7 @@ class AttributeModule(lightning.LightningModule):
     @torch.no_grad()
     def _ask_teachers(self, chips: Tensor) -> dict[str, Tensor]:
         """The mean of the teachers' probabilities (B, K) of each attribute that all of them know."""
-        said = []
-        for teacher in self._teachers:
-            logits = teacher.net(as_input(chips, preset=teacher.card.preset, size=teacher.card.preset.size))
-            said.append(
-                {
-                    name: torch.softmax(v.float() / teacher.card.temperatures.get(name, 1.0), 1)
-                    for name, v in logits.items()
-                }
-            )
+        said = [teacher.ask(chips) for teacher in self._teachers]
         names = set(self.net.heads).intersection(*said)
         return {name: torch.stack([one[name] for one in said]).mean(dim=0) for name in sorted(names)}
 

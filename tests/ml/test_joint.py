@@ -1,5 +1,6 @@
 """Networks of two kinds in one checkpoint: what they say together, in every runtime, and what is told of them."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ml.model import card as cards
 from ml.model import checkpoint, gradients, heat_map, joint, network, runtime, trunks
 from ml.preprocess import LITE_PRESET, Preset
 from ml.training import recipe, setup
+from ml.training.module import Teacher
 from tests import pictures
 from tests.ml.conftest import TinyTrunk
 
@@ -32,7 +34,7 @@ def lite_member(*, margin: float = 0.25, size: int = SIDE) -> join.Trained:
         net.train()(torch.randn(8, 3, 64, 64))
     preset = replace(LITE_PRESET, size=size, margin=margin)
     told = {"arch": OTHER, "labels": labels.ATTRIBUTES, "temperatures": TEMPERATURES, "sha256": "b" * 64}
-    return net.eval(), cards.ModelCard(name="lite", preset=preset, licence="Apache-2.0", **told)
+    return net.eval(), cards.ModelCard(name="lite", preset=preset, licence="none; start: Apache-2.0", **told)
 
 
 @pytest.fixture
@@ -77,6 +79,16 @@ def test_they_say_the_weighted_mean_of_their_log_probabilities(two, folder):
         assert np.allclose(found[name], expected, atol=5e-3)  # weights are kept in float16
 
 
+def test_as_a_teacher_each_sees_its_own_view(folder):
+    """What a run learns from is the product's answer, and that of the folder's card."""
+    chips = some_chips(3)
+    teacher = Teacher.load(folder)
+    said = teacher.ask(torch.from_numpy(chips).permute(0, 3, 1, 2).float())
+    expected = runtime.TorchRuntime.load(folder, precision="float32").probabilities(chips)
+    for name in labels.ATTRIBUTES:
+        assert np.allclose(said[name].detach().numpy(), expected[name], atol=1e-4)
+
+
 def test_the_card_tells_of_each_and_is_read_as_it_was_written(two, folder):
     card = cards.read_card(folder)
     assert (card.name, card.arch) == ("both", f"tiny+{OTHER}")
@@ -88,7 +100,7 @@ def test_the_card_tells_of_each_and_is_read_as_it_was_written(two, folder):
     assert [one.preset for one in card.members] == [of.preset for _, of in two]
     assert card.members[1].temperatures == TEMPERATURES
     assert card.members[0].parameters == sum(one.numel() for one in two[0][0].parameters())
-    assert (card.temperatures, card.licence) == ({}, "none; Apache-2.0")
+    assert (card.temperatures, card.licence) == ({}, "none; start: Apache-2.0")
     assert cards.parse_card(cards.card_values(card) | {"sha256": card.sha256}, source="here") == card
 
 
@@ -117,9 +129,9 @@ def test_bfloat16_asks_them_again_where_it_is_close(both, monkeypatch):
     chips = some_chips(40)
     exact = runtime.TorchRuntime(*both, precision="float32").logits(chips)
     fast = runtime.TorchRuntime(*both, precision="bfloat16")
+    fast._fast_net = copy.deepcopy(fast._net)
     for part in fast._fast_net.parts():  # as on a GPU
         network.narrow_weights(part.trunk, dtype=torch.bfloat16)
-    fast._net = runtime.TorchRuntime(*both, precision="float32")._net
     rough = fast.logits(chips)
     assert all(np.allclose(rough[name], exact[name], atol=0.2) for name in exact)
     assert not np.array_equal(rough["race"], exact["race"])
