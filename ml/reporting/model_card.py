@@ -94,13 +94,19 @@ def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:
     if recipe.get("teachers"):
         rows.append(("Teachers", f"{', '.join(recipe['teachers'])}: networks whose word on the same faces it learned"))
     rows.append(("Trained on", card.trained_on or "not told"))
+    if trained := _tell_training(recipe):
+        rows.append(("Training", trained))
+    rows += [(f"{name}'s licence", licence) for name, licence in DATA_LICENCES.items() if name in card.trained_on]
+    return [*rows, ("Licence", card.licence or "not told")]
+
+
+def _tell_training(recipe: Mapping[str, Any]) -> str:
+    if "joined" in recipe:  # what else it tells is of the data, which the members share
+        return "each member by its own values below, then joined"
     told = [f"{recipe[key]} {what}" for key, what in (("epochs", "epochs"), ("images", "images")) if key in recipe]
     if "seed" in recipe:
         told.append(f"seed {recipe['seed']}")
-    if told:
-        rows.append(("Training", ", ".join([*told, "all values below"])))
-    rows += [(f"{name}'s licence", licence) for name, licence in DATA_LICENCES.items() if name in card.trained_on]
-    return [*rows, ("Licence", card.licence or "not told")]
+    return ", ".join([*told, "all values below"]) if told else ""
 
 
 def _tell_member(member: Member) -> str:

@@ -237,12 +237,19 @@ def test_an_uncalibrated_model_is_not_called_calibrated(measured):
 
 
 def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
-    recipe = {"joined": [{"epochs": 8, "data": {"held_out": 5}}, {"epochs": 16}]}
-    card = replace(tiny[1], arch="face_resnet29x2", recipe=recipe)
+    first = {"epochs": 8, "seed": 44, "data": {"held_out": 5}}
+    second = {"epochs": 16, "teachers": ["wide-1 0123456789ab"], "adjusted": {"race": 0.5}}
+    card = replace(tiny[1], arch="face_resnet29x2", recipe={"joined": [first, second], "seed": 44})
     text = model_card.write_card(card, report=stored.read_evaluation(json.loads(measured.read_text())))
     assert "| Network | 2 face ResNet-29s side by side; one linear head" in text
     for row in ("| joined.1.epochs | 8 |", "| joined.1.data.held_out | 5 |", "| joined.2.epochs | 16 |"):
         assert row in text
+    assert "| Training | each member by its own values below, then joined |" in text
+    told = " ".join(text.split())
+    assert "`python -m ml.join` makes it of its members. " in told
+    assert "joined.2 had a `--teacher` for each of its teachers. joined.2 was adjusted once it was calibrated" in told
+    assert "`--head race --strength 0.5`." in told
+    assert "joined.1 had" not in told
 
 
 def test_what_each_member_is_and_costs_is_told(tiny, measured):
@@ -260,6 +267,12 @@ def test_what_each_member_is_and_costs_is_told(tiny, measured):
     )
     assert "160 x 160, straight alone, one pass a face; 40% of the mean of log-probabilities |" in text
     assert "the answer is the mean of both flips" not in text
+    joined = model_card.write_card(
+        replace(card, recipe={"joined": [{"epochs": 8}, {"epochs": 4}]}),
+        report=stored.read_evaluation(json.loads(measured.read_text())),
+    )
+    told = ["`--model` facet-3 `--weight 0.6 --views both`", "`--model` lite `--weight 0.4 --views straight`"]
+    assert f"of its members: {', '.join(told)}. `python -m ml.train`" in " ".join(joined.split())
 
 
 def test_what_the_values_alone_do_not_make_is_told(model, measured):
@@ -269,5 +282,7 @@ def test_what_the_values_alone_do_not_make_is_told(model, measured):
     measured.write_text(json.dumps(json.loads(measured.read_text()) | {"sha256": saved.sha256}))
     text = write(model, measured)
     assert "| Teachers | wide-1 0123456789ab:" in text
-    assert "`--teacher` for each of its teachers; once calibrated, `python -m ml.adjust` with" in " ".join(text.split())
+    assert "It had a `--teacher` for each of its teachers. It was adjusted once it was calibrated" in " ".join(
+        text.split()
+    )
     assert "`--head race --strength 0.5`" in text
