@@ -170,9 +170,19 @@ MODEL = {
     "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "status": "production",
     "licence": "CC BY 4.0",
+    "members": [
+        {
+            "name": "facet-3.1",
+            "arch": "face_resnet29",
+            "sha256": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+            "weight": 0.6,
+            "views": "mirrored",
+            "size": 150,
+        }
+    ],
     "metrics": {},
     "thresholds": {
-        "race": {"fairface-7": {"White": 0.48, "Black": 0.0, "Latino_Hispanic": None}},
+        "race": {"fairface-7": {"White": 0.5, "Black": 0.5, "Latino_Hispanic": None}},
         "gender": {"gender": {"Male": 0.8, "Female": 0.87}},
     },
     "created_at": "2026-11-22T17:00:00.000000Z",

@@ -317,8 +317,26 @@ class ToldSerializer(serializers.Serializer[Any]):
     torn = LinesSerializer(help_text="Lines with too few or too many cells.")
 
 
+class MemberSerializer(serializers.Serializer[Any]):
+    """One of the networks that a joined model asks."""
+
+    name = serializers.CharField()
+    arch = serializers.CharField(help_text="Its kind of network.")
+    sha256 = serializers.CharField(help_text="Of the checkpoint that it was.")
+    weight = serializers.FloatField(help_text="Its share in the mean of log-probabilities.")
+    views = serializers.CharField(help_text="How it sees a face: straight, mirrored, or both, which costs two passes.")
+    size = serializers.IntegerField(source="preset.size", help_text="Side of its chips in pixels.")
+
+
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     licence = serializers.CharField()
+    members = MemberSerializer(
+        source="card.members",
+        default=list,
+        many=True,
+        read_only=True,
+        help_text="The networks of a joined model; empty for one.",
+    )
     metrics = serializers.DictField(help_text="As measured when it was published.")
     thresholds = serializers.DictField(
         source="card.thresholds",
@@ -329,5 +347,5 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     class Meta:
         model = ModelVersion
-        fields = ["uid", "name", "sha256", "status", "licence", "metrics", "thresholds", "created_at"]
+        fields = ["uid", "name", "sha256", "status", "licence", "members", "metrics", "thresholds", "created_at"]
         read_only_fields = fields

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml.measured import choose_current
 from ml.model.card import ModelCard
-from ml.model.members import preset_values
+from ml.model.members import member_values, preset_values
 
 PIPELINE = "image-classification"
 OTHER = "other"  # the hub's word for a licence that is none of its list
@@ -37,6 +37,7 @@ def write_config(card: ModelCard) -> str:
         "image_size": card.preset.size,
         "preprocessing": preset_values(card.preset),
         "temperatures": card.temperatures,
+        **({"members": [member_values(member) for member in card.members]} if card.members else {}),
         "version": card.sha256,
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"

@@ -1,9 +1,11 @@
 """Lists: newest first, page by page, narrowed, and in a fixed number of queries."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -265,10 +267,20 @@ def test_a_photo_is_deleted_with_its_files(api, collection):
 def test_models_are_listed_with_what_is_known_of_them(api, db):
     version = factories.ModelVersionFactory()
     (row,) = follow(api, "/api/v1/models/")["results"]
-    assert list(row) == ["uid", "name", "sha256", "status", "licence", "metrics", "thresholds", "created_at"]
+    assert list(row) == ["uid", "name", "sha256", "status", "licence", "members", "metrics", "thresholds", "created_at"]
     assert (row["uid"], row["name"], row["status"]) == (str(version.uid), "facet-test", "production")
     assert row["licence"] == "test"
     assert row["thresholds"]["gender"] == {"gender": 0.7}
+    assert row["members"] == []
+
+
+def test_a_joined_model_tells_its_members(api, db):
+    published = json.loads((settings.BASE_DIR / "ml" / "weights" / "model.json").read_text())
+    factories.ModelVersionFactory(sha256="a" * 64, card=published)
+    (row,) = follow(api, "/api/v1/models/")["results"]
+    told = [(of["name"], of["weight"], of["views"], of["size"]) for of in row["members"]]
+    assert told == [(of["name"], of["weight"], of["views"], of["preset"]["size"]) for of in published["members"]]
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("query", ["race=Asian", "race=East+Asian&taxonomy=fairface-6"])

@@ -151,13 +151,17 @@ def test_the_models_page_shows_only_what_was_measured_of_this_version(alice_clie
 
 def test_the_models_page_tells_of_the_members_of_a_joint_model(alice_client):
     members = [
-        {"name": "facet-3", "arch": "face_resnet29", "weight": 0.6, "views": "both"},
-        {"name": "lite", "arch": "tf_efficientnet_lite0", "weight": 0.4, "views": "straight"},
+        {"name": "facet-3", "arch": "face_resnet29", "weight": 0.6, "views": "both", "preset": {"size": 150}},
+        {"name": "lite", "arch": "tf_efficientnet_lite0", "weight": 0.4, "views": "straight", "preset": {"size": 160}},
     ]
+    members[0]["sha256"] = members[1]["sha256"] = "ab" * 32
     factories.ModelVersionFactory(sha256="a" * 64, name="both", card={"arch": "two kinds", "members": members})
     page = alice_client.get(reverse("model-list")).content.decode()
-    assert "facet-3: face_resnet29, 60.0\N{NO-BREAK SPACE}% of the answer</dd>" in page
-    assert "40.0\N{NO-BREAK SPACE}% of the answer, sees each face straight alone</dd>" in page
+    assert (
+        "facet-3 <code>abababababab</code>: face_resnet29, 60.0\N{NO-BREAK SPACE}% of the answer, at 150 pixels" in page
+    )
+    assert "150 pixels, both flips of each face</dd>" in page
+    assert "160 pixels, each face straight alone</dd>" in page
 
 
 def test_the_models_page_draws_a_bar_for_each_group(alice_client):
