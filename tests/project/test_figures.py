@@ -56,6 +56,23 @@ def test_the_readme_tells_what_the_detector_costs():
     assert f"(race {percent(lost['race'])}, gender {percent(lost['gender'])})" in text
 
 
+def test_the_paper_on_models_tells_how_often_sets_and_ranges_hold():
+    text = " ".join((ROOT / "docs/models.md").read_text().split())
+    judged = [VALIDATION["sure"][name][of] for name, of in GROUPINGS.items()]
+    in_photos = [CARD["metrics"]["whole_way"]["found_again"]["sure"][name][of] for name, of in GROUPINGS.items()]
+    held = [percent(of["set_coverage"]) for of in judged]
+    least = [percent(min(label["set_coverage"] for label in of["by_label"].values())) for of in judged]
+    sizes = [f"{of['set_size']:.1f}" for of in judged]
+    found = [percent(of["set_coverage"]) for of in in_photos]
+    ages = percent(VALIDATION["age"]["range"]["coverage"])
+    assert (
+        f"hold the label of {held[0]} % (race, {least[0]} of the label held least), {held[1]} % (gender, {least[1]}) "
+        f"and {held[2]} % (age, {least[2]}), with {sizes[0]}, {sizes[1]} and {sizes[2]} labels on average; through the "
+        f"detector of {found[0]}, {found[1]} and {found[2]} %. {ages} % of the ages"
+    ) in text
+    assert f"not fitted to, {percent(CARD['metrics']['utkface']['age']['inside_years'])} %" in text
+
+
 def test_the_results_end_with_the_default_model():
     (told,) = [cells[-1] for cells in rows_of("docs/results.md") if f"({CARD['name']})" in cells[0]]
     assert told == ", ".join(f"{name} {percent(VALIDATION[name]['accuracy'])} %" for name in GROUPINGS)
