@@ -86,7 +86,7 @@ def _tell_labels(first: ModelCard, card: ModelCard) -> str:
     if lone:
         return f"{first.name} and {card.name} differ in attributes: only one of them knows {', '.join(lone)}"
     differing = [name for name, values in first.labels.items() if card.labels[name] != values]
-    return f"{first.name} and {card.name} differ in labels of {', '.join(differing) or 'attributes, by their order'}"
+    return f"{first.name} and {card.name} differ in labels of {', '.join(differing)}"
 
 
 def _read_weights(given: Sequence[float], *, count: int) -> list[float]:

@@ -119,8 +119,8 @@ def explain_chip(
 def references(chip: np.ndarray, *, card: ModelCard) -> np.ndarray:
     """What SHAP values compare a chip (S, S, 3) with: (2, S, S, 3) uint8.
 
-    The chip blurred until its features are gone, which leaves its light and colour to both sides, and the even colour
-    that the network takes for nothing, against which light and colour count too.
+    The chip blurred until its features are gone, which leaves its light and colour to both sides, and an even colour
+    (the mean of chips in the card's preset), against which light and colour count too.
     """
     blurred = Image.fromarray(chip).filter(ImageFilter.GaussianBlur(BLUR_SHARE * len(chip)))
     even = np.broadcast_to(np.round(card.preset.mean).astype(np.uint8), chip.shape)
