@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ml import bench, calibrate, compare, evaluate, explain, export, predict
+from ml import bench, calibrate, compare, evaluate, explain, export, join, predict
 from ml.datasets import fairface
 from ml.model import card as cards
 from ml.model import checkpoint, network
@@ -49,6 +49,10 @@ def gone(folder: Path, **_: object) -> None:
     (folder / cards.CARD_FILE).unlink()
 
 
+def without_weights(folder: Path, **_: object) -> None:
+    (folder / cards.WEIGHTS_FILE).unlink()
+
+
 def a_pickle(write: Callable[[object, Path], object]) -> Callable[..., None]:
     def spoil(folder: Path, *, card: cards.ModelCard, proof: Path, **_: object) -> None:
         write({"trunk": Attack(proof)}, folder / "evil")
@@ -60,6 +64,7 @@ def a_pickle(write: Callable[[object, Path], object]) -> Callable[..., None]:
 
 SPOILT = {
     "missing": (gone, "no model.json in"),
+    "weights missing": (without_weights, "no model.safetensors"),
     "cut in half": (cut_in_half, "their hash differs"),
     "another version": (of_another_version, "has format 99; this Facet reads 1"),
     "fewer heads": (with_fewer_heads, "tensors missing"),
@@ -86,6 +91,7 @@ def run(tiny, tmp_path, small_fairface, capsys) -> Callable[..., str]:
         compare: ["--production", str(tmp_path / "good"), "--candidate", bad, *data],
         explain: [str(tmp_path / "chip.png"), "--aligned", "--model", bad, "--out", str(tmp_path / "out.png")],
         bench: ["--model", bad],
+        join: ["--model", str(tmp_path / "good"), "--model", bad, "--out", str(out), "--name", "both"],
     }
 
     def run_on(command, spoil) -> str:
@@ -101,7 +107,7 @@ def run(tiny, tmp_path, small_fairface, capsys) -> Callable[..., str]:
 
 
 COMMANDS = pytest.mark.parametrize(
-    "command", [predict, calibrate, export, evaluate, compare, explain, bench], ids=lambda found: found.__name__
+    "command", [predict, calibrate, export, evaluate, compare, explain, bench, join], ids=lambda found: found.__name__
 )
 
 
