@@ -1,7 +1,7 @@
 """Write a model card: python -m ml.write_card --model DIR --report evaluate.json [--also utkface.json] [--out FOLDER]
 
 Everything in MODEL_CARD.md, and the reliability diagrams beside it, comes from the checkpoint and from what ml.evaluate
-and ml.compare measured (--json), so that no number is copied by hand.
+and ml.compare measured (--json), so that no number is copied by hand; --note adds what nobody measures.
 """
 
 import argparse
@@ -96,6 +96,13 @@ def main(argv: list[str] | None = None) -> int:
         help="the same on another data set; repeatable",
     )
     parser.add_argument("--compare", type=Path, metavar="FILE", help="what ml.compare --json wrote")
+    parser.add_argument(
+        "--note",
+        action="append",
+        default=[],
+        metavar="SENTENCE",
+        help="what nothing measures, as how often these images were looked at; repeatable",
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: beside the checkpoint)")
     args = parser.parse_args(argv)
     with told_errors(parser):
@@ -112,6 +119,7 @@ def main(argv: list[str] | None = None) -> int:
             weights=count_weights(weights) if weights_file == WEIGHTS_FILE else None,
             diagram=DIAGRAM_FILE if diagram else "",
             evidence=read_ways(args.model, card=card),
+            notes=args.note,
         )
         folder = args.out or args.model
         if diagram:

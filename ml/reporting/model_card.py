@@ -44,12 +44,13 @@ def write_card(
     weights: int | None = None,
     diagram: str = "",
     evidence: Sequence[Evidence] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """The whole document.
 
     `report` and `others` are what `ml.evaluate` wrote on the main data set and on further ones, `comparison` what
     `ml.compare` wrote; `weights` is how many numbers the network has, `diagram` the file of the reliability diagrams,
-    `evidence` what the checkpoint carries of how it errs.
+    `evidence` what the checkpoint carries of how it errs, `notes` what nothing measures, as sentences.
     """
     return rendering.render_markdown(
         "model_card.md",
@@ -59,6 +60,7 @@ def write_card(
         comparison=comparison,
         diagram=diagram,
         evidence=evidence,
+        notes=notes,
         evidence_file=EVIDENCE_FILE,
         evidence_matrices=card_evidence.make_matrices(evidence),
         ways=card_evidence.WAYS,

@@ -236,6 +236,13 @@ def test_an_uncalibrated_model_is_not_called_calibrated(measured):
     assert "## Recipe" not in text
 
 
+def test_what_nothing_measures_is_told_beside_the_numbers(model, measured):
+    notes = ["These images were looked at <twice>.", "A pass of the one takes twice as long as one of the other."]
+    text = write(model, measured, *(f"--note={note}" for note in notes))
+    told = text.split("## How well it does")[1].split("|")[0]
+    assert "- These images were looked at &lt;twice>.\n- A pass of the one takes" in told
+
+
 def test_the_recipes_of_a_joint_network_are_told_one_by_one(tiny, measured):
     first = {"epochs": 8, "seed": 44, "data": {"held_out": 5}}
     second = {"epochs": 16, "teachers": ["wide-1 0123456789ab"], "adjusted": {"race": 0.5}}
