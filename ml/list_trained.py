@@ -2,12 +2,15 @@
 
 Training does this itself. A checkpoint from before it did, or whose list was left out, is given one from the data sets
 that its card speaks of: digests and fingerprints, by which ml.evaluate, ml.compare and ml.calibrate know an image again
-whatever its name or format. The version stays the same. Refused where the images read here are not those of the card.
+whatever its name or format. What the list beside it knows already, as of its teachers, stays. The version stays the
+same. Refused where the images read here are not those of the card.
 """
 
 import argparse
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from ml.commands import say, told_errors, writable_folder
 from ml.datasets import face_set, seen
@@ -15,7 +18,9 @@ from ml.model import trained
 from ml.model.card import ModelCard, find_weights, read_pair, write_pair
 from ml.preprocess import Preset
 from ml.training import recipe, setup
+from ml.training.recipe import IMAGENET, RANDOM
 
+WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # of files to start from, which are no checkpoints of ours
 SMALL_SIDE = 16  # pixels: of the images nothing but digests and fingerprints is wanted
 
 
@@ -25,15 +30,19 @@ def list_trained(folder: Path, *, places: setup.Places) -> ModelCard:
     """
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
-    training = read_training(card, places=places)
-    card, content = trained.attach(card, images=seen.describe(training))
+    own, before = seen.describe(read_training(card, places=places)), trained.read(card)
+    images = replace(own, lacks=sources_of(card.recipe)) if before is None else trained.join([own, before])
+    card, content = trained.attach(card, images=images)
     return write_pair(folder, card=card, weights=weights, weights_file=weights_file, trained=content)
 
 
 def read_training(card: ModelCard, *, places: setup.Places) -> face_set.FaceSet:
     """The faces that a checkpoint was trained on, known by their hash. Raises as `list_trained`."""
     known = {one.name for one in fields(recipe.Recipe)}
-    told = recipe.build_recipe({name: value for name, value in card.recipe.items() if name in known})
+    values = {name: value for name, value in card.recipe.items() if name in known}
+    if "data" in values:  # in which a card also names the list that it was trained by
+        values["data"] = {name: value for name, value in values["data"].items() if name != "list"}
+    told = recipe.build_recipe(values)
     preset = Preset(size=SMALL_SIDE, margin=card.preset.margin)
     training, _ = setup.read_sets(told, places, preset=preset)
     if training.data_hash() != card.recipe.get("data_sha256"):
@@ -41,6 +50,14 @@ def read_training(card: ModelCard, *, places: setup.Places) -> face_set.FaceSet:
             f"these {len(training)} images are not the ones that {card.name} was trained on: their hash differs"
         )
     return training
+
+
+def sources_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The checkpoints that a recipe's network, or one of those joined in it, learned from, by their names."""
+    start = str(recipe.get("start", RANDOM))
+    is_outside = start in (RANDOM, IMAGENET) or Path(start).suffix in WEIGHTS_SUFFIXES
+    names = [str(name) for name in recipe.get("teachers", ())] + ([] if is_outside else [start])
+    return tuple(sorted({*names, *(name for of in recipe.get("joined", ()) for name in sources_of(of))}))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,7 +84,9 @@ def main(argv: list[str] | None = None) -> int:
                 val_list=args.val_txt,
             ),
         )
-    say(f"{card.name} {card.sha256[:12]} now knows the {card.trained['images']:,} images it was trained on")
+    lacking = ", ".join(card.trained.get("lacks", ()))
+    but = f", and not those that it knows of by what it learned from: {lacking}" if lacking else ""
+    say(f"{card.name} {card.sha256[:12]} now knows the {card.trained['images']:,} images it was trained on{but}")
     return 0
 
 

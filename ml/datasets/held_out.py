@@ -130,6 +130,11 @@ def find_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> Known
     if (images := trained_files.read(card)) is not None:
         if card.learned_from and not (faces.face_uids and all(faces.face_uids)):
             _warn(f"{card.name} learned from reviewed faces, and nobody can say whether these images are among them")
+        if images.lacks:
+            _warn(
+                f"{card.name} learned from {', '.join(images.lacks)}, and nobody can say whether "
+                "these images are among those that taught it"
+            )
         return look_up(faces, trained=images)
     recipe = _data_recipe(card)
     if not recipe:

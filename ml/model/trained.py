@@ -7,6 +7,7 @@ that the order of training is in it no more than the names are.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -23,28 +24,32 @@ PRINT_WORDS = 4  # of `ml.datasets.splits.fingerprint`; 38 bytes an image in all
 @dataclass(frozen=True)
 class TrainedImages:
     """`digests` (N, DIGEST_BYTES) uint8, the beginning of each image's SHA-256, and `prints` (N, PRINT_WORDS) uint64,
-    by which nearly the same picture is known (`ml.datasets.seen`).
+    by which nearly the same picture is known (`ml.datasets.seen`). `lacks` names the checkpoints that it learned from
+    and whose images are not among these, since nobody could say which they were.
     """
 
     digests: np.ndarray
     prints: np.ndarray
+    lacks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.digests)
 
 
 def join(parts: Sequence[TrainedImages]) -> TrainedImages:
-    """All of them, each image once, in the order of the digests."""
+    """All of them, each image once, in the order of the digests; what one of them lacks, all lack."""
     digests = np.concatenate([part.digests for part in parts])
     prints = np.concatenate([part.prints for part in parts])
     _, first = np.unique(digests, axis=0, return_index=True)
-    return TrainedImages(digests[first], prints[first])
+    return TrainedImages(digests[first], prints[first], tuple(sorted({name for part in parts for name in part.lacks})))
 
 
 def attach(card: ModelCard, *, images: TrainedImages) -> tuple[ModelCard, bytes]:
     """The card that tells of these images, and the file's bytes."""
     content = save_arrays({"digests": images.digests, "prints": images.prints})
-    about = {"file": TRAINED_FILE, "sha256": hashlib.sha256(content).hexdigest(), "images": len(images)}
+    about: dict[str, Any] = {"file": TRAINED_FILE, "sha256": hashlib.sha256(content).hexdigest(), "images": len(images)}
+    if images.lacks:
+        about["lacks"] = list(images.lacks)
     return replace(card, trained=about), content
 
 
@@ -64,7 +69,7 @@ def read(card: ModelCard) -> TrainedImages | None:
         raise DamagedCheckpoint(f"{path} is damaged or of another checkpoint: its hash differs")
     try:
         arrays = load_arrays(content)
-        found = TrainedImages(arrays["digests"], arrays["prints"])
+        found = TrainedImages(arrays["digests"], arrays["prints"], tuple(card.trained.get("lacks", ())))
     except (SafetensorError, KeyError) as error:
         raise DamagedCheckpoint(f"{path}: {error}") from error
     if found.digests.shape != (len(found), DIGEST_BYTES) or found.prints.shape != (len(found), PRINT_WORDS):

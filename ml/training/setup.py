@@ -175,9 +175,15 @@ def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: fa
 
 
 def list_trained(training: face_set.FaceSet, *, recipe: Recipe, teachers: Sequence[Teacher]) -> trained.TrainedImages:
-    """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's."""
-    known = [trained.read(card) for card in _source_cards(recipe, teachers=teachers)]
-    return trained.join([seen.describe(training), *(images for images in known if images is not None)])
+    """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's.
+
+    Those of a teacher or start that has no such list itself are told as lacking.
+    """
+    cards = _source_cards(recipe, teachers=teachers)
+    known = [trained.read(card) for card in cards]
+    lacks = tuple(card.name for card, images in zip(cards, known, strict=True) if images is None)
+    own = replace(seen.describe(training), lacks=lacks)
+    return trained.join([own, *(images for images in known if images is not None)])
 
 
 def _source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:

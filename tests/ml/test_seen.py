@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import calibrate, compare, evaluate, export, join, list_trained, publish
+from ml import calibrate, compare, evaluate, export, join, labels, list_trained, publish
 from ml.datasets import fairface, held_out, seen, sources
 from ml.model import card as cards
 from ml.model import checkpoint, trained
@@ -177,6 +177,50 @@ def test_a_list_can_be_made_for_a_checkpoint_from_before(trained_model, small_fa
     with pytest.raises(SystemExit):
         list_trained.main([*made, str(other)])
     assert "not the ones that trial was trained on" in capsys.readouterr().err
+
+
+@pytest.fixture
+def taught(trained_model, run, tmp_path):
+    """A function that trains a network on eight other images with `trained_model` as its teacher; its folder."""
+
+    def train(name, *, teacher=trained_model):
+        for part, numbers in (("train", range(49, 57)), ("val", range(57, 65))):
+            lines = [f"train/{n}.webp {labels.GENDER[n % 2]}\n" for n in numbers]
+            (tmp_path / f"{part}.txt").write_text("".join(lines))
+        lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+        options = ["--teacher", str(teacher), "--distill", "0.5", "--data.attribute", "gender", "--epochs", "1"]
+        assert run(name, *lists, *options) == 0
+        return tmp_path / name, lists
+
+    return train
+
+
+def test_a_list_that_is_made_again_keeps_what_the_teachers_saw(taught, small_fairface, disguise, capsys):
+    folder, lists = taught("pupil")
+    assert len(trained.read(cards.read_card(folder))) == len(TRAINED) + 8
+    assert list_trained.main(["--model", str(folder), "--data", str(small_fairface), *lists]) == 0
+    assert len(trained.read(cards.read_card(folder))) == len(TRAINED) + 8
+    with pytest.raises(SystemExit):
+        evaluate.main(["--model", str(folder), *disguise([3, 4, 60])])
+    assert "was trained on 2 of the 3 images" in capsys.readouterr().err
+
+
+def test_a_list_without_what_a_teacher_saw_says_so(trained_model, taught, small_fairface, disguise, tmp_path, capsys):
+    net, card = checkpoint.load(trained_model)
+    silent = checkpoint.save(tmp_path / "silent", net=net, card=replace(card, name="silent", trained={}))
+    folder, lists = taught("pupil", teacher=tmp_path / "silent")
+    assert trained.read(cards.read_card(folder)).lacks == ("silent",)
+    # The same of one whose list was left out; and whoever learns from it is told as well.
+    net, card = checkpoint.load(folder)
+    checkpoint.save(folder, net=net, card=replace(card, trained={}))
+    capsys.readouterr()
+    assert list_trained.main(["--model", str(folder), "--data", str(small_fairface), *lists]) == 0
+    name = f"silent {silent.sha256[:12]}"
+    assert f"not those that it knows of by what it learned from: {name}" in capsys.readouterr().out
+    assert evaluate.main(["--model", str(folder), *disguise([3, 4, 60])]) == 0
+    assert f"trial learned from {name}, and nobody can say" in capsys.readouterr().err
+    assert list_trained.sources_of({"joined": [card.recipe, {"start": "older"}]}) == ("older", name)
+    assert list_trained.sources_of({"start": "face_resnet29.safetensors"}) == ()
 
 
 def test_a_damaged_list_is_told(trained_model):
