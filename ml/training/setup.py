@@ -96,7 +96,7 @@ def _check_classes(training: face_set.FaceSet, validation: face_set.FaceSet) -> 
 
 def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:
     """The validation set without pictures that are nearly the same as one of the training set, with a DataWarning."""
-    near = seen.near_any(seen.prints_of(validation), among=seen.prints_of(training))
+    near = seen.near_any(splits.prints_of(validation), among=splits.prints_of(training))
     count = int(near.sum())
     if not count:
         return validation

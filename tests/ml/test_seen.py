@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ml import calibrate, compare, evaluate, export, join, labels, list_trained, publish
-from ml.datasets import fairface, held_out, seen, sources
+from ml.datasets import fairface, held_out, seen, sources, splits
 from ml.model import card as cards
 from ml.model import checkpoint, trained
 from ml.preprocess import Preset
@@ -203,6 +203,28 @@ def test_a_list_that_is_made_again_keeps_what_the_teachers_saw(taught, small_fai
     with pytest.raises(SystemExit):
         evaluate.main(["--model", str(folder), *disguise([3, 4, 60])])
     assert "was trained on 2 of the 3 images" in capsys.readouterr().err
+
+
+def test_a_list_can_be_made_where_the_split_depends_on_nearly_the_same_pictures(run, tmp_path):
+    """Pairs that differ by about as much as two pictures may: the chips' size would decide which count as one."""
+    place = tmp_path / "pairs"
+    place.mkdir()
+    rng = np.random.default_rng(5)
+    for pair in range(24):
+        one, other = rng.integers(0, 255, (2, 20, 20, 3)).astype(float)
+        for name, pixels in (("a", one), ("b", one + (other - one) * (0.1 + 0.01 * pair))):
+            image = Image.fromarray(pixels.astype(np.uint8)).resize((100, 100), Image.Resampling.BICUBIC)
+            image.save(place / f"30_{pair % 2}_{pair % 5}_{pair}{name}.chip.png")
+    source = sources.Source(place, reader="utkface")
+    small, large = (sources.read_source(source, preset=Preset(size=size)) for size in (list_trained.SMALL_SIDE, 32))
+    told = [splits.similar_faces(replace(faces, prints=None)) for faces in (small, large)]
+    assert told[0] != told[1]
+    assert splits.similar_faces(small) == splits.similar_faces(large)
+    options = ["--data.reader", "utkface", "--data.shards", "", "--data.held-out", "0", "--epochs", "1"]
+    assert run("run", *options, "--data.validation-share", "0.25", place=place) == 0
+    content = (tmp_path / "run" / cards.TRAINED_FILE).read_bytes()
+    assert list_trained.main(["--model", str(tmp_path / "run"), "--data", str(place)]) == 0
+    assert (tmp_path / "run" / cards.TRAINED_FILE).read_bytes() == content
 
 
 def test_a_list_without_what_a_teacher_saw_says_so(trained_model, taught, small_fairface, disguise, tmp_path, capsys):
