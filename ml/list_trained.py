@@ -7,10 +7,8 @@ same. Refused where the images read here are not those of the card.
 """
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 from ml.commands import say, told_errors, writable_folder
 from ml.datasets import face_set, seen
@@ -18,9 +16,7 @@ from ml.model import trained
 from ml.model.card import ModelCard, find_weights, read_pair, write_pair
 from ml.preprocess import Preset
 from ml.training import recipe, setup
-from ml.training.recipe import IMAGENET, RANDOM
 
-WEIGHTS_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # of files to start from, which are no checkpoints of ours
 SMALL_SIDE = 16  # pixels: of the images nothing but digests and fingerprints is wanted
 
 
@@ -31,7 +27,7 @@ def list_trained(folder: Path, *, places: setup.Places) -> ModelCard:
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
     own, before = seen.describe(read_training(card, places=places)), trained.read(card)
-    images = replace(own, lacks=sources_of(card.recipe)) if before is None else trained.join([own, before])
+    images = replace(own, lacks=trained.sources_of(card.recipe)) if before is None else trained.join([own, before])
     card, content = trained.attach(card, images=images)
     return write_pair(folder, card=card, weights=weights, weights_file=weights_file, trained=content)
 
@@ -50,14 +46,6 @@ def read_training(card: ModelCard, *, places: setup.Places) -> face_set.FaceSet:
             f"these {len(training)} images are not the ones that {card.name} was trained on: their hash differs"
         )
     return training
-
-
-def sources_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
-    """The checkpoints that a recipe's network, or one of those joined in it, learned from, by their names."""
-    start = str(recipe.get("start", RANDOM))
-    is_outside = start in (RANDOM, IMAGENET) or Path(start).suffix in WEIGHTS_SUFFIXES
-    names = [str(name) for name in recipe.get("teachers", ())] + ([] if is_outside else [start])
-    return tuple(sorted({*names, *(name for of in recipe.get("joined", ()) for name in sources_of(of))}))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,13 +10,21 @@ import numpy as np
 from ml.datasets import face_set, splits
 from ml.model.trained import DIGEST_BYTES, TrainedImages, join
 
+# How it is known of the images that are left that a model was not trained on them: by the list of what it was trained
+# on, since its own recipe held them out, or by their names. Last what nobody can say. From the surest on.
+UNTOUCHED = BY_CONTENT, BY_RECIPE, BY_NAME, NOT_KNOWN = ("by content", "by recipe", "by name", "not known")
+
 
 @dataclass(frozen=True)
 class Known:
-    """Of a set's images (N,) bool: `trained` was trained on, `near` is nearly the same as one that was."""
+    """Of a set's images (N,) bool: `trained` was trained on, `near` is nearly the same as one that was.
+
+    `how` is one of UNTOUCHED.
+    """
 
     trained: np.ndarray
     near: np.ndarray
+    how: str = BY_CONTENT
 
 
 def describe(faces: face_set.FaceSet) -> TrainedImages:

@@ -5,8 +5,9 @@ that the order of training is in it no more than the names are.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from ml.model.card import TRAINED_FILE, DamagedCheckpoint, ModelCard
 
 # Of a SHA-256: that one of 100,000 images looked for is taken for another one of 100,000 happens once in 28,000 times.
 DIGEST_BYTES = 6
+OUTSIDE = ("random", "imagenet")  # starts of a recipe that are no checkpoints of ours
+OUTSIDE_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # nor are files of weights
 PRINT_WORDS = 4  # of `ml.datasets.splits.fingerprint`; 38 bytes an image in all, 1.4 MB for 37,493 of them
 
 
@@ -34,6 +37,14 @@ class TrainedImages:
 
     def __len__(self) -> int:
         return len(self.digests)
+
+
+def sources_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The checkpoints that a card's network, or one of those joined in it, learned from, by their names."""
+    start = str(recipe.get("start", OUTSIDE[0]))
+    is_outside = start in OUTSIDE or Path(start).suffix in OUTSIDE_SUFFIXES
+    names = [str(name) for name in recipe.get("teachers", ())] + ([] if is_outside else [start])
+    return tuple(sorted({*names, *(name for of in recipe.get("joined", ()) for name in sources_of(of))}))
 
 
 def join(parts: Sequence[TrainedImages]) -> TrainedImages:

@@ -241,8 +241,8 @@ def test_a_list_without_what_a_teacher_saw_says_so(trained_model, taught, small_
     assert f"not those that it knows of by what it learned from: {name}" in capsys.readouterr().out
     assert evaluate.main(["--model", str(folder), *disguise([3, 4, 60])]) == 0
     assert f"trial learned from {name}, and nobody can say" in capsys.readouterr().err
-    assert list_trained.sources_of({"joined": [card.recipe, {"start": "older"}]}) == ("older", name)
-    assert list_trained.sources_of({"start": "face_resnet29.safetensors"}) == ()
+    assert trained.sources_of({"joined": [card.recipe, {"start": "older"}]}) == ("older", name)
+    assert trained.sources_of({"start": "face_resnet29.safetensors"}) == ()
 
 
 def test_a_damaged_list_is_told(trained_model):
