@@ -51,7 +51,7 @@ Targets = dict[str, dict[str, float]]  # attribute -> grouping -> precision of a
 def calibrate(
     card: ModelCard, *, asked: Sequence[Asked], targets: Targets | None = None
 ) -> tuple[ModelCard, dict[str, calibration_fit.Fit]]:
-    """The card with all that was fitted on images that no training touched, and what was fitted.
+    """The card with all that was fitted on images that no training touched, as far as is known, and what was fitted.
 
     `asked` are the same faces in each way, chips first. `targets` are the precisions wanted, over
     `temperature_scaling.TARGETS`. An attribute that cannot be fitted keeps what it had, with a DataWarning. Raises
@@ -86,6 +86,7 @@ def calibrate(
                     measured.OF: measured.THIS,
                     "images": len(faces),
                     "data_sha256": faces.data_hash(),
+                    **({"untouched": faces.untouched} if faces.untouched else {}),
                     "calibrated_from": card.sha256,
                     **told,
                 }
@@ -129,7 +130,8 @@ def pack_evidence(card: ModelCard, *, asked: Sequence[Asked], name: str) -> tupl
     except face_set.BadData as error:
         warnings.warn(f"no evidence of errors is kept: {error}", DataWarning, stacklevel=2)
         return replace(card, evidence={}), None
-    return evidence.attach(card, ways=ways, data_sha256=asked[0].faces.data_hash())
+    faces = asked[0].faces
+    return evidence.attach(card, ways=ways, data_sha256=faces.data_hash(), untouched=faces.untouched)
 
 
 def name_data(card: ModelCard, args: argparse.Namespace) -> str:

@@ -2,11 +2,12 @@
 
 Training does this itself. A checkpoint from before it did, or whose list was left out, is given one from the data sets
 that its card speaks of: digests and fingerprints, by which ml.evaluate, ml.compare and ml.calibrate know an image again
-whatever its name or format. The version stays the same. Refused where the images read here are not those of the card.
+whatever its name or format. What the list beside it knows already, as of its teachers, stays. The version stays the
+same. Refused where the images read here are not those of the card.
 """
 
 import argparse
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from ml.commands import say, told_errors, writable_folder
@@ -25,15 +26,19 @@ def list_trained(folder: Path, *, places: setup.Places) -> ModelCard:
     """
     weights_file = find_weights(folder)
     card, weights = read_pair(folder, weights_file=weights_file, own_labels=True)
-    training = read_training(card, places=places)
-    card, content = trained.attach(card, images=seen.describe(training))
+    own, before = seen.describe(read_training(card, places=places)), trained.read(card)
+    images = replace(own, lacks=trained.sources_of(card.recipe)) if before is None else trained.join([own, before])
+    card, content = trained.attach(card, images=images)
     return write_pair(folder, card=card, weights=weights, weights_file=weights_file, trained=content)
 
 
 def read_training(card: ModelCard, *, places: setup.Places) -> face_set.FaceSet:
     """The faces that a checkpoint was trained on, known by their hash. Raises as `list_trained`."""
     known = {one.name for one in fields(recipe.Recipe)}
-    told = recipe.build_recipe({name: value for name, value in card.recipe.items() if name in known})
+    values = {name: value for name, value in card.recipe.items() if name in known}
+    if "data" in values:  # in which a card also names the list that it was trained by
+        values["data"] = {name: value for name, value in values["data"].items() if name != "list"}
+    told = recipe.build_recipe(values)
     preset = Preset(size=SMALL_SIDE, margin=card.preset.margin)
     training, _ = setup.read_sets(told, places, preset=preset)
     if training.data_hash() != card.recipe.get("data_sha256"):
@@ -67,7 +72,9 @@ def main(argv: list[str] | None = None) -> int:
                 val_list=args.val_txt,
             ),
         )
-    say(f"{card.name} {card.sha256[:12]} now knows the {card.trained['images']:,} images it was trained on")
+    lacking = ", ".join(card.trained.get("lacks", ()))
+    but = f", and not those that it knows of by what it learned from: {lacking}" if lacking else ""
+    say(f"{card.name} {card.sha256[:12]} now knows the {card.trained['images']:,} images it was trained on{but}")
     return 0
 
 

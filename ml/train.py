@@ -57,12 +57,12 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
     if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         watching.check_unused(args.checkpoint_dir)
-    sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
+    cards = setup.source_cards(wanted, teachers=teachers)
+    sets = setup.read_sets(wanted, places, preset=replace(preset, size=size), cards=cards)
     if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
         check_margin(sets[0], margin=preset.margin)
     setup.check_years(wanted, training=sets[0])
     setup.check_groups(wanted, training=sets[0])
-    setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
     before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
     pieces, resume = min(wanted.accumulate, batch), args.resume
@@ -198,8 +198,9 @@ def _card(
         values["data"] |= {"reader": "list", "list": args.train_txt.name, "shards": [], "held_out": 0}
     if args.train_txt or args.val_txt or wanted.validation or values["data"]["held_out"]:
         values["data"]["validation_share"] = 0.0
-    if uids := sorted(filter(None, training.face_uids)):  # so that the site leaves them out of this model's accuracy
-        values[REVIEWED_FACES] = uids
+    learned = (card.learned_from for card in setup.source_cards(wanted, teachers=teachers))
+    if uids := set(filter(None, training.face_uids)).union(*learned):
+        values[REVIEWED_FACES] = sorted(uids)  # so that the site leaves them out of this model's accuracy
     return ModelCard(
         name=wanted.name,
         arch=wanted.arch,

@@ -122,7 +122,8 @@ class FaceSet:
     what a site calls reviewed faces (empty: none of a site); `years` (N,) are exact ages and `sides` (N,) the pixels
     of the file along each chip's side, nan where unknown; `prints` (N, 4) uint64 are `splits.fingerprint` of what is
     labelled on the images as read, whatever size the chips have (None: not told); `left_out` counts by reason what the
-    reader did not take.
+    reader did not take; `untouched` says how it is known that a model was trained on none of them
+    (`ml.datasets.seen.UNTOUCHED`; empty: nobody asked).
     """
 
     images: np.ndarray
@@ -136,6 +137,7 @@ class FaceSet:
     sides: np.ndarray | None = None
     prints: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    untouched: str = ""
 
     def __len__(self) -> int:
         return len(self.files)

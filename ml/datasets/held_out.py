@@ -11,7 +11,7 @@ import numpy as np
 
 from ml import errors
 from ml.datasets import face_set, fairface, image_store
-from ml.datasets.seen import Known, look_up
+from ml.datasets.seen import BY_CONTENT, BY_NAME, BY_RECIPE, NOT_KNOWN, UNTOUCHED, Known, look_up
 from ml.datasets.sources import Source, read_source
 from ml.model import trained as trained_files
 from ml.model.card import ModelCard
@@ -51,7 +51,10 @@ def read_held_out(card: ModelCard, *, place: Path) -> face_set.FaceSet:
             break
     faces = read_source(_source(recipe, place=place, shards=shards), preset=card.preset)
     faces = faces.slice(len(faces) - min(count, len(faces)))
-    return leave_out_seen(faces, cards=[card], place=place, seen=LEAVE_OUT) if card.trained else faces
+    if card.trained:
+        return leave_out_seen(faces, cards=[card], place=place, seen=LEAVE_OUT)
+    in_doubt = _warn_of_sources(faces, card=card, names=trained_files.sources_of(card.recipe))
+    return replace(faces, untouched=NOT_KNOWN if in_doubt else BY_RECIPE)
 
 
 def leave_out_taught(faces: face_set.FaceSet, *, cards: Sequence[ModelCard]) -> face_set.FaceSet:
@@ -78,17 +81,21 @@ def leave_out_seen(
 
     `seen` is one of SEEN. STOP raises SharedImages for images that were trained on, LEAVE_OUT leaves them out, and with
     either those that are nearly the same as one trained on are left out; MEASURE takes all. What is left out is counted
-    and told by a DataWarning; so is what nobody can say. SharedImages also where nothing is left.
+    and told by a DataWarning; so is what nobody can say. The set's `untouched` tells how it is known of the others.
+    SharedImages also where nothing is left.
     """
-    if seen == MEASURE:
+    if seen == MEASURE or not cards:
         return faces
     trained, near = np.zeros(len(faces), dtype=bool), np.zeros(len(faces), dtype=bool)
+    how = BY_CONTENT
     for card in cards:
         known = find_seen(faces, card=card, place=place)
         if seen == STOP:
             _refuse_trained(faces, known=known, card=card)
         trained, near = trained | known.trained, near | known.near
+        how = max(how, known.how, key=UNTOUCHED.index)
     near &= ~trained
+    faces = replace(faces, untouched=how)
     if not (trained | near).any():
         return faces
     counts = {"trained on": int(trained.sum()), "nearly the same as one trained on": int(near.sum())}
@@ -124,22 +131,37 @@ def find_seen(faces: face_set.FaceSet, *, card: ModelCard, place: Path) -> Known
     without one tells less: `place` is where the faces were read, and images are known again by their names in the
     recipe's zips, if these are there, and the whole training set by its hash.
     """
-    nothing = Known(np.zeros(len(faces), dtype=bool), np.zeros(len(faces), dtype=bool))
+    nothing = Known(np.zeros(len(faces), dtype=bool), np.zeros(len(faces), dtype=bool), NOT_KNOWN)
     if card.recipe.get("data_sha256") == faces.data_hash():
         return replace(nothing, trained=~nothing.trained)
     if (images := trained_files.read(card)) is not None:
-        if card.learned_from and not (faces.face_uids and all(faces.face_uids)):
-            _warn(f"{card.name} learned from reviewed faces, and nobody can say whether these images are among them")
-        return look_up(faces, trained=images)
+        in_doubt = _warn_of_sources(faces, card=card, names=images.lacks)
+        return replace(look_up(faces, trained=images), how=NOT_KNOWN if in_doubt else BY_CONTENT)
     recipe = _data_recipe(card)
     if not recipe:
         _warn(f"the card of {card.name} does not tell what it was trained on: nobody can say whether these images were")
         return nothing
     folder = place if place.is_dir() else place.parent
-    found = nothing.trained
+    found, in_doubt = nothing.trained, _warn_of_sources(faces, card=card, names=trained_files.sources_of(card.recipe))
     for part in (recipe, *card.recipe.get("also", ())):
-        found = found | _find_by_name(faces, part=part, name=card.name, folder=folder)
-    return replace(nothing, trained=found)
+        by_name = _find_by_name(faces, part=part, name=card.name, folder=folder)
+        found, in_doubt = found | by_name.trained, in_doubt or by_name.how == NOT_KNOWN
+    return replace(nothing, trained=found, how=NOT_KNOWN if in_doubt else BY_NAME)
+
+
+def _warn_of_sources(faces: face_set.FaceSet, *, card: ModelCard, names: Sequence[str]) -> bool:
+    """Whether the images may be among those of `names`, which taught the checkpoint, or among the reviewed faces that
+    did: with a DataWarning.
+    """
+    is_reviewed = bool(card.learned_from) and not (faces.face_uids and all(faces.face_uids))
+    if is_reviewed:
+        _warn(f"{card.name} learned from reviewed faces, and nobody can say whether these images are among them")
+    if names:
+        _warn(
+            f"{card.name} learned from {', '.join(names)}, and nobody can say whether these images are among those "
+            "that taught it"
+        )
+    return is_reviewed or bool(names)
 
 
 def _refuse_trained(faces: face_set.FaceSet, *, known: Known, card: ModelCard) -> None:
@@ -153,22 +175,24 @@ def _refuse_trained(faces: face_set.FaceSet, *, known: Known, card: ModelCard) -
         )
 
 
-def _find_by_name(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> np.ndarray:
-    """(N,) bool: which images one of the sets that a checkpoint was trained on names."""
+def _find_by_name(faces: face_set.FaceSet, *, part: Mapping[str, Any], name: str, folder: Path) -> Known:
+    """Which images one of the sets that a checkpoint was trained on names."""
     none = np.zeros(len(faces), dtype=bool)
     if part.get("reader") == "reviews" and faces.face_uids and all(faces.face_uids):
-        return none  # known by face: `leave_out_taught`
+        return Known(none, none, BY_NAME)  # known by face: `leave_out_taught`
     try:
         names = _trained_names(part, folder=folder)
     except face_set.BadData as error:
         _warn(f"What {name} was trained on is not known here ({error}): nobody can say whether these are among them")
-        return none
+        return Known(none, none, NOT_KNOWN)
     known = set(names)
     shared = np.array([file in known for file in faces.files], dtype=bool)
     if shared.any() and part.get("validation_share"):
         _warn(f"{int(shared.sum())} of the images come from {name}'s training set: a part of them was trained on")
-        return none
-    return shared
+        return Known(none, none, NOT_KNOWN)
+    # What was in zips that are not there nobody can say.
+    are_all_there = all((folder / shard).is_file() for shard in part.get("shards", ()))
+    return Known(shared, none, BY_NAME if are_all_there else NOT_KNOWN)
 
 
 def _trained_names(part: Mapping[str, Any], *, folder: Path) -> list[str]:

@@ -6,18 +6,25 @@ The same picture in another format or size has other bytes, but nearly the same 
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from ml.datasets import face_set, splits
 from ml.model.trained import DIGEST_BYTES, TrainedImages, join
 
+# How it is known of the images that are left that a model was not trained on them: by the list of what it was trained
+# on, since its own recipe held them out, or by their names. Last what nobody can say. From the surest on.
+UNTOUCHED = BY_CONTENT, BY_RECIPE, BY_NAME, NOT_KNOWN = ("by content", "by recipe", "by name", "not known")
+
 
 @dataclass(frozen=True)
 class Known:
-    """Of a set's images (N,) bool: `trained` was trained on, `near` is nearly the same as one that was."""
+    """Of a set's images (N,) bool: `trained` was trained on, `near` is nearly the same as one that was.
+
+    `how` is one of UNTOUCHED.
+    """
 
     trained: np.ndarray
     near: np.ndarray
+    how: str = BY_CONTENT
 
 
 def describe(faces: face_set.FaceSet) -> TrainedImages:
@@ -29,7 +36,7 @@ def describe(faces: face_set.FaceSet) -> TrainedImages:
     if len(faces.digests) != len(faces):
         raise ValueError("faces without digests cannot be known again")
     own = np.array([not uid for uid in faces.face_uids] or [True] * len(faces), dtype=bool)
-    return join([TrainedImages(_digests_of(faces)[own], prints_of(faces)[own])])
+    return join([TrainedImages(_digests_of(faces)[own], splits.prints_of(faces)[own])])
 
 
 def look_up(faces: face_set.FaceSet, *, trained: TrainedImages) -> Known:
@@ -38,7 +45,7 @@ def look_up(faces: face_set.FaceSet, *, trained: TrainedImages) -> Known:
     if len(faces.digests) == len(faces):
         known = {row.tobytes() for row in trained.digests}
         same = np.array([row.tobytes() in known for row in _digests_of(faces)], dtype=bool)
-    return Known(same, near_any(prints_of(faces), among=trained.prints) & ~same)
+    return Known(same, near_any(splits.prints_of(faces), among=trained.prints) & ~same)
 
 
 def near_any(prints: np.ndarray, *, among: np.ndarray) -> np.ndarray:
@@ -56,13 +63,6 @@ def near_any(prints: np.ndarray, *, among: np.ndarray) -> np.ndarray:
             differing += np.bitwise_count(column ^ word)
         near[position] = differing.min() <= splits.SAME_IMAGE_BITS
     return near
-
-
-def prints_of(faces: face_set.FaceSet) -> np.ndarray:
-    """Fingerprints (N, 4) as the reader took them, or of the chips where there was none."""
-    if faces.prints is not None:
-        return faces.prints
-    return np.stack([splits.fingerprint(Image.fromarray(pixels)) for pixels in faces.images])
 
 
 def _digests_of(faces: face_set.FaceSet) -> np.ndarray:

@@ -31,9 +31,16 @@ def near_identical(fingerprints: np.ndarray) -> list[tuple[int, int]]:
     return pairs
 
 
+def prints_of(faces: face_set.FaceSet) -> np.ndarray:
+    """Fingerprints (N, 4) as the reader took them, or of the chips where there was none."""
+    if faces.prints is not None:
+        return faces.prints
+    return np.stack([fingerprint(Image.fromarray(pixels)) for pixels in faces.images])
+
+
 def similar_faces(faces: face_set.FaceSet) -> list[tuple[int, int]]:
-    """Pairs of positions of nearly the same picture; pictures too flat to tell are in none."""
-    prints = np.stack([fingerprint(Image.fromarray(pixels)) for pixels in faces.images])
+    """Pairs of positions of nearly the same picture, whatever size the chips have; too flat ones are in none."""
+    prints = prints_of(faces)
     telling = np.flatnonzero(np.bitwise_count(prints).sum(axis=1) > SAME_IMAGE_BITS)
     return [(int(telling[one]), int(telling[other])) for one, other in near_identical(prints[telling])]
 

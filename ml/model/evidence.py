@@ -24,10 +24,13 @@ from ml.shares.evidence import Evidence
 COMMAND = "python -m ml.calibrate --evidence-only"
 
 
-def attach(card: ModelCard, *, ways: Sequence[Evidence], data_sha256: str) -> tuple[ModelCard, bytes]:
+def attach(
+    card: ModelCard, *, ways: Sequence[Evidence], data_sha256: str, untouched: str = ""
+) -> tuple[ModelCard, bytes]:
     """The card that tells of this evidence, and the file's bytes. `ways` were measured of the card's own version.
 
-    `data_sha256` is the hash of the held-out faces. Raises ValueError without any evidence.
+    `data_sha256` is the hash of the held-out faces, `untouched` how it is known that no training touched them
+    (`ml.datasets.seen.UNTOUCHED`). Raises ValueError without any evidence.
     """
     if not ways:
         raise ValueError("no evidence to attach")
@@ -39,6 +42,7 @@ def attach(card: ModelCard, *, ways: Sequence[Evidence], data_sha256: str) -> tu
         "sha256": hashlib.sha256(content).hexdigest(),
         "data": ways[0].name,
         "data_sha256": data_sha256,
+        **({"untouched": untouched} if untouched else {}),
         "faces": {of.way: len(of) for of in ways},
         "measured_with": card.name,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ml.datasets.seen import NOT_KNOWN
 from ml.measuring.comparison_tables import Comparison, Paired
 from ml.measuring.tables import AttributeMeasures, Evaluation, Number, Range, SureLabel, Taxonomy, WholeWay
 from ml.model.card import ModelCard
@@ -28,6 +29,16 @@ def temperature_rows(tables: Mapping[str, AttributeMeasures], *, card: ModelCard
         told = (card.temperatures.get(name, 1.0), *errors, table.ece)
         rows.append((name, *(numbers.decimal(value) for value in told)))
     return rows
+
+
+def how_untouched(card: ModelCard) -> str:
+    """How it is known that no training touched the images that a card was calibrated on: one of `seen.UNTOUCHED`.
+
+    A card from before that was told has it, if at all, from its evidence of the same images.
+    """
+    fitted = card.metrics.get("calibration", {})
+    is_same = card.evidence.get("data_sha256", "") == fitted.get("data_sha256")
+    return str(fitted.get("untouched") or (card.evidence.get("untouched") if is_same else None) or NOT_KNOWN)
 
 
 def reliability_rows(table: AttributeMeasures) -> Rows:

@@ -45,8 +45,15 @@ def preset_of(recipe: Recipe) -> Preset:
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
 
 
-def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_set.FaceSet, face_set.FaceSet]:
-    """Training and validation set, checked for what they share and lack. Raises what readers and checks raise."""
+def read_sets(
+    recipe: Recipe, places: Places, *, preset: Preset, cards: Sequence[ModelCard] = ()
+) -> tuple[face_set.FaceSet, face_set.FaceSet]:
+    """Training and validation set, checked for what they share and lack. Raises what readers and checks raise.
+
+    `cards` are of the checkpoints that the run learns from (`source_cards`). What they learned of an image would be
+    measured as if it were skill: SharedImages where one of them was trained on what the run validates on or holds out,
+    and nearly the same pictures, and reviewed faces whose answers it learned, are left out of the validation set.
+    """
 
     def read(of: DataRecipe, place: Path, *, list_file: Path | None = None) -> face_set.FaceSet:
         given = {one.name: getattr(of, one.name) for one in fields(sources.Reading)}
@@ -71,11 +78,19 @@ def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_s
     # What the card tells as held out must have been, also where another set is measured on.
     if kept:
         training, last = splits.hold_out(training, count=kept)
-        validation = validation if is_separate else last
-    also = [_trained_part(read(of, place), of) for of, place in zip(recipe.also, places.also, strict=True)]
+        if is_separate:
+            _check_held_out(last, cards=cards, place=places.data)
+        else:
+            validation = last
+    also = [
+        _trained_part(read(of, place), of, cards=cards, place=place)
+        for of, place in zip(recipe.also, places.also, strict=True)
+    ]
     training = face_set.join_faces([training, *also])
     splits.check_split(training, validation)
     _check_classes(training, validation)
+    validation = held_out.leave_out_taught(validation, cards=cards)
+    validation = held_out.leave_out_seen(validation, cards=cards, place=places.validation or places.data)
     return training, _leave_out_near(validation, training=training)
 
 
@@ -96,7 +111,7 @@ def _check_classes(training: face_set.FaceSet, validation: face_set.FaceSet) -> 
 
 def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:
     """The validation set without pictures that are nearly the same as one of the training set, with a DataWarning."""
-    near = seen.near_any(seen.prints_of(validation), among=seen.prints_of(training))
+    near = seen.near_any(splits.prints_of(validation), among=splits.prints_of(training))
     count = int(near.sum())
     if not count:
         return validation
@@ -105,11 +120,26 @@ def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet)
     reason = "nearly the same as one trained on"
     warnings.warn(f"{count} validation images are left out: {reason}", DataWarning, stacklevel=2)
     kept = validation.take(np.flatnonzero(~near))
-    return replace(kept, left_out={**kept.left_out, reason: count})
+    return replace(kept, left_out={**kept.left_out, reason: kept.left_out.get(reason, 0) + count})
 
 
-def _trained_part(faces: face_set.FaceSet, of: DataRecipe) -> face_set.FaceSet:
-    return splits.hold_out(faces, count=of.held_out)[0] if of.held_out else faces
+def _trained_part(
+    faces: face_set.FaceSet, of: DataRecipe, *, cards: Sequence[ModelCard], place: Path
+) -> face_set.FaceSet:
+    if not of.held_out:
+        return faces
+    training, last = splits.hold_out(faces, count=of.held_out)
+    _check_held_out(last, cards=cards, place=place)
+    return training
+
+
+def _check_held_out(faces: face_set.FaceSet, *, cards: Sequence[ModelCard], place: Path) -> None:
+    """Raise SharedImages where a checkpoint that the run learns from was trained on what its card tells as held out."""
+    for card in cards:
+        try:
+            held_out.check_untouched(faces, card=card, place=place)
+        except face_set.SharedImages as error:
+            raise face_set.SharedImages(f"of what the recipe holds out: {error}") from error
 
 
 def head_labels(sets: Sequence[face_set.FaceSet], *, recipe: Recipe) -> dict[str, tuple[str, ...]]:
@@ -165,22 +195,19 @@ def check_years(recipe: Recipe, *, training: face_set.FaceSet) -> None:
         raise BadRecipe("years needs exact ages, and the training set has none: leave years out")
 
 
-def check_sources(recipe: Recipe, *, teachers: Sequence[Teacher], validation: face_set.FaceSet, place: Path) -> None:
-    """Raise SharedImages where a teacher, or the checkpoint that a run starts from, was trained on the validation set.
-
-    What it learnt there would be measured as if it were skill. `place` is where the validation set lies.
-    """
-    for card in _source_cards(recipe, teachers=teachers):
-        held_out.check_untouched(validation, card=card, place=place)
-
-
 def list_trained(training: face_set.FaceSet, *, recipe: Recipe, teachers: Sequence[Teacher]) -> trained.TrainedImages:
-    """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's."""
-    known = [trained.read(card) for card in _source_cards(recipe, teachers=teachers)]
-    return trained.join([seen.describe(training), *(images for images in known if images is not None)])
+    """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's.
+
+    Those of a teacher or start that has no such list itself are told as lacking.
+    """
+    cards = source_cards(recipe, teachers=teachers)
+    known = [trained.read(card) for card in cards]
+    lacks = tuple(card.name for card, images in zip(cards, known, strict=True) if images is None)
+    own = replace(seen.describe(training), lacks=lacks)
+    return trained.join([own, *(images for images in known if images is not None)])
 
 
-def _source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:
+def source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:
     """The cards of the checkpoints that a run learns from."""
     cards = [teacher.card for teacher in teachers]
     if recipe.start not in (RANDOM, IMAGENET) and Path(recipe.start).is_dir():

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml import calibrate, compare, evaluate, export, join, list_trained, publish
-from ml.datasets import fairface, held_out, seen, sources
+from ml import calibrate, compare, evaluate, export, join, labels, list_trained, publish
+from ml.datasets import fairface, held_out, seen, sources, splits
 from ml.model import card as cards
 from ml.model import checkpoint, trained
 from ml.preprocess import Preset
@@ -177,6 +177,72 @@ def test_a_list_can_be_made_for_a_checkpoint_from_before(trained_model, small_fa
     with pytest.raises(SystemExit):
         list_trained.main([*made, str(other)])
     assert "not the ones that trial was trained on" in capsys.readouterr().err
+
+
+@pytest.fixture
+def taught(trained_model, run, tmp_path):
+    """A function that trains a network on eight other images with `trained_model` as its teacher; its folder."""
+
+    def train(name, *, teacher=trained_model):
+        for part, numbers in (("train", range(49, 57)), ("val", range(57, 65))):
+            lines = [f"train/{n}.webp {labels.GENDER[n % 2]}\n" for n in numbers]
+            (tmp_path / f"{part}.txt").write_text("".join(lines))
+        lists = ["--train-txt", str(tmp_path / "train.txt"), "--val-txt", str(tmp_path / "val.txt")]
+        options = ["--teacher", str(teacher), "--distill", "0.5", "--data.attribute", "gender", "--epochs", "1"]
+        assert run(name, *lists, *options) == 0
+        return tmp_path / name, lists
+
+    return train
+
+
+def test_a_list_that_is_made_again_keeps_what_the_teachers_saw(taught, small_fairface, disguise, capsys):
+    folder, lists = taught("pupil")
+    assert len(trained.read(cards.read_card(folder))) == len(TRAINED) + 8
+    assert list_trained.main(["--model", str(folder), "--data", str(small_fairface), *lists]) == 0
+    assert len(trained.read(cards.read_card(folder))) == len(TRAINED) + 8
+    with pytest.raises(SystemExit):
+        evaluate.main(["--model", str(folder), *disguise([3, 4, 60])])
+    assert "was trained on 2 of the 3 images" in capsys.readouterr().err
+
+
+def test_a_list_can_be_made_where_the_split_depends_on_nearly_the_same_pictures(run, tmp_path):
+    """Pairs that differ by about as much as two pictures may: the chips' size would decide which count as one."""
+    place = tmp_path / "pairs"
+    place.mkdir()
+    rng = np.random.default_rng(5)
+    for pair in range(24):
+        one, other = rng.integers(0, 255, (2, 20, 20, 3)).astype(float)
+        for name, pixels in (("a", one), ("b", one + (other - one) * (0.1 + 0.01 * pair))):
+            image = Image.fromarray(pixels.astype(np.uint8)).resize((100, 100), Image.Resampling.BICUBIC)
+            image.save(place / f"30_{pair % 2}_{pair % 5}_{pair}{name}.chip.png")
+    source = sources.Source(place, reader="utkface")
+    small, large = (sources.read_source(source, preset=Preset(size=size)) for size in (list_trained.SMALL_SIDE, 32))
+    told = [splits.similar_faces(replace(faces, prints=None)) for faces in (small, large)]
+    assert told[0] != told[1]
+    assert splits.similar_faces(small) == splits.similar_faces(large)
+    options = ["--data.reader", "utkface", "--data.shards", "", "--data.held-out", "0", "--epochs", "1"]
+    assert run("run", *options, "--data.validation-share", "0.25", place=place) == 0
+    content = (tmp_path / "run" / cards.TRAINED_FILE).read_bytes()
+    assert list_trained.main(["--model", str(tmp_path / "run"), "--data", str(place)]) == 0
+    assert (tmp_path / "run" / cards.TRAINED_FILE).read_bytes() == content
+
+
+def test_a_list_without_what_a_teacher_saw_says_so(trained_model, taught, small_fairface, disguise, tmp_path, capsys):
+    net, card = checkpoint.load(trained_model)
+    silent = checkpoint.save(tmp_path / "silent", net=net, card=replace(card, name="silent", trained={}))
+    folder, lists = taught("pupil", teacher=tmp_path / "silent")
+    assert trained.read(cards.read_card(folder)).lacks == ("silent",)
+    # The same of one whose list was left out; and whoever learns from it is told as well.
+    net, card = checkpoint.load(folder)
+    checkpoint.save(folder, net=net, card=replace(card, trained={}))
+    capsys.readouterr()
+    assert list_trained.main(["--model", str(folder), "--data", str(small_fairface), *lists]) == 0
+    name = f"silent {silent.sha256[:12]}"
+    assert f"not those that it knows of by what it learned from: {name}" in capsys.readouterr().out
+    assert evaluate.main(["--model", str(folder), *disguise([3, 4, 60])]) == 0
+    assert f"trial learned from {name}, and nobody can say" in capsys.readouterr().err
+    assert trained.sources_of({"joined": [card.recipe, {"start": "older"}]}) == ("older", name)
+    assert trained.sources_of({"start": "face_resnet29.safetensors"}) == ()
 
 
 def test_a_damaged_list_is_told(trained_model):

@@ -1,5 +1,6 @@
 """What runs are trained on: lists, classes of one's own, sets joined, and what is kept out."""
 
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 from PIL import Image
 
 from ml import labels, train
-from ml.datasets import face_set
+from ml.datasets import face_set, seen, sources
 from ml.measuring import slices
-from ml.model import checkpoint
-from ml.model.card import OtherLabels, read_card
+from ml.model import checkpoint, trained
+from ml.model.card import REVIEWED_FACES, OtherLabels, read_card
 from ml.training import setup
 from tests.ml.conftest import RECIPE, read_log
 
@@ -137,6 +138,52 @@ def test_who_saw_the_validation_images_neither_teaches_nor_begins(run, tmp_path,
     with pytest.raises(SystemExit):
         run("run", *(options or ["--start", str(tmp_path / "other")]))
     assert "was trained on 12 of the 16 images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", ["teacher", "start"])
+def test_who_saw_the_held_out_images_neither_teaches_nor_begins_where_others_validate(
+    run, small_fairface, utkface_folder, tmp_path, tiny, capsys, way
+):
+    net, card = tiny
+    saw_some = replace(card, recipe={"data": {"shards": ["train-0.zip"], "held_out": 4}})
+    checkpoint.save(tmp_path / "other", net=net, card=saw_some)
+    learning = ["--teacher", str(tmp_path / "other"), "--distill", "0.5"]
+    learning = learning if way == "teacher" else ["--start", str(tmp_path / "other")]
+    apart = tmp_path / "apart.toml"
+    apart.write_text(RECIPE + '\n[validation]\nreader = "utkface"\n')
+    also = tmp_path / "also.toml"
+    main = RECIPE.replace('shards = ["train-0.zip"]\nheld_out = 16', 'reader = "utkface"\nvalidation_share = 0.2')
+    also.write_text(main + '\n[[also]]\nshards = ["train-0.zip"]\nheld_out = 16\n')
+    for config, places in (
+        (apart, ["--validation", str(utkface_folder)]),
+        (also, ["--data", str(utkface_folder), "--also", str(small_fairface)]),
+    ):
+        with pytest.raises(SystemExit):
+            run("run", "--config", str(config), *places, *learning)
+        assert "of what the recipe holds out: tiny-1 was trained on 12 of the 16 images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("way", ["teacher", "start"])
+def test_what_is_nearly_the_same_as_a_sources_image_chooses_no_epoch(run, small_fairface, tmp_path, tiny, capsys, way):
+    net, card = tiny
+    (tmp_path / "saved").mkdir()
+    with zipfile.ZipFile(small_fairface / "train-0.zip") as archive:
+        Image.open(archive.open("train/60.webp")).save(tmp_path / "saved" / "again.jpg", quality=95)
+    (tmp_path / "list.txt").write_text("again.jpg Female\n")
+    source = sources.Source(
+        tmp_path / "saved", list_file=tmp_path / "list.txt", reader="list", attribute="gender", classes=labels.GENDER
+    )
+    known = seen.describe(sources.read_source(source, preset=card.preset))
+    card, content = trained.attach(replace(card, recipe={REVIEWED_FACES: ["one"]}), images=known)
+    checkpoint.save(tmp_path / "other", net=net, card=card, trained=content)
+    learning = ["--teacher", str(tmp_path / "other"), "--distill", "0.5"]
+    assert run("run", *(learning if way == "teacher" else ["--start", str(tmp_path / "other")]), "--epochs", "1") == 0
+    validated = (tmp_path / "run" / "val.txt").read_text()
+    assert "train/59.webp" in validated
+    assert "train/60.webp" not in validated
+    assert "1 (nearly the same as one trained on)" in capsys.readouterr().err
+    # Nor is what it learned of reviewed faces measured later.
+    assert read_card(tmp_path / "run").learned_from == {"one"}
 
 
 def test_classes_that_cover_the_same_labels_are_one_after_joining():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ml import labels
+from ml.datasets.seen import BY_CONTENT
 from ml.measuring import stored_comparison, tables
 from ml.model.card import ModelCard
 from ml.preprocess import Preset
@@ -29,7 +30,11 @@ def report(measured):  # noqa: F811
 
 
 def make_card():
-    fitted = {"images": 2500, "race": {"ece_before": 0.0671, "ece_after": 0.0242, "targets": {"fairface-7": 0.8}}}
+    fitted = {
+        "images": 2500,
+        "untouched": BY_CONTENT,
+        "race": {"ece_before": 0.0671, "ece_after": 0.0242, "targets": {"fairface-7": 0.8}},
+    }
     recipe = {
         "epochs": 3, "images": 64, "seed": 5, "start": "imagenet", "teachers": ["wide-1 <x>"],
         "data": {"shards": ["other-0.zip", "b|c.zip"]}, "adjusted": {"race": 0.5}, "joined": [{"epochs": 8}],
@@ -41,6 +46,7 @@ def make_card():
         preset=Preset(size=32),
         temperatures={"race": 1.5, "gender": 0.8},
         metrics={"calibration": fitted},
+        evidence={"untouched": BY_CONTENT},
         recipe=recipe,
         licence="MIT",
         trained_on="FairFace, 64 images",
