@@ -20,7 +20,7 @@ from ml.errors import BadRecipe
 from ml.model import trained
 from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import FAIRFACE_MARGIN, Preset
-from ml.training import outcome, recipe, setup, watching
+from ml.training import outcome, recipe, run_folder, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
 from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
@@ -55,8 +55,11 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     preset = setup.preset_of(wanted)
     teachers = [Teacher.load(folder) for folder in args.teacher]
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
-    if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
-        watching.check_unused(args.checkpoint_dir)
+    if not args.resume and args.overwrite:
+        needed = [path for path in (*args.teacher, setup.start_path(wanted)) if path]
+        run_folder.check_replaceable(args.checkpoint_dir, needed=needed)
+    elif not args.resume and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
+        run_folder.check_unused(args.checkpoint_dir)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size))
     if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
         check_margin(sets[0], margin=preset.margin)
@@ -64,7 +67,6 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
     batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
-    before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
     pieces, resume = min(wanted.accumulate, batch), args.resume
     while True:
         try:
@@ -86,8 +88,8 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
             if pieces > batch:
                 print("stopped: out of memory even with one image at a time", file=sys.stderr)
                 return 1
-            # A state of this run, not one that an earlier run left in the folder.
-            resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
+            # A state of this run: what an earlier one left in the folder is gone by now.
+            resume = args.resume or (args.checkpoint_dir / watching.STATE_FILE).is_file()
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
             tell_aside(f"stopped: {error}")
@@ -142,6 +144,9 @@ def fit(
     images = len(order) // pieces * batch * processes
     log.describe(classes=training.classes, val_classes=validation.classes, images=images)
     if trainer.is_global_zero:
+        # Not before: everything that can refuse the new run has spoken.
+        if args.overwrite and not resume:
+            run_folder.clear_run(args.checkpoint_dir, log_file=args.log_file)
         _write_start(args.checkpoint_dir, wanted, sets=sets, pieces=pieces)
     device = trainer.strategy.root_device
     trainer.fit(
@@ -176,10 +181,6 @@ def _write_start(
     watching.write_lists(folder, training=training, validation=validation)
 
 
-def _written_at(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.is_file() else 0
-
-
 def _card(
     wanted: recipe.Recipe,
     sets: tuple[face_set.FaceSet, face_set.FaceSet],
@@ -198,6 +199,8 @@ def _card(
         values["data"] |= {"reader": "list", "list": args.train_txt.name, "shards": [], "held_out": 0}
     if args.train_txt or args.val_txt or wanted.validation or values["data"]["held_out"]:
         values["data"]["validation_share"] = 0.0
+    if start := setup.start_path(wanted):
+        values[watching.START_HASH] = setup.hash_start(start)
     if uids := sorted(filter(None, training.face_uids)):  # so that the site leaves them out of this model's accuracy
         values[REVIEWED_FACES] = uids
     return ModelCard(

@@ -1,5 +1,6 @@
 """From a recipe and places on disk to sets of faces and a network ready for its first step."""
 
+import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,7 +14,7 @@ from ml import labels
 from ml.datasets import face_set, held_out, seen, sources, splits
 from ml.errors import BadRecipe, DataWarning
 from ml.model import checkpoint, joint, network, pretrained, trained, trunks
-from ml.model.card import ModelCard, read_card
+from ml.model.card import WEIGHTS_FILE, ModelCard, read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
@@ -213,6 +214,17 @@ def check_start(recipe: Recipe) -> None:
             raise BadRecipe(str(error)) from error
     elif recipe.start != RANDOM and not Path(recipe.start).exists():
         raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
+
+
+def start_path(recipe: Recipe) -> Path | None:
+    """The file or the checkpoint that a run starts from; None for random weights and for ImageNet's in their cache."""
+    return None if recipe.start in (RANDOM, IMAGENET) else Path(recipe.start)
+
+
+def hash_start(path: Path) -> str:
+    """SHA-256 in hex of the weights at a `start_path`, by which two of one name are told apart."""
+    with open(path / WEIGHTS_FILE if path.is_dir() else path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def build_net(

@@ -24,13 +24,16 @@ from ml.errors import BadRecipe
 from ml.files import part_of, replace_file
 from ml.metrics import shorten
 from ml.model import checkpoint
-from ml.model.card import CARD_FILE, DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
+from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
 from ml.training.recipe import flat_fields
 from ml.training.tally import Tally
 
 STATE_FILE, LOG_FILE, RUN_FILE = "state.ckpt", "log.csv", "run.json"
-VALIDATION_HASH = "validation_sha256"  # in a card's recipe; runs from before it was told go on
+LAST_FOLDER = "last"  # the checkpoint of the last epoch, beside the best one's
+LIST_FILES = {"training": "train.txt", "validation": "val.txt"}
+# In a card's recipe: of the validation set, and of the weights that a run starts from.
+VALIDATION_HASH, START_HASH = "validation_sha256", "start_sha256"
 MAY_CHANGE = ("epochs", "patience", "name", "licence", "trained_on")  # between a run and its going on
 
 
@@ -147,7 +150,7 @@ class KeepState(Checkpoint):
             recipe={**self._card.recipe, "epochs_done": module.current_epoch + 1},
         )
         net = (self._average.averaged(module) if self._average else module).net
-        checkpoint.save(self._folder / "last", net=net, card=card, trained=self._trained)
+        checkpoint.save(self._folder / LAST_FOLDER, net=net, card=card, trained=self._trained)
         if is_best:
             checkpoint.save(self._folder, net=net, card=card, trained=self._trained)
 
@@ -212,18 +215,12 @@ def write_run(folder: Path, values: Mapping[str, Any]) -> None:
     replace_file(folder / RUN_FILE, json.dumps(values, indent=2) + "\n")
 
 
-def check_unused(folder: Path) -> None:
-    """Raise BadRecipe where a folder holds a run, or a checkpoint, that a new run would replace."""
-    found = [name for name in (STATE_FILE, CARD_FILE, RUN_FILE) if (folder / name).exists()]
-    if found:
-        raise BadRecipe(f"{folder} holds a run ({', '.join(found)}): go on with it by --resume, or --overwrite it")
-
-
 def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     """Raise what tells why the run in a folder cannot go on by this recipe, in which are also the sets' hashes.
 
     MissingCheckpoint, DamagedCheckpoint or OtherFormat of the state; BadRecipe where another value than one of
-    MAY_CHANGE differs. What recipes did not have yet when the run began had its default.
+    MAY_CHANGE differs. What recipes did not have yet when the run began had its default, and of hashes that were not
+    told yet nobody can say.
     """
     path = folder / STATE_FILE
     if not path.is_file():
@@ -237,7 +234,7 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
         raise OtherFormat(f"{path} was written by another version of Facet")
     defaults = {name: default for name, (_, default) in flat_fields().items()}
     other = defaults | _flatten(recipe)
-    one = defaults | {VALIDATION_HASH: other.get(VALIDATION_HASH)} | _flatten(before)
+    one = defaults | {name: other.get(name) for name in (VALIDATION_HASH, START_HASH)} | _flatten(before)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]
     if told:
@@ -257,7 +254,7 @@ def write_lists(folder: Path, *, training: FaceSet, validation: FaceSet) -> None
 
     A path and a label a line, as `ml.datasets.lists` reads them; images whose label is unknown are left out.
     """
-    for name, faces in (("train", training), ("val", validation)):
+    for part, faces in (("training", training), ("validation", validation)):
         attribute = next(iter(faces.targets))
         names = faces.classes[attribute].names
         lines = [
@@ -265,4 +262,4 @@ def write_lists(folder: Path, *, training: FaceSet, validation: FaceSet) -> None
             for file, position in zip(faces.files, faces.targets[attribute].tolist(), strict=True)
             if position != UNKNOWN
         ]
-        replace_file(folder / f"{name}.txt", "".join(lines))
+        replace_file(folder / LIST_FILES[part], "".join(lines))
