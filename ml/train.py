@@ -66,8 +66,10 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     setup.check_years(wanted, training=sets[0])
     setup.check_groups(wanted, training=sets[0])
     setup.check_sources(wanted, teachers=teachers, validation=sets[1], place=args.validation or args.data)
-    batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
-    pieces, resume = min(wanted.accumulate, batch), args.resume
+    processes = args.devices * args.nodes
+    batch = setup.choose_batch(wanted, images=len(sets[0]), processes=processes)
+    most_pieces = batch // recipe.LEAST_BATCH
+    pieces, resume = min(wanted.accumulate, most_pieces), args.resume
     while True:
         try:
             return fit(
@@ -81,15 +83,17 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
                 resume=resume,
             )
         except torch.cuda.OutOfMemoryError:
-            if args.devices * args.nodes > 1:  # the other processes cannot know: they would wait for ever
-                print(f"stopped: out of memory; try --batch-size {max(1, batch // 2)} and --resume", file=sys.stderr)
-                return 1
-            pieces *= 2
-            if pieces > batch:
-                print("stopped: out of memory even with one image at a time", file=sys.stderr)
-                return 1
             # A state of this run: what an earlier one left in the folder is gone by now.
-            resume = args.resume or (args.checkpoint_dir / watching.STATE_FILE).is_file()
+            has_state = (args.checkpoint_dir / watching.STATE_FILE).is_file()
+            if pieces == most_pieces:
+                print(f"stopped: out of memory even with {batch // pieces} images at a time", file=sys.stderr)
+                return 1
+            pieces = min(2 * pieces, most_pieces)
+            if processes > 1:  # the others cannot know: they would wait for ever
+                again = f"--accumulate {pieces} {'--resume' if has_state else '--overwrite'}"
+                print(f"stopped: out of memory; try {again}", file=sys.stderr)
+                return 1
+            resume = args.resume or has_state
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
             tell_aside(f"stopped: {error}")

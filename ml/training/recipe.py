@@ -15,6 +15,7 @@ from ml.training.augment import LIMITS, Augmentation
 CONFIGS = Path(__file__).parent.parent / "configs"
 DEFAULT = CONFIGS / "facet-1.toml"
 RANDOM, IMAGENET = "random", "imagenet"
+LEAST_BATCH = 2  # images at a time: the heads' normalisation learns from how they differ
 CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
     "schedule": ("one_cycle", "cosine", "plateau", "constant"),
@@ -119,9 +120,9 @@ class Recipe:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise BadRecipe(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
-        for name in ("epochs", "batch_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise BadRecipe(f"{name} must be at least 1")
+        for name, least in (("epochs", 1), ("batch_size", LEAST_BATCH), ("accumulate", 1)):
+            if getattr(self, name) < least:
+                raise BadRecipe(f"{name} must be at least {least}")
         for name in ("dropout", "label_smoothing", "distill", "warmup", "average", "momentum"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadRecipe(f"{name} lies between 0 and 1")
@@ -146,8 +147,11 @@ class Recipe:
                 raise BadRecipe(f"augmentation.{name} lies between {low:g} and {high:g}")
         if not 0 < self.layer_decay <= 1:
             raise BadRecipe("layer_decay is over 0 and at most 1")
-        if self.accumulate > self.batch_size:
-            raise BadRecipe("accumulate is the number of pieces that a batch comes in: at most batch_size")
+        if self.accumulate > self.batch_size // LEAST_BATCH:
+            raise BadRecipe(
+                f"accumulate is the number of pieces that a batch comes in: at most batch_size / {LEAST_BATCH}, "
+                f"so that each has {LEAST_BATCH} images"
+            )
         if self.robust and (self.mixup or self.cutmix):
             raise BadRecipe("robust weighs groups, and a mixed face is of two: leave mixup and cutmix out")
         if self.learning_rate <= 0:

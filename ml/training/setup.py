@@ -19,7 +19,7 @@ from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
-from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
+from ml.training.recipe import IMAGENET, LEAST_BATCH, RANDOM, DataRecipe, Recipe
 
 LITE_ARCHS = "tf_efficientnet_lite"  # how timm's names of them begin
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
@@ -148,6 +148,18 @@ def chances_of(recipe: Recipe, *, training: face_set.FaceSet) -> np.ndarray | No
     if recipe.balance not in training.targets:
         raise BadRecipe(f"balance is one of {', '.join(training.targets)}, not {recipe.balance!r}")
     return rare_groups.even_chances(training.targets[recipe.balance])
+
+
+def choose_batch(recipe: Recipe, *, images: int, processes: int) -> int:
+    """How many images each process takes for a step: the recipe's, or its share of a smaller set.
+
+    Raises BadData where that is less than LEAST_BATCH.
+    """
+    batch = min(recipe.batch_size, images // processes)
+    if batch < LEAST_BATCH:
+        each = f" for each of {processes} processes" if processes > 1 else ""
+        raise face_set.BadData(f"{images} training images are too few: a step takes at least {LEAST_BATCH}{each}")
+    return batch
 
 
 def check_groups(recipe: Recipe, *, training: face_set.FaceSet) -> None:

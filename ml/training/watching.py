@@ -34,7 +34,7 @@ LAST_FOLDER = "last"  # the checkpoint of the last epoch, beside the best one's
 LIST_FILES = {"training": "train.txt", "validation": "val.txt"}
 # In a card's recipe: of the validation set, and of the weights that a run starts from.
 VALIDATION_HASH, START_HASH = "validation_sha256", "start_sha256"
-MAY_CHANGE = ("epochs", "patience", "name", "licence", "trained_on")  # between a run and its going on
+MAY_CHANGE = ("epochs", "patience", "accumulate", "name", "licence", "trained_on")  # between a run and its going on
 
 
 class AverageWeights(WeightAveraging):

@@ -48,6 +48,8 @@ def test_given_values_win():
         ("[augmentation]\nrotation = -5", "augmentation.rotation"),
         ("robust = 0.1\nmixup = 0.2", "a mixed face is of two"),
         ("batch_size = 4\naccumulate = 5", "at most batch_size"),
+        ("batch_size = 64\naccumulate = 40", "at most batch_size / 2"),
+        ("batch_size = 1", "batch_size must be at least 2"),
         ("[[also]]\nvalidation_share = 0.1", "is for .data."),
         ("[validation]\nheld_out = 10", "is not trained on"),
     ],
