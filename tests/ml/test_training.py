@@ -195,6 +195,10 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_word(run, tmp_path, capsys
         "--augmentation.shrink-to=90,32",
         "--limit=0",
         "--devices=0",
+        "--margin=-0.5",
+        "--margin=nan",
+        "--lr=nan",
+        "--batch-size=1",
     ],
 )
 def test_values_that_mean_nothing_are_told_in_a_line(run, option, capsys):
