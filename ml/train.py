@@ -25,7 +25,7 @@ from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
 from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
 from ml.training.shown_margin import check_margin
-from ml.training.trainer import build_trainer, count_devices
+from ml.training.trainer import build_trainer, check_strategy, count_devices
 
 EVALUATION_BATCH = 250
 
@@ -51,9 +51,13 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         val_list=args.val_txt,
         limit=args.limit,
     )
+    check_strategy(args.strategy)
+    if args.resume:
+        watching.find_state(args.checkpoint_dir)
     setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher.load(folder) for folder in args.teacher]
+    setup.check_crops(wanted, teachers=teachers)
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
     if not args.resume and args.overwrite:
         needed = [path for path in (*args.teacher, setup.start_path(wanted)) if path]
@@ -120,7 +124,7 @@ def fit(
     """
     training, validation = sets
     heads = setup.head_labels([training], recipe=wanted)
-    setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
+    setup.check_heads(wanted, heads=heads, teachers=teachers)
     card = _card(wanted, sets, heads, preset, args=args, teachers=teachers)
     known = setup.list_trained(training, recipe=wanted, teachers=teachers)
     card, trained_file = trained.attach(card, images=known)

@@ -215,6 +215,14 @@ def write_run(folder: Path, values: Mapping[str, Any]) -> None:
     replace_file(folder / RUN_FILE, json.dumps(values, indent=2) + "\n")
 
 
+def find_state(folder: Path) -> Path:
+    """The state of the run in a folder. Raises MissingCheckpoint."""
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise MissingCheckpoint(f"no {STATE_FILE} in {folder} to go on from")
+    return path
+
+
 def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     """Raise what tells why the run in a folder cannot go on by this recipe, in which are also the sets' hashes.
 
@@ -222,9 +230,7 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     MAY_CHANGE differs. What recipes did not have yet when the run began had its default, and of hashes that were not
     told yet nobody can say.
     """
-    path = folder / STATE_FILE
-    if not path.is_file():
-        raise MissingCheckpoint(f"no {STATE_FILE} in {folder} to go on from")
+    path = find_state(folder)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
