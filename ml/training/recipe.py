@@ -68,7 +68,8 @@ class Recipe:
     chips of `small_size` pixels, which is faster. `layer_decay` is the rate of each layer of timm's networks as a share
     of the rate of the one above it (1: all alike), which lets a pretrained transformer keep what it knows. `warmup` is
     the share of the steps in which the rate rises. `patience` is how many epochs without a better validation loss end
-    the run (0: none), and `plateau_patience` how many of them divide the rate by 10 under the schedule "plateau".
+    the run (0: none), and `plateau_patience` how many of them divide the rate by 10 under the schedule "plateau"; both
+    begin anew after the small epochs.
     `average` is the decay of the weight average a step (0: none). `mixup` and `cutmix` are the parameters of their Beta
     distributions (`ml.training.mixing`). `ordinal` is the weight of a loss that knows the order of the age bins, and
     `years` that of one by exact ages, of the sets that tell them. `adjust` is how far the loss is shifted by the

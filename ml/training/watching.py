@@ -97,7 +97,15 @@ class EpochLog(Callback):
 
 
 class EarlyStopping(callbacks.EarlyStopping):
-    """Lightning's, but how long it waits is what the recipe says now, not what it said when the state was written."""
+    """Lightning's, but how long it waits is what the recipe says now, not what it said when the state was written.
+
+    It counts epochs at the whole size only: a loss at the small size is of other chips, which nobody is to be shown.
+    """
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        module = cast(AttributeModule, pl_module)
+        if module.current_epoch >= module.recipe.small_epochs:
+            super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({**state_dict, "patience": self.patience})
