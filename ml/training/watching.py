@@ -142,11 +142,15 @@ class KeepState(Checkpoint):
         # The state last: a run that breaks off in between does this epoch again, and writes the checkpoints anew.
         if trainer.is_global_zero:
             self._keep_checkpoints(module, row=row, is_best=is_best)
-        # Not `files.replacing`: only one of the processes that write the state may rename it.
+        # Not `files.replacing`: only one of the processes that write the state may rename it, or remove it.
         part = part_of(self._folder / STATE_FILE)
-        trainer.save_checkpoint(part)  # every process takes part
-        if trainer.is_global_zero:
-            os.replace(part, self._folder / STATE_FILE)
+        try:
+            trainer.save_checkpoint(part)  # every process takes part
+            if trainer.is_global_zero:
+                os.replace(part, self._folder / STATE_FILE)
+        finally:
+            if trainer.is_global_zero:
+                part.unlink(missing_ok=True)
 
     def _keep_checkpoints(self, module: AttributeModule, *, row: Mapping[str, float], is_best: bool) -> None:
         # Of a group without held-out faces nothing was measured, and JSON has no word for that number.
