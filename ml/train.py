@@ -20,12 +20,12 @@ from ml.errors import BadRecipe
 from ml.model import trained
 from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import FAIRFACE_MARGIN, Preset
-from ml.training import outcome, recipe, setup, watching
+from ml.training import outcome, recipe, run_folder, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
 from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
 from ml.training.shown_margin import check_margin
-from ml.training.trainer import build_trainer, count_devices
+from ml.training.trainer import build_trainer, check_strategy, count_devices
 
 EVALUATION_BATCH = 250
 
@@ -51,21 +51,29 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
         val_list=args.val_txt,
         limit=args.limit,
     )
+    check_strategy(args.strategy)
+    if args.resume:
+        watching.find_state(args.checkpoint_dir)
     setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher.load(folder) for folder in args.teacher]
+    setup.check_crops(wanted, teachers=teachers)
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
-    if not args.resume and not args.overwrite and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
-        watching.check_unused(args.checkpoint_dir)
+    if not args.resume and args.overwrite:
+        needed = [path for path in (*args.teacher, setup.start_path(wanted)) if path]
+        run_folder.check_replaceable(args.checkpoint_dir, needed=needed)
+    elif not args.resume and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
+        run_folder.check_unused(args.checkpoint_dir)
     cards = setup.source_cards(wanted, teachers=teachers)
     sets = setup.read_sets(wanted, places, preset=replace(preset, size=size), cards=cards)
     if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
         check_margin(sets[0], margin=preset.margin)
     setup.check_years(wanted, training=sets[0])
     setup.check_groups(wanted, training=sets[0])
-    batch = max(1, min(wanted.batch_size, len(sets[0]) // (args.devices * args.nodes)))
-    before = _written_at(args.checkpoint_dir / watching.STATE_FILE)
-    pieces, resume = min(wanted.accumulate, batch), args.resume
+    processes = args.devices * args.nodes
+    batch = setup.choose_batch(wanted, images=len(sets[0]), processes=processes)
+    most_pieces = batch // recipe.LEAST_BATCH
+    pieces, resume = min(wanted.accumulate, most_pieces), args.resume
     while True:
         try:
             return fit(
@@ -79,15 +87,17 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
                 resume=resume,
             )
         except torch.cuda.OutOfMemoryError:
-            if args.devices * args.nodes > 1:  # the other processes cannot know: they would wait for ever
-                print(f"stopped: out of memory; try --batch-size {max(1, batch // 2)} and --resume", file=sys.stderr)
+            # A state of this run: what an earlier one left in the folder is gone by now.
+            has_state = (args.checkpoint_dir / watching.STATE_FILE).is_file()
+            if pieces == most_pieces:
+                print(f"stopped: out of memory even with {batch // pieces} images at a time", file=sys.stderr)
                 return 1
-            pieces *= 2
-            if pieces > batch:
-                print("stopped: out of memory even with one image at a time", file=sys.stderr)
+            pieces = min(2 * pieces, most_pieces)
+            if processes > 1:  # the others cannot know: they would wait for ever
+                again = f"--accumulate {pieces} {'--resume' if has_state else '--overwrite'}"
+                print(f"stopped: out of memory; try {again}", file=sys.stderr)
                 return 1
-            # A state of this run, not one that an earlier run left in the folder.
-            resume = args.resume or _written_at(args.checkpoint_dir / watching.STATE_FILE) != before
+            resume = args.resume or has_state
             print(f"out of memory: going on with {pieces} batches of {batch // pieces} for each step", file=sys.stderr)
         except DivergedLoss as error:
             tell_aside(f"stopped: {error}")
@@ -114,7 +124,7 @@ def fit(
     """
     training, validation = sets
     heads = setup.head_labels([training], recipe=wanted)
-    setup.check_heads(wanted, heads=heads, preset=preset, teachers=teachers)
+    setup.check_heads(wanted, heads=heads, teachers=teachers)
     card = _card(wanted, sets, heads, preset, args=args, teachers=teachers)
     known = setup.list_trained(training, recipe=wanted, teachers=teachers)
     card, trained_file = trained.attach(card, images=known)
@@ -142,6 +152,9 @@ def fit(
     images = len(order) // pieces * batch * processes
     log.describe(classes=training.classes, val_classes=validation.classes, images=images)
     if trainer.is_global_zero:
+        # Not before: everything that can refuse the new run has spoken.
+        if args.overwrite and not resume:
+            run_folder.clear_run(args.checkpoint_dir, log_file=args.log_file)
         _write_start(args.checkpoint_dir, wanted, sets=sets, pieces=pieces)
     device = trainer.strategy.root_device
     trainer.fit(
@@ -176,10 +189,6 @@ def _write_start(
     watching.write_lists(folder, training=training, validation=validation)
 
 
-def _written_at(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.is_file() else 0
-
-
 def _card(
     wanted: recipe.Recipe,
     sets: tuple[face_set.FaceSet, face_set.FaceSet],
@@ -198,6 +207,8 @@ def _card(
         values["data"] |= {"reader": "list", "list": args.train_txt.name, "shards": [], "held_out": 0}
     if args.train_txt or args.val_txt or wanted.validation or values["data"]["held_out"]:
         values["data"]["validation_share"] = 0.0
+    if start := setup.start_path(wanted):
+        values[watching.START_HASH] = setup.hash_start(start)
     learned = (card.learned_from for card in setup.source_cards(wanted, teachers=teachers))
     if uids := set(filter(None, training.face_uids)).union(*learned):
         values[REVIEWED_FACES] = sorted(uids)  # so that the site leaves them out of this model's accuracy

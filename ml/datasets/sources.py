@@ -56,10 +56,7 @@ def read_source(source: Source, *, preset: Preset) -> face_set.FaceSet:
     Raises BadRecipe for what does not fit together, and what the readers raise.
     """
     _check(source)
-    if preset.margin > source.margin:
-        raise BadRecipe(
-            f"the network wants a margin of {preset.margin:g} around the face, but the images show {source.margin:g}"
-        )
+    check_margin(preset.margin, shown=source.margin)
     shown = (1 + 2 * preset.margin) / (1 + 2 * source.margin)  # the part of each image's side that is wanted
     side = round(preset.size / shown)
     faces = _read(source, size=side)
@@ -67,6 +64,12 @@ def read_source(source: Source, *, preset: Preset) -> face_set.FaceSet:
         return faces
     begin = (side - preset.size) // 2
     return faces.crop(begin, begin + preset.size)
+
+
+def check_margin(wanted: float, *, shown: float) -> None:
+    """Raise BadRecipe where images show less around the face than a network wants."""
+    if wanted > shown:
+        raise BadRecipe(f"the network wants a margin of {wanted:g} around the face, but the images show {shown:g}")
 
 
 def _check(source: Source) -> None:

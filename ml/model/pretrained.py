@@ -1,10 +1,10 @@
 """Trunks that start from somebody's weights: dlib's, torchvision's, timm's or a masked autoencoder's, from a file."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision import models
 
@@ -12,6 +12,7 @@ from ml.model import efficientnet_lite, outside_weights
 from ml.model.card import DamagedCheckpoint, MissingCheckpoint
 from ml.model.trunks import TORCHVISION_ARCHS, ConvNorm, FaceResNet29, LiteTrunk, TimmTrunk, TorchvisionTrunk
 
+MOST_TOLD = 3  # tensors that do not fit, in an error
 # Heads of classifiers, and the decoder of a masked autoencoder.
 _NOT_OF_THE_TRUNK = ("fc.", "head.", "fc_norm.", "classifier.", "decoder", "mask_token")
 
@@ -54,7 +55,7 @@ def load_pretrained(trunk: TorchvisionTrunk | TimmTrunk | LiteTrunk, *, path: Pa
     try:
         trunk.net.load_state_dict(tensors)
     except RuntimeError as error:
-        raise DamagedCheckpoint(f"{path} does not fit: {error}") from error
+        raise DamagedCheckpoint(f"{path} does not fit: {_tell_differing(tensors, wanted=wanted)}") from error
 
 
 def _resample_positions(tensors: dict[str, Tensor], *, trunk: TimmTrunk) -> dict[str, Tensor]:
@@ -75,20 +76,34 @@ def load_face_trunk(path: Path, *, width: int = 1) -> FaceResNet29:
     """The face ResNet-29 from dlib's weights, whose scale layers become batch normalisations of mean 0, variance 1.
 
     It computes exactly the original features in evaluation mode, `width` times one after another; `calibrate_norms`
-    makes it fit to be trained.
+    makes it fit to be trained. Raises what `outside_weights.read_tensors` raises, and DamagedCheckpoint for the
+    weights of another network.
     """
     trunk = FaceResNet29(count=width, mixed=True)
     state = trunk.state_dict()
-    for name, tensor in load_file(path).items():
-        if name.startswith("embedding."):  # the identity descriptor: Facet recognises attributes, not people
-            continue
-        place = name.replace(".scale.", ".norm.")
-        state[place] = _repeat_channels(tensor.float(), like=state[place])
+    found = {
+        name.replace(".scale.", ".norm."): tensor.float()
+        for name, tensor in outside_weights.read_tensors(path).items()
+        if not name.startswith("embedding.")  # the identity descriptor: Facet recognises attributes, not people
+    }
+    own = dict(FaceResNet29().named_parameters())
+    if differing := _tell_differing(found, wanted=own):
+        raise DamagedCheckpoint(f"{path} does not fit: {differing}")
+    state |= {name: _repeat_channels(tensor, like=state[name]) for name, tensor in found.items()}
     for name in state:
         if name.endswith("running_var"):
             state[name] = torch.full_like(state[name], 1.0 - trunk.stem.norm.eps)
     trunk.load_state_dict(state)
     return trunk.eval()
+
+
+def _tell_differing(found: Mapping[str, Tensor], *, wanted: Mapping[str, Tensor]) -> str:
+    """The first tensors that only one side has, or that have other shapes, in a line; empty where there are none."""
+    given, own = ({name: tuple(tensor.shape) for name, tensor in of.items()} for of in (found, wanted))
+    told = [f"{name} is missing" for name in own.keys() - given.keys() if not name.endswith("num_batches_tracked")]
+    told += [f"{name} is not known" for name in given.keys() - own.keys()]
+    told += [f"{name} is {given[name]}, not {own[name]}" for name in given.keys() & own if given[name] != own[name]]
+    return "; ".join([*sorted(told)[:MOST_TOLD], *(["..."] if len(told) > MOST_TOLD else [])])
 
 
 def _repeat_channels(tensor: Tensor, *, like: Tensor) -> Tensor:

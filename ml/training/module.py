@@ -9,6 +9,7 @@ from typing import Any
 import lightning
 import torch
 from torch import Tensor, distributed
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ml.model import checkpoint, network
 from ml.model.card import ModelCard
@@ -102,6 +103,10 @@ class AttributeModule(lightning.LightningModule):
         self.net.trunk.requires_grad_(not frozen)
         self.net.trunk.train(not frozen)  # frozen normalisations keep the statistics they came with
         self.tally.clear(self.device)
+        plateau = self.lr_schedulers()
+        if isinstance(plateau, ReduceLROnPlateau) and self.current_epoch == self.recipe.small_epochs:
+            # The whole size begins: a loss at the small one, of other chips, may never be reached again.
+            plateau.best, plateau.num_bad_epochs = plateau.mode_worse, 0
 
     def on_validation_epoch_start(self) -> None:
         self._check_loss("its last step")

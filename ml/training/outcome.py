@@ -13,6 +13,8 @@ from ml.files import replace_file
 from ml.reporting import figures
 from ml.training.watching import attributes_in
 
+CURVES_FILE = "curves.png"
+
 
 def write_outcome(
     folder: Path,
@@ -39,7 +41,7 @@ def draw_curves(folder: Path, rows: Sequence[dict[str, float]]) -> None:
             f"{part}_years_off": name for part, name in (("train", "training"), ("val", "validation"))
         }
     shares = ["accuracy multi", *(name.replace("_", " ") for name in names)]
-    replace_file(folder / "curves.png", figures.as_png(figures.curves(rows, panels=panels, percent=shares)))
+    replace_file(folder / CURVES_FILE, figures.as_png(figures.curves(rows, panels=panels, percent=shares)))
 
 
 def write_confusion(folder: Path, name: str, counts: np.ndarray, *, names: Sequence[str], epoch: int) -> None:

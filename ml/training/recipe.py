@@ -1,5 +1,6 @@
 """The recipe of a training run, read from TOML; what a checkpoint was trained with is one committed file."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -15,6 +16,9 @@ from ml.training.augment import LIMITS, Augmentation
 CONFIGS = Path(__file__).parent.parent / "configs"
 DEFAULT = CONFIGS / "facet-1.toml"
 RANDOM, IMAGENET = "random", "imagenet"
+LEAST_BATCH = 2  # images at a time: the heads' normalisation learns from how they differ
+MAX_WHOLE = 2**31 - 1  # a thousand times as much, with which random numbers are seeded, fits into torch's 64 bits
+BEST_JPEG_QUALITY = 100
 CHOICES = {
     "optimizer": ("sgd", "adam", "adamw"),
     "schedule": ("one_cycle", "cosine", "plateau", "constant"),
@@ -24,6 +28,7 @@ CHOICES = {
 
 NOT_NEGATIVE = (
     "size",
+    "margin",
     "seed",
     "frozen_epochs",
     "small_epochs",
@@ -63,7 +68,8 @@ class Recipe:
     chips of `small_size` pixels, which is faster. `layer_decay` is the rate of each layer of timm's networks as a share
     of the rate of the one above it (1: all alike), which lets a pretrained transformer keep what it knows. `warmup` is
     the share of the steps in which the rate rises. `patience` is how many epochs without a better validation loss end
-    the run (0: none), and `plateau_patience` how many of them divide the rate by 10 under the schedule "plateau".
+    the run (0: none), and `plateau_patience` how many of them divide the rate by 10 under the schedule "plateau"; both
+    begin anew after the small epochs.
     `average` is the decay of the weight average a step (0: none). `mixup` and `cutmix` are the parameters of their Beta
     distributions (`ml.training.mixing`). `ordinal` is the weight of a loss that knows the order of the age bins, and
     `years` that of one by exact ages, of the sets that tell them. `adjust` is how far the loss is shifted by the
@@ -116,18 +122,22 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
+        _check_numbers(asdict(self))
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise BadRecipe(f"{name} is {getattr(self, name)!r}; known: {', '.join(known)}")
-        for name in ("epochs", "batch_size", "accumulate"):
-            if getattr(self, name) < 1:
-                raise BadRecipe(f"{name} must be at least 1")
+        for name, least in (("epochs", 1), ("batch_size", LEAST_BATCH), ("accumulate", 1)):
+            if getattr(self, name) < least:
+                raise BadRecipe(f"{name} must be at least {least}")
         for name in ("dropout", "label_smoothing", "distill", "warmup", "average", "momentum"):
             if not 0 <= getattr(self, name) <= 1:
                 raise BadRecipe(f"{name} lies between 0 and 1")
         for name in NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise BadRecipe(f"{name} must be at least 0")
+        for of in (self.data, *self.also, *([self.validation] if self.validation else [])):
+            if of.margin < 0:
+                raise BadRecipe(f"the margin of a data set is at least 0, not {of.margin:g}")
         for of in (self.data, *self.also):
             if of.held_out < 0 or not 0 <= of.validation_share < 1:
                 raise BadRecipe("held_out is at least 0, and validation_share from 0 to less than 1")
@@ -141,19 +151,38 @@ class Recipe:
             low, high = getattr(self.augmentation, name)
             if not 1 <= low <= high:
                 raise BadRecipe(f"augmentation.{name} is {low} to {high}: give the lower first, at least 1")
+        if self.augmentation.jpeg_quality[1] > BEST_JPEG_QUALITY:
+            raise BadRecipe(f"augmentation.jpeg_quality is at most {BEST_JPEG_QUALITY}")
         for name, (low, high) in LIMITS.items():
             if not low <= getattr(self.augmentation, name) <= high:
                 raise BadRecipe(f"augmentation.{name} lies between {low:g} and {high:g}")
         if not 0 < self.layer_decay <= 1:
             raise BadRecipe("layer_decay is over 0 and at most 1")
-        if self.accumulate > self.batch_size:
-            raise BadRecipe("accumulate is the number of pieces that a batch comes in: at most batch_size")
+        if self.accumulate > self.batch_size // LEAST_BATCH:
+            raise BadRecipe(
+                f"accumulate is the number of pieces that a batch comes in: at most batch_size / {LEAST_BATCH}, "
+                f"so that each has {LEAST_BATCH} images"
+            )
         if self.robust and (self.mixup or self.cutmix):
             raise BadRecipe("robust weighs groups, and a mixed face is of two: leave mixup and cutmix out")
         if self.learning_rate <= 0:
             raise BadRecipe("learning_rate must be over 0")
         if self.schedule == "plateau" and not self.plateau_patience:
             raise BadRecipe("the schedule plateau needs plateau_patience, in epochs")
+
+
+def _check_numbers(value: Any, *, where: str = "") -> None:
+    """Raise BadRecipe for what is no finite number, or a whole one beyond MAX_WHOLE, anywhere in a recipe's values."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _check_numbers(inner, where=f"{where}.{name}" if where else name)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_numbers(inner, where=where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise BadRecipe(f"{where} is {value}, which is no finite number")
+    elif isinstance(value, int) and abs(value) > MAX_WHOLE:
+        raise BadRecipe(f"{where} is {value}: numbers go to {MAX_WHOLE}")
 
 
 # Cards of checkpoints from before do not speak of these.

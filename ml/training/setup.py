@@ -1,5 +1,6 @@
 """From a recipe and places on disk to sets of faces and a network ready for its first step."""
 
+import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,12 +14,12 @@ from ml import labels
 from ml.datasets import face_set, held_out, seen, sources, splits
 from ml.errors import BadRecipe, DataWarning
 from ml.model import checkpoint, joint, network, pretrained, trained, trunks
-from ml.model.card import ModelCard, read_card
+from ml.model.card import WEIGHTS_FILE, ModelCard, read_card
 from ml.preprocess import IMAGENET_PRESET, LITE_PRESET, Preset
 from ml.training import losses, rare_groups
 from ml.training.feeding import as_batch, as_input
 from ml.training.module import Teacher
-from ml.training.recipe import IMAGENET, RANDOM, DataRecipe, Recipe
+from ml.training.recipe import IMAGENET, LEAST_BATCH, RANDOM, DataRecipe, Recipe
 
 LITE_ARCHS = "tf_efficientnet_lite"  # how timm's names of them begin
 CALIBRATION_IMAGES = 384  # enough for the batch normalisations' first means and variances
@@ -152,10 +153,15 @@ def head_labels(sets: Sequence[face_set.FaceSet], *, recipe: Recipe) -> dict[str
     return {name: heads[name] for name in (*labels.ATTRIBUTES, *heads) if name in heads}
 
 
-def check_heads(
-    recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], preset: Preset, teachers: Sequence[Teacher]
-) -> None:
-    """Raise BadRecipe where a loss or a teacher would take the heads' labels, or the crop, for others than they are."""
+def check_crops(recipe: Recipe, *, teachers: Sequence[Teacher]) -> None:
+    """Raise BadRecipe for a teacher that learned from another crop than the recipe's."""
+    for card in (teacher.card for teacher in teachers):
+        if card.preset.margin != recipe.margin:
+            raise BadRecipe(f"{card.name} wants a margin of {card.preset.margin:g}, the recipe has {recipe.margin:g}")
+
+
+def check_heads(recipe: Recipe, *, heads: Mapping[str, tuple[str, ...]], teachers: Sequence[Teacher]) -> None:
+    """Raise BadRecipe where a loss or a teacher would take the heads' labels for others than they are."""
     for name in labels.ORDERED:
         if (recipe.ordinal or recipe.years) and heads.get(name, labels.ATTRIBUTES[name]) != labels.ATTRIBUTES[name]:
             raise BadRecipe(
@@ -163,8 +169,6 @@ def check_heads(
             )
     for teacher in teachers:
         card = teacher.card
-        if card.preset.margin != preset.margin:
-            raise BadRecipe(f"{card.name} wants a margin of {card.preset.margin:g}, the recipe has {preset.margin:g}")
         differing = [name for name in heads if name in card.labels and card.labels[name] != heads[name]]
         if differing:
             raise BadRecipe(f"{card.name} has other labels of {', '.join(differing)}, it cannot teach them")
@@ -177,6 +181,18 @@ def chances_of(recipe: Recipe, *, training: face_set.FaceSet) -> np.ndarray | No
     if recipe.balance not in training.targets:
         raise BadRecipe(f"balance is one of {', '.join(training.targets)}, not {recipe.balance!r}")
     return rare_groups.even_chances(training.targets[recipe.balance])
+
+
+def choose_batch(recipe: Recipe, *, images: int, processes: int) -> int:
+    """How many images each process takes for a step: the recipe's, or its share of a smaller set.
+
+    Raises BadData where that is less than LEAST_BATCH.
+    """
+    batch = min(recipe.batch_size, images // processes)
+    if batch < LEAST_BATCH:
+        each = f" for each of {processes} processes" if processes > 1 else ""
+        raise face_set.BadData(f"{images} training images are too few: a step takes at least {LEAST_BATCH}{each}")
+    return batch
 
 
 def check_groups(recipe: Recipe, *, training: face_set.FaceSet) -> None:
@@ -232,14 +248,27 @@ def priors_of(faces: face_set.FaceSet, *, covers: Mapping[str, Tensor]) -> dict[
 
 
 def check_start(recipe: Recipe) -> None:
-    """Raise what tells why the weights that a run starts from cannot be had, before it waits for its data."""
-    if recipe.start == IMAGENET:
-        try:
-            pretrained.cached_imagenet_weights(recipe.arch)
-        except ValueError as error:
-            raise BadRecipe(str(error)) from error
-    elif recipe.start != RANDOM and not Path(recipe.start).exists():
-        raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
+    """Raise what tells why a run cannot begin, whatever its data: BadRecipe, and what loading raises.
+
+    Of a margin that no image shows, of a trunk that is not known or cannot take the images, of rates that are not for
+    it, and of weights to start from that cannot be had. Who waited for the data would be told too late.
+    """
+    for of in (recipe.data, *recipe.also, *([recipe.validation] if recipe.validation else [])):
+        sources.check_margin(recipe.margin, shown=of.margin)
+    size = preset_of(recipe).size
+    trunk = _build_trunk(recipe, size=size)
+    _try_sizes(trunk, recipe=recipe, size=size)
+
+
+def start_path(recipe: Recipe) -> Path | None:
+    """The file or the checkpoint that a run starts from; None for random weights and for ImageNet's in their cache."""
+    return None if recipe.start in (RANDOM, IMAGENET) else Path(recipe.start)
+
+
+def hash_start(path: Path) -> str:
+    """SHA-256 in hex of the weights at a `start_path`, by which two of one name are told apart."""
+    with open(path / WEIGHTS_FILE if path.is_dir() else path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def build_net(
@@ -247,42 +276,51 @@ def build_net(
 ) -> network.AttributeNet:
     """The network before its first step; the face ResNet-29's start is made trainable on some of the images.
 
-    Raises BadRecipe, and what loading raises.
+    Raises as `check_start`, but of no size.
     """
     torch.manual_seed(recipe.seed)
+    trunk = _build_trunk(recipe, size=preset.size)
+    start = start_path(recipe)
+    if start and not start.is_dir() and trunks.face_resnet_width(recipe.arch):
+        chips = as_batch(images[:CALIBRATION_IMAGES])
+        pretrained.calibrate_norms(trunk, as_input(chips, preset=preset, size=preset.size))
+    return network.AttributeNet(trunk, attributes=heads, dropout=recipe.dropout)
+
+
+def _build_trunk(recipe: Recipe, *, size: int) -> trunks.Trunk:
+    """The trunk with the weights that it starts from."""
+    start = start_path(recipe)
+    if start and not start.exists():
+        raise BadRecipe(f"the recipe starts from {recipe.start}, which is not here: say where with --start")
     try:
-        trunk = trunks.create_trunk(recipe.arch, size=preset.size)
-        _try_sizes(trunk, recipe=recipe, size=preset.size)
-        if recipe.layer_decay < 1 and not isinstance(trunk, trunks.TimmTrunk):
-            raise BadRecipe(f"layer_decay is for timm's networks, not for {recipe.arch}")
+        if recipe.start == IMAGENET:
+            start = pretrained.cached_imagenet_weights(recipe.arch)
+        trunk = trunks.create_trunk(recipe.arch, size=size)
     except ValueError as error:
         raise BadRecipe(str(error)) from error
-    if recipe.start == IMAGENET:
-        _fill(trunk, path=pretrained.cached_imagenet_weights(recipe.arch))
-    elif recipe.start != RANDOM:
-        path = Path(recipe.start)
-        if path.is_dir():
-            trunk = _trunk_of(path, arch=recipe.arch)
-        elif width := trunks.face_resnet_width(recipe.arch):
-            trunk = pretrained.load_face_trunk(path, width=width)
-            pretrained.calibrate_norms(
-                trunk, as_input(as_batch(images[:CALIBRATION_IMAGES]), preset=preset, size=preset.size)
-            )
-        else:
-            _fill(trunk, path=path)
-    return network.AttributeNet(trunk, attributes=heads, dropout=recipe.dropout)
+    if recipe.layer_decay < 1 and not isinstance(trunk, trunks.TimmTrunk):
+        raise BadRecipe(f"layer_decay is for timm's networks, not for {recipe.arch}")
+    if start is None:
+        return trunk
+    if start.is_dir():
+        return _trunk_of(start, arch=recipe.arch)
+    if width := trunks.face_resnet_width(recipe.arch):
+        return pretrained.load_face_trunk(start, width=width)
+    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk | trunks.LiteTrunk):
+        raise BadRecipe("only torchvision's and timm's networks start from such weights")
+    pretrained.load_pretrained(trunk, path=start)
+    return trunk
 
 
 @torch.no_grad()
 def _try_sizes(trunk: trunks.Trunk, *, recipe: Recipe, size: int) -> None:
-    """Raise BadRecipe for images that the trunk cannot take, before a run waits for its data."""
+    """Raise BadRecipe for images that the trunk cannot take."""
     trunk.eval()
     for side in (size, *([recipe.small_size] if recipe.small_epochs else [])):
         try:
             trunk(torch.zeros(1, 3, side, side))
         except (RuntimeError, AssertionError) as error:
             raise BadRecipe(f"{recipe.arch} cannot take images of {side} x {side} pixels: {error}") from error
-    trunk.train()
 
 
 def _trunk_of(folder: Path, *, arch: str) -> trunks.Trunk:
@@ -294,9 +332,3 @@ def _trunk_of(folder: Path, *, arch: str) -> trunks.Trunk:
         held = f"{len(found)} members that are" if found else f"a {card.arch}, the recipe wants"
         raise BadRecipe(f"{folder} holds {held} a {arch}")
     return found[0].trunk
-
-
-def _fill(trunk: trunks.Trunk, *, path: Path) -> None:
-    if not isinstance(trunk, trunks.TorchvisionTrunk | trunks.TimmTrunk | trunks.LiteTrunk):
-        raise BadRecipe("only torchvision's and timm's networks start from such weights")
-    pretrained.load_pretrained(trunk, path=path)

@@ -24,13 +24,20 @@ def count_devices(*, nodes: int) -> int:
     return TorchElasticEnvironment().world_size() // nodes if TorchElasticEnvironment.detect() else 1
 
 
+def check_strategy(name: str) -> None:
+    """Raise BadRecipe for a strategy that Lightning does not know."""
+    known = ("auto", *StrategyRegistry.available_strategies())
+    if name not in known:
+        raise BadRecipe(f"no strategy called {name!r}; Lightning's: {', '.join(known)}")
+
+
 def build_trainer(
     wanted: recipe.Recipe, *, args: argparse.Namespace, pieces: int, card: ModelCard, trained: bytes
 ) -> tuple[lightning.Trainer, watching.EpochLog, watching.KeepState]:
     """The trainer, its log and what keeps its best epoch; each step takes `pieces` batches.
 
-    `trained` is the file that the checkpoint keeps of the images it was trained on. Raises BadRecipe for an unknown
-    strategy, and for a logger that is not installed.
+    `trained` is the file that the checkpoint keeps of the images it was trained on. Raises BadRecipe for a logger that
+    is not installed.
     """
     warnings.filterwarnings("ignore", module="lightning.*")  # advice on workers and loggers that does not apply
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -48,8 +55,6 @@ def build_trainer(
     if strategy == "auto" and args.devices * args.nodes > 1:
         # Frozen weights get no gradient in the first epochs.
         strategy = "ddp_find_unused_parameters_true" if wanted.frozen_epochs else "ddp"
-    elif strategy not in (known := ("auto", *StrategyRegistry.available_strategies())):
-        raise BadRecipe(f"no strategy called {strategy!r}; Lightning's: {', '.join(known)}")
     names = dict.fromkeys([*(["tensorboard"] if args.tensorboard else []), *args.logger])
     told = [loggers.build_logger(name, folder=args.checkpoint_dir, run=wanted.name) for name in names]
     for logger in told:

@@ -24,14 +24,17 @@ from ml.errors import BadRecipe
 from ml.files import part_of, replace_file
 from ml.metrics import shorten
 from ml.model import checkpoint
-from ml.model.card import CARD_FILE, DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
+from ml.model.card import DamagedCheckpoint, MissingCheckpoint, ModelCard, OtherFormat
 from ml.training.module import AttributeModule, moving_average
 from ml.training.recipe import flat_fields
 from ml.training.tally import Tally
 
 STATE_FILE, LOG_FILE, RUN_FILE = "state.ckpt", "log.csv", "run.json"
-VALIDATION_HASH = "validation_sha256"  # in a card's recipe; runs from before it was told go on
-MAY_CHANGE = ("epochs", "patience", "name", "licence", "trained_on")  # between a run and its going on
+LAST_FOLDER = "last"  # the checkpoint of the last epoch, beside the best one's
+LIST_FILES = {"training": "train.txt", "validation": "val.txt"}
+# In a card's recipe: of the validation set, and of the weights that a run starts from.
+VALIDATION_HASH, START_HASH = "validation_sha256", "start_sha256"
+MAY_CHANGE = ("epochs", "patience", "accumulate", "name", "licence", "trained_on")  # between a run and its going on
 
 
 class AverageWeights(WeightAveraging):
@@ -94,7 +97,15 @@ class EpochLog(Callback):
 
 
 class EarlyStopping(callbacks.EarlyStopping):
-    """Lightning's, but how long it waits is what the recipe says now, not what it said when the state was written."""
+    """Lightning's, but how long it waits is what the recipe says now, not what it said when the state was written.
+
+    It counts epochs at the whole size only: a loss at the small size is of other chips, which nobody is to be shown.
+    """
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        module = cast(AttributeModule, pl_module)
+        if module.current_epoch >= module.recipe.small_epochs:
+            super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({**state_dict, "patience": self.patience})
@@ -131,11 +142,15 @@ class KeepState(Checkpoint):
         # The state last: a run that breaks off in between does this epoch again, and writes the checkpoints anew.
         if trainer.is_global_zero:
             self._keep_checkpoints(module, row=row, is_best=is_best)
-        # Not `files.replacing`: only one of the processes that write the state may rename it.
+        # Not `files.replacing`: only one of the processes that write the state may rename it, or remove it.
         part = part_of(self._folder / STATE_FILE)
-        trainer.save_checkpoint(part)  # every process takes part
-        if trainer.is_global_zero:
-            os.replace(part, self._folder / STATE_FILE)
+        try:
+            trainer.save_checkpoint(part)  # every process takes part
+            if trainer.is_global_zero:
+                os.replace(part, self._folder / STATE_FILE)
+        finally:
+            if trainer.is_global_zero:
+                part.unlink(missing_ok=True)
 
     def _keep_checkpoints(self, module: AttributeModule, *, row: Mapping[str, float], is_best: bool) -> None:
         # Of a group without held-out faces nothing was measured, and JSON has no word for that number.
@@ -147,7 +162,7 @@ class KeepState(Checkpoint):
             recipe={**self._card.recipe, "epochs_done": module.current_epoch + 1},
         )
         net = (self._average.averaged(module) if self._average else module).net
-        checkpoint.save(self._folder / "last", net=net, card=card, trained=self._trained)
+        checkpoint.save(self._folder / LAST_FOLDER, net=net, card=card, trained=self._trained)
         if is_best:
             checkpoint.save(self._folder, net=net, card=card, trained=self._trained)
 
@@ -212,22 +227,22 @@ def write_run(folder: Path, values: Mapping[str, Any]) -> None:
     replace_file(folder / RUN_FILE, json.dumps(values, indent=2) + "\n")
 
 
-def check_unused(folder: Path) -> None:
-    """Raise BadRecipe where a folder holds a run, or a checkpoint, that a new run would replace."""
-    found = [name for name in (STATE_FILE, CARD_FILE, RUN_FILE) if (folder / name).exists()]
-    if found:
-        raise BadRecipe(f"{folder} holds a run ({', '.join(found)}): go on with it by --resume, or --overwrite it")
+def find_state(folder: Path) -> Path:
+    """The state of the run in a folder. Raises MissingCheckpoint."""
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise MissingCheckpoint(f"no {STATE_FILE} in {folder} to go on from")
+    return path
 
 
 def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
     """Raise what tells why the run in a folder cannot go on by this recipe, in which are also the sets' hashes.
 
     MissingCheckpoint, DamagedCheckpoint or OtherFormat of the state; BadRecipe where another value than one of
-    MAY_CHANGE differs. What recipes did not have yet when the run began had its default.
+    MAY_CHANGE differs. What recipes did not have yet when the run began had its default, and of hashes that were not
+    told yet nobody can say.
     """
-    path = folder / STATE_FILE
-    if not path.is_file():
-        raise MissingCheckpoint(f"no {STATE_FILE} in {folder} to go on from")
+    path = find_state(folder)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
@@ -237,7 +252,7 @@ def check_state(folder: Path, *, recipe: Mapping[str, Any]) -> None:
         raise OtherFormat(f"{path} was written by another version of Facet")
     defaults = {name: default for name, (_, default) in flat_fields().items()}
     other = defaults | _flatten(recipe)
-    one = defaults | {VALIDATION_HASH: other.get(VALIDATION_HASH)} | _flatten(before)
+    one = defaults | {name: other.get(name) for name in (VALIDATION_HASH, START_HASH)} | _flatten(before)
     differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
     told = [f"{name} was {one.get(name)}, now {other.get(name)}" for name in differing if name not in MAY_CHANGE]
     if told:
@@ -257,7 +272,7 @@ def write_lists(folder: Path, *, training: FaceSet, validation: FaceSet) -> None
 
     A path and a label a line, as `ml.datasets.lists` reads them; images whose label is unknown are left out.
     """
-    for name, faces in (("train", training), ("val", validation)):
+    for part, faces in (("training", training), ("validation", validation)):
         attribute = next(iter(faces.targets))
         names = faces.classes[attribute].names
         lines = [
@@ -265,4 +280,4 @@ def write_lists(folder: Path, *, training: FaceSet, validation: FaceSet) -> None
             for file, position in zip(faces.files, faces.targets[attribute].tolist(), strict=True)
             if position != UNKNOWN
         ]
-        replace_file(folder / f"{name}.txt", "".join(lines))
+        replace_file(folder / LIST_FILES[part], "".join(lines))

@@ -48,8 +48,18 @@ def test_given_values_win():
         ("[augmentation]\nrotation = -5", "augmentation.rotation"),
         ("robust = 0.1\nmixup = 0.2", "a mixed face is of two"),
         ("batch_size = 4\naccumulate = 5", "at most batch_size"),
+        ("batch_size = 64\naccumulate = 40", "at most batch_size / 2"),
+        ("batch_size = 1", "batch_size must be at least 2"),
         ("[[also]]\nvalidation_share = 0.1", "is for .data."),
         ("[validation]\nheld_out = 10", "is not trained on"),
+        ("margin = -0.3", "margin must be at least 0"),
+        ("[data]\nmargin = -0.5", "the margin of a data set is at least 0, not -0.5"),
+        ("[validation]\nmargin = -1", "the margin of a data set is at least 0, not -1"),
+        ("[[also]]\nmargin = nan", "also.margin is nan, which is no finite number"),
+        ("learning_rate = inf", "learning_rate is inf, which is no finite number"),
+        ("seed = 9_000_000_000", "seed is 9000000000: numbers go to 2147483647"),
+        ("[augmentation]\nshrink_to = [1, 9_000_000_000]", "augmentation.shrink_to is 9000000000"),
+        ("[augmentation]\njpeg_quality = [90, 101]", "augmentation.jpeg_quality is at most 100"),
     ],
 )
 def test_what_is_no_recipe_is_told(tmp_path, text, told):
@@ -57,6 +67,13 @@ def test_what_is_no_recipe_is_told(tmp_path, text, told):
     path.write_text(text)
     with pytest.raises(BadRecipe, match=told):
         recipe.read_recipe(path)
+
+
+@pytest.mark.parametrize("name", [name for name, (kind, _) in recipe.flat_fields().items() if kind is float])
+def test_what_is_no_number_is_told_of_every_value(name):
+    for number in ("nan", "inf", "-inf"):
+        with pytest.raises(BadRecipe, match=f"{name} is {number}, which is no finite number"):
+            recipe.read_recipe(recipe.DEFAULT, overrides={name: float(number)})
 
 
 def chips_of(count: int) -> torch.Tensor:

@@ -1,9 +1,12 @@
 """What goes wrong with lists, images, disks and processes ends a run in a line, and a run that was killed goes on."""
 
 import errno
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,11 +70,33 @@ def test_images_of_one_pixel_are_trained_on(run, lists, tmp_path):
 
 
 def test_a_loss_that_explodes_ends_the_run_and_publishes_nothing(run, tmp_path, capsys):
-    options = ("--lr", "300", "--momentum", "0.99", "--average", "0", "--schedule", "constant", "--precision", "32")
+    options = ("--lr", "3000", "--momentum", "0.99", "--average", "0", "--schedule", "constant", "--precision", "32")
     assert run("run", *options, "--epochs", "6") == 1
-    assert "stopped: the loss became" in capsys.readouterr().err
-    if (tmp_path / "run" / "model.json").exists():
-        assert float(read_log(tmp_path / "run" / "log.csv")[-1]["val_loss"]) < module.EXPLODED_LOSS
+    assert "stopped: the loss became" in (told := capsys.readouterr().err)
+    assert "in epoch 1 " in told
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["run.json", "train.txt", "val.txt"]
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_what_was_published_before_a_loss_explodes_stays_as_it_was(run, tmp_path, monkeypatch, capsys, epoch):
+    if epoch:
+        run("whole", "--epochs", str(epoch), "--schedule", "constant", "--average", "0")
+    compute = module.AttributeModule._loss
+
+    def explode(self, logits, targets):
+        return compute(self, logits, targets) * (1e4 if self.current_epoch == epoch else 1.0)
+
+    monkeypatch.setattr(module.AttributeModule, "_loss", explode)
+    assert run("run", "--epochs", "3", "--schedule", "constant", "--average", "0") == 1
+    assert f"in epoch {epoch + 1} by step 1" in capsys.readouterr().err
+    kept = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert ("model.json" in kept, "last" in kept, "state.ckpt" in kept) == (bool(epoch),) * 3
+    if epoch:
+        assert [row["epoch"] for row in read_log(tmp_path / "run" / "log.csv")] == ["1"]
+        for folder in (".", "last"):
+            one, other = ((tmp_path / name / folder / "model.safetensors").read_bytes() for name in ("whole", "run"))
+            assert one == other
+            assert read_card(tmp_path / "run" / folder).recipe["epochs_done"] == 1
 
 
 def test_a_validation_loss_that_is_no_number_is_never_the_best(run, tmp_path, monkeypatch, capsys):
@@ -86,20 +111,45 @@ def spoil(compute):
     return lambda *args, **how: compute(*args, **how) * (1.0 if args[0]["race"].requires_grad else float("nan"))
 
 
-def test_a_disk_that_fills_while_a_checkpoint_is_written_loses_nothing(run, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def fill(monkeypatch, tmp_path):
+    """Fill the disk, until it is left, when a file of this name is written for the third time."""
+
+    @contextmanager
+    def full(name):
+        calls = []
+
+        def cut(content, path):
+            if path.name == name and (calls.append(path) or len(calls)) > 2:
+                write(path, content[:100])
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+        def writing(path, content):
+            cut(content, path)
+            return write(path, content)
+
+        def moving(source, target):
+            cut(Path(source).read_bytes(), Path(target))
+            return move(source, target)
+
+        write, move = files.Path.write_bytes, shutil.move
+        # Lightning writes a state to where temporary files are, and moves it: to another disk, that is a write.
+        (tmp_path / "temporary").mkdir()
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+            patch.setattr(files.Path, "write_bytes", writing)
+            patch.setattr(shutil, "move", moving)
+            yield
+        assert len(calls) == 3
+
+    return full
+
+
+@pytest.mark.parametrize("name", ["model.safetensors.part", "state.ckpt.part"])
+def test_a_disk_that_fills_while_a_run_is_kept_loses_nothing(run, fill, tmp_path, capsys, name):
     run("straight", "--epochs", "3")
-    write, calls = files.Path.write_bytes, []
-
-    def fill(path, content):
-        if path.name == "model.safetensors.part" and (calls.append(path) or len(calls)) > 2:
-            write(path, content[:100])
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        return write(path, content)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files.Path, "write_bytes", fill)
-        with pytest.raises(SystemExit):
-            run("full", "--epochs", "3")
+    with fill(name), pytest.raises(SystemExit):
+        run("full", "--epochs", "3")
     assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
     assert not list((tmp_path / "full").rglob("*.part"))
     checkpoint.load(tmp_path / "full")
