@@ -79,7 +79,7 @@ def test_the_commands_lead_from_fairface_to_a_model_for_the_site(released, tiny,
     monkeypatch.chdir(tmp_path)
     for command in commands[1:-1]:
         python, flag, name, *arguments = shlex.split(command)
-        assert (python, flag) == ("python", "-m")
+        assert (python, flag) == (".venv/bin/python", "-m")  # what `make setup` made, whatever else is on the PATH
         arguments = [str(root / word) if word.startswith("ml/") else word for word in arguments]
         more = SMALLER if name == "ml.train" else []
         assert importlib.import_module(name).main([*arguments, *more]) == 0, command
