@@ -86,12 +86,27 @@ def _check_classes(training: face_set.FaceSet, validation: face_set.FaceSet) -> 
         told = "; ".join(f"{name} {', '.join(classes)}" for name, classes in learned.items())
         raise face_set.BadData(f"the training images have one label each of what is to be told apart: {told}")
     for name in learned.keys() & validation.targets.keys():
-        measured = {of for of, count in validation.count_classes(name).items() if count}
-        if lacking := sorted(measured - learned[name]):
+        if lacking := _find_unlearned(validation, training=training, name=name):
             told = ", ".join(lacking)
             warnings.warn(
                 f"the validation set has {name} classes that no training image has: {told}", DataWarning, stacklevel=2
             )
+
+
+def _find_unlearned(validation: face_set.FaceSet, *, training: face_set.FaceSet, name: str) -> list[str]:
+    """The validation set's classes that no training image shares a label with, whatever taxonomies they are in."""
+    head = training.classes[name].head
+    learned = _labels_of(training, name=name, head=head).any(axis=0)
+    measured = _labels_of(validation, name=name, head=head)
+    names = np.array(validation.classes[name].names)
+    return sorted(names[measured.any(axis=1) & ~(measured & learned).any(axis=1)].tolist())
+
+
+def _labels_of(faces: face_set.FaceSet, *, name: str, head: tuple[str, ...]) -> np.ndarray:
+    """Which of a head's labels each class of a set may mean, (classes, head) bool; of one without an example none."""
+    found = np.array(list(faces.count_classes(name).values())) > 0
+    covered: np.ndarray = faces.classes[name].loss_targets(head) & found[:, None]
+    return covered
 
 
 def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:
