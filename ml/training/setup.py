@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.datasets import face_set, held_out, seen, sources, splits
+from ml.datasets import face_set, fairface, held_out, seen, sources, splits
 from ml.errors import BadRecipe, DataWarning
 from ml.model import checkpoint, joint, network, pretrained, trained, trunks
 from ml.model.card import ModelCard, read_card
@@ -43,6 +43,27 @@ def preset_of(recipe: Recipe) -> Preset:
     else:
         base = LITE_PRESET if recipe.arch.startswith(LITE_ARCHS) else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
+
+
+def find_released(recipe: Recipe, places: Places) -> Recipe:
+    """The recipe with the zips of FairFace that are there where none of those that it names is, told by a DataWarning.
+
+    So a recipe for parts of it reads all of it as well: in the zip that is released, or unpacked. Raises BadData.
+    """
+
+    def find(of: DataRecipe, place: Path) -> DataRecipe:
+        if of.reader != "fairface":
+            return of
+        found = fairface.find_shards(place, named=of.shards, label_file=of.label_file, margin=of.margin)
+        if of.shards and found != of.shards:
+            told = f"none of {', '.join(of.shards)} is in {place}: reading {', '.join(found) or 'what is there'}"
+            warnings.warn(told, DataWarning, stacklevel=3)
+        return replace(of, shards=found)
+
+    data = recipe.data if places.train_list else find(recipe.data, places.data)
+    validation = recipe.validation and find(recipe.validation, places.validation or places.data)
+    also = [find(of, place) for of, place in zip(recipe.also, places.also, strict=False)]
+    return replace(recipe, data=data, validation=validation, also=(*also, *recipe.also[len(also) :]))
 
 
 def read_sets(recipe: Recipe, places: Places, *, preset: Preset) -> tuple[face_set.FaceSet, face_set.FaceSet]:
@@ -193,6 +214,30 @@ def list_trained(training: face_set.FaceSet, *, recipe: Recipe, teachers: Sequen
     """What a run's checkpoint keeps of the images it knows: the training set's, its teachers' and its start's."""
     known = [trained.read(card) for card in _source_cards(recipe, teachers=teachers)]
     return trained.join([seen.describe(training), *(images for images in known if images is not None)])
+
+
+def tell_trained(
+    recipe: Recipe, *, training: face_set.FaceSet, places: Places, teachers: Sequence[Teacher] = ()
+) -> str:
+    """What a card says of the images it knows: what the recipe calls them, and how many of them were learned from.
+
+    Then what its teachers' cards and its start's say, where it is something else. The parts stand between "; ".
+    """
+    listed, data = places.train_list, recipe.trained_on
+    if data and recipe.data.reader == "fairface" and not listed and not recipe.also:
+        data += f", margin {recipe.data.margin:g}"
+    told = f"{len(training):,} images"
+    if listed:
+        told += f" of the list {listed.name}"
+    elif recipe.data.held_out:
+        told += ", the last ones held out"
+    elif recipe.data.validation_share and recipe.validation is None and places.val_list is None:
+        told += ", others drawn at random held out"
+    if places.limit:
+        told += f", read with a limit of {places.limit:,}"
+    before = [card.trained_on for card in _source_cards(recipe, teachers=teachers)]
+    own = f"{data}: {told}" if data else told
+    return "; ".join(dict.fromkeys([own, *(part for text in before for part in text.split("; ") if part)]))
 
 
 def _source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:
