@@ -12,7 +12,7 @@ from ml.errors import FacetError
 from ml.files import replace_files
 from ml.model import evidence, trained
 from ml.model.card import CARD_FILE, EVIDENCE_FILE, TRAINED_FILE, ModelCard, find_weights, read_pair
-from ml.reporting import hub_card
+from ml.reporting import hub_card, model_card
 from ml.reporting.model_card import DIAGRAM_FILE, MODEL_CARD_FILE
 
 README_FILE, CONFIG_FILE, LICENCE_FILE = "README.md", "config.json", "LICENSE"
@@ -51,13 +51,16 @@ def publish(folder: Path, *, out: Path, licence: str, licence_file: Path | None)
 
 
 def _read_body(folder: Path, *, card: ModelCard) -> str:
-    """MODEL_CARD.md, which must be this checkpoint's. Raises NotPublishable."""
+    """MODEL_CARD.md, which must tell of this version of the checkpoint. Raises NotPublishable."""
     path = folder / MODEL_CARD_FILE
     if not path.is_file():
         raise NotPublishable(f"no {MODEL_CARD_FILE} in {folder}: python -m ml.write_card makes it of what was measured")
     text = path.read_text(encoding="utf-8")
-    if not text.startswith(f"# Model card: {card.name}\n"):
-        raise NotPublishable(f"{path} is of another model than {card.name}: python -m ml.write_card writes it anew")
+    if not model_card.is_of(text, card=card):
+        raise NotPublishable(
+            f"{path} is of another model or another version than {card.name} {card.sha256[:12]}: "
+            "measure this one (python -m ml.evaluate), and python -m ml.write_card writes it anew"
+        )
     return text
 
 

@@ -6,21 +6,25 @@ where it ended. A range LOW..HIGH whose ends are a hundredfold apart is searched
 """
 
 import argparse
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ml import train
 from ml.commands import CommandParser, not_negative, positive, told_errors
 from ml.errors import BadRecipe
 from ml.files import replace_file
+from ml.model.card import read_card
 from ml.training import recipe, watching
 
 TRIALS_FILE, STUDY_FILE = "trials.csv", "study.log"
 WIDE = 100.0  # ends so many times apart are searched by their logarithm
+TOLD_ERROR = 2  # the status of a command that told what is wrong with its input (`ml.commands.told_errors`)
+MOST_ERRORS = 3  # with so many at the beginning, and nothing else, the next hundred would be no different
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,32 @@ def parse_dimension(text: str) -> Dimension:
 
 
 def sweep(dimensions: Sequence[Dimension], *, folder: Path, trials: int, seed: int, rest: Sequence[str]) -> list[Any]:
-    """Run trials until there are so many, and return all of the folder's, as Optuna has them. Raises BadRecipe."""
+    """Run trials until so many have come to an end, and return all of the folder's, as Optuna has them.
+
+    One whose values the recipe cannot have, or whose loss explodes, is pruned. Raises BadRecipe, also where the first
+    ones all end with an error.
+    """
     try:
         import optuna  # optional: nobody else needs it
         from optuna.storages import journal
     except ImportError as error:
         raise BadRecipe("a sweep needs Optuna, which is not installed: pip install optuna") from error
 
+    errors = 0  # one after the other
+
     def run(trial: Any) -> float:
+        nonlocal errors
         values = {of.name: of.suggest(trial) for of in dimensions}
         options = [word for name, value in values.items() for word in (_option(name), str(value))]
         place = folder / f"trial-{trial.number}"
-        status = train.main([*rest, *options, "--checkpoint-dir", str(place), "--overwrite"])
+        try:
+            status = train.main([*rest, *options, "--checkpoint-dir", str(place), "--overwrite"])
+        except SystemExit as stop:
+            if stop.code != TOLD_ERROR:  # somebody stopped it
+                raise
+            errors += 1
+            raise optuna.TrialPruned from stop
+        errors = 0
         if status:
             raise optuna.TrialPruned
         return lowest_loss(place)
@@ -82,19 +100,28 @@ def sweep(dimensions: Sequence[Dimension], *, folder: Path, trials: int, seed: i
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(folder / STUDY_FILE)))
-    sampler = optuna.samplers.TPESampler(seed=seed)
-    study = optuna.create_study(storage=storage, study_name="sweep", sampler=sampler, load_if_exists=True)
-    while sum(trial.state.is_finished() for trial in study.trials) < trials:
+    study = optuna.create_study(storage=storage, study_name="sweep", load_if_exists=True)
+    states = optuna.trial.TrialState
+    for trial in study.get_trials(states=(states.RUNNING,)):  # of a sweep that was killed
+        study.tell(trial.number, state=states.FAIL)
+    while sum(trial.state in (states.COMPLETE, states.PRUNED) for trial in study.trials) < trials:
+        study.sampler = optuna.samplers.TPESampler(seed=_seed_of(len(study.trials), seed=seed))
         study.optimize(run, n_trials=1)
         rows = [_row(trial, names=[of.name for of in dimensions]) for trial in study.trials]
         replace_file(folder / TRIALS_FILE, watching.as_csv(rows))
+        if errors == MOST_ERRORS and not any(trial.state == states.COMPLETE for trial in study.trials):
+            raise BadRecipe(f"the first {errors} trials ended with the errors above: is it what all have in common?")
     return list(study.trials)
 
 
 def lowest_loss(folder: Path) -> float:
-    """The validation loss of a run's best epoch."""
-    with open(folder / watching.LOG_FILE, newline="", encoding="utf-8") as file:
-        return min(float(row["val_loss"]) for row in csv.DictReader(file))
+    """The validation loss of the epoch that a run kept: of its lowest one at the size of what it publishes."""
+    return float(read_card(folder, own_labels=True).metrics["held_out"]["val_loss"])
+
+
+def _seed_of(number: int, *, seed: int) -> int:
+    """The seed of a trial's own draws: a sweep that goes on draws what one without a break would have drawn."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 
 def _row(trial: Any, *, names: Sequence[str]) -> Mapping[str, Any]:

@@ -43,17 +43,11 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     """Run the whole recipe, with smaller batches where the accelerator's memory is too small; the exit status."""
     if bool(wanted.distill) != bool(args.teacher):
         raise BadRecipe("distill and --teacher belong together: how much a teacher's word weighs, and whose it is")
-    places = setup.Places(
-        data=args.data,
-        also=tuple(args.also),
-        validation=args.validation,
-        train_list=args.train_txt,
-        val_list=args.val_txt,
-        limit=args.limit,
-    )
+    places = _places(args)
     check_strategy(args.strategy)
     if args.resume:
         watching.find_state(args.checkpoint_dir)
+    wanted = setup.find_released(wanted, places)
     setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher.load(folder) for folder in args.teacher]
@@ -189,6 +183,17 @@ def _write_start(
     watching.write_lists(folder, training=training, validation=validation)
 
 
+def _places(args: argparse.Namespace) -> setup.Places:
+    return setup.Places(
+        data=args.data,
+        also=tuple(args.also),
+        validation=args.validation,
+        train_list=args.train_txt,
+        val_list=args.val_txt,
+        limit=args.limit,
+    )
+
+
 def _card(
     wanted: recipe.Recipe,
     sets: tuple[face_set.FaceSet, face_set.FaceSet],
@@ -220,7 +225,7 @@ def _card(
         recipe={**values, "data_sha256": training.data_hash(), "images": len(training)}
         | {watching.VALIDATION_HASH: validation.data_hash()},
         licence=wanted.licence,
-        trained_on=wanted.trained_on,
+        trained_on=setup.tell_trained(wanted, training=training, places=_places(args), teachers=teachers),
     )
 
 

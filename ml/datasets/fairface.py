@@ -14,6 +14,7 @@ from ml.errors import DataWarning
 SIDE = 224  # pixels of its ready chips
 Row = Mapping[str, str]
 TRAIN_CSV, VAL_CSV = "fairface_label_train.csv", "fairface_label_val.csv"
+RELEASED = "fairface-img-margin{:03.0f}-trainval.zip"  # by the margin in per cent: 025 and 125 are released
 
 
 def read_fairface(
@@ -60,6 +61,24 @@ def read_fairface(
                 examples.append(labelled_images.Example(name, known))
         left_out = {"unknown label": unknown.tell(skip=skip_unknown)}
         return labelled_images.read_faces(store, examples, classes=classes, size=size, left_out=left_out)
+
+
+def find_shards(folder: Path, *, named: Sequence[str], label_file: str, margin: float) -> tuple[str, ...]:
+    """The zips to read in a folder with a label file: those that are `named`, as far as any of them is there.
+
+    Where none is, FairFace lies there as it is released: in the zip of this margin, beside which that of the other may
+    lie, or unpacked. () means whatever is there, of which no image may be missing. Raises BadData where only the zip of
+    another margin is there.
+    """
+    if not (folder / label_file).is_file() or any((folder / name).is_file() for name in named):
+        return tuple(named)
+    own = RELEASED.format(100 * margin)
+    others = sorted(path.name for path in folder.glob(RELEASED.replace("{:03.0f}", "*")) if path.name != own)
+    if (folder / own).is_file():
+        return (own,) if named or others else ()
+    if others:
+        raise face_set.BadData(f"the images that are wanted show a margin of {margin:g}; in {folder} are", names=others)
+    return ()
 
 
 def list_part(folder: Path, *, label_file: str, shards: Sequence[str] | None = None) -> list[str]:

@@ -25,7 +25,8 @@ def read_list(
     Raises MissingFiles, UnknownLabels (a number without an order is one), EmptySet, and BadData for a list that is not
     in UTF-8 or says two things of an image.
     """
-    lines = [(n, line.strip()) for n, line in enumerate(texts.read_text(path).splitlines(), start=1) if line.strip()]
+    written = texts.read_text(path).splitlines()
+    lines = [(n, line.strip()) for n, line in enumerate(written, start=1) if line.strip()]
     if not lines:
         raise face_set.EmptySet(f"{path} is empty: a line is a path, then a label")
     unknown = labelled_images.Unknown()
@@ -35,7 +36,9 @@ def read_list(
         for number, line in lines[:limit]:
             found = parse_line(line, classes=classes, order=order)
             if found is None:
-                unknown.names.append(f"{line} (line {number})")
+                begin, word = find_label(line)
+                column = written[number - 1].index(line) + begin + 1
+                unknown.names.append(f"{line} (line {number}, column {column}: {classes.attribute} {word!r})")
                 continue
             name, position = store.find(found[0]), found[1]
             first, before = told.setdefault(name, (number, position))
@@ -58,7 +61,7 @@ def parse_line(line: str, *, classes: face_set.Classes, order: Sequence[str] | N
 
     Of several readings (`a b/1.jpg East Asian`) the longest label wins.
     """
-    for separator in ("\t",) if "\t" in line else (";", ",", " "):
+    for separator in _separators(line):
         words = line.split(separator)
         for start in range(1, len(words)):
             name, label = separator.join(words[:start]).strip(), separator.join(words[start:]).strip()
@@ -68,3 +71,23 @@ def parse_line(line: str, *, classes: face_set.Classes, order: Sequence[str] | N
             if name and position is not None:
                 return name, position
     return None
+
+
+def find_label(line: str) -> tuple[int, str]:
+    """Where the label of a line begins, from 0, and how it is written, whether it is known or not: after the name of an
+    image, or else the last word.
+    """
+    for separator in _separators(line):
+        for found in re.finditer(re.escape(separator), line):
+            if image_store.is_image(line[: found.start()].strip()):
+                word = line[found.end() :].strip()
+                return len(line) - len(word), word
+    if image_store.is_image(line):
+        return len(line), ""
+    begin = max(line.rfind(separator) for separator in "\t;, ") + 1
+    return begin, line[begin:]
+
+
+def _separators(line: str) -> Sequence[str]:
+    """What may part a line's path from its label."""
+    return ("\t",) if "\t" in line else (";", ",", " ")

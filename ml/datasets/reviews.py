@@ -57,9 +57,14 @@ def read_reviews(
         if 2 * sum(NOT_A_FACE in answer.values() for answer in answers) >= len(answers):
             counts[NOT_A_FACE] += 1
             continue
-        bad = [word for answer in answers for name, word in answer.items() if not _is_answer(word, classes.get(name))]
+        bad = [
+            f"{file} (line {told.lines[reviewer]}: reviewed_{name} {word!r})"
+            for reviewer, answer in told.answers.items()
+            for name, word in answer.items()
+            if not _is_answer(word, classes.get(name))
+        ]
         if bad:
-            unknown.names += [f"{file} ({word})" for word in bad]
+            unknown.names += bad
             counts["unknown label"] += 1
             continue
         targets = {}
@@ -86,10 +91,11 @@ def chip_of_box(x1: float, y1: float, x2: float, y2: float) -> Chip:
 
 @dataclass
 class _Told:
-    """What a file says of one face: by reviewer, attribute -> word."""
+    """What a file says of one face: by reviewer, attribute -> word, and the line where that stands."""
 
     uid: str = ""
     answers: dict[str, dict[str, str]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
 
 
 def _read_answers(path: Path) -> dict[tuple[str, Chip | None], _Told]:
@@ -106,7 +112,9 @@ def _read_answers(path: Path) -> dict[tuple[str, Chip | None], _Told]:
         }
         told = found.setdefault(face, _Told())
         told.uid = row.get("face_uid", "").strip() or told.uid
-        told.answers[row["reviewer"] or f"line {line}"] = {
+        reviewer = row["reviewer"] or f"line {line}"
+        told.lines[reviewer] = line
+        told.answers[reviewer] = {
             name: word.casefold() if word.casefold() in (CANNOT_TELL, NOT_A_FACE) else word
             for name, word in words.items()
         }
@@ -117,12 +125,19 @@ def _chip_of_row(row: Row) -> Chip | None:
     for columns in (CHIP_COLUMNS, BOX_COLUMNS):
         given = [row.get(name, "").strip() for name in columns]
         if any(given):
-            numbers = [float(value) for value in given]
+            numbers = [_as_number(value, column=name) for name, value in zip(columns, given, strict=True)]
             chip = Chip(*numbers) if columns == CHIP_COLUMNS else chip_of_box(*numbers)
             if not (all(map(math.isfinite, numbers)) and chip.side > 0):
                 raise ValueError(f"no face has {', '.join(columns)} = {', '.join(given)}")
             return chip
     return None
+
+
+def _as_number(value: str, *, column: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise ValueError(f"{column} {value!r} is no number") from error
 
 
 def _is_answer(word: str, classes: face_set.Classes | None) -> bool:

@@ -15,7 +15,8 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise face_set.BadData(f"{path} is not in UTF-8 ({error.reason} at byte {error.start})") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise face_set.BadData(f"{path} is not in UTF-8 (line {line}: {error.reason} at byte {error.start})") from error
 
 
 def read_table(path: Path, *, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
@@ -33,10 +34,11 @@ def read_table(path: Path, *, columns: Sequence[str]) -> list[tuple[int, dict[st
         rows = []
         for cells in filter(None, reader):
             if any(cells[len(names) :]):
-                raise face_set.BadData(f"{path}, line {reader.line_num}: {len(cells)} cells under {len(names)} columns")
+                told = f"line {reader.line_num}: {len(cells)} cells under {len(names)} columns"
+                raise face_set.BadData(f"{path}, {told}, the rest is", names=cells[len(names) :])
             rows.append((reader.line_num, dict.fromkeys(names, "") | dict(zip(names, cells, strict=False))))
     except csv.Error as error:
-        raise face_set.BadData(f"{path} is no CSV: {error}") from error
+        raise face_set.BadData(f"{path} is no CSV: line {reader.line_num}: {error}") from error
     missing = [name for name in columns if name not in names]
     if missing:
         raise face_set.BadData(f"{path} lacks columns", names=missing)

@@ -1,5 +1,6 @@
 """A model card in Markdown: what a checkpoint is and is for, how well it does, and what it must not be used for."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from ml.reporting import card_accuracy, card_cells, card_evidence, card_trust, e
 from ml.shares.evidence import Evidence
 
 MODEL_CARD_FILE, DIAGRAM_FILE = "MODEL_CARD.md", "reliability.png"  # beside the checkpoint
+ABOUT = "About this file"  # the last chapter, which says of what version the document is
+_HASH = re.compile(r"`([0-9a-f]{64})`")
 
 ARCHITECTURES = {
     "face_resnet29": "face ResNet-29",
@@ -72,7 +75,16 @@ def write_card(
         accuracy=card_accuracy,
         cells=card_cells,
         trust=card_trust,
+        about=ABOUT,
     )
+
+
+def is_of(text: str, *, card: ModelCard) -> bool:
+    """Whether a document of `write_card` tells of this checkpoint: of this very version, or of one that answers by
+    the same numbers, as before something was recorded in its JSON. `card` is one whose weights were read.
+    """
+    told = _HASH.findall(text.rpartition(f"\n## {ABOUT}\n")[2])
+    return text.startswith(f"# Model card: {card.name}\n") and not {card.sha256, card.answers_sha256}.isdisjoint(told)
 
 
 def _facts(card: ModelCard, *, weights: int | None) -> list[tuple[str, str]]:

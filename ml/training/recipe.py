@@ -62,6 +62,7 @@ class DataRecipe(Reading):
 class Recipe:
     """Everything that decides the outcome of a run, apart from the machine, and what its checkpoint is called.
 
+    `trained_on` is what the data are called; how many images of them were learned from, the run adds to its card.
     `start` is RANDOM, IMAGENET (torchvision's weights, from its cache), a file of weights, or the folder of a
     checkpoint of the same arch; the recipe names it, and who trains says where it lies. `size` 0 is 150 pixels for the
     face ResNet-29 and 224 for others. In the first `frozen_epochs` only the heads learn; the first `small_epochs` see

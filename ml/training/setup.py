@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ml import labels
-from ml.datasets import face_set, held_out, seen, sources, splits
+from ml.datasets import face_set, fairface, held_out, seen, sources, splits
 from ml.errors import BadRecipe, DataWarning
 from ml.model import checkpoint, joint, network, pretrained, trained, trunks
 from ml.model.card import WEIGHTS_FILE, ModelCard, read_card
@@ -44,6 +44,27 @@ def preset_of(recipe: Recipe) -> Preset:
     else:
         base = LITE_PRESET if recipe.arch.startswith(LITE_ARCHS) else IMAGENET_PRESET
     return Preset(size=recipe.size or base.size, mean=base.mean, scale=base.scale, margin=recipe.margin)
+
+
+def find_released(recipe: Recipe, places: Places) -> Recipe:
+    """The recipe with the zips of FairFace that are there where none of those that it names is, told by a DataWarning.
+
+    So a recipe for parts of it reads all of it as well: in the zip that is released, or unpacked. Raises BadData.
+    """
+
+    def find(of: DataRecipe, place: Path) -> DataRecipe:
+        if of.reader != "fairface":
+            return of
+        found = fairface.find_shards(place, named=of.shards, label_file=of.label_file, margin=of.margin)
+        if of.shards and found != of.shards:
+            told = f"none of {', '.join(of.shards)} is in {place}: reading {', '.join(found) or 'what is there'}"
+            warnings.warn(told, DataWarning, stacklevel=3)
+        return replace(of, shards=found)
+
+    data = recipe.data if places.train_list else find(recipe.data, places.data)
+    validation = recipe.validation and find(recipe.validation, places.validation or places.data)
+    also = [find(of, place) for of, place in zip(recipe.also, places.also, strict=False)]
+    return replace(recipe, data=data, validation=validation, also=(*also, *recipe.also[len(also) :]))
 
 
 def read_sets(
@@ -102,12 +123,27 @@ def _check_classes(training: face_set.FaceSet, validation: face_set.FaceSet) -> 
         told = "; ".join(f"{name} {', '.join(classes)}" for name, classes in learned.items())
         raise face_set.BadData(f"the training images have one label each of what is to be told apart: {told}")
     for name in learned.keys() & validation.targets.keys():
-        measured = {of for of, count in validation.count_classes(name).items() if count}
-        if lacking := sorted(measured - learned[name]):
+        if lacking := _find_unlearned(validation, training=training, name=name):
             told = ", ".join(lacking)
             warnings.warn(
                 f"the validation set has {name} classes that no training image has: {told}", DataWarning, stacklevel=2
             )
+
+
+def _find_unlearned(validation: face_set.FaceSet, *, training: face_set.FaceSet, name: str) -> list[str]:
+    """The validation set's classes that no training image shares a label with, whatever taxonomies they are in."""
+    head = training.classes[name].head
+    learned = _labels_of(training, name=name, head=head).any(axis=0)
+    measured = _labels_of(validation, name=name, head=head)
+    names = np.array(validation.classes[name].names)
+    return sorted(names[measured.any(axis=1) & ~(measured & learned).any(axis=1)].tolist())
+
+
+def _labels_of(faces: face_set.FaceSet, *, name: str, head: tuple[str, ...]) -> np.ndarray:
+    """Which of a head's labels each class of a set may mean, (classes, head) bool; of one without an example none."""
+    found = np.array(list(faces.count_classes(name).values())) > 0
+    covered: np.ndarray = faces.classes[name].loss_targets(head) & found[:, None]
+    return covered
 
 
 def _leave_out_near(validation: face_set.FaceSet, *, training: face_set.FaceSet) -> face_set.FaceSet:
@@ -221,6 +257,30 @@ def list_trained(training: face_set.FaceSet, *, recipe: Recipe, teachers: Sequen
     lacks = tuple(card.name for card, images in zip(cards, known, strict=True) if images is None)
     own = replace(seen.describe(training), lacks=lacks)
     return trained.join([own, *(images for images in known if images is not None)])
+
+
+def tell_trained(
+    recipe: Recipe, *, training: face_set.FaceSet, places: Places, teachers: Sequence[Teacher] = ()
+) -> str:
+    """What a card says of the images it knows: what the recipe calls them, and how many of them were learned from.
+
+    Then what its teachers' cards and its start's say, where it is something else. The parts stand between "; ".
+    """
+    listed, data = places.train_list, recipe.trained_on
+    if data and recipe.data.reader == "fairface" and not listed and not recipe.also:
+        data += f", margin {recipe.data.margin:g}"
+    told = f"{len(training):,} images"
+    if listed:
+        told += f" of the list {listed.name}"
+    elif recipe.data.held_out:
+        told += ", the last ones held out"
+    elif recipe.data.validation_share and recipe.validation is None and places.val_list is None:
+        told += ", others drawn at random held out"
+    if places.limit:
+        told += f", read with a limit of {places.limit:,}"
+    before = [card.trained_on for card in source_cards(recipe, teachers=teachers)]
+    own = f"{data}: {told}" if data else told
+    return "; ".join(dict.fromkeys([own, *(part for text in before for part in text.split("; ") if part)]))
 
 
 def source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:

@@ -101,7 +101,7 @@ def test_label_files_are_read_as_spreadsheets_and_other_systems_write_them(unpac
     ("row", "told"),
     [
         ("./train/2.jpg,20-29,m,White", r"two things of train/2\.jpg: line 3: Latino_Hispanic and line 5: White"),
-        ("train/2.jpg,20-29,Male,White,1,2", "line 5: 6 cells under 4 columns"),
+        ("train/2.jpg,20-29,Male,White,1,2", "line 5: 6 cells under 4 columns, the rest is: 1, 2"),
         ("train/2.jpg,Male,20-29,White", "two things of"),
     ],
 )

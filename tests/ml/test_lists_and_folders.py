@@ -68,13 +68,34 @@ def test_what_a_list_gets_wrong_is_told(tmp_path):
     with pytest.raises(face_set.MissingFiles, match=r"1 of 2 images are not there: b\.jpg"):
         lists.read_list(listed, classes=LIST_5, size=24)
     listed.write_text("a.jpg White\na.jpg Martian\n")
-    with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: a\.jpg Martian"):
+    with pytest.raises(
+        face_set.UnknownLabels, match=r"1 unknown labels: a\.jpg Martian \(line 2, column 7: race 'Martian'\)$"
+    ):
         lists.read_list(listed, classes=LIST_5, size=24)
     with pytest.warns(errors.DataWarning):
         assert len(lists.read_list(listed, classes=LIST_5, size=24, skip_unknown=True)) == 1
     listed.write_text("\n")
     with pytest.raises(face_set.EmptySet):
         lists.read_list(listed, classes=LIST_5, size=24)
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "word"),
+    [
+        ("a b/1.jpg Very Martian", 11, "Very Martian"),
+        ("   a.jpg\tMartian", 10, "Martian"),
+        ("a.jpg; Martian", 8, "Martian"),
+        ("a.jpg,3", 7, "3"),
+        ("a.jpg", 6, ""),
+        ("Martian", 1, "Martian"),
+    ],
+)
+def test_an_unknown_label_is_told_with_its_line_its_column_and_its_word(tmp_path, line, column, word):
+    (tmp_path / "train.txt").write_text(f"\na.jpg White\n{line}\n")
+    write_images(tmp_path, "a.jpg")
+    with pytest.raises(face_set.UnknownLabels) as told:
+        lists.read_list(tmp_path / "train.txt", classes=face_set.own_classes("race", ["White", "Black"]), size=24)
+    assert str(told.value) == f"1 unknown labels: {line.strip()} (line 3, column {column}: race {word!r})"
 
 
 def test_names_are_found_however_they_are_written(tmp_path):

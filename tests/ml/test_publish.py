@@ -9,15 +9,18 @@ from huggingface_hub import ModelCard as HubCard
 
 from ml import predict, publish
 from ml.model import checkpoint
-from ml.model.card import REVIEWED_FACES, read_card
+from ml.model.card import DEFAULT_DIR, REVIEWED_FACES, WEIGHTS_FILE, read_card, read_pair
+from ml.reporting import model_card
 
 
 @pytest.fixture
 def model(tiny, tmp_path):
     net, card = tiny
     metrics = {"fairface_val": {"images": 64, "race": {"accuracy": 0.5}, "age": {"accuracy": 0.25}}, "noted": 1}
-    checkpoint.save(tmp_path / "model", net=net, card=replace(card, metrics=metrics, licence="Anybody may use it."))
-    (tmp_path / "model" / "MODEL_CARD.md").write_text("# Model card: tiny-1\n\nWhat it is.\n")
+    of = replace(card, metrics=metrics, licence="Anybody may use it.")
+    answers = checkpoint.save(tmp_path / "model", net=net, card=of).answers_sha256
+    about = f"## About this file\n\nSHA-256 of the checkpoint: `{answers}`.\n"
+    (tmp_path / "model" / "MODEL_CARD.md").write_text(f"# Model card: tiny-1\n\nWhat it is.\n\n{about}")
     return tmp_path / "model"
 
 
@@ -60,6 +63,34 @@ def test_what_nobody_could_judge_is_not_published(model, tmp_path, capsys, missi
     told = {"card": "no MODEL_CARD.md", "other card": "of another model", "licence": "--licence-file"}[missing]
     assert told in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize("change", ["weights", "temperatures", "no hash", "hash elsewhere"])
+def test_a_card_of_another_version_is_not_published(model, tmp_path, capsys, change):
+    path = model / "MODEL_CARD.md"
+    text = path.read_text()
+    net, card = checkpoint.load(model)
+    if change == "weights":  # as `ml.train --resume` changes them
+        with torch.no_grad():
+            next(net.parameters()).add_(0.5)
+        checkpoint.save(model, net=net, card=card)
+    elif change == "temperatures":
+        checkpoint.save(model, net=net, card=replace(card, temperatures={**card.temperatures, "race": 9.0}))
+    elif change == "no hash":
+        path.write_text(text.partition("## About")[0])
+    else:
+        path.write_text(f"# Model card: tiny-1\n\nNot `{card.sha256}`.\n\n## About this file\n\nOf `{'0' * 64}`.\n")
+    with pytest.raises(SystemExit) as stop:
+        publish.main([str(model), "--out", str(tmp_path / "hub")])
+    assert stop.value.code == 2
+    assert f"another version than tiny-1 {read_card(model).sha256[:12]}" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "hub").exists()
+
+
+@pytest.mark.parametrize("folder", [DEFAULT_DIR, DEFAULT_DIR / "facet-3.1"], ids=["default", "facet-3.1"])
+def test_the_cards_that_come_with_facet_are_of_their_checkpoints(folder):
+    card, _ = read_pair(folder, weights_file=WEIGHTS_FILE)
+    assert model_card.is_of((folder / "MODEL_CARD.md").read_text(), card=card)
 
 
 def test_a_licence_of_the_hubs_and_its_text_may_be_named(model, tmp_path, capsys):

@@ -22,6 +22,9 @@ def test_the_default_model_was_made_by_the_recipes_of_its_members():
         published = json.loads(json.dumps(recipe.recipe_values(found)))
         # facet-3.1 is facet-2's network, finished otherwise: the recipe keeps the name under which it was trained.
         assert published.pop("name") == member.name
+        # What was learned from, a run writes into its card; these were there when recipes still said it.
+        told = f"{published.pop('trained_on')}, margin 0.25: the first 37,500 training images"
+        assert used["trained_on"] == told
         assert {name: used[name] for name in published} == published
 
 

@@ -84,8 +84,15 @@ def test_what_cannot_be_told_and_what_is_no_face_is_left_out_and_counted(read):
 
 
 def test_bad_rows_are_told(read):
-    with pytest.raises(face_set.UnknownLabels, match=r"1 unknown labels: a\.png \(Martian\)"):
+    with pytest.raises(face_set.UnknownLabels, match=r"labels: a\.png \(line 2: reviewed_race 'Martian'\)$"):
         read(face("Martian,,,rita"))
+    of_two = r"2 unknown labels: a\.png \(line 4: reviewed_age '8'\), a\.png \(line 3: reviewed_gender 'they'\)$"
+    with pytest.raises(face_set.UnknownLabels, match=of_two):  # a reviewer's later row replaces the earlier
+        read(face("White,it,,rita"), face("Black,they,,bob"), face("White,,8,rita"))
+    with pytest.raises(face_set.BadData, match=r"line 2: chip_cy 'low' is no number"):
+        read("a.png,60,low,40,0,,,,,White,,,rita")
+    with pytest.raises(face_set.BadData, match=r"line 2: y2 '' is no number"):
+        read("a.png,,,,,20,10,60,,White,,,rita")
     with pytest.warns(errors.DataWarning):
         faces = read(face("Martian,,,rita"), face("White,,,rita", x=50), skip_unknown=True)
     assert (len(faces), faces.left_out) == (1, {"unknown label": 1})

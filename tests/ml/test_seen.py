@@ -138,7 +138,8 @@ def test_whatever_is_made_of_a_checkpoint_knows_the_images_too(trained_model, tm
     assert export.main(["--model", str(tmp_path / "renamed"), "--out", str(tmp_path / "onnx")]) == 0
     models = [word for name in ("run", "run/last") for word in ("--model", str(tmp_path / name))]
     assert join.main([*models, "--out", str(tmp_path / "joint"), "--name", "joint"]) == 0
-    (trained_model / "MODEL_CARD.md").write_text("# Model card: trial\n")
+    about = f"## About this file\n\nSHA-256 of the checkpoint: `{card.sha256}`.\n"
+    (trained_model / "MODEL_CARD.md").write_text(f"# Model card: trial\n\n{about}")
     (tmp_path / "LICENCE").write_text("Anybody may use it.")
     licence = ["--licence-file", str(tmp_path / "LICENCE")]
     assert publish.main([str(trained_model), "--out", str(tmp_path / "hub"), *licence]) == 0

@@ -179,8 +179,8 @@ def test_marks_that_editors_put_before_a_text_are_no_part_of_it(tmp_path):
     [
         (b"", "lacks columns: file, race, gender, age"),
         (b"file,age,race\na.png,20-29,Black\n", "lacks columns: gender"),
-        (b"file,age,gender,race\n\xff\xfe.png,20-29,Male,Black\n", "is not in UTF-8"),
-        (b"file,age,gender,race\n" + b"a" * 200_000, "is no CSV"),
+        (b"file,age,gender,race\n\xff\xfe.png,20-29,Male,Black\n", "is not in UTF-8 .line 2: "),
+        (b"file,age,gender,race\n" + b"a" * 200_000, "is no CSV: line 2: "),
     ],
 )
 def test_a_bad_label_file_is_told(tmp_path, content, told):

@@ -69,6 +69,79 @@ def test_a_sweep_finds_the_trial_of_the_lowest_loss_and_goes_on(small_fairface, 
     assert float(read_log(place / watching.LOG_FILE)[0]["val_loss"]) == float(best["val_loss"])
 
 
+@pytest.fixture
+def pretend(monkeypatch):
+    """Make runs of nothing: each ends with what `status` says of its options, or raises it."""
+
+    def stand_in(status):
+        def end(options):
+            found = status(options)
+            if isinstance(found, BaseException):
+                raise found
+            return found
+
+        monkeypatch.setattr(sweep.train, "main", end)
+        monkeypatch.setattr(sweep, "lowest_loss", lambda place: 1.0)
+
+    return stand_in
+
+
+def tried(folder):
+    return [(row["state"], row["dropout"]) for row in read_log(folder / sweep.TRIALS_FILE)]
+
+
+def test_a_sweep_that_goes_on_tries_what_one_without_a_break_would_have_tried(pretend, tmp_path):
+    pretend(lambda options: 0)
+    for name, trials in (("broken", "3"), ("broken", "6"), ("whole", "6")):
+        assert sweep.main(["--try", "dropout=0..0.5", "--trials", trials, "--out", str(tmp_path / name)]) == 0
+    assert len(set(tried(tmp_path / "broken"))) == 6
+    assert tried(tmp_path / "broken") == tried(tmp_path / "whole")
+
+
+def test_a_trial_of_values_that_a_recipe_cannot_have_is_pruned(small_fairface, tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(figures, "as_png", lambda figure: b"")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    given = ["--config", str(tmp_path / "recipe.toml"), "--data", str(small_fairface), "--device", "cpu"]
+    asked = ["--try", "dropout=0.5..2", "--out", str(tmp_path / "sweep"), "--trials", "3", "--epochs", "1"]
+    assert sweep.main([*asked, *given]) == 0
+    found = tried(tmp_path / "sweep")
+    assert {state for state, _ in found} == {"complete", "pruned"}
+    assert all((state == "complete") == (float(value) < 1) for state, value in found)
+    assert "dropout" in capsys.readouterr().err
+
+
+def test_what_all_trials_have_wrong_ends_a_sweep_early(pretend, tmp_path, capsys):
+    out = ["--try", "dropout=0..0.5", "--out", str(tmp_path)]
+    pretend(lambda options: SystemExit(2))
+    with pytest.raises(SystemExit) as stop:
+        sweep.main([*out, "--data", "nowhere"])
+    assert stop.value.code == 2
+    assert "the first 3 trials ended with the errors above" in capsys.readouterr().err.splitlines()[-1]
+    pretend(lambda options: 0)
+    assert sweep.main([*out, "--trials", "5"]) == 0
+    assert [state for state, _ in tried(tmp_path)] == ["pruned"] * 3 + ["complete"] * 2
+
+
+def test_a_sweep_that_somebody_stopped_does_not_count_the_trial_that_was_running(pretend, tmp_path):
+    out = ["--try", "dropout=0..0.5", "--out", str(tmp_path), "--trials", "2"]
+    pretend(lambda options: SystemExit(1))  # as Lightning ends after Control-C
+    with pytest.raises(SystemExit) as stop:
+        sweep.main(out)
+    assert stop.value.code == 1
+    pretend(lambda options: 0)
+    assert sweep.main(out) == 0
+    assert [state for state, _ in tried(tmp_path)] == ["fail", "complete", "complete"]
+
+
+def test_the_loss_of_a_run_is_that_of_the_epoch_that_it_kept(run, tmp_path):
+    assert run("run", "--small-epochs", "1", "--small-size", "16") == 0
+    path = tmp_path / "run" / watching.LOG_FILE
+    small, whole = read_log(path)
+    small["val_loss"] = "0.0001"  # chips of another size: no measure of what is published
+    path.write_text(watching.as_csv([small, whole]))
+    assert sweep.lowest_loss(tmp_path / "run") == float(whole["val_loss"])
+
+
 class Heard:
     """A logger as Lightning's, of which only what it was told is kept."""
 

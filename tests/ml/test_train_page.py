@@ -71,15 +71,14 @@ def test_published_recipes_train_on_fairface_as_released(
 @pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
 def test_the_commands_lead_from_fairface_to_a_model_for_the_site(released, tiny, tmp_path, monkeypatch):
     root = PAGE.parents[1]
-    commands = [
-        line for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) for line in block.splitlines()
-    ]
+    page = PAGE.read_text().partition("\n## ")[0]  # further chapters are for those who have the time
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
     assert (len(commands), commands[0], commands[-1]) == (10, "make setup", "FACET_MODEL_DIR=mine make run")
     pictures.astronaut().save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     for command in commands[1:-1]:
         python, flag, name, *arguments = shlex.split(command)
-        assert (python, flag) == ("python", "-m")
+        assert (python, flag) == (".venv/bin/python", "-m")  # what `make setup` made, whatever else is on the PATH
         arguments = [str(root / word) if word.startswith("ml/") else word for word in arguments]
         more = SMALLER if name == "ml.train" else []
         assert importlib.import_module(name).main([*arguments, *more]) == 0, command

@@ -16,7 +16,7 @@ from ml import files
 from ml.model import checkpoint
 from ml.model.card import read_card
 from ml.training import module
-from tests.ml.conftest import read_log, weights_of
+from tests.ml.conftest import RECIPE, read_log, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,6 +59,24 @@ def test_lists_that_teach_nothing_are_told_in_a_line(run, lists, training, valid
 def test_a_class_that_is_measured_and_never_learned_is_told(run, lists, capsys):
     assert run("run", *lists(TWO, lines(range(50, 60), "Black", "Indian"))) == 0
     assert "race classes that no training image has: Indian" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("taught", "unlearned"), [(("Black", "Asian"), None), (("Black", "Indian"), "Asian"), (("Asian", "White"), "Black")]
+)
+def test_a_class_is_learned_by_whatever_it_is_called_in_training(run, lists, tmp_path, capsys, taught, unlearned):
+    for group in ("black", "asian"):
+        (tmp_path / "others" / group).mkdir(parents=True)
+        Image.effect_noise((40, 40), 90).save(tmp_path / "others" / group / "1.png")
+    coarse = '[validation]\nreader = "folders"\ntaxonomy = "utkface-4"\n'
+    (tmp_path / "recipe.toml").write_text(f"{RECIPE}\n{coarse}")
+    fine = {"Asian": "Southeast Asian"}  # one of the two that the validation set's "Asian" may mean
+    given = lists(lines(range(1, 40), *(fine.get(name, name) for name in taught)), [])
+    options = [*given[:2], *given[4:6], "--data.taxonomy", "", "--validation", str(tmp_path / "others")]
+    assert run("run", *options, "--epochs", "1") == 0
+    told = capsys.readouterr().err
+    assert ("race classes that no training image has" in told) == bool(unlearned)
+    assert f"no training image has: {unlearned}\n" in told or not unlearned
 
 
 def test_images_of_one_pixel_are_trained_on(run, lists, tmp_path):

@@ -159,6 +159,17 @@ def test_a_report_stays_good_once_it_is_recorded_in_the_card(tiny, model, measur
     assert read_card(model).sha256 in write(model, measured)
 
 
+def test_a_card_goes_with_its_version_and_with_what_is_recorded_in_it_later(tiny, model, measured):
+    text = write(model, measured)
+    before, _ = read_pair(model, weights_file=WEIGHTS_FILE)
+    evaluate.record(model, report=stored.read_evaluation(json.loads(measured.read_text())))
+    recorded, _ = read_pair(model, weights_file=WEIGHTS_FILE)
+    assert recorded.sha256 != before.sha256
+    assert [model_card.is_of(text, card=card) for card in (before, recorded)] == [True, True]
+    assert not model_card.is_of(text, card=replace(before, sha256="1" * 64, answers_sha256="2" * 64))
+    assert not model_card.is_of(text, card=replace(before, name="another"))
+
+
 def test_the_card_goes_where_it_is_told(model, measured, tmp_path):
     assert write_card.main(["--model", str(model), "--report", str(measured), "--out", str(tmp_path / "here")]) == 0
     assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["MODEL_CARD.md", "reliability.png"]
