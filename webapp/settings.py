@@ -225,6 +225,8 @@ MFA_RATE_LIMITS = {"webauthn_login": None}  # counted as the others are
 MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 
 vars().update(env.mail("EMAIL_URL", default="consolemail://"))
+# For each answer of the mail server: pages wait for it, and Django would wait for good.
+EMAIL_TIMEOUT = env.int("FACET_EMAIL_SECONDS", default=5)
 DEFAULT_FROM_EMAIL = env("FACET_EMAIL_FROM", default="Facet <facet@localhost>")
 
 # --- Security --------------------------------------------------------------------------------------------------------

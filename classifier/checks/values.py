@@ -96,6 +96,7 @@ def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         "FACET_MAX_PENDING_PHOTOS": settings.MAX_PENDING_PHOTOS,
         "FACET_DECODE_FILE_SECONDS": settings.DECODE_CPU_SECONDS,
         "FACET_DECODE_REQUEST_SECONDS": settings.DECODE_REQUEST_SECONDS,
+        "FACET_EMAIL_SECONDS": settings.EMAIL_TIMEOUT,
     }
     nothing = [name for name, value in counts.items() if value < 1]
     if nothing:
