@@ -126,6 +126,7 @@ def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
         "FACET_DECODE_RATE": settings.DECODE_RATE,
         "FACET_EXPLAIN_RATE": settings.EXPLAIN_RATE,
+        "FACET_DRAW_RATE": settings.DRAW_RATE,
         "FACET_API_RATE": calls["api"],
         "FACET_API_USER_RATE": calls["user"],
     }
