@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from classifier.http.numbers import read_number
 from classifier.models import Collection, Draw
 from classifier.services.reviews import codebooks
 from classifier.templatetags.facet import attribute_title
@@ -12,6 +13,7 @@ KINDS = [
     (Draw.Kind.FACES, "Faces, to tell how people perceive them"),
     (Draw.Kind.PHOTOS, "Photos, to count the faces that were missed"),
 ]
+MOST_TYPED = 999_999  # a size beyond it is no number at all
 RECEIVED = {"received_from": "Received from", "received_to": "Received until"}
 
 
@@ -69,7 +71,7 @@ class DrawForm(forms.Form):
         if size == "other" or not size:
             other: int | None = self.cleaned_data.get("other")
             return other
-        return int(size) if size.isascii() and size.isdigit() and len(size) < 7 else None
+        return read_number(size, most=MOST_TYPED)
 
 
 class MoreForm(forms.Form):

@@ -225,6 +225,8 @@ MFA_RATE_LIMITS = {"webauthn_login": None}  # counted as the others are
 MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION != "mandatory"
 
 vars().update(env.mail("EMAIL_URL", default="consolemail://"))
+# For each answer of the mail server: pages wait for it, and Django would wait for good.
+EMAIL_TIMEOUT = env.int("FACET_EMAIL_SECONDS", default=5)
 DEFAULT_FROM_EMAIL = env("FACET_EMAIL_FROM", default="Facet <facet@localhost>")
 
 # --- Security --------------------------------------------------------------------------------------------------------
@@ -266,6 +268,7 @@ USER_QUOTA_BYTES = env.int("FACET_USER_QUOTA_GB", default=20) * 1000**3  # as pa
 MAX_PENDING_PHOTOS = env.int("FACET_MAX_PENDING_PHOTOS", default=100_000)  # beyond it the API answers 503
 UPLOAD_RATE = env("FACET_UPLOAD_RATE", default="3000/min")  # photos a person sends, by page or API
 EXPLAIN_RATE = env("FACET_EXPLAIN_RATE", default="60/min")  # heat maps a person asks for that are not there yet
+DRAW_RATE = env("FACET_DRAW_RATE", default="60/hour")  # draws for review that a person begins or adds to
 DECODE_PROCESSES = env.int("FACET_DECODE_PROCESSES", default=min(2, os.cpu_count() or 1))
 # Seconds of CPU time: one file, one request with all its files, and a person in the long run.
 DECODE_CPU_SECONDS = env.float("FACET_DECODE_FILE_SECONDS", default=10)

@@ -13,6 +13,7 @@ from classifier.admin import looks
 from classifier.admin.base import administrator
 from classifier.admin.faces import describe_guess, sealed_crop
 from classifier.admin.reach import OUT_OF_REACH, reaches_all
+from classifier.http.numbers import LARGEST_KEY, read_number
 from classifier.models import Face
 from classifier.services.reviews import retiring
 
@@ -55,6 +56,6 @@ def retire(request: HttpRequest, *, faces: list[int]) -> None:
 
 
 def _retire(request: HttpRequest) -> HttpResponse:
-    chosen = [int(key) for key in request.POST.getlist("face")[:SHOWN] if key.isdecimal() and len(key) < 19]
-    retire(request, faces=chosen)
+    told = (read_number(key, most=LARGEST_KEY) for key in request.POST.getlist("face")[:SHOWN])
+    retire(request, faces=[key for key in told if key is not None])
     return redirect(request.get_full_path())

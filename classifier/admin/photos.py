@@ -18,6 +18,7 @@ from classifier.admin import looks
 from classifier.admin.base import AuditedAdmin, ReadOnlyAdmin, administrator, link_to, record, summarise
 from classifier.admin.faces import describe_guess
 from classifier.http import files
+from classifier.http.numbers import LARGEST_KEY, read_number
 from classifier.models import FINISHED, Collection, Face, Photo, Prediction, User
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import deletion, rerun
@@ -35,13 +36,17 @@ class CollectionFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         collections = Collection.objects.filter(deleting_at=None).select_related("owner")
         listed = list(collections[:COLLECTIONS_LISTED])
-        if (chosen := self.value()) and chosen.isdecimal() and int(chosen) not in {row.pk for row in listed}:
+        if (chosen := self.chosen()) is not None and chosen not in {row.pk for row in listed}:
             listed += collections.filter(pk=chosen)
         return [(str(row.pk), f"{row.name} ({row.owner})") for row in listed]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> QuerySet[Photo]:
-        chosen = self.value()
-        return queryset.filter(collection=int(chosen)) if chosen and chosen.isdecimal() else queryset
+        chosen = self.chosen()
+        return queryset if chosen is None else queryset.filter(collection=chosen)
+
+    def chosen(self) -> int | None:
+        """The key of a collection, of one that is there or not."""
+        return read_number(self.value() or "", most=LARGEST_KEY)
 
 
 class ReasonFilter(admin.ChoicesFieldListFilter):

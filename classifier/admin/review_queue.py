@@ -18,6 +18,7 @@ from classifier.admin import looks
 from classifier.admin.base import administrator
 from classifier.admin.faces import describe_guess, sealed_crop
 from classifier.admin.reach import OUT_OF_REACH, reaches
+from classifier.http.numbers import LARGEST_KEY, read_number
 from classifier.http.uids import read_uids
 from classifier.models import CANNOT_TELL, Collection, Face, Guess, Review
 from classifier.services.reviews import codebooks, queues
@@ -28,6 +29,7 @@ from ml.attributes import ATTRIBUTES
 
 SHOWN = 24  # faces of a page
 COLLECTIONS_LISTED = 30
+LAST_START = 9_999_999  # nobody pages that far
 ORDERS = {
     queues.DOUBT: "the least sure first",
     queues.DISAGREEMENT: "where people said something else",
@@ -87,8 +89,8 @@ def show_queue(request: HttpRequest, *, site: admin.AdminSite) -> HttpResponse:
 
 def _read(request: HttpRequest, *, collections: QuerySet[Collection]) -> Asked | None:
     """None where no collection has anything that could be asked about."""
-    wanted = request.GET.get("collection", "")
-    found = collections.filter(pk=int(wanted)) if wanted.isdecimal() and len(wanted) < 19 else collections
+    wanted = read_number(request.GET.get("collection", ""), most=LARGEST_KEY)
+    found = collections if wanted is None else collections.filter(pk=wanted)
     collection = found.first() or collections.first()
     if collection is None:
         return None
@@ -98,8 +100,8 @@ def _read(request: HttpRequest, *, collections: QuerySet[Collection]) -> Asked |
     order = order if order in ORDERS else queues.DOUBT
     labels, label = ATTRIBUTES[attribute].labels, request.GET.get("label", "")
     label = "" if order != queues.LABEL else label if label in labels else labels[0]
-    start = request.GET.get("start", "")
-    return Asked(collection, attribute, order, label, int(start) if start.isdecimal() and len(start) < 8 else 0)
+    start = read_number(request.GET.get("start", ""), most=LAST_START) or 0
+    return Asked(collection, attribute, order, label, start)
 
 
 def _list_faces(request: HttpRequest, *, asked: Asked) -> QuerySet[Face]:

@@ -23,8 +23,8 @@ class FacesCollectionFilter(CollectionFilter):
     parameter_name = "collection"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = self.value()
-        return queryset.filter(face__photo__collection=int(chosen)) if chosen and chosen.isdecimal() else queryset
+        chosen = self.chosen()
+        return queryset if chosen is None else queryset.filter(face__photo__collection=chosen)
 
 
 class AnswerFilter(admin.SimpleListFilter):

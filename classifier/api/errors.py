@@ -73,12 +73,14 @@ class UploadRefused(ApiError):
 
 
 class ReviewRefused(ApiError):
-    """What `services.reviews` turned away: 400 of what cannot be read so, 409 of what is not so any more."""
+    """What `services.reviews` turned away: 400 for what cannot be read, 409 for what cannot be done, 429 for now."""
 
     def __init__(self, refusal: review_refusals.ReviewRefused) -> None:
         super().__init__(refusal.sentence, details=refusal.details)
         self.detail = exceptions.ErrorDetail(refusal.sentence, code=refusal.code)
         self.status_code = status.HTTP_400_BAD_REQUEST if refusal.is_malformed else status.HTTP_409_CONFLICT
+        if refusal.wait:
+            self.status_code, self.wait = status.HTTP_429_TOO_MANY_REQUESTS, refusal.wait
 
 
 class Unavailable(ApiError):

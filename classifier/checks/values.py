@@ -96,6 +96,7 @@ def check_counts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         "FACET_MAX_PENDING_PHOTOS": settings.MAX_PENDING_PHOTOS,
         "FACET_DECODE_FILE_SECONDS": settings.DECODE_CPU_SECONDS,
         "FACET_DECODE_REQUEST_SECONDS": settings.DECODE_REQUEST_SECONDS,
+        "FACET_EMAIL_SECONDS": settings.EMAIL_TIMEOUT,
     }
     nothing = [name for name, value in counts.items() if value < 1]
     if nothing:
@@ -125,6 +126,7 @@ def check_rates(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         "FACET_UPLOAD_RATE": settings.UPLOAD_RATE,
         "FACET_DECODE_RATE": settings.DECODE_RATE,
         "FACET_EXPLAIN_RATE": settings.EXPLAIN_RATE,
+        "FACET_DRAW_RATE": settings.DRAW_RATE,
         "FACET_API_RATE": calls["api"],
         "FACET_API_USER_RATE": calls["user"],
     }

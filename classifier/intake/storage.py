@@ -1,14 +1,15 @@
 """Where a photo's files lie in the default storage, `ab` being how the uid begins.
 
 `photos/ab/UID.jpg` and `thumbnails/ab/UID.jpg` have the uid of the photo, `heat/ab/UID.png` that of an explanation of
-one of its faces, `exports/UID.zip` is what somebody takes along. A file whose uid has no row, and any `.part`, was left
-by a process that died.
+one of its faces, `exports/UID.zip` is what somebody takes along; until it is whole it is `exports/UID.zip.TOKEN.part`,
+with its claim. A file whose uid has no row, and any `.part` that nobody writes, was left by a process that died.
 """
 
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -116,28 +117,66 @@ def export_name(uid: uuid.UUID) -> str:
     return f"{EXPORTS}{uid}.zip"
 
 
+@dataclass(frozen=True)
+class NewExport:
+    """Somebody's data while it is written: `file` is nobody's until `publish` stores it under its name."""
+
+    name: str
+    file: IO[bytes]
+    part: Path | None = None  # where it lies so long; None for storages elsewhere
+
+    def flush(self) -> int:
+        """Have all of it written to the disk; how many bytes that is."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        return self.file.tell()
+
+    def publish(self) -> None:
+        """Store it under its name, in the place of one that is there. Raises OSError."""
+        if self.part is None:
+            self.file.seek(0)
+            default_storage.delete(self.name)
+            default_storage.save(self.name, File(self.file))
+            return
+        path = Path(default_storage.path(self.name))
+        self.part.rename(path)
+        flush_folder(path.parent)
+
+
 @contextmanager
-def storing_export(name: str) -> Iterator[IO[bytes]]:
-    """A file to write, which is stored under `name` when the block ends well, and nowhere when it does not."""
+def writing_export(uid: uuid.UUID, *, attempt: uuid.UUID) -> Iterator[NewExport]:
+    """An export to write, and to publish before the block ends: otherwise nothing is left of it.
+
+    Each attempt has a file of its own, since a worker that was given up may wake and write on into its; that of any
+    attempt before is removed. Raises OSError.
+    """
+    name = export_name(uid)
     if not isinstance(default_storage, FileSystemStorage):
         with spool.scratch_folder(settings.SPOOL_DIR) as folder, (folder / "export.zip").open("w+b") as file:
-            yield file
-            file.seek(0)
-            default_storage.save(name, File(file))
+            yield NewExport(name, file)
         return
     path = Path(default_storage.path(name))
     make_folder(path.parent)
-    part = part_of(path)
+    _remove_export_parts(path)
+    part = part_of(path.with_name(f"{path.name}.{attempt}"))
     try:
         with open(part, "wb", opener=open_private) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
+            yield NewExport(name, file, part)
+    finally:
         part.unlink(missing_ok=True)
-        raise
-    part.rename(path)
-    flush_folder(path.parent)
+
+
+def remove_export(uid: uuid.UUID) -> None:
+    """Remove somebody's data, and what attempts to write it left; that there is nothing is fine. Raises OSError."""
+    name = export_name(uid)
+    if isinstance(default_storage, FileSystemStorage):
+        _remove_export_parts(Path(default_storage.path(name)))
+    default_storage.delete(name)
+
+
+def _remove_export_parts(path: Path) -> None:
+    for part in path.parent.glob(f"{path.name}*{PART_SUFFIX}"):
+        part.unlink(missing_ok=True)
 
 
 def remove_files(*names: str) -> None:

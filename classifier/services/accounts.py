@@ -2,12 +2,13 @@
 
 import logging
 from datetime import datetime, timedelta
+from smtplib import SMTPDataError, SMTPRecipientsRefused
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.core.mail import send_mail
+from django.core.mail import get_connection, send_mail
 from django.db import transaction
 from django.db.models import CASCADE
 from django.template.loader import render_to_string
@@ -21,6 +22,7 @@ logger = logging.getLogger("facet.accounts")
 
 LEFT_TO_DELETION = (AccountExport, Collection, Photo, Upload)  # they have files, or are many: they go batch by batch
 GRACE = timedelta(days=7)
+TELLING_SECONDS = 30  # for all mails that somebody goes, while that person waits
 REVIEWER = "reviewer "  # with a number: what somebody is called whose account has gone
 
 
@@ -145,22 +147,34 @@ def _refuse_last_administrator(user: User) -> None:
 
 
 def _tell_people(user: User, *, leaving_at: datetime) -> None:
-    """A mail to those whom collections are shared with, and to the owner."""
+    """A mail to the owner and to those whom collections are shared with.
+
+    Who asked waits for them: all go over one connection. A mail server that is away stops nothing, pages tell it, too.
+    """
     shares = CollectionShare.objects.filter(collection__owner=user, collection__deleting_at=None)
     told: dict[str, list[str]] = {}
     for address, name in shares.exclude(user__email="").values_list("user__email", "collection__name"):
         told.setdefault(address, []).append(name)
     context = {"user": user, "leaving_at": leaving_at, "site": settings.SITE_URL}
-    for address, names in told.items():
-        _send("accounts/mails/shared", to=address, context={**context, "names": sorted(names)})
+    mails = [("accounts/mails/shared", address, {**context, "names": sorted(told[address])}) for address in told]
     if user.email:
-        _send("accounts/mails/leaving", to=user.email, context=context)
+        mails.insert(0, ("accounts/mails/leaving", user.email, context))
+    end, sent = monotonic() + TELLING_SECONDS, 0
+    try:
+        with get_connection() as connection:
+            for template, to, about in mails:
+                if monotonic() > end:
+                    raise TimeoutError
+                _send(template, to=to, context=about, connection=connection)
+                sent += 1
+    except OSError as error:  # of the connection, and what SMTP answers
+        left = len(mails) - sent
+        logger.warning("%d mails about an account that goes could not be sent (%s)", left, type(error).__name__)
 
 
-def _send(template: str, *, to: str, context: dict[str, Any]) -> None:
-    """A mail server that is away stops nothing: pages tell it, too."""
+def _send(template: str, *, to: str, context: dict[str, Any], connection: Any) -> None:
     subject = render_to_string(f"{template}_subject.txt", context).strip()
     try:
-        send_mail(subject, render_to_string(f"{template}.txt", context), None, [to])
-    except OSError as error:  # of the connection, and what SMTP answers
-        logger.warning("a mail about an account that goes could not be sent (%s)", type(error).__name__)
+        send_mail(subject, render_to_string(f"{template}.txt", context), None, [to], connection=connection)
+    except (SMTPRecipientsRefused, SMTPDataError) as error:  # this one, while the server goes on
+        logger.warning("a mail about an account that goes was refused (%s)", type(error).__name__)

@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from classifier.models import Chore
-from classifier.services import accounts, audit, collections, configuration, disk, retention
+from classifier.services import accounts, audit, collections, configuration, disk, jobs, retention
 
 logger = logging.getLogger("facet.chores")
 
@@ -60,6 +60,7 @@ CHORES: dict[str, Callable[..., bool]] = {
     "accounts whose grace is over": accounts.delete_overdue,
     "addresses in the audit log": audit.prune_addresses,
     "old uploads": retention.prune_uploads,
+    "finished jobs": jobs.prune_finished,
     "expired sessions": clear_sessions,
     "expired cache": clear_cache,
 }

@@ -160,7 +160,7 @@ def remove_exports(exports: QuerySet[AccountExport]) -> bool:
     is_done = True
     for pk, uid in exports.order_by("pk").values_list("pk", "uid"):
         try:
-            storage.remove_files(storage.export_name(uid))
+            storage.remove_export(uid)
         except OSError as error:
             _tell_once(uid, error=error)
             is_done = False

@@ -3,9 +3,12 @@
 import logging
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from time import monotonic
 
-from classifier.models import Job
+from django.utils import timezone
+
+from classifier.models import FINISHED, Job
 from classifier.services import disk, explaining, exports, leases
 from classifier.services.reports import computing
 
@@ -19,6 +22,8 @@ DOERS: dict[str, Callable[..., None]] = {
 }
 # Leases after which a job is taken to hang, where it may take longer than others: an hour for tens of gigabytes.
 HANGS_AFTER = {Job.Kind.EXPORT: 60}
+KEPT_FOR = timedelta(days=7)  # once they are finished, for administrators who look for what broke
+PRUNED_AT_ONCE = 500
 
 
 def has_work() -> bool:
@@ -46,3 +51,16 @@ def run_once() -> int:
                 Job.objects.fail_attempt(pk=job.pk, token=token, code=Job.Code.CRASHED)
     logger.info("%s took %.0f ms", job, 1000 * (monotonic() - started))
     return 1
+
+
+def prune_finished(*, until: float) -> bool:
+    """Remove jobs that were finished long ago, batch by batch; whether all went before `until` (monotonic seconds).
+
+    What they made stays. What failed can be asked for anew.
+    """
+    old = Job.objects.filter(state__in=FINISHED, finished_at__lt=timezone.now() - KEPT_FOR).order_by("finished_at")
+    while keys := list(old.values_list("pk", flat=True)[:PRUNED_AT_ONCE]):
+        if monotonic() > until:
+            return False
+        Job.objects.filter(pk__in=keys, state__in=FINISHED).delete()
+    return True

@@ -2,21 +2,23 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from time import sleep
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from classifier.intake import tables
 from classifier.models import Collection, Photo, PhotoTag, TagColumn
+from classifier.models.leases import SQLITE_PAUSE_SECONDS
 from classifier.models.tags import COLUMN_LENGTH, MOST_COLUMNS, VALUE_LENGTH
 from classifier.services.received import clean_folder, clean_name
 
 MOST_ROWS = 200_000
 MOST_VALUES = 200  # of a column that a gallery offers to choose from
 MOST_TOLD = 50  # lines of each kind of trouble
-ROWS_AT_ONCE = 2_000
+ROWS_AT_ONCE = 2_000  # read
+TAGS_AT_ONCE = 4_000  # stored in one transaction, for which all others who write on SQLite wait
 
 
 class BadTable(Exception):
@@ -77,7 +79,9 @@ class _Table:
 def store_table(collection: Collection, *, content: bytes) -> Told:
     """Take in a CSV whose first column names files, `May/img1.jpg` or `img1.jpg`, and whose others are tags.
 
-    Photos that it does not name keep what they have; an empty cell says nothing. Raises BadTable.
+    Photos that it does not name keep what they have; an empty cell says nothing. Raises BadTable, and then no tag was
+    stored. The tags themselves go in batches, so that nobody else waits long for the database: of what is cut short the
+    table, sent again, stores the rest.
     """
     if collection.is_aggregate_only:
         raise BadTable("This collection keeps only sums: no photo stays that a tag could be put on.")
@@ -85,17 +89,11 @@ def store_table(collection: Collection, *, content: bytes) -> Told:
     told = Told(rows=len(table.rows) + len(table.torn), encoding=table.encoding)
     for number, cells in table.torn:
         told.torn.add(number, cells[0][:VALUE_LENGTH], f"{len(cells)} of {len(table.columns) + 1} cells")
-    with transaction.atomic():
-        # Held from here on, so that of two tables at once the second sees the columns of the first.
-        if not Collection.objects.filter(pk=collection.pk, deleting_at=None).update(has_origins=True):
-            raise BadTable("The collection was deleted meanwhile.")
-        values = _match(table, collection=collection, told=told)
-        columns = _hold_columns(collection, names=table.columns)
-        for name, of_photos in values.items():
-            _store_values(columns[name], of_photos)
-        told.columns = {name: len(of_photos) for name, of_photos in values.items()}
-        told.photos = len(set().union(*values.values()))
-        Collection.objects.filter(pk=collection.pk).note_answers()
+    values = _match(table, collection=collection, told=told)
+    columns = _make_columns(collection, names=table.columns)
+    stored = {name: _store_values(columns[name], of_photos) for name, of_photos in values.items()}
+    told.columns = {name: len(photos) for name, photos in stored.items()}
+    told.photos = len(set().union(*stored.values()))
     return told
 
 
@@ -188,29 +186,48 @@ def _some(folders: dict[str, list[int]]) -> str:
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
-def _hold_columns(collection: Collection, *, names: list[str]) -> dict[str, TagColumn]:
-    known = {column.name: column for column in collection.tag_columns.all()}
-    fresh = [name for name in names if name not in known]
-    if len(known) + len(fresh) > MOST_COLUMNS:
-        raise BadTable(f"A collection may have {MOST_COLUMNS} columns. Remove one that is no longer needed first.")
-    made = TagColumn.objects.bulk_create([TagColumn(collection=collection, name=name) for name in fresh])
+def _make_columns(collection: Collection, *, names: list[str]) -> dict[str, TagColumn]:
+    """The columns with these names, those that are not there yet made. Raises BadTable."""
+    with transaction.atomic():
+        # Held, so that of two tables at once the second sees the columns of the first.
+        if not Collection.objects.filter(pk=collection.pk, deleting_at=None).update(has_origins=True):
+            raise BadTable("The collection was deleted meanwhile.")
+        known = {column.name: column for column in collection.tag_columns.all()}
+        fresh = [name for name in names if name not in known]
+        if len(known) + len(fresh) > MOST_COLUMNS:
+            raise BadTable(f"A collection may have {MOST_COLUMNS} columns. Remove one that is no longer needed first.")
+        made = TagColumn.objects.bulk_create([TagColumn(collection=collection, name=name) for name in fresh])
     return known | {column.name: column for column in made}
 
 
-def _store_values(column: TagColumn, of_photos: dict[int, str]) -> None:
-    for part in _parts(list(of_photos.items())):
+def _store_values(column: TagColumn, of_photos: dict[int, str]) -> set[int]:
+    """The photos that have their value now: those that are still there, none where the column is gone."""
+    stored: set[int] = set()
+    rows = list(of_photos.items())
+    for start in range(0, max(len(rows), 1), TAGS_AT_ONCE):
+        if connection.vendor == "sqlite":
+            sleep(SQLITE_PAUSE_SECONDS)
+        end = start + TAGS_AT_ONCE
+        stored |= _store_batch(column, dict(rows[start:end]), is_last=end >= len(rows))
+    return stored
+
+
+def _store_batch(column: TagColumn, of_photos: dict[int, str], *, is_last: bool) -> set[int]:
+    with transaction.atomic():
+        # Who removes photos or the column does so before this or after it.
+        Collection.objects.filter(pk=column.collection_id).note_answers()
+        if not TagColumn.objects.filter(pk=column.pk).exists():
+            return set()
+        here = Photo.objects.filter(pk__in=list(of_photos), deleting_at=None)
+        stored = set(here.order_by().values_list("pk", flat=True))
         PhotoTag.objects.bulk_create(
-            [PhotoTag(column=column, photo_id=key, value=value) for key, value in part],
+            [PhotoTag(column=column, photo_id=key, value=value) for key, value in of_photos.items() if key in stored],
             update_conflicts=True,
             unique_fields=["photo", "column"],
             update_fields=["value"],
         )
-    counted = Counter(column.tags.order_by().values_list("value", flat=True).iterator())
-    column.values = sorted(value for value, _ in counted.most_common(MOST_VALUES))
-    column.updated_at = timezone.now()
-    column.save(update_fields=["values", "updated_at"])
-
-
-def _parts(rows: list[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield rows[start : start + ROWS_AT_ONCE]
+        if is_last:
+            counted = Counter(column.tags.order_by().values_list("value", flat=True).iterator())
+            values = sorted(value for value, _ in counted.most_common(MOST_VALUES))
+            TagColumn.objects.filter(pk=column.pk).update(values=values, updated_at=timezone.now())
+    return stored

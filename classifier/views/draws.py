@@ -90,7 +90,7 @@ def new(request: UserRequest, uid: UUID) -> HttpResponse:
     if asks and form.is_valid() and "sizes" not in request.POST and "sizes" not in request.GET:
         try:
             draw = begin(request.user, collection=collection, form=form)
-        except BadDraw as refusal:
+        except ReviewRefused as refusal:
             errors = [refusal.sentence]
         else:
             return redirect("draw-detail", uid=draw.uid)
@@ -104,7 +104,7 @@ def new(request: UserRequest, uid: UUID) -> HttpResponse:
 
 
 def begin(user: User, *, collection: Collection, form: DrawForm) -> Draw:
-    """Raises BadDraw."""
+    """Raises as `drawing.begin_draw`."""
     size = form.wanted_size()
     if size is None:
         raise BadDraw("too_small", "Say how many.")

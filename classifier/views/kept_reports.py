@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.views.decorators.http import require_GET
 
+from classifier.http.numbers import LARGEST_NUMBER, read_number
 from classifier.models import Collection, KeptReport, RemovedReport, User
 from classifier.services import audit
 from classifier.services.reports import exporting, keeping
@@ -81,8 +82,9 @@ def chart(request: UserRequest, uid: UUID, number: int, name: str) -> HttpRespon
 def compare(request: UserRequest, uid: UUID) -> HttpResponse:
     """Two kept reports of a collection beside each other: `?report=1&report=2`, the older one first."""
     collection = get_object_or_404(Collection.objects.visible_to(request.user), uid=uid)
-    wanted = {int(text) for text in request.GET.getlist("report") if text.isascii() and text.isdigit()}
-    kept = KeptReport.objects.filter(collection=collection, number__in=sorted(wanted)[:3])
+    told = (read_number(text, most=LARGEST_NUMBER) for text in request.GET.getlist("report"))
+    wanted = sorted({number for number in told if number is not None})
+    kept = KeptReport.objects.filter(collection=collection, number__in=wanted[:3])
     kept = kept.select_related("collection").order_by("number")
     found = list(kept)
     if len(found) != 2:

@@ -115,7 +115,7 @@ def take_press(request: UserRequest, draw: Draw) -> list[list[float]] | None:
     width, height = shown_size(photo)
     try:
         x, y = (int(request.POST[f"point.{axis}"]) / side for axis, side in (("x", width), ("y", height)))
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise BadAnswer("bad_marks", "Click on a face that has no box, or say that none was missed.") from None
     return photo_draws.clean_marks([*marks, [min(max(x, 0), 1), min(max(y, 0), 1)]])
 

@@ -7,11 +7,13 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import JsonResponse
 
+from classifier.http.numbers import read_number
 from classifier.models import Draw
 from classifier.services.reviews.refusals import BadAnswer, ReviewRefused
 from classifier.views.access import UserRequest
 
 LONGEST_KEY = 40
+MOST_COUNT = 999  # beyond it nobody means it
 CLOSING = ("draw_ended",)  # refusals after which there is nothing more to answer
 
 
@@ -43,13 +45,18 @@ def read_key(sent: Mapping[str, Any]) -> str:
 
 
 def read_seconds(sent: dict[str, Any]) -> float | None:
+    """How long somebody looked; None where that is no number that there can be."""
     seconds = sent.get("seconds")
-    return float(seconds) if isinstance(seconds, int | float) else None
+    try:
+        return float(seconds) if isinstance(seconds, int | float) else None
+    except OverflowError:  # JSON has numbers of any length
+        return None
 
 
 def read_count(text: str, *, usual: int, most: int) -> int:
     """How many faces the page asks for."""
-    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 4 else usual
+    count = read_number(text, most=MOST_COUNT)
+    return usual if count is None else min(count, most)
 
 
 def refuse(refusal: ReviewRefused) -> JsonResponse:

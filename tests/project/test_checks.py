@@ -229,6 +229,11 @@ def test_counts_of_nothing_and_ports_that_do_not_exist_are_errors(settings):
     assert ids(checks.values.check_counts) == ["facet.E018", "facet.E019"]
 
 
+def test_a_mail_cannot_be_sent_in_no_time(settings):
+    settings.EMAIL_TIMEOUT = 0
+    assert ids(checks.values.check_counts) == ["facet.E018"]
+
+
 def test_photos_larger_than_the_decoders_can_take_are_not_promised(settings):
     settings.MAX_PIXELS = 60_000_000
     assert ids(checks.values.check_counts) == ["facet.E021"]

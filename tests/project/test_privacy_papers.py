@@ -7,7 +7,7 @@ from django.apps import apps
 from django.conf import settings
 from knox.settings import knox_settings
 
-from classifier.services import accounts, chores, exports
+from classifier.services import accounts, chores, exports, jobs
 from classifier.services.reports import caching
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "privacy"
@@ -29,6 +29,7 @@ def test_every_table_stands_in_the_schedule_once():
 def test_its_numbers_are_those_of_the_software():
     assert f"{accounts.GRACE.days} days" in row_of("User")
     assert f"{exports.KEPT_FOR.days} day" in row_of("AccountExport")
+    assert f"{jobs.KEPT_FOR.days} days" in row_of("Job")
     assert f"{settings.KEEP_UPLOADS_DAYS} days" in row_of("UploadItem")
     assert f"{settings.AUDIT_ADDRESS_DAYS} days" in row_of("AuditAddress")
     assert f"{settings.SESSION_COOKIE_AGE // 86_400} days" in row_of("Session")
@@ -37,9 +38,13 @@ def test_its_numbers_are_those_of_the_software():
 
 
 def test_what_goes_by_itself_has_a_chore():
-    assert {"photos whose days are over", "old uploads", "addresses in the audit log", "expired sessions"} <= {
-        *chores.CHORES
-    }
+    assert {
+        "photos whose days are over",
+        "old uploads",
+        "finished jobs",
+        "addresses in the audit log",
+        "expired sessions",
+    } <= {*chores.CHORES}
 
 
 def test_the_index_names_every_paper_and_what_is_to_be_filled_in_is_marked():

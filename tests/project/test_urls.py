@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from allauth.usersessions.models import UserSession
@@ -244,8 +245,9 @@ def rows(alice) -> SimpleNamespace:
     kept = keeping.keep_report(collection, values=answer.values or {}, question=question, title="a report", user=alice)
     tag = TagColumn.objects.create(collection=collection, name="newspaper")
     export = AccountExport.objects.create(owner=alice, expires_at=timezone.now() + timedelta(days=1))
-    with storage.storing_export(storage.export_name(export.uid)) as file:
-        file.write(b"all of it")
+    with storage.writing_export(export.uid, attempt=uuid4()) as made:
+        made.file.write(b"all of it")
+        made.publish()
     AccountExport.objects.update(file=storage.export_name(export.uid))
     session = UserSession.objects.create(user=alice, ip="192.0.2.1", session_key="another", user_agent="Firefox")
     return SimpleNamespace(

@@ -39,27 +39,32 @@ def ask_for_export(user: User) -> AccountExport:
 
 
 def make_export(job: Job, *, token: uuid.UUID) -> None:
-    """Do the job of an export: the file first, then its name and the job's end, if the job is still this worker's."""
+    """Do the job of an export: its file is put in its place with the job's end, if the job is still this worker's."""
     export = AccountExport.objects.filter(job=job, owner__deleting_at=None).select_related("owner").first()
     if export is None:
         Job.objects.finish(pk=job.pk, token=token)  # nobody waits for it any more
         return
-    name = storage.export_name(export.uid)
-    with storage.storing_export(name) as file:
-        writing.write_zip(export.owner, file=file)
-        size = file.tell()
-    with transaction.atomic():
-        owner = User.objects.select_for_update().filter(pk=export.owner_id, deleting_at=None)
-        is_mine = owner.exists() and Job.objects.finish(pk=job.pk, token=token)
-        if is_mine:
-            expires_at = timezone.now() + KEPT_FOR
-            AccountExport.objects.filter(pk=export.pk).update(file=name, size=size, expires_at=expires_at)
+    if not Job.objects.renew(token=token):
+        _tell_dropped(job)
+        return
+    with storage.writing_export(export.uid, attempt=token) as made:
+        writing.write_zip(export.owner, file=made.file)
+        size = made.flush()
+        with transaction.atomic():
+            owner = User.objects.select_for_update(no_key=True).filter(pk=export.owner_id, deleting_at=None)
+            is_mine = owner.exists() and Job.objects.finish(pk=job.pk, token=token)
+            if is_mine:
+                expires_at = timezone.now() + KEPT_FOR
+                AccountExport.objects.filter(pk=export.pk).update(file=made.name, size=size, expires_at=expires_at)
+                made.publish()
     if not is_mine:
-        logger.warning("job %s was finished elsewhere; this export is dropped", job.uid)
-        if not AccountExport.objects.filter(pk=export.pk, file=name).exists():
-            storage.remove_files(name)
+        _tell_dropped(job)
         return
     deletion.remove_exports(AccountExport.objects.filter(owner=export.owner_id).exclude(pk=export.pk))
+
+
+def _tell_dropped(job: Job) -> None:
+    logger.warning("job %s is another worker's by now; this export is dropped", job.uid)
 
 
 def make_anew(collection: Collection) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import PENDING, Collection, ComputedReport, Job, Review, State, User, WorkerHeartbeat
+from classifier.models import PENDING, Collection, ComputedReport, Job, Photo, Review, State, User, WorkerHeartbeat
 from classifier.running import hints
 from classifier.services.reports import computing, reading
 from classifier.services.reports.questions import Question
@@ -87,7 +87,7 @@ def read_answer(collection: Collection, *, question: Question, user: User, is_su
     if not _is_current(row, collection=collection) and not _rests(row, collection=collection):
         if row.job and row.job.state in PENDING:
             pass
-        elif reading.count_faces(collection) <= AT_ONCE_FACES and _at_once.acquire(blocking=False):
+        elif _is_small(row, collection=collection) and _at_once.acquire(blocking=False):
             try:
                 row = _compute_here(row)
             finally:
@@ -128,7 +128,7 @@ def _find_row(collection: Collection, *, question: Question) -> ComputedReport:
         row, _ = found.get_or_create(collection=collection, key=key, defaults=defaults)
         old = ComputedReport.objects.filter(collection=collection).order_by("-used_at")
         gone = list(old.values_list("pk", flat=True)[KEPT_QUESTIONS:])
-        ComputedReport.objects.filter(pk__in=gone, job=None).delete()
+        ComputedReport.objects.filter(pk__in=gone).exclude(job__state__in=PENDING).delete()
     elif timezone.now() - row.used_at > timedelta(hours=1):
         ComputedReport.objects.filter(pk=row.pk).update(used_at=timezone.now())
     return row
@@ -140,6 +140,15 @@ def _is_current(row: ComputedReport, *, collection: Collection) -> bool:
     return row.other is None or row.other_revision == row.other.revision
 
 
+def _sides(row: ComputedReport, *, collection: Collection) -> list[Collection]:
+    """The collection, and the one that it is held against: both are read."""
+    return [collection, row.other] if row.other else [collection]
+
+
+def _is_small(row: ComputedReport, *, collection: Collection) -> bool:
+    return sum(map(reading.count_faces, _sides(row, collection=collection))) <= AT_ONCE_FACES
+
+
 def _rests(row: ComputedReport, *, collection: Collection) -> bool:
     """Whether it was computed so lately that it stands a while, whatever changed."""
     if row.computed_at is None:
@@ -147,12 +156,13 @@ def _rests(row: ComputedReport, *, collection: Collection) -> bool:
     now = timezone.now()
     if now - row.computed_at >= timedelta(seconds=max(SHORTEST_REST_SECONDS, RESTS * row.seconds)):
         return False
-    if collection.photos.filter(state__in=PENDING, deleting_at=None).exists():
+    sides = _sides(row, collection=collection)
+    if Photo.objects.filter(collection__in=sides, state__in=PENDING, deleting_at=None).exists():
         return True
     lately = now - timedelta(seconds=REVIEWS_SECONDS)
     # What a few answers change is computed at once where that takes no time.
     is_slow = row.seconds >= SHORTEST_REST_SECONDS
-    return is_slow and Review.objects.filter(draw__collection=collection, at__gte=lately).exists()
+    return is_slow and Review.objects.filter(draw__collection__in=sides, at__gte=lately).exists()
 
 
 def _compute_here(row: ComputedReport) -> ComputedReport:
@@ -170,7 +180,14 @@ def _ask_worker(row: ComputedReport, *, user: User, revision: int) -> ComputedRe
         return row
     with transaction.atomic():
         # Of two who ask at once the second finds the job of the first.
-        held = ComputedReport.objects.select_for_update(of=("self",)).select_related("job", "other").get(pk=row.pk)
+        held = (
+            ComputedReport.objects.select_for_update(of=("self",))
+            .select_related("job", "other")
+            .filter(pk=row.pk)
+            .first()
+        )
+        if held is None:  # forgotten since, for questions that were asked later
+            return row
         if held.job and held.job.state in PENDING:
             return held
         held.job = Job.objects.create(owner=user, kind=Job.Kind.REPORT, turn=Job.objects.next_turn(user.pk))

@@ -9,7 +9,7 @@ from django.db import transaction
 from classifier.models import Codebook, Collection, Draw, DrawnFace, DrawnPhoto, User
 from classifier.models.faces import SMALL_FACE_PX
 from classifier.services import audit
-from classifier.services.reviews import codebooks, frames
+from classifier.services.reviews import codebooks, frames, room
 from classifier.services.reviews.refusals import BadDraw, DrawEnded
 
 SEED_BITS = 48
@@ -33,10 +33,10 @@ def begin_draw(
 
     `attributes` are the questions (None: all that are on);
     `chosen` are days of `frames.RECEIVED` and the gallery's filters;
-    `codebook` its text (empty: the latest, or ours). Raises BadDraw.
+    `codebook` its text (empty: the latest, or ours). Raises BadDraw, TooManyDraws, DrawnTooOften.
     """
     _check_size(size)
-    _check_kept(collection)
+    _check_may_draw(collection, creator=creator)
     with transaction.atomic():
         on = Collection.objects.hold_attributes(collection.pk)
         if attribute not in on:
@@ -71,11 +71,11 @@ def begin_photo_draw(
     codebook: str = "",
     seed: int | None = None,
 ) -> Draw:
-    """Draw photos at random, in which people mark faces that were not found. Raises BadDraw."""
+    """Draw photos at random, in which people mark faces that were not found. Raises as `begin_draw`."""
     from classifier.services.reviews import picking
 
     _check_size(size)
-    _check_kept(collection)
+    _check_may_draw(collection, creator=creator)
     with transaction.atomic():
         photos = list(frames.select_photos(collection, chosen=chosen).order_by("pk").values_list("pk", flat=True))
         seed = _new_seed() if seed is None else seed
@@ -98,9 +98,12 @@ def begin_photo_draw(
     return draw
 
 
-def _check_kept(collection: Collection) -> None:
+def _check_may_draw(collection: Collection, *, creator: User) -> None:
+    """Raises BadDraw, TooManyDraws, DrawnTooOften."""
     if collection.is_aggregate_only:
         raise BadDraw("only_sums", "This collection keeps only sums: there is no face left to look at.")
+    room.check_room(collection)
+    room.take_turn(creator)
 
 
 def declare_draw(
@@ -108,8 +111,10 @@ def declare_draw(
 ) -> Draw:
     """A draw of faces (primary keys) that somebody drew elsewhere, and says were equally likely; who is recorded.
 
-    Faces that are not in the frame of a draw begun here (too narrow, without a guess) are left out. Raises BadDraw.
+    Faces that are not in the frame of a draw begun here (too narrow, without a guess) are left out. Raises as
+    `begin_draw`.
     """
+    _check_may_draw(collection, creator=by)
     with transaction.atomic():
         draw = Draw.objects.create(
             collection=collection,
@@ -142,10 +147,14 @@ def declare_draw(
 
 
 def enlarge_draw(draw: Draw, *, size: int, actor: User) -> Draw:
-    """Draw `size` more out of what the draw was drawn from. The number must not depend on answers. Raises BadDraw."""
+    """Draw `size` more out of what the draw was drawn from. The number must not depend on answers.
+
+    Raises BadDraw, DrawEnded, DrawnTooOften.
+    """
     from classifier.services.reviews import picking
 
     _check_size(size + draw.size)
+    room.take_turn(actor)
     with transaction.atomic():
         draw = _hold(draw)
         if draw.kind == Draw.Kind.PHOTOS:
@@ -164,11 +173,12 @@ def enlarge_draw(draw: Draw, *, size: int, actor: User) -> Draw:
 
 
 def extend_draw(draw: Draw, *, size: int, actor: User) -> Draw:
-    """Take in faces of photos that came later: strata of their own, of which `size` faces are drawn. Raises BadDraw.
+    """Take in faces of photos that came later: strata of their own, of which `size` faces are drawn.
 
-    A draw of photos cannot: its photos are equally likely, which later ones would not be.
+    A draw of photos cannot: its photos are equally likely, which later ones would not be. Raises as `enlarge_draw`.
     """
     _check_size(size + draw.size)
+    room.take_turn(actor)
     with transaction.atomic():
         draw = _hold(draw)
         if draw.kind == Draw.Kind.PHOTOS:

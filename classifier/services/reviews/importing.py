@@ -54,16 +54,24 @@ def import_labels(
     nothing is stored. With `leaves_out_unknown` rows about faces that are not here are no reason for that.
     """
     rows = label_rows.read_rows(content)
+    # All that takes its time comes before the transaction, for which everybody else who writes waits on SQLite.
+    on = Collection.objects.get(pk=collection.pk).attributes
+    wrong = _find_wrong(rows, on=on)
+    pairs, unknown = label_matching.match_faces(collection, rows=rows)
+    _refuse(rows, wrong=wrong, unknown=unknown, leaves_out=leaves_out_unknown and bool(pairs))
+    made = _make_reviews(pairs, collection=collection, source=source)
     with transaction.atomic():
-        on = Collection.objects.hold_attributes(collection.pk)
-        wrong = [text for row in rows for text in label_rows.read_answers(row, on=on)]
-        pairs, unknown = label_matching.match_faces(collection, rows=rows)
-        if not leaves_out_unknown or not pairs:
-            wrong += unknown
-        if wrong:
-            raise BadFile("bad_rows", f"{len(wrong):,} of {len(rows):,} rows cannot be kept, so none is.", lines=wrong)
+        held = Collection.objects.hold_attributes(collection.pk)
+        if held != on:
+            wrong = _find_wrong(rows, on=held)
+            made = _make_reviews(pairs, collection=collection, source=source)
+        if gone := label_matching.find_gone(pairs):
+            unknown += [label_matching.tell_unknown(row) for row, face in pairs if face.pk in gone]
+            pairs = [(row, face) for row, face in pairs if face.pk not in gone]
+            made = [(row, review) for row, review in made if review.face_id not in gone]
+        _refuse(rows, wrong=wrong, unknown=unknown, leaves_out=leaves_out_unknown and bool(pairs))
         draw = _declare(collection, pairs=pairs, actor=actor) if is_random_draw else None
-        new, replaced = _keep(pairs, collection=collection, source=source, draw=draw)
+        new, replaced = _keep(made, source=source, draw=draw)
         if draw:
             Collection.objects.filter(pk=collection.pk).note_answers()
         audit.record(
@@ -74,6 +82,18 @@ def import_labels(
         )
     faces = len({face.pk for _, face in pairs})
     return Matched(len(pairs), faces, new, replaced, draw, len(unknown), tuple(unknown[:TOLD_LINES]))
+
+
+def _find_wrong(rows: Sequence[Row], *, on: list[str]) -> list[str]:
+    """Take what the rows say of the attributes that are on; what is wrong with it."""
+    return [text for row in rows for text in label_rows.read_answers(row, on=on)]
+
+
+def _refuse(rows: Sequence[Row], *, wrong: Sequence[str], unknown: Sequence[str], leaves_out: bool) -> None:
+    """Raises BadFile where something keeps the file out; unless they are left out, so do rows without a face."""
+    lines = [*wrong, *(() if leaves_out else unknown)]
+    if lines:
+        raise BadFile("bad_rows", f"{len(lines):,} of {len(rows):,} rows cannot be kept, so none is.", lines=lines)
 
 
 def count_labels(collection: Collection) -> list[tuple[str, int, int]]:
@@ -96,9 +116,7 @@ def _declare(collection: Collection, *, pairs: Sequence[tuple[Row, Face]], actor
     )
 
 
-def _keep(
-    pairs: Sequence[tuple[Row, Face]], *, collection: Collection, source: str, draw: Draw | None
-) -> tuple[int, int]:
+def _keep(made: Sequence[tuple[Row, Review]], *, source: str, draw: Draw | None) -> tuple[int, int]:
     """How many are the first word of their reviewer, by the name in the file, on a face, in the draw or outside of it;
     and how many replace one. Raises BadFile, AnsweredMeanwhile.
     """
@@ -106,16 +124,16 @@ def _keep(
     reviews: dict[_Key, Review] = {}
     lines: dict[_Key, int] = {}
     wrong = []
-    for row, face in pairs:
-        of = draw if row.is_drawn and face.pk in drawn else None
-        review = _make_review(row, face=face, collection=collection, source=source, draw=of)
+    for row, review in made:
+        if row.is_drawn and review.face_id in drawn:
+            review.draw = draw
         said = reviews.setdefault(_key(review), review)
         first = lines.setdefault(_key(review), row.line)
         if (said.verdict, said.answers) != (review.verdict, review.answers):
             wrong.append(f"line {row.line}: says something else of the face of line {first}, by the same reviewer")
     if wrong:
         raise BadFile("bad_rows", "Name who says what in a column reviewer. Nothing was kept.", lines=wrong)
-    standing = _find_standing({face.pk for _, face in pairs}, source=source)
+    standing = _find_standing({review.face_id for _, review in made}, source=source)
     before = {key: standing[key] for key in reviews if key in standing}
     old = [review.pk for review in before.values()]
     for start in range(0, len(old), AT_ONCE):
@@ -144,15 +162,23 @@ def _find_standing(faces: set[int], *, source: str) -> dict[_Key, Review]:
     return found
 
 
-def _make_review(row: Row, *, face: Face, collection: Collection, source: str, draw: Draw | None) -> Review:
-    said_by = row.cells.get("reviewer", "")[:LONGEST_NAME]
-    return Review(
-        face=face,
-        draw=draw,
-        reviewer_uid=uuid.uuid5(collection.uid, f"{source}:{said_by}"),
-        said_by=said_by,
-        source=source,
-        was_blind=True,  # made without the model's guess
-        verdict=row.verdict,
-        answers=row.answers,
-    )
+def _make_reviews(
+    pairs: Sequence[tuple[Row, Face]], *, collection: Collection, source: str
+) -> list[tuple[Row, Review]]:
+    """What each row says of its face, in no draw yet."""
+    named = ((row, face, row.cells.get("reviewer", "")[:LONGEST_NAME]) for row, face in pairs)
+    return [
+        (
+            row,
+            Review(
+                face=face,
+                reviewer_uid=uuid.uuid5(collection.uid, f"{source}:{said_by}"),
+                said_by=said_by,
+                source=source,
+                was_blind=True,  # made without the model's guess
+                verdict=row.verdict,
+                answers=row.answers,
+            ),
+        )
+        for row, face, said_by in named
+    ]

@@ -34,10 +34,22 @@ def match_faces(collection: Collection, *, rows: Sequence[Row]) -> tuple[list[tu
                 continue
             face = _pick(row, faces=next(iter(photos.values()), []))
         if face is None:
-            unknown.append(f"line {row.line}: there is no such face in this collection")
+            unknown.append(tell_unknown(row))
         else:
             found.append((row, face))
     return found, unknown
+
+
+def tell_unknown(row: Row) -> str:
+    return f"line {row.line}: there is no such face in this collection"
+
+
+def find_gone(pairs: Sequence[tuple[Row, Face]]) -> set[int]:
+    """The primary keys of matched faces that do not count any more: their photos were deleted, or read anew."""
+    matched = sorted({face.pk for _, face in pairs})
+    here = Face.objects.counted().filter(photo__deleting_at=None).order_by()
+    parts = (matched[start : start + AT_ONCE] for start in range(0, len(matched), AT_ONCE))
+    return set(matched).difference(*(here.filter(pk__in=part).values_list("pk", flat=True) for part in parts))
 
 
 def _pick(row: Row, *, faces: list[Face]) -> Face | None:

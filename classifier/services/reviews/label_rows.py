@@ -81,6 +81,7 @@ def read_rows(content: bytes) -> list[Row]:
 def read_answers(row: Row, *, on: list[str]) -> list[str]:
     """Take the labels of a row, of the attributes that are on; what is wrong with them."""
     wrong, said = [], {}
+    row.verdict = Review.Verdict.FACE
     for name in on:
         cell = row.cells.get(f"reviewed_{name}", "")
         word = _plain(cell)

@@ -135,7 +135,7 @@ def clean_marks(marks: Sequence[Sequence[float]]) -> list[list[float]]:
     for mark in marks:
         try:
             x, y = (float(value) for value in mark)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise BadAnswer("bad_marks", sentence) from None
         if not (0 <= x <= 1 and 0 <= y <= 1):
             raise BadAnswer("bad_marks", sentence)

@@ -10,6 +10,7 @@ class ReviewRefused(Exception):
     """
 
     is_malformed = False
+    wait: float | None = None  # seconds after which it may be tried again, where that helps
     code = "refused"
     sentence = "This cannot be done."
 
@@ -31,6 +32,21 @@ class BadDraw(ReviewRefused):
     def __init__(self, code: str, sentence: str, **details: Any) -> None:
         self.code = code
         super().__init__(sentence, **details)
+
+
+class TooManyDraws(ReviewRefused):
+    code = "too_many_draws"
+    sentence = "There are as many draws as there may be: enlarge one of them."
+
+
+class DrawnTooOften(ReviewRefused):
+    """Somebody drew often; `wait` seconds from now there is a next time."""
+
+    code = "throttled"
+
+    def __init__(self, wait: int) -> None:
+        self.wait = wait
+        super().__init__(f"Many draws were made just now. Draw again in {wait} s.", retry_after=wait)
 
 
 class NotDrawn(ReviewRefused):
