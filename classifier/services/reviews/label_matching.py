@@ -41,6 +41,7 @@ def match_faces(collection: Collection, *, rows: Sequence[Row]) -> tuple[list[tu
 
 
 def tell_unknown(row: Row) -> str:
+    """What is told of a row about a face that is not here."""
     return f"line {row.line}: there is no such face in this collection"
 
 
