@@ -11,7 +11,10 @@ from django.conf import settings
 ROOT = Path(settings.BASE_DIR)
 PAGES = ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
 # In a fresh clone there is no other Python that has the packages.
-BY_MAKE = ["README.md", *(f"docs/{name}.md" for name in ("train", "predicting", "reports", "review", "extending"))]
+BY_MAKE = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("train", "models", "results", "predicting", "reports", "review", "extending")),
+]
 COMMAND = re.compile(r"^\s*(?:\S+=\S+ )*((?:\S*/)?python3? -m ml\..*)$", re.MULTILINE)
 
 
