@@ -15,12 +15,12 @@ from ml.datasets import face_set, seen
 from ml.model import trained
 from ml.model.card import ModelCard, find_weights, read_pair, write_pair
 from ml.preprocess import Preset
-from ml.training import recipe, setup
+from ml.training import reading, recipe
 
 SMALL_SIDE = 16  # pixels: of the images nothing but digests and fingerprints is wanted
 
 
-def list_trained(folder: Path, *, places: setup.Places) -> ModelCard:
+def list_trained(folder: Path, *, places: reading.Places) -> ModelCard:
     """Write the list beside a checkpoint. Raises BadData for other images than it was trained on, and what reading
     raises.
     """
@@ -32,7 +32,7 @@ def list_trained(folder: Path, *, places: setup.Places) -> ModelCard:
     return write_pair(folder, card=card, weights=weights, weights_file=weights_file, trained=content)
 
 
-def read_training(card: ModelCard, *, places: setup.Places) -> face_set.FaceSet:
+def read_training(card: ModelCard, *, places: reading.Places) -> face_set.FaceSet:
     """The faces that a checkpoint was trained on, known by their hash. Raises as `list_trained`."""
     known = {one.name for one in fields(recipe.Recipe)}
     values = {name: value for name, value in card.recipe.items() if name in known}
@@ -40,7 +40,7 @@ def read_training(card: ModelCard, *, places: setup.Places) -> face_set.FaceSet:
         values["data"] = {name: value for name, value in values["data"].items() if name != "list"}
     told = recipe.build_recipe(values)
     preset = Preset(size=SMALL_SIDE, margin=card.preset.margin)
-    training, _ = setup.read_sets(told, places, preset=preset)
+    training, _ = reading.read_sets(told, places, preset=preset)
     if training.data_hash() != card.recipe.get("data_sha256"):
         raise face_set.BadData(
             f"these {len(training)} images are not the ones that {card.name} was trained on: their hash differs"
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
     with told_errors(parser):
         card = list_trained(
             args.model,
-            places=setup.Places(
+            places=reading.Places(
                 data=args.data,
                 also=tuple(args.also),
                 validation=args.validation,

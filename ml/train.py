@@ -20,7 +20,7 @@ from ml.errors import BadRecipe
 from ml.model import trained
 from ml.model.card import REVIEWED_FACES, ModelCard
 from ml.preprocess import FAIRFACE_MARGIN, Preset
-from ml.training import outcome, recipe, run_folder, setup, watching
+from ml.training import origins, outcome, reading, recipe, run_folder, setup, watching
 from ml.training.feeding import PlainOrder, ShuffledOrder, load_batches
 from ml.training.loggers import LOGGERS
 from ml.training.module import AttributeModule, DivergedLoss, Teacher
@@ -47,19 +47,19 @@ def train(wanted: recipe.Recipe, *, args: argparse.Namespace) -> int:
     check_strategy(args.strategy)
     if args.resume:
         watching.find_state(args.checkpoint_dir)
-    wanted = setup.find_released(wanted, places)
+    wanted = reading.find_released(wanted, places)
     setup.check_start(wanted)
     preset = setup.preset_of(wanted)
     teachers = [Teacher.load(folder) for folder in args.teacher]
     setup.check_crops(wanted, teachers=teachers)
     size = max([preset.size, *(teacher.card.preset.size for teacher in teachers)])
     if not args.resume and args.overwrite:
-        needed = [path for path in (*args.teacher, setup.start_path(wanted)) if path]
+        needed = [path for path in (*args.teacher, origins.start_path(wanted)) if path]
         run_folder.check_replaceable(args.checkpoint_dir, needed=needed)
     elif not args.resume and not rank_zero_only.rank:  # type: ignore[attr-defined] # set as it is imported
         run_folder.check_unused(args.checkpoint_dir)
-    cards = setup.source_cards(wanted, teachers=teachers)
-    sets = setup.read_sets(wanted, places, preset=replace(preset, size=size), cards=cards)
+    cards = origins.source_cards(wanted, teachers=teachers)
+    sets = reading.read_sets(wanted, places, preset=replace(preset, size=size), cards=cards)
     if wanted.data.margin != FAIRFACE_MARGIN and not rank_zero_only.rank:  # type: ignore[attr-defined]
         check_margin(sets[0], margin=preset.margin)
     setup.check_years(wanted, training=sets[0])
@@ -120,7 +120,7 @@ def fit(
     heads = setup.head_labels([training], recipe=wanted)
     setup.check_heads(wanted, heads=heads, teachers=teachers)
     card = _card(wanted, sets, heads, preset, args=args, teachers=teachers)
-    known = setup.list_trained(training, recipe=wanted, teachers=teachers)
+    known = origins.list_trained(training, recipe=wanted, teachers=teachers)
     card, trained_file = trained.attach(card, images=known)
     if resume:
         watching.check_state(args.checkpoint_dir, recipe=card.recipe)
@@ -183,8 +183,8 @@ def _write_start(
     watching.write_lists(folder, training=training, validation=validation)
 
 
-def _places(args: argparse.Namespace) -> setup.Places:
-    return setup.Places(
+def _places(args: argparse.Namespace) -> reading.Places:
+    return reading.Places(
         data=args.data,
         also=tuple(args.also),
         validation=args.validation,
@@ -212,9 +212,9 @@ def _card(
         values["data"] |= {"reader": "list", "list": args.train_txt.name, "shards": [], "held_out": 0}
     if args.train_txt or args.val_txt or wanted.validation or values["data"]["held_out"]:
         values["data"]["validation_share"] = 0.0
-    if start := setup.start_path(wanted):
-        values[watching.START_HASH] = setup.hash_start(start)
-    learned = (card.learned_from for card in setup.source_cards(wanted, teachers=teachers))
+    if start := origins.start_path(wanted):
+        values[watching.START_HASH] = origins.hash_start(start)
+    learned = (card.learned_from for card in origins.source_cards(wanted, teachers=teachers))
     if uids := set(filter(None, training.face_uids)).union(*learned):
         values[REVIEWED_FACES] = sorted(uids)  # so that the site leaves them out of this model's accuracy
     return ModelCard(
@@ -225,7 +225,7 @@ def _card(
         recipe={**values, "data_sha256": training.data_hash(), "images": len(training)}
         | {watching.VALIDATION_HASH: validation.data_hash()},
         licence=wanted.licence,
-        trained_on=setup.tell_trained(wanted, training=training, places=_places(args), teachers=teachers),
+        trained_on=origins.tell_trained(wanted, training=training, places=_places(args), teachers=teachers),
     )
 
 

@@ -15,7 +15,7 @@ from ml import errors, labels
 from ml.datasets import face_set, held_out
 from ml.model import checkpoint
 from ml.model.card import read_card
-from ml.training import recipe, setup
+from ml.training import reading, recipe, setup
 
 RELEASED = "fairface-img-margin025-trainval.zip"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "train.md"
@@ -54,9 +54,9 @@ def released(request, tmp_path) -> Path:
 
 def read(config: Path, *, folder: Path):
     """The training and validation set of a recipe, at a size that costs nothing, and the recipe as it was read."""
-    places = setup.Places(folder)
-    wanted = setup.find_released(recipe.read_recipe(config), places)
-    return *setup.read_sets(wanted, places, preset=replace(setup.preset_of(wanted), size=16)), wanted
+    places = reading.Places(folder)
+    wanted = reading.find_released(recipe.read_recipe(config), places)
+    return *reading.read_sets(wanted, places, preset=replace(setup.preset_of(wanted), size=16)), wanted
 
 
 @pytest.mark.filterwarnings("ignore::ml.errors.DataWarning")
@@ -84,13 +84,15 @@ def test_a_card_names_the_zips_that_were_read_so_that_what_was_held_out_is_found
 
 def test_zips_that_are_missing_are_not_made_up_for_by_others(released, small_fairface, tmp_path):
     some = recipe.Recipe(data=recipe.DataRecipe(shards=("train-0.zip", "train-1.zip")))
-    assert setup.find_released(some, setup.Places(small_fairface)) == some  # the first is there, so the others must be
-    assert setup.find_released(some, setup.Places(tmp_path / "nowhere")) == some
+    assert (
+        reading.find_released(some, reading.Places(small_fairface)) == some
+    )  # the first is there, so the others must be
+    assert reading.find_released(some, reading.Places(tmp_path / "nowhere")) == some
     wide = recipe.Recipe(data=recipe.DataRecipe(margin=1.25))
     if (released / RELEASED).is_file():
         (released / "fairface-img-margin125-trainval.zip").unlink(missing_ok=True)
         with pytest.raises(face_set.BadData, match=f"margin of 1.25; in .* are: {RELEASED}"):
-            setup.find_released(wide, setup.Places(released))
+            reading.find_released(wide, reading.Places(released))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from ml.datasets import face_set, seen, sources
 from ml.measuring import slices
 from ml.model import checkpoint, trained
 from ml.model.card import REVIEWED_FACES, OtherLabels, read_card
-from ml.training import setup
+from ml.training import reading, setup
 from tests.ml.conftest import RECIPE, read_log
 
 
@@ -96,8 +96,8 @@ def test_shared_images_and_empty_classes_are_told(run, small_fairface, tmp_path,
 
 def test_the_held_out_images_are_the_last_ones_and_never_trained_on(small_fairface):
     wanted = train.recipe.read_recipe(train.recipe.DEFAULT, overrides={"data.shards": ["train-0.zip"]})
-    places = setup.Places(small_fairface)
-    training, held_out = setup.read_sets(wanted, places, preset=setup.preset_of(wanted))
+    places = reading.Places(small_fairface)
+    training, held_out = reading.read_sets(wanted, places, preset=setup.preset_of(wanted))
     assert (training.files[0], len(training), held_out.files[-1]) == ("train/1.webp", 32, "train/64.webp")
     assert not set(training.files) & set(held_out.files)
 
@@ -108,14 +108,14 @@ def test_what_a_card_tells_as_held_out_was_not_trained_on(small_fairface, tmp_pa
     overrides = {"data.shards": ["train-0.zip"], "data.held_out": 20}
     wanted = train.recipe.read_recipe(train.recipe.DEFAULT, overrides=overrides)
     preset = setup.preset_of(wanted)
-    listed = setup.Places(small_fairface, val_list=tmp_path / "val.txt")
-    training, validation = setup.read_sets(wanted, listed, preset=preset)
+    listed = reading.Places(small_fairface, val_list=tmp_path / "val.txt")
+    training, validation = reading.read_sets(wanted, listed, preset=preset)
     assert (len(training), training.files[-1], len(validation)) == (44, "train/44.webp", 2)
     apart = replace(wanted, validation=wanted.data.__class__(shards=("train-0.zip",)))
     with pytest.raises(face_set.SharedImages):  # 44 of them are trained on
-        setup.read_sets(apart, setup.Places(small_fairface), preset=preset)
+        reading.read_sets(apart, reading.Places(small_fairface), preset=preset)
     also = replace(wanted, also=(replace(wanted.data, held_out=30),))
-    training, _ = setup.read_sets(also, setup.Places(small_fairface, also=(small_fairface,)), preset=preset)
+    training, _ = reading.read_sets(also, reading.Places(small_fairface, also=(small_fairface,)), preset=preset)
     assert (len(training), training.files[-1]) == (44 + 34, "train/34.webp")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ml.model import checkpoint
-from ml.training import module, recipe, setup, watching
+from ml.training import module, origins, recipe, watching
 from tests.ml.conftest import read_log
 
 DIVERGES = ("--lr", "1e30", "--schedule", "constant", "--precision", "32")
@@ -84,7 +84,7 @@ def test_a_file_of_weights_is_known_by_what_it_holds(tmp_path):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(content)
     starts = [recipe.Recipe(start=str(tmp_path / place / "start.pth")) for place in "abc"]
-    a, b, c = (setup.hash_start(setup.start_path(of)) for of in starts)
+    a, b, c = (origins.hash_start(origins.start_path(of)) for of in starts)
     assert a == c != b
     assert len({recipe.recipe_values(of)["start"] for of in starts}) == 1
-    assert setup.start_path(recipe.Recipe(start=recipe.IMAGENET)) is None
+    assert origins.start_path(recipe.Recipe(start=recipe.IMAGENET)) is None
