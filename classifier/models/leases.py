@@ -103,7 +103,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         for kind in _claimable_kinds():
             found = self.claimable().filter(kind).order_by("turn", "id")
             if connection.features.has_select_for_update_skip_locked:
-                found = found.select_for_update(skip_locked=True)
+                found = found.select_for_update(skip_locked=True, no_key=True)
             rows += found.values_list("turn", "id", "state", "attempts", "lost")[:limit]
         return [row[1:] for row in sorted(rows)[:limit]]
 
@@ -160,7 +160,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         """Those of the rows that are still finished when it is their turn; others that do the same wait for it."""
         everything: Any = self.model._default_manager.all()
         with transaction.atomic(using=self.db):
-            held = everything.filter(pk__in=keys, state__in=FINISHED).order_by("pk").select_for_update()
+            held = everything.filter(pk__in=keys, state__in=FINISHED).order_by("pk").select_for_update(no_key=True)
             found = list(held.values_list("pk", flat=True))
             if not found:
                 return 0

@@ -27,7 +27,8 @@ def find_newest(user: User) -> AccountExport | None:
 def ask_for_export(user: User) -> AccountExport:
     """Have somebody's data put together. Asked twice, the first that is not made yet is the answer."""
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)  # of two at once the second finds the job of the first
+        # Of two at once the second finds the job of the first.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         newest = find_newest(user)
         if newest and newest.job and newest.job.state in PENDING:
             return newest
@@ -49,7 +50,7 @@ def make_export(job: Job, *, token: uuid.UUID) -> None:
         writing.write_zip(export.owner, file=file)
         size = file.tell()
     with transaction.atomic():
-        owner = User.objects.select_for_update().filter(pk=export.owner_id, deleting_at=None)
+        owner = User.objects.select_for_update(no_key=True).filter(pk=export.owner_id, deleting_at=None)
         is_mine = owner.exists() and Job.objects.finish(pk=job.pk, token=token)
         if is_mine:
             expires_at = timezone.now() + KEPT_FOR

@@ -170,7 +170,11 @@ def _ask_worker(row: ComputedReport, *, user: User, revision: int) -> ComputedRe
         return row
     with transaction.atomic():
         # Of two who ask at once the second finds the job of the first.
-        held = ComputedReport.objects.select_for_update(of=("self",)).select_related("job", "other").get(pk=row.pk)
+        held = (
+            ComputedReport.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("job", "other")
+            .get(pk=row.pk)
+        )
         if held.job and held.job.state in PENDING:
             return held
         held.job = Job.objects.create(owner=user, kind=Job.Kind.REPORT, turn=Job.objects.next_turn(user.pk))

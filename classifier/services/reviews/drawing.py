@@ -237,7 +237,7 @@ def _keep_photos(draw: Draw, picked: Sequence[int], *, chance: float, batch: int
 def _hold(draw: Draw) -> Draw:
     """The draw as it is now, which nobody changes meanwhile. Raises DrawEnded, BadDraw."""
     Collection.objects.hold_attributes(draw.collection_id)
-    held = Draw.objects.select_for_update(of=("self",)).select_related("collection").get(pk=draw.pk)
+    held = Draw.objects.select_for_update(of=("self",), no_key=True).select_related("collection").get(pk=draw.pk)
     if held.ended:
         raise DrawEnded
     if held.declared_by:
