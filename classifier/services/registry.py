@@ -45,6 +45,7 @@ def _keep_evidence(version: ModelVersion, *, evidence: "inference.EvidenceFile")
             model_version=version,
             defaults={"sha256": digest, "about": evidence.about, "content": evidence.content},
         )
+        Collection.objects.all().hold()
         Collection.objects.all().note_answers()  # whatever was corrected by the former one is no more up to date
 
 
@@ -64,6 +65,7 @@ def promote_version(version: ModelVersion) -> None:
         production.exclude(pk=version.pk).update(status=ModelVersion.Status.RETIRED)
         version.status = ModelVersion.Status.PRODUCTION
         version.save(update_fields=["status"])
+        Collection.objects.all().hold()
         Collection.objects.all().note_answers()  # which version a report is of where several looked may be another now
 
 

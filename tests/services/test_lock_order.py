@@ -1,12 +1,18 @@
 """No two actions wait for each other: all lock collections first, then what is in them, people, the audit log last."""
 
+from datetime import timedelta
+from time import monotonic
+
 import pytest
+from django.urls import reverse
+from django.utils import timezone
 
 from classifier import tasks
-from classifier.models import AuditEvent, Draw, Job, Photo
-from classifier.services import collections, exports, uploads
-from classifier.services.reviews import drawing
+from classifier.models import AccessToken, AuditEvent, Collection, Draw, Job, ModelVersion, Photo, Review, User
+from classifier.services import accounts, audit, collections, deletion, exports, tokens, uploads
+from classifier.services.reviews import answering, drawing
 from tests import factories
+from tests.conftest import logged_in
 from tests.meetings import meet, need_postgres
 from tests.services.submissions import sent
 
@@ -51,3 +57,101 @@ def test_an_export_and_a_declaration_of_the_same_person(alice, collection):
     )
     assert Job.objects.filter(kind=Job.Kind.EXPORT).count() == 1
     assert AuditEvent.objects.count() == 2
+
+
+def test_a_draw_and_the_deletion_of_its_collection(alice, pictured):
+    meet(
+        lambda: begin_draw(pictured, creator=alice),
+        lambda: deletion.delete_collection(pictured, by=alice),
+        at=HOLDS_COLLECTION,
+    )
+    assert not Collection.objects.exists()
+    assert list(actions()) == ["draw begun", "collection deleted"]
+
+
+def test_a_draw_and_its_owner_who_leaves(alice, pictured):
+    meet(lambda: begin_draw(pictured, creator=alice), lambda: accounts.leave_now(alice), at=HOLDS_COLLECTION)
+    assert list(actions()) == ["draw begun", "account deleted by its owner"]
+    assert audit.verify() == []
+
+
+def test_a_draw_and_an_account_whose_grace_is_over(alice, pictured):
+    User.objects.filter(pk=alice.pk).update(leaving_at=timezone.now() - timedelta(hours=1))
+    meet(
+        lambda: begin_draw(pictured, creator=alice),
+        lambda: accounts.delete_overdue(until=monotonic() + 60),
+        at=HOLDS_COLLECTION,
+    )
+    assert not User.objects.filter(pk=alice.pk).exists()
+
+
+def test_an_upload_and_its_owner_who_leaves(alice, pictured):
+    meet(
+        lambda: uploads.submit_photos(alice, collection=pictured, files=[sent()]),
+        lambda: accounts.leave_now(alice),
+        at=r'UPDATE "classifier_collection"',
+    )
+    assert list(actions()) == ["account deleted by its owner"]
+
+
+def test_an_export_and_its_owner_who_leaves(alice, collection):
+    meet(lambda: exports.ask_for_export(alice), lambda: accounts.leave_now(alice), at=r'"classifier_user".* FOR ')
+    assert list(actions()) == ["data export asked for", "account deleted by its owner"]
+
+
+def test_an_answer_and_its_reviewer_who_leaves(alice, bob, pictured):
+    draw = begin_draw(pictured, creator=alice)
+    first, second = (drawn.face for drawn in draw.drawn_faces.select_related("face"))
+    said = answering.Answer(answers={"race": "Black", "gender": "Female", "age": "30-39"})
+    kept = answering.answer_face(draw, face=first, reviewer=bob, answer=said)
+    other = answering.Answer(answers={**said.answers, "race": "White"})
+    meet(
+        lambda: answering.answer_face(draw, face=first, reviewer=bob, answer=other, replaces=kept.review.uid),
+        lambda: accounts.leave_now(bob),
+        at=r'UPDATE "classifier_review"',
+    )
+    assert second not in {review.face for review in Review.objects.all()}
+    assert set(Review.objects.values_list("said_by", flat=True)) == {"reviewer 1"}
+
+
+@pytest.mark.parametrize("model", ["collection", "user", "photo"])
+def test_a_draw_and_a_deletion_by_an_administrator(adam, alice, pictured, model):
+    row = {"collection": pictured, "user": alice, "photo": pictured.photos.first()}[model]
+    page, client = reverse(f"admin:classifier_{model}_delete", args=[row.pk]), logged_in(adam)
+    meet(
+        lambda: begin_draw(pictured, creator=alice),
+        lambda: client.post(page, {"post": "yes"}),
+        at=HOLDS_COLLECTION,
+    )
+    assert list(actions()) == ["draw begun", f"{model} deleted"]
+    assert not type(row).objects.filter(pk=row.pk).exists()
+
+
+def test_a_draw_and_another_model_in_production(adam, alice, pictured):
+    version = ModelVersion.objects.create(name="facet-next", sha256="c" * 64)
+    chosen = {"action": "promote", "_selected_action": [version.pk]}
+    client, page = logged_in(adam), reverse("admin:classifier_modelversion_changelist")
+    meet(lambda: begin_draw(pictured, creator=alice), lambda: client.post(page, chosen), at=HOLDS_COLLECTION)
+    assert list(actions()) == ["draw begun", "model version changed"]
+
+
+def test_the_terms_accepted_by_somebody_and_by_an_administrator(adam, alice):
+    User.objects.filter(pk=alice.pk).update(terms_version="")
+    chosen = {"action": "accept_terms", "_selected_action": [alice.pk]}
+    client, page = logged_in(adam), reverse("admin:classifier_user_changelist")
+    meet(lambda: accounts.accept_terms(alice), lambda: client.post(page, chosen), at=r'UPDATE "classifier_user"')
+    assert list(actions()) == ["terms accepted", "terms accepted"]
+
+
+def test_the_first_use_of_a_token_that_is_taken_back(alice):
+    token, _ = tokens.create_token(alice, name="laptop")
+    meet(
+        lambda: tokens.note_use(token),
+        lambda: tokens.revoke_token(AccessToken.objects.get(), by=alice),
+        at=r'UPDATE "classifier_accesstoken"',
+    )
+    assert list(actions()) == ["token first used", "token revoked"]
+
+
+def actions():
+    return AuditEvent.objects.exclude(action__contains="logged in").order_by("id").values_list("action", flat=True)
