@@ -1,4 +1,4 @@
-"""Two transactions that meet on PostgreSQL: one stands still once it holds something, until the other waits for it."""
+"""Transactions that meet on PostgreSQL: one stands still once it holds something, until the others wait for a lock."""
 
 import re
 import time
@@ -18,29 +18,32 @@ def need_postgres() -> None:
         pytest.skip("needs a DATABASE_URL of PostgreSQL: SQLite has one writer at a time")
 
 
-def meet(first: Callable[[], object], second: Callable[[], object], *, at: str) -> None:
-    """Run `first` up to a statement that matches `at`, then `second` until it waits for a lock or ends, then both on.
+def meet(first: Callable[[], object], *others: Callable[[], object], at: str) -> None:
+    """Run `first` up to a statement that matches `at`, then each of the others until it waits for a lock or ends.
 
-    Raises what either of them raises: where each waits for the other, PostgreSQL ends one with "deadlock detected".
+    Then all go on. Raises what any of them raises: where each waits for the other, PostgreSQL ends one with "deadlock
+    detected".
     """
-    others: list[Future[object]] = []
+    begun: list[Future[object]] = []
 
     def pause(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         result = execute(sql, params, many, context)
-        if not others and re.search(at, sql):
-            others.append(threads.submit(_run, second, told=backends.append))
-            _wait_until_blocked(others[0], backends)
+        if not begun and re.search(at, sql):
+            for other in others:
+                backends: list[int] = []
+                begun.append(threads.submit(_run, other, told=backends.append))
+                _wait_until_blocked(begun[-1], backends)
         return result
 
     def begin() -> object:
         with connection.execute_wrapper(pause):
             return first()
 
-    backends: list[int] = []
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(1 + len(others)) as threads:
         threads.submit(_run, begin).result()
-        assert others, f"no statement of the first matches {at!r}"
-        others[0].result()
+        assert begun, f"no statement of the first matches {at!r}"
+        for other in begun:
+            other.result()
 
 
 def _run(work: Callable[[], object], *, told: Callable[[int], object] = lambda _: None) -> object:
@@ -65,4 +68,4 @@ def _wait_until_blocked(other: Future[object], backends: list[int]) -> None:
                 time.sleep(0.005)
     finally:
         watcher.close()
-    assert other.done(), "the second neither waits for a lock nor ends"
+    assert other.done(), "it neither waits for a lock nor ends"

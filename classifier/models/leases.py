@@ -47,6 +47,13 @@ class LeasedQuerySet(models.QuerySet[Any]):
     def has_claimable(self) -> bool:
         return any(self.claimable().filter(kind).exists() for kind in _claimable_kinds())
 
+    def in_order(self) -> Self:
+        """The same rows for a statement that changes several of them: all lock them in the order of their keys."""
+        everything: Any = self.model._default_manager.all()
+        held = everything.filter(pk__in=self.order_by().values("pk")).order_by("pk").select_for_update(no_key=True)
+        rows: Self = everything.filter(pk__in=held.values("pk"))
+        return rows
+
     def next_turn(self, owner_id: int) -> int:
         """The first free turn of an owner (start-time fair queueing).
 
@@ -110,7 +117,8 @@ class LeasedQuerySet(models.QuerySet[Any]):
     def renew(self, *, token: uuid.UUID) -> int:
         """Prolong the leases of one claim; the number of rows that are still the caller's."""
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-        return self.filter(token=token, state=State.RUNNING).update(lease_until=until)
+        with transaction.atomic(using=self.db, savepoint=False):
+            return self.filter(token=token, state=State.RUNNING).in_order().update(lease_until=until)
 
     def finish(self, *, pk: int, token: uuid.UUID, **values: Any) -> bool:
         """Mark one row done if it is still the caller's. Call it inside the transaction that stores the result."""

@@ -211,7 +211,7 @@ def forget_log_entries(rows: QuerySet[Any]) -> None:
 def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
     # Without its token a worker can neither renew nor finish, so it leaves nothing behind.
     words = {"name": "", "name_key": b"", "folder": "", "captured_on": None, "note": ""}
-    return photos.update(deleting_at=at, token=None, lease_until=None, **words)
+    return photos.in_order().update(deleting_at=at, token=None, lease_until=None, **words)
 
 
 def _forget_names(photos: PhotoQuerySet) -> None:

@@ -1,20 +1,35 @@
 """No two actions wait for each other: all lock collections first, then what is in them, people, the audit log last."""
 
+import uuid
 from datetime import timedelta
 from time import monotonic
 
 import pytest
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from classifier import tasks
-from classifier.models import AccessToken, AuditEvent, Collection, Draw, Job, ModelVersion, Photo, Review, User
-from classifier.services import accounts, audit, collections, deletion, exports, tokens, uploads
-from classifier.services.reviews import answering, drawing
+from classifier.models import (
+    AccessToken,
+    AuditEvent,
+    Collection,
+    Draw,
+    Face,
+    Job,
+    ModelVersion,
+    Photo,
+    Review,
+    State,
+    UploadItem,
+    User,
+)
+from classifier.services import accounts, audit, collections, deletion, exports, tokens, turning, uploads
+from classifier.services.reviews import answering, drawing, queues, retiring
 from tests import factories
 from tests.conftest import logged_in
 from tests.meetings import meet, need_postgres
-from tests.services.submissions import sent
+from tests.services.submissions import sent, stored_files
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -151,6 +166,89 @@ def test_the_first_use_of_a_token_that_is_taken_back(alice):
         at=r'UPDATE "classifier_accesstoken"',
     )
     assert list(actions()) == ["token first used", "token revoked"]
+
+
+def test_a_photo_that_is_turned_back_and_deleted(alice, collection, settings):
+    photo = factories.make_photo(collection, turned=90)
+    factories.make_face(photo)
+    meet(
+        lambda: turning.turn_back(Photo.objects.get()),
+        lambda: deletion.delete_photos(Photo.objects.filter(pk=photo.pk), by=alice),
+        at=r'UPDATE "classifier_photo"',
+    )
+    assert not Photo.objects.exists()
+    assert stored_files(settings.MEDIA_ROOT) == set()
+
+
+def test_a_draw_of_photos_that_are_deleted(alice, pictured):
+    meet(
+        lambda: drawing.begin_photo_draw(pictured, creator=alice, size=4),
+        lambda: deletion.delete_photos(pictured.photos.all(), by=alice),
+        at=r'SELECT .*"classifier_photo"',
+    )
+    assert list(actions()) == ["draw begun", "photos deleted"]
+
+
+def test_faces_that_are_retired_while_their_photos_are_deleted(adam, pictured):
+    faces = list(Face.objects.all())
+    for face in faces:
+        Review.objects.create(
+            face=face, reviewer=adam, reviewer_uid=adam.uid, was_blind=False, verdict=Review.Verdict.NOT_A_FACE
+        )
+    meet(
+        lambda: retiring.retire_faces(faces=[face.pk for face in faces], actor=adam),
+        lambda: deletion.delete_photos(pictured.photos.all(), by=adam),
+        at=r'SELECT .*"classifier_face"',
+    )
+    assert list(actions()) == ["faces retired", "photos deleted"]
+
+
+@pytest.fixture
+def hold_first(pictured):
+    """A transaction that holds the first photo, whose row lies last: an update without an order comes to it last."""
+    first = pictured.photos.order_by("pk").first()
+    Photo.objects.filter(pk=first.pk).update(note="changed last")
+
+    def hold() -> None:
+        with transaction.atomic():
+            Photo.objects.filter(pk=first.pk).update(note="held")
+
+    return hold
+
+
+def test_photos_that_are_run_again_and_deleted(pictured, hold_first):
+    meet(
+        hold_first,
+        lambda: pictured.photos.all().restart(),
+        lambda: deletion.delete_photos(pictured.photos.all()),
+        at=r'UPDATE "classifier_photo"',
+    )
+    assert not Photo.objects.exists()
+
+
+def test_photos_that_are_sent_again_while_their_leases_are_renewed(alice, pictured, hold_first):
+    token = uuid.uuid4()
+    again = [sent(content=photo.image.read()) for photo in pictured.photos.all()]
+    Photo.objects.exclude(pk=pictured.photos.order_by("pk").first().pk).update(state=State.RUNNING, token=token)
+    Photo.objects.filter(token=None).update(state=State.RUNNING, token=token)
+    meet(
+        hold_first,
+        lambda: uploads.submit_photos(alice, collection=pictured, files=again),
+        lambda: Photo.objects.renew(token=token),
+        at=r'UPDATE "classifier_photo"',
+    )
+    assert set(UploadItem.objects.values_list("outcome", flat=True)) == {"duplicate"}
+
+
+def test_guesses_confirmed_in_several_collections_at_once(alice, bob, pictured):
+    other = factories.CollectionFactory(owner=alice)
+    faces = [Face.objects.first(), factories.make_face(factories.make_photo(other))]
+    meet(
+        lambda: queues.confirm_guesses(faces, reviewer=alice),
+        lambda: queues.confirm_guesses(faces[::-1], reviewer=bob),
+        at=HOLDS_COLLECTION,
+    )
+    assert Review.objects.count() == 4
 
 
 def actions():

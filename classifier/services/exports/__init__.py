@@ -69,9 +69,8 @@ def make_anew(collection: Collection) -> None:
     theirs = AccountExport.objects.filter(Q(owner=collection.owner_id) | Q(owner__in=said))
     # Without its token a worker that has read it already cannot finish: what it wrote is dropped.
     running = Job.objects.filter(kind=Job.Kind.EXPORT, state=State.RUNNING, exports__in=theirs)
-    Job.objects.filter(pk__in=list(running.values_list("pk", flat=True))).update(
-        state=State.QUEUED, token=None, lease_until=None
-    )
+    with transaction.atomic():
+        running.in_order().update(state=State.QUEUED, token=None, lease_until=None)
     deletion.remove_exports(theirs.exclude(file=""))
 
 

@@ -77,6 +77,7 @@ def begin_photo_draw(
     _check_size(size)
     _check_kept(collection)
     with transaction.atomic():
+        Collection.objects.filter(pk=collection.pk).hold()  # no photo that is listed here goes before it is drawn
         photos = list(frames.select_photos(collection, chosen=chosen).order_by("pk").values_list("pk", flat=True))
         seed = _new_seed() if seed is None else seed
         picked = picking.pick_photos(photos, size=size, seed=seed)
@@ -111,6 +112,7 @@ def declare_draw(
     Faces that are not in the frame of a draw begun here (too narrow, without a guess) are left out. Raises BadDraw.
     """
     with transaction.atomic():
+        Collection.objects.filter(pk=collection.pk).hold()
         draw = Draw.objects.create(
             collection=collection,
             allocation=Draw.Allocation.SIMPLE,
