@@ -55,7 +55,7 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         on: list[str] = next(iter(held.values_list("attributes", flat=True)), [])
         return [name for name in on if name not in settings.ATTRIBUTES_OFF]
 
-    def note_change(self, pks: Iterable[int]) -> int:
+    def note_change(self, pks: "Iterable[int] | models.QuerySet[Any, Any]") -> int:
         """Photos came, went or wait again: from now on what was counted before is not told any more.
 
         Several, also a query of them, are locked in the order of `hold`.

@@ -88,7 +88,7 @@ def delete_collection(collection: Collection, *, by: User | None = None) -> None
     finish_collection(collection)
 
 
-def mark_collections(collections: QuerySet[Collection]) -> None:
+def mark_collections(collections: CollectionQuerySet) -> None:
     """Take collections out of everybody's sight, with what people wrote about them. Call it inside a transaction.
 
     Of reports that were kept, number and hash stay: with them a copy can be told from a forgery.
