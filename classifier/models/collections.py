@@ -43,9 +43,13 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
 
         The order in which everything is locked stands in docs/architecture.md.
         """
-        return list(self._in_order().values_list("pk", flat=True))
+        return list(self._held().values_list("pk", flat=True))
 
-    def _in_order(self) -> "CollectionQuerySet":
+    def in_order(self) -> Self:
+        """The same, for a statement that changes several of them: it locks them in that order."""
+        return self.model._default_manager.filter(pk__in=self._held().values("pk"))
+
+    def _held(self) -> Self:
         rows = self.model._default_manager.filter(pk__in=self.order_by().values("pk")).order_by("pk")
         return rows.select_for_update(no_key=True)
 
@@ -62,8 +66,7 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         """
         changed = self.filter(pk__in=pks if isinstance(pks, models.QuerySet) else set(pks))
         with transaction.atomic(using=self.db, savepoint=False):
-            rows = self.model._default_manager.filter(pk__in=changed._in_order().values("pk"))
-            return rows.update(updated_at=timezone.now(), revision=F("revision") + 1)
+            return changed.in_order().update(updated_at=timezone.now(), revision=F("revision") + 1)
 
     def note_answers(self) -> None:
         """What reports are computed from is another: results came in, or reviews. In the transaction that stores them.

@@ -159,6 +159,7 @@ def finish_account(user: User) -> bool:
         return False
     with transaction.atomic():
         touched_by(user).hold()
+        User.objects.select_for_update(no_key=True).filter(pk=user.pk).exists()  # before their jobs, as exports do
         User.objects.filter(pk=user.pk).delete()
     return True
 
