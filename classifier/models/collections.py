@@ -45,11 +45,11 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
         """
         return list(self._held().values_list("pk", flat=True))
 
-    def in_order(self) -> Self:
+    def in_order(self) -> "CollectionQuerySet":
         """The same, for a statement that changes several of them: it locks them in that order."""
         return self.model._default_manager.filter(pk__in=self._held().values("pk"))
 
-    def _held(self) -> Self:
+    def _held(self) -> "CollectionQuerySet":
         rows = self.model._default_manager.filter(pk__in=self.order_by().values("pk")).order_by("pk")
         return rows.select_for_update(no_key=True)
 
