@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.functional import SimpleLazyObject
 
 from classifier.http import visitors
-from classifier.services import attempts, audit, disk
+from classifier.services import attempts, audit, contention, disk
 from classifier.views import failures
 from webapp import logs
 
@@ -102,6 +102,19 @@ class FullDiskMiddleware:
         if request.method in SAFE_METHODS:
             disk.make_room()  # SQLite cannot even be read where it cannot open its log; the next try finds room
         return failures.answer_full_disk(request)
+
+
+class BusyDatabaseMiddleware:
+    """503 and when to come again, where others held what a page needed."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return failures.answer_busy_database(request) if contention.is_busy(error) else None
 
 
 class TrustedProxyMiddleware:

@@ -11,7 +11,7 @@ from django.test import Client
 from classifier import inference
 from classifier.models import Collection, User
 from classifier.models.accounts import REVIEWERS
-from tests import factories, network
+from tests import factories, lock_order, network
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -61,6 +61,17 @@ def media(tmp_path, settings) -> Path:
     cache.clear()  # the memory of the process outlives a test
     inference.get_pipeline.cache_clear()
     return settings.MEDIA_ROOT
+
+
+@pytest.fixture(autouse=True)
+def locks_in_order():
+    """No transaction of a test on PostgreSQL locks rows in an order in which another one could wait for it."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with lock_order.watched() as found:
+        yield
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 
 import factory
 from django.core.files.base import ContentFile
+from django.db import transaction
 from django.utils import timezone
 
 from classifier.intake import storage
@@ -161,7 +162,9 @@ def make_face(
         "gender": even("gender", top=gender, probability=max(probability, 0.5)),
         "age": even("age", top=age, probability=probability),
     }
-    predictions.store_predictions({face: vectors}, model_version=ModelVersionFactory())
+    with transaction.atomic():
+        Collection.objects.filter(pk=photo.collection_id).hold()
+        predictions.store_predictions({face: vectors}, model_version=ModelVersionFactory())
     Photo.objects.filter(pk=photo.pk).update(face_count=photo.faces.filter(retired_at=None).count())
     return face
 

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "classifier.middleware.AccessLogMiddleware",
     "classifier.middleware.PrivateAnswerMiddleware",  # around all that may answer by itself
     "classifier.middleware.FullDiskMiddleware",
+    "classifier.middleware.BusyDatabaseMiddleware",
     "classifier.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -120,6 +121,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+LOCK_SECONDS = env.int("FACET_LOCK_SECONDS", default=20)  # that a request waits for what others hold in PostgreSQL
 
 RESERVE_BYTES = env.int("FACET_RESERVE_MB", default=64) * 1024**2  # room set aside for making room on a full disk
 LOW_DISK_BYTES = env.int("FACET_LOW_DISK_MB", default=1024) * 1024**2  # with less free, administrators are warned

@@ -38,12 +38,19 @@ class AuditedAdmin(ModelAdmin):
         record(request, f"{self.opts.verbose_name} changed", rows=[obj], fields=_changed_fields(message))
         return super().log_change(request, obj, message)
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        record(request, f"{self.opts.verbose_name} deleted", rows=queryset)
-        logged = super().log_deletions(request, queryset)
-        rows = self.model._default_manager.filter(pk__in=[row.pk for row in queryset])
-        deletion.forget_log_entries(rows)  # Django's own log would keep the names of what is gone
-        return logged
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, self.model._default_manager.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        rows = list(queryset)
+        self.remove_rows(rows)
+        record(request, f"{self.opts.verbose_name} deleted", rows=rows)  # last, since everybody else waits for the log
+
+    def remove_rows(self, rows: list[Any]) -> None:
+        """Delete rows inside of the transaction that tells of it."""
+        chosen = self.model._default_manager.filter(pk__in=[row.pk for row in rows])
+        deletion.forget_log_entries(chosen)  # Django's own log would keep the names of what is gone
+        chosen.delete()
 
 
 def record(request: HttpRequest, action: str, *, rows: Iterable[Model], **details: Any) -> None:

@@ -1,5 +1,6 @@
 """Collections with their counts, and the uploads into them."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -133,14 +134,11 @@ class CollectionAdmin(AuditedAdmin):
         }
         return summarise(objs), counts, set(), []
 
-    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
+    def remove_rows(self, rows: list[Collection]) -> None:
         # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
-        deletion.mark_collections(Collection.objects.filter(pk=obj.pk))
-        transaction.on_commit(lambda: deletion.finish_collection(obj))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
-        for collection in queryset:
-            self.delete_model(request, collection)
+        deletion.mark_collections(Collection.objects.filter(pk__in=[row.pk for row in rows]))
+        for row in rows:
+            transaction.on_commit(partial(deletion.finish_collection, row))
 
 
 @admin.register(Upload)

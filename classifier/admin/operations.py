@@ -76,12 +76,14 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             self.message_user(request, text, messages.ERROR)
             return
         with transaction.atomic():
+            before = {version.pk: version.status for version in versions}
             for version in versions:
-                record(request, "model version changed", rows=[version], before=version.status, after=status)
                 if status == Status.PRODUCTION:
                     registry.promote_version(version)
                 else:
                     ModelVersion.objects.filter(pk=version.pk).update(status=status)
+            for version in versions:
+                record(request, "model version changed", rows=[version], before=before[version.pk], after=status)
         for version in versions:
             self.message_user(request, f"{version.name} is now {status.label}.", messages.SUCCESS)
 

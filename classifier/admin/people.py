@@ -1,5 +1,7 @@
 """People: accounts with terms, quota and rights; their API tokens; invitations."""
 
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
@@ -129,14 +131,16 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
     def make_reviewers(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         group, _ = Group.objects.get_or_create(name=REVIEWERS)
         with transaction.atomic():
-            record(request, "reviewer made", rows=queryset)
-            group.user_set.add(*queryset)
+            people = list(queryset)
+            group.user_set.add(*people)
+            record(request, "reviewer made", rows=people)
 
     @admin.action(description="End reviewing", permissions=["rights"])
     def end_reviewing(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         with transaction.atomic():
-            record(request, "reviewing ended", rows=queryset)
-            Group.objects.get(name=REVIEWERS).user_set.remove(*queryset)
+            people = list(queryset)
+            Group.objects.get(name=REVIEWERS).user_set.remove(*people)
+            record(request, "reviewing ended", rows=people)
 
     @admin.action(description="Record that they accepted the terms of use", permissions=["change"])
     def accept_terms(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -145,25 +149,25 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
             self.message_user(request, "They have accepted these terms already.", messages.WARNING)
             return
         with transaction.atomic():
-            record(request, "terms accepted", rows=people, version=TERMS_VERSION)
-            for user in people:
+            for user in sorted(people, key=attrgetter("pk")):
                 user.accept_terms(version=TERMS_VERSION, by=request.user.get_username())
+            record(request, "terms accepted", rows=people, version=TERMS_VERSION)
 
     @admin.action(description="Lift the limits on their log-ins", permissions=["change"])
     def lift_limits(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         people = list(queryset)
         with transaction.atomic():
-            record(request, "log-in limits lifted", rows=people)
             for user in people:
                 attempts.lift_limits(user)
+            record(request, "log-in limits lifted", rows=people)
         self.message_user(request, "They can try to log in again at once.", messages.SUCCESS)
 
     @admin.action(description="Remove their second factors (they lost them)", permissions=["change"])
     def remove_second_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         people = list(queryset)
         with transaction.atomic():
-            record(request, "second factors removed by an administrator", rows=people)
             count = sum(second_factors.remove_all(user) for user in people)
+            record(request, "second factors removed by an administrator", rows=people)
         self.message_user(request, f"{count} removed. Their passwords alone let them in.", messages.SUCCESS)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
@@ -175,10 +179,11 @@ class UserAdmin(AuditedAdmin, DjangoUserAdmin):
         }
         return summarise(objs), counts, set(), []
 
-    def delete_model(self, request: HttpRequest, obj: User) -> None:
+    def remove_rows(self, rows: list[User]) -> None:
         # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
-        accounts.mark_account(obj)
-        transaction.on_commit(lambda: deletion.finish_account(obj))
+        for user in rows:
+            accounts.mark_account(user)
+            transaction.on_commit(partial(deletion.finish_account, user))
 
 
 admin.site.unregister(Group)
@@ -220,9 +225,9 @@ class AccessTokenAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
         chosen = list(queryset)
         with transaction.atomic():
-            record(request, "access token revoked", rows=chosen)
             for token in chosen:
                 tokens.revoke_token(token)
+            record(request, "access token revoked", rows=chosen)
         self.message_user(request, "Revoked. Requests with it answer 401 from now on.", messages.SUCCESS)
 
 

@@ -181,13 +181,11 @@ class PhotoAdmin(AuditedAdmin, ReadOnlyAdmin):
         }
         return summarise(objs), counts, set(), []
 
-    def delete_model(self, request: HttpRequest, obj: Photo) -> None:
-        self.delete_queryset(request, Photo.objects.filter(pk=obj.pk))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Photo]) -> None:
+    def remove_rows(self, rows: list[Photo]) -> None:
         # Marked with the line in the audit log or not at all; files must not go before the mark on their rows is kept.
-        keys, now = list(queryset.values_list("pk", flat=True)), timezone.now()
-        deletion.mark_photos(Photo.objects.filter(pk__in=keys), at=now)
+        photos, now = Photo.objects.filter(pk__in=[row.pk for row in rows]), timezone.now()
+        deletion.mark_photos(photos, at=now)
+        deletion.forget_log_entries(photos)  # Django's own log would keep the names of what is gone
         transaction.on_commit(lambda: deletion.finish_photos(at=now))
 
 

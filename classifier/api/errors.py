@@ -11,7 +11,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from classifier.http.refusals import RETRY_SECONDS, find_status, find_wait
-from classifier.services import disk, rates, refusals
+from classifier.services import contention, disk, rates, refusals
 from classifier.services.reviews import refusals as review_refusals
 
 logger = logging.getLogger("facet.api")
@@ -90,6 +90,12 @@ class Unavailable(ApiError):
     wait = RETRY_SECONDS
 
 
+class Contended(Unavailable):
+    """Others held what was asked about."""
+
+    default_detail = contention.SENTENCE
+
+
 class StorageFull(ApiError):
     """Whatever met the full disk."""
 
@@ -113,6 +119,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
         got_request_exception.send(sender=type(context["view"]), request=request._request)
     elif isinstance(known, StorageFull):
         logger.warning("request %s: the disk is full", request_id)
+    elif isinstance(known, Contended):
+        logger.warning("request %s: others held what it needed", request_id)
     elif isinstance(known, Unavailable):
         logger.warning("request %s: the database cannot be reached (%s)", request_id, error)
     headers = {}
@@ -145,6 +153,8 @@ def recognise(error: Exception) -> exceptions.APIException:
             return exceptions.ParseError("The request is malformed.")
         case _ if disk.is_full(error):
             return StorageFull()
+        case _ if contention.is_busy(error):
+            return Contended()
         case OperationalError() | InterfaceError():
             return Unavailable()
         case InternalError() if getattr(error.__cause__, "sqlstate", "") == READ_ONLY:

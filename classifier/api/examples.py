@@ -264,8 +264,8 @@ ERRORS: dict[int, tuple[str, str, str, dict[str, Any]]] = {
         {},
     ),
     503: (
-        "The database is away (`unavailable`), or too many photos are waiting (`queue_full`): ask again after "
-        "Retry-After seconds. Of a report: a worker gave it up (`report_failed`).",
+        "The database is away, or others change the same (`unavailable`), or too many photos are waiting "
+        "(`queue_full`): ask again after Retry-After seconds. Of a report: a worker gave it up (`report_failed`).",
         "unavailable",
         "The database cannot be reached right now.",
         {},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, Exists, F, Q, Value
 from django.utils import timezone
 
@@ -38,15 +38,35 @@ def taxonomy_choices() -> list[tuple[str, str]]:
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
+    def hold(self) -> list[int]:
+        """Lock these until the transaction ends, always in this order, and before anything that is in them: their keys.
+
+        The order in which everything is locked stands in docs/architecture.md.
+        """
+        return list(self._held().values_list("pk", flat=True))
+
+    def in_order(self) -> "CollectionQuerySet":
+        """The same, for a statement that changes several of them: it locks them in that order."""
+        return self.model._default_manager.filter(pk__in=self._held().values("pk"))
+
+    def _held(self) -> "CollectionQuerySet":
+        rows = self.model._default_manager.filter(pk__in=self.order_by().values("pk")).order_by("pk")
+        return rows.select_for_update(no_key=True)
+
     def hold_attributes(self, pk: int) -> list[str]:
         """What is on now, held: who switches one off waits for this transaction, then removes what it stored."""
         held = self.select_for_update(no_key=True).filter(pk=pk)
         on: list[str] = next(iter(held.values_list("attributes", flat=True)), [])
         return [name for name in on if name not in settings.ATTRIBUTES_OFF]
 
-    def note_change(self, pks: Iterable[int]) -> int:
-        """Photos came, went or wait again: from now on what was counted before is not told any more."""
-        return self.filter(pk__in=set(pks)).update(updated_at=timezone.now(), revision=F("revision") + 1)
+    def note_change(self, pks: "Iterable[int] | models.QuerySet[Any, Any]") -> int:
+        """Photos came, went or wait again: from now on what was counted before is not told any more.
+
+        Several, also a query of them, are locked in the order of `hold`.
+        """
+        changed = self.filter(pk__in=pks if isinstance(pks, models.QuerySet) else set(pks))
+        with transaction.atomic(using=self.db, savepoint=False):
+            return changed.in_order().update(updated_at=timezone.now(), revision=F("revision") + 1)
 
     def note_answers(self) -> None:
         """What reports are computed from is another: results came in, or reviews. In the transaction that stores them.

@@ -47,6 +47,13 @@ class LeasedQuerySet(models.QuerySet[Any]):
     def has_claimable(self) -> bool:
         return any(self.claimable().filter(kind).exists() for kind in _claimable_kinds())
 
+    def in_order(self) -> Self:
+        """The same rows for a statement that changes several of them: all lock them in the order of their keys."""
+        everything: Any = self.model._default_manager.all()
+        held = everything.filter(pk__in=self.order_by().values("pk")).order_by("pk").select_for_update(no_key=True)
+        rows: Self = everything.filter(pk__in=held.values("pk"))
+        return rows
+
     def next_turn(self, owner_id: int) -> int:
         """The first free turn of an owner (start-time fair queueing).
 
@@ -103,14 +110,15 @@ class LeasedQuerySet(models.QuerySet[Any]):
         for kind in _claimable_kinds():
             found = self.claimable().filter(kind).order_by("turn", "id")
             if connection.features.has_select_for_update_skip_locked:
-                found = found.select_for_update(skip_locked=True)
+                found = found.select_for_update(skip_locked=True, no_key=True)
             rows += found.values_list("turn", "id", "state", "attempts", "lost")[:limit]
         return [row[1:] for row in sorted(rows)[:limit]]
 
     def renew(self, *, token: uuid.UUID) -> int:
         """Prolong the leases of one claim; the number of rows that are still the caller's."""
         until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-        return self.filter(token=token, state=State.RUNNING).update(lease_until=until)
+        with transaction.atomic(using=self.db, savepoint=False):
+            return self.filter(token=token, state=State.RUNNING).in_order().update(lease_until=until)
 
     def finish(self, *, pk: int, token: uuid.UUID, **values: Any) -> bool:
         """Mark one row done if it is still the caller's. Call it inside the transaction that stores the result."""
@@ -160,7 +168,7 @@ class LeasedQuerySet(models.QuerySet[Any]):
         """Those of the rows that are still finished when it is their turn; others that do the same wait for it."""
         everything: Any = self.model._default_manager.all()
         with transaction.atomic(using=self.db):
-            held = everything.filter(pk__in=keys, state__in=FINISHED).order_by("pk").select_for_update()
+            held = everything.filter(pk__in=keys, state__in=FINISHED).order_by("pk").select_for_update(no_key=True)
             found = list(held.values_list("pk", flat=True))
             if not found:
                 return 0

@@ -68,8 +68,7 @@ def leave_now(user: User) -> None:
     """
     _refuse_last_administrator(user)
     with transaction.atomic():
-        audit.record("account deleted by its owner", actor=user, target=f"user {user.uid}")
-        mark_account(user)
+        mark_account(user, told="account deleted by its owner", by=user)
 
 
 def delete_overdue(*, until: float) -> bool:
@@ -78,11 +77,11 @@ def delete_overdue(*, until: float) -> bool:
         if monotonic() > until:
             return False
         with transaction.atomic():
+            deletion.touched_by(user).hold()
             # Whoever stayed at the last moment, stays.
             if not User.objects.filter(pk=user.pk, leaving_at=user.leaving_at).update(leaving_at=None):
                 continue
-            audit.record("account deleted after its grace", target=f"user {user.uid}")
-            mark_account(user)
+            mark_account(user, told="account deleted after its grace")
         deletion.finish_account(user)
     return True
 
@@ -99,32 +98,44 @@ def delete_account(user: User) -> bool:
     return deletion.finish_account(user)
 
 
-def mark_account(user: User) -> None:
-    """Take somebody out of everybody's sight, with all that tells who it was. Call it inside a transaction."""
+def mark_account(user: User, *, told: str = "", by: User | None = None) -> None:
+    """Take somebody out of everybody's sight, with all that tells who it was. Call it inside a transaction.
+
+    The audit log tells it in these words, as done by `by`, before it forgets who that was.
+    """
+    deletion.touched_by(user).hold()
+    User.objects.select_for_update(no_key=True).filter(pk=user.pk).exists()
     deletion.forget_log_entries(User.objects.filter(pk=user.pk))
-    _forget_person(user)
     deletion.mark_collections(Collection.objects.filter(owner=user, deleting_at=None))
+    _forget_belongings(user)
+    audit.hold_chain()  # of two who go at once each gets a number
+    if told:
+        audit.record(told, actor=by, target=f"user {user.uid}")
+    _number_reviewer(user)
+    _forget_person(user)
 
 
 def _number_reviewer(user: User) -> None:
     """What somebody said stays, as "reviewer 3": whose words belong together is known, whose they are is not."""
     said = Review.objects.filter(reviewer=user, source=Review.Source.PERSON)
     if said.exists():
-        audit.hold_chain()  # of two who go at once each gets a number
         gone = Review.objects.filter(reviewer=None, source=Review.Source.PERSON, said_by__startswith=REVIEWER)
         numbers = gone.values_list("said_by", flat=True).distinct()
         last = max((int(name.removeprefix(REVIEWER)) for name in numbers), default=0)
         said.update(said_by=f"{REVIEWER}{last + 1}", reviewer=None)
 
 
-def _forget_person(user: User) -> None:
-    _number_reviewer(user)
+def _forget_belongings(user: User) -> None:
     for relation in user._meta.related_objects:
         model = relation.related_model
         if relation.on_delete is CASCADE and model not in LEFT_TO_DELETION:
             model._base_manager.filter(**{relation.field.name: user.pk}).delete()
-    audit.forget_person(user.uid)
     Invitation.objects.filter(used_by=user).update(note="")  # it may say whom it was for
+
+
+def _forget_person(user: User) -> None:
+    """The last step of all: a new user name keeps everybody waiting who refers to the row."""
+    audit.forget_person(user.uid)
     User.objects.filter(pk=user.pk).update(
         is_active=False,
         is_staff=False,

@@ -60,7 +60,7 @@ def forget_attributes(collection: Collection, *, attributes: Iterable[str]) -> i
         found = read_totals(sums, replicates)
         return _write_totals({name: of for name, of in found.items() if name not in gone})
 
-    for row in Aggregate.objects.filter(collection=collection).select_for_update():
+    for row in Aggregate.objects.filter(collection=collection).select_for_update(no_key=True):
         count += len(gone & row.sums.keys())
         row.sums, row.replicates = forget(row.sums, row.replicates)
         if row.told:
@@ -93,7 +93,7 @@ def read_totals(sums: Mapping[str, Any], replicates: bytes | memoryview) -> dict
 
 
 def _hold(collection: int, *, version: ModelVersion) -> Aggregate:
-    rows = Aggregate.objects.select_for_update().defer("told_replicates")
+    rows = Aggregate.objects.select_for_update(no_key=True).defer("told_replicates")
     row, _ = rows.get_or_create(collection_id=collection, model_version=version)
     return row
 

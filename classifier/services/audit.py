@@ -85,7 +85,11 @@ def record(
 
 
 def forget_person(uid: UUID) -> None:
-    """Erase what somebody is called and where they came from; what they did stays, under a uid that says nothing."""
+    """Erase what somebody is called and where they came from; what they did stays, under a uid that says nothing.
+
+    Call it inside a transaction, late: it holds the chain, as whoever writes these rows does.
+    """
+    hold_chain()
     AuditPerson.objects.filter(uid=uid).delete()
     AuditAddress.objects.filter(event__actor_uid=uid).delete()
     AuditAddress.objects.filter(event__target=f"user {uid}", event__actor_uid=None).delete()  # tried the password
@@ -97,7 +101,9 @@ def prune_addresses(*, until: float) -> bool:
     while keys := list(old.values_list("pk", flat=True)[:ROWS_AT_ONCE]):
         if monotonic() > until:
             return False
-        AuditAddress.objects.filter(pk__in=keys).delete()
+        with transaction.atomic():
+            hold_chain()
+            AuditAddress.objects.filter(pk__in=keys).delete()
     return True
 
 
@@ -129,7 +135,10 @@ def last_hash() -> str:
 
 
 def hold_chain() -> None:
-    """One writer until the transaction ends. SQLite needs no lock: its transactions begin IMMEDIATE."""
+    """One writer until the transaction ends, which locks nothing more that others lock before they record something.
+
+    So it comes last (docs/architecture.md). SQLite needs no lock: its transactions begin IMMEDIATE.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])

@@ -12,23 +12,28 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import CharField, F, QuerySet, TextField
+from django.db.models import CharField, F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
 from classifier.intake import storage
 from classifier.models import (
     AccountExport,
+    Codebook,
     Collection,
+    Draw,
     Explanation,
     KeptReport,
     Photo,
+    PhotoReview,
     PhotoTag,
     RemovedReport,
+    Review,
     Upload,
     UploadItem,
     User,
 )
+from classifier.models.collections import CollectionQuerySet
 from classifier.models.photos import PhotoQuerySet
 from classifier.services import audit, disk
 
@@ -57,13 +62,10 @@ def delete_photos(photos: PhotoQuerySet, *, by: User | None = None) -> int:
 def mark_photos(photos: PhotoQuerySet, *, at: datetime, by: User | None = None) -> int:
     """Take photos out of everybody's sight, with their names wherever these stand; the number of them."""
     with transaction.atomic():
-        # Before their photos, and in this order: whoever takes photos in or stores results holds them so, too.
-        touched = Collection.objects.filter(pk__in=photos.order_by().values("collection_id"))
-        collections = list(touched.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        Collection.objects.note_change(photos.order_by().values("collection_id"))  # held before what is in them
         count = _mark_photos(photos, at=at)
         if count:
             _forget_names(Photo.objects.filter(deleting_at=at))
-            Collection.objects.note_change(collections)
             if by:
                 uids = Photo.objects.filter(deleting_at=at).values_list("uid", flat=True)[:MOST_TOLD]
                 audit.record("photos deleted", actor=by, details={"photos": count, "uids": [*map(str, uids)]})
@@ -80,17 +82,18 @@ def finish_photos(*, at: datetime) -> int:
 def delete_collection(collection: Collection, *, by: User | None = None) -> None:
     """Delete a collection with all its photos and uploads. An Inbox comes back empty at its next use."""
     with transaction.atomic():
+        mark_collections(Collection.objects.filter(pk=collection.pk))
         if by:
             audit.record("collection deleted", actor=by, target=f"collection {collection.uid}")
-        mark_collections(Collection.objects.filter(pk=collection.pk))
     finish_collection(collection)
 
 
-def mark_collections(collections: QuerySet[Collection]) -> None:
+def mark_collections(collections: CollectionQuerySet) -> None:
     """Take collections out of everybody's sight, with what people wrote about them. Call it inside a transaction.
 
     Of reports that were kept, number and hash stay: with them a copy can be told from a forgery.
     """
+    collections = Collection.objects.filter(pk__in=collections.hold())
     forget_log_entries(collections)
     kept = KeptReport.objects.filter(collection__in=collections).select_related("collection").defer("content")
     RemovedReport.objects.bulk_create(
@@ -117,11 +120,14 @@ def finish_collection(collection: Collection) -> int:
     unmarked = Photo.objects.filter(collection=collection, deleting_at=None).order_by("pk")
     while keys := list(unmarked.values_list("pk", flat=True)[:MARKED_AT_ONCE]):
         with transaction.atomic():
+            Collection.objects.filter(pk=collection.pk).hold()
             _mark_photos(Photo.objects.filter(pk__in=keys), at=timezone.now())
     count = _finish_photos(collection.photos.all())
     if collection.photos.exists():
         return count  # a file could not be removed: the sweeper tries again
-    removed, _ = Collection.objects.filter(pk=collection.pk).delete()
+    with transaction.atomic():
+        Collection.objects.filter(pk=collection.pk).hold()
+        removed, _ = Collection.objects.filter(pk=collection.pk).delete()
     return count + (1 if removed else 0)
 
 
@@ -151,8 +157,23 @@ def finish_account(user: User) -> bool:
         return False
     if Photo.objects.filter(owner=user).exists():
         return False
-    User.objects.filter(pk=user.pk).delete()
+    with transaction.atomic():
+        touched_by(user).hold()
+        User.objects.select_for_update(no_key=True).filter(pk=user.pk).exists()  # before their jobs, as exports do
+        User.objects.filter(pk=user.pk).delete()
     return True
+
+
+def touched_by(user: User) -> CollectionQuerySet:
+    """The collections in which rows change when somebody goes: their own, and where they drew, or said something."""
+    said = Review.objects.filter(reviewer=user).values("face__photo__collection")
+    marked = PhotoReview.objects.filter(reviewer=user).values("drawn_photo__draw__collection")
+    made = [of.objects.filter(created_by=user).values("collection") for of in (Draw, Codebook)]
+    kept = KeptReport.objects.filter(kept_by=user).order_by().values("collection")
+    theirs = Q(owner=user) | Q(terms_accepted_by=user)
+    for others in (said, marked, kept, *made):
+        theirs |= Q(pk__in=others.order_by())
+    return Collection.objects.filter(theirs)
 
 
 def remove_exports(exports: QuerySet[AccountExport]) -> bool:
@@ -175,7 +196,10 @@ def delete_uploads(uploads: QuerySet[Upload]) -> int:
     count = 0
     while keys := list(uploads.order_by("pk").values_list("pk", flat=True)[:BATCH_UPLOADS]):
         with transaction.atomic():
+            Collection.objects.filter(uploads__in=keys).hold()
             count += Upload.objects.filter(pk__in=keys).delete()[1].get(Upload._meta.label, 0)
+        if len(keys) < BATCH_UPLOADS:
+            break
     return count
 
 
@@ -188,7 +212,7 @@ def forget_log_entries(rows: QuerySet[Any]) -> None:
 def _mark_photos(photos: PhotoQuerySet, *, at: datetime) -> int:
     # Without its token a worker can neither renew nor finish, so it leaves nothing behind.
     words = {"name": "", "name_key": b"", "folder": "", "captured_on": None, "note": ""}
-    return photos.update(deleting_at=at, token=None, lease_until=None, **words)
+    return photos.in_order().update(deleting_at=at, token=None, lease_until=None, **words)
 
 
 def _forget_names(photos: PhotoQuerySet) -> None:
@@ -200,11 +224,13 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
     """Remove files, then rows, batch by batch. A photo whose files resist keeps its row for the next time."""
     count = last = 0
     while True:
+        chosen = list(marked.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH_PHOTOS])
+        if not chosen:
+            return count
         with transaction.atomic():
-            rows = marked.filter(pk__gt=last).order_by("pk").select_for_update()
-            batch = list(rows.values_list("pk", "uid", "image", "thumbnail")[:BATCH_PHOTOS])
-            if not batch:
-                return count
+            Collection.objects.filter(photos__in=chosen).hold()
+            rows = marked.filter(pk__in=chosen).order_by("pk").select_for_update()
+            batch = list(rows.values_list("pk", "uid", "image", "thumbnail"))
             maps = _heat_names([row[0] for row in batch])
             gone, resisting = [], []
             for pk, uid, image, thumbnail in batch:
@@ -215,13 +241,12 @@ def _finish_photos(marked: PhotoQuerySet) -> int:
                     resisting.append(pk)
                 else:
                     gone.append(pk)
-            _forget_names(Photo.objects.filter(pk__in=gone))
             _, removed = Photo.objects.filter(pk__in=gone).delete()
             _forget_rest(resisting)
         count += removed.get(Photo._meta.label, 0)
-        if len(batch) < BATCH_PHOTOS:
+        if len(chosen) < BATCH_PHOTOS:
             return count
-        last = batch[-1][0]
+        last = chosen[-1]
 
 
 def _forget_rest(photos: list[int]) -> None:

@@ -45,7 +45,8 @@ def _keep_evidence(version: ModelVersion, *, evidence: "inference.EvidenceFile")
             model_version=version,
             defaults={"sha256": digest, "about": evidence.about, "content": evidence.content},
         )
-        Collection.objects.all().note_answers()  # whatever was corrected by the former one is no more up to date
+        # Whatever was corrected by the former one is no more up to date.
+        Collection.objects.all().in_order().note_answers()
 
 
 def loaded_version() -> ModelVersion:
@@ -64,7 +65,8 @@ def promote_version(version: ModelVersion) -> None:
         production.exclude(pk=version.pk).update(status=ModelVersion.Status.RETIRED)
         version.status = ModelVersion.Status.PRODUCTION
         version.save(update_fields=["status"])
-        Collection.objects.all().note_answers()  # which version a report is of where several looked may be another now
+        # Which version a report is of where several looked may be another now.
+        Collection.objects.all().in_order().note_answers()
 
 
 def production_version() -> ModelVersion | None:

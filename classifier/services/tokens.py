@@ -36,9 +36,9 @@ def create_token(
 def revoke_token(token: AccessToken, *, by: User | None = None) -> None:
     """From now on requests with this token answer 401, and it is no longer listed. `by` took it back."""
     with transaction.atomic():
+        token.delete()
         if by:
             audit.record("token revoked", actor=by, target=f"token {token.uid}")
-        token.delete()
 
 
 def revoke_all(user: User, *, because: str, by: User | None = None) -> int:

@@ -92,6 +92,7 @@ def turn_back(photo: Photo) -> bool:
     with ExitStack() as undo:
         undo.callback(storage.remove_files, *files.new)
         with transaction.atomic():
+            Collection.objects.filter(pk=photo.collection_id).hold()
             still = Photo.objects.filter(pk=photo.pk, state=State.DONE, image=files.old[0], deleting_at=None)
             if not still.update(**files.values, is_turned_back=True):
                 return False

@@ -166,18 +166,18 @@ def _store_files(files: Sequence[ReceivedFile], *, user: User, collection: Colle
 def _create_rows(received: Sequence[ReceivedFile], *, user: User, collection: Collection) -> Upload | None:
     """All rows of a submission in one transaction; None when a photo that one of the files doubled is gone by now.
 
-    The owner's row and the collection's are locked, so that of two submissions at once the second sees the photos of
+    The collection's row and the owner's are locked, so that of two submissions at once the second sees the photos of
     the first: neither can double a photo, share a turn, or slip past the quota or a deletion.
     """
     hashes = {file.sha256 for file in received if file.sha256}
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)
         if not Collection.objects.filter(deleting_at=None).note_change([collection.pk]):
             raise refusals.CollectionGone
         if any(file.photo and file.folder for file in received) and not collection.has_origins:
             Collection.objects.filter(pk=collection.pk).update(has_origins=True)
         photos = _find_photos(collection, hashes=hashes)
         fresh = [file.photo for file in received if file.photo and file.sha256 not in photos]
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         _check_quota(user, added_bytes=sum(photo.stored_bytes for photo in fresh))
         for turn, photo in enumerate(fresh, start=Photo.objects.next_turn(user.pk)):
             photo.turn = turn
@@ -202,7 +202,7 @@ def _find_photos(collection: Collection, *, hashes: Iterable[str]) -> dict[str, 
 
     A deletion that had begun is finished first: what is sent again after it is a new photo.
     """
-    present = list(collection.photos.filter(sha256__in=hashes).order_by("pk").select_for_update())
+    present = list(collection.photos.filter(sha256__in=hashes).order_by("pk").select_for_update(no_key=True))
     begun = [photo.pk for photo in present if photo.deleting_at]
     if begun:
         deletion.delete_photos(collection.photos.filter(pk__in=begun))

@@ -39,7 +39,7 @@ def test_a_log_elsewhere_is_begun_anew_too(run, tmp_path):
 
 def test_a_run_that_is_refused_removes_nothing(run, used):
     before = {path: path.read_bytes() for path in used.rglob("*") if path.is_file()}
-    for option in ("--strategy=wishful", "--balance=hair", "--data.shards=train-9.zip"):
+    for option in ("--strategy=wishful", "--balance=hair", "--data.shards=train-0.zip, train-9.zip"):
         with pytest.raises(SystemExit):
             run("run", option, "--overwrite")
         assert {path: path.read_bytes() for path in used.rglob("*") if path.is_file()} == before

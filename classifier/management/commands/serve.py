@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.backends.signals import connection_created
 
 from classifier.http import body_limits, visitors
 from classifier.intake import spool
+from classifier.services import contention
 from classifier.serving import server
 from classifier.serving.limits import Limits
 
@@ -26,6 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, bind: str, port: int, **options: Any) -> None:
         from webapp.wsgi import application
 
+        connection_created.connect(contention.limit_waiting)
         spool.sweep(settings.SPOOL_DIR)
         tempfile.tempdir = str(settings.SPOOL_DIR)  # whatever a library writes on the way has the same place
         limits = read_limits()

@@ -27,7 +27,8 @@ def find_newest(user: User) -> AccountExport | None:
 def ask_for_export(user: User) -> AccountExport:
     """Have somebody's data put together. Asked twice, the first that is not made yet is the answer."""
     with transaction.atomic():
-        User.objects.select_for_update().get(pk=user.pk)  # of two at once the second finds the job of the first
+        # Of two at once the second finds the job of the first.
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
         newest = find_newest(user)
         if newest and newest.job and newest.job.state in PENDING:
             return newest
@@ -73,9 +74,8 @@ def make_anew(collection: Collection) -> None:
     theirs = AccountExport.objects.filter(Q(owner=collection.owner_id) | Q(owner__in=said))
     # Without its token a worker that has read it already cannot finish: what it wrote is dropped.
     running = Job.objects.filter(kind=Job.Kind.EXPORT, state=State.RUNNING, exports__in=theirs)
-    Job.objects.filter(pk__in=list(running.values_list("pk", flat=True))).update(
-        state=State.QUEUED, token=None, lease_until=None
-    )
+    with transaction.atomic():
+        running.in_order().update(state=State.QUEUED, token=None, lease_until=None)
     deletion.remove_exports(theirs.exclude(file=""))
 
 

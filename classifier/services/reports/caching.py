@@ -181,7 +181,7 @@ def _ask_worker(row: ComputedReport, *, user: User, revision: int) -> ComputedRe
     with transaction.atomic():
         # Of two who ask at once the second finds the job of the first.
         held = (
-            ComputedReport.objects.select_for_update(of=("self",))
+            ComputedReport.objects.select_for_update(of=("self",), no_key=True)
             .select_related("job", "other")
             .filter(pk=row.pk)
             .first()

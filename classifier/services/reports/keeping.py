@@ -33,9 +33,7 @@ def keep_report(
         if same is not None:
             return same
         last = KeptReport.objects.filter(collection=held).aggregate(number=Max("number"))["number"] or 0
-        target = f"collection {held.uid}"
-        audit.record("report kept", actor=user, target=target, details={"number": last + 1, "sha256": digest})
-        return KeptReport.objects.create(
+        kept = KeptReport.objects.create(
             collection=held,
             number=last + 1,
             title=title,
@@ -46,6 +44,9 @@ def keep_report(
             kept_by=user,
             draw=draw,
         )
+        details = {"number": kept.number, "sha256": digest}
+        audit.record("report kept", actor=user, target=f"collection {held.uid}", details=details)
+    return kept
 
 
 def write_citation(kept: KeptReport, *, address: str) -> str:

@@ -77,6 +77,7 @@ def begin_photo_draw(
     _check_size(size)
     _check_may_draw(collection, creator=creator)
     with transaction.atomic():
+        Collection.objects.filter(pk=collection.pk).hold()  # no photo that is listed here goes before it is drawn
         photos = list(frames.select_photos(collection, chosen=chosen).order_by("pk").values_list("pk", flat=True))
         seed = _new_seed() if seed is None else seed
         picked = picking.pick_photos(photos, size=size, seed=seed)
@@ -116,6 +117,7 @@ def declare_draw(
     """
     _check_may_draw(collection, creator=by)
     with transaction.atomic():
+        Collection.objects.filter(pk=collection.pk).hold()
         draw = Draw.objects.create(
             collection=collection,
             allocation=Draw.Allocation.SIMPLE,
@@ -247,7 +249,7 @@ def _keep_photos(draw: Draw, picked: Sequence[int], *, chance: float, batch: int
 def _hold(draw: Draw) -> Draw:
     """The draw as it is now, which nobody changes meanwhile. Raises DrawEnded, BadDraw."""
     Collection.objects.hold_attributes(draw.collection_id)
-    held = Draw.objects.select_for_update(of=("self",)).select_related("collection").get(pk=draw.pk)
+    held = Draw.objects.select_for_update(of=("self",), no_key=True).select_related("collection").get(pk=draw.pk)
     if held.ended:
         raise DrawEnded
     if held.declared_by:

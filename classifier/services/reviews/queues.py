@@ -90,6 +90,7 @@ def confirm_guesses(faces: Sequence[Face], *, reviewer: User) -> int:
     """
     count = 0
     with transaction.atomic():
+        Collection.objects.filter(photos__faces__in=faces).hold()
         mine = Review.objects.told().filter(face__in=faces, draw=None, reviewer_uid=reviewer.uid)
         said = set(mine.values_list("face_id", flat=True))
         for face in faces:

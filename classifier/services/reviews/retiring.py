@@ -39,6 +39,7 @@ def retire_faces(collection: int | None = None, *, faces: Sequence[int], actor: 
         rows = Face.objects.counted().filter(pk__in=list(faces), photo__deleting_at=None)
         if collection is not None:
             rows = rows.filter(photo__collection=collection)
+        Collection.objects.filter(pk__in=rows.order_by().values("photo__collection")).hold()
         none = Review.objects.told().filter(verdict=Review.Verdict.NOT_A_FACE).values("face")
         found = list(rows.filter(pk__in=none).values_list("pk", "uid", "photo_id", "photo__collection_id"))
         Collection.objects.note_change(pk for *_, pk in found)
@@ -60,4 +61,4 @@ def _count_faces(photos: Sequence[int]) -> None:
     """The numbers of faces that photos tell."""
     counted = Face.objects.counted().filter(photo=OuterRef("pk")).order_by().values("photo")
     count = Subquery(counted.annotate(n=Count("pk")).values("n"))
-    Photo.objects.filter(pk__in=photos).update(face_count=Coalesce(count, 0))
+    Photo.objects.filter(pk__in=photos).in_order().update(face_count=Coalesce(count, 0))
