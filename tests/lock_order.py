@@ -21,6 +21,7 @@ IN_COLLECTIONS = {
     *("photoreview", "explanation", "uploaditem", "upload", "tagcolumn", "phototag", "aggregate", "keptreport"),
 }
 MADE_WITH = ("services/predictions.py", "services/aggregates.py")  # parts of services, with which tests make rows
+ALONE = ("/management/generated_", "/migrations/")  # what fills a database of its own, or changes one that stands still
 LOCKS = re.compile(
     r'^(?:UPDATE|DELETE FROM) "classifier_(\w+)"'
     r'|^SELECT .*? FROM "classifier_(\w+)".* FOR (?:NO KEY )?UPDATE(?: |$)'
@@ -75,4 +76,5 @@ def _note_lock(connection: Any, sql: str) -> str | None:
 def _is_by_the_site() -> bool:
     """Whether a service asked for it that holds collections by itself: tests make rows in other ways, too."""
     asked = [frame.filename for frame in traceback.extract_stack() if "/classifier/" in frame.filename]
-    return bool(asked) and not asked[0].endswith(MADE_WITH)
+    is_alone = any(part in filename for filename in asked for part in ALONE)
+    return bool(asked) and not asked[0].endswith(MADE_WITH) and not is_alone
