@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.signals import connection_created
 
 COLLECTION, AUDIT_LOG = "collection", "the audit log"
@@ -54,12 +54,22 @@ def watched() -> Iterator[list[str]]:
         connection.execute_wrappers.remove(note)
 
 
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """A test's own transaction, which is rolled back: what the site does in it is watched as if there was none."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined] # as Django's own test cases mark theirs
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
 def _note_lock(connection: Any, sql: str) -> str | None:
-    transaction = next((block for block in connection.atomic_blocks if not block._from_testcase), None)
-    if transaction is None:
+    outermost = next((block for block in connection.atomic_blocks if not block._from_testcase), None)
+    if outermost is None:
         return None
-    if connection.__dict__.get("watched") is not transaction:
-        connection.watched, connection.locked = transaction, set()
+    if connection.__dict__.get("watched") is not outermost:
+        connection.watched, connection.locked = outermost, set()
     match = LOCKS.search(sql)
     table = match and (match[1] or match[2] or AUDIT_LOG)
     locked: set[str] = connection.locked

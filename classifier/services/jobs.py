@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
 
+from django.db import transaction
 from django.utils import timezone
 
-from classifier.models import FINISHED, Job
+from classifier.models import FINISHED, Collection, Job
 from classifier.services import disk, explaining, exports, leases
 from classifier.services.reports import computing
 
@@ -62,5 +63,7 @@ def prune_finished(*, until: float) -> bool:
     while keys := list(old.values_list("pk", flat=True)[:PRUNED_AT_ONCE]):
         if monotonic() > until:
             return False
-        Job.objects.filter(pk__in=keys, state__in=FINISHED).delete()
+        with transaction.atomic():
+            Collection.objects.filter(photos__faces__explanations__job__in=keys).hold()  # their explanations change
+            Job.objects.filter(pk__in=keys, state__in=FINISHED).delete()
     return True

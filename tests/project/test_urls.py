@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from allauth.usersessions.models import UserSession
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import transaction
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -19,7 +18,7 @@ from classifier.models import AccountExport, Collection, CollectionShare, TagCol
 from classifier.services import tokens
 from classifier.services.reports import caching, keeping, reading
 from classifier.services.reviews import drawing
-from tests import factories, pictures
+from tests import factories, lock_order, pictures
 from tests.conftest import logged_in
 
 PEOPLE = ("anonymous", "stranger", "owner", "reviewer", "admin")
@@ -298,13 +297,12 @@ def form(name: str) -> dict[str, Any]:
 
 def ask(user: User | None, method: str, name: str, rows: SimpleNamespace) -> int:
     """The status of one request, whose traces in the database are taken back."""
-    with transaction.atomic():
+    with lock_order.taken_back():
         client = logged_in(user) if user else Client()
         if method == "POST" and name not in AS_JSON:
             status = client.post(address(name, rows), form(name)).status_code
         else:
             status = client.generic(method, address(name, rows), content_type="application/json").status_code
-        transaction.set_rollback(True)
     return status
 
 

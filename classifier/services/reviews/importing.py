@@ -55,7 +55,7 @@ def import_labels(
     """
     rows = label_rows.read_rows(content)
     # All that takes its time comes before the transaction, for which everybody else who writes waits on SQLite.
-    on = Collection.objects.get(pk=collection.pk).attributes
+    on = collection.attributes
     wrong = _find_wrong(rows, on=on)
     pairs, unknown = label_matching.match_faces(collection, rows=rows)
     _refuse(rows, wrong=wrong, unknown=unknown, leaves_out=leaves_out_unknown and bool(pairs))

@@ -11,6 +11,7 @@ from classifier.services.reviews.label_rows import Row
 SAME_FACE = 0.5  # intersection over union from which on a box is the face's
 BOX = ("x1", "y1", "x2", "y2")
 AT_ONCE = 400  # names or uids in one question
+KEYS_AT_ONCE = 2_000  # primary keys in one
 
 
 def match_faces(collection: Collection, *, rows: Sequence[Row]) -> tuple[list[tuple[Row, Face]], list[str]]:
@@ -49,7 +50,7 @@ def find_gone(pairs: Sequence[tuple[Row, Face]]) -> set[int]:
     """The primary keys of matched faces that do not count any more: their photos were deleted, or read anew."""
     matched = sorted({face.pk for _, face in pairs})
     here = Face.objects.counted().filter(photo__deleting_at=None).order_by()
-    parts = (matched[start : start + AT_ONCE] for start in range(0, len(matched), AT_ONCE))
+    parts = (matched[start : start + KEYS_AT_ONCE] for start in range(0, len(matched), KEYS_AT_ONCE))
     return set(matched).difference(*(here.filter(pk__in=part).values_list("pk", flat=True) for part in parts))
 
 
