@@ -160,8 +160,8 @@ def test_the_models_page_tells_of_the_members_of_a_joint_model(alice_client):
     assert (
         "facet-3 <code>abababababab</code>: face_resnet29, 60.0\N{NO-BREAK SPACE}% of the answer, at 150 pixels" in page
     )
-    assert "150 pixels, both flips of each face</dd>" in page
-    assert "160 pixels, each face straight alone</dd>" in page
+    assert "150 pixels, of each face and its mirror image</dd>" in page
+    assert "160 pixels, of each face as it is</dd>" in page
 
 
 def test_the_models_page_draws_a_bar_for_each_group(alice_client):
