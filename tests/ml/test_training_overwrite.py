@@ -3,11 +3,9 @@
 import shutil
 
 import pytest
-import torch
 
 from ml.model import checkpoint
-from ml.training import module, origins, recipe, watching
-from tests.ml.conftest import read_log
+from ml.training import origins, recipe
 
 DIVERGES = ("--lr", "1e30", "--schedule", "constant", "--precision", "32")
 
@@ -51,20 +49,6 @@ def test_what_a_run_learns_from_is_not_overwritten_by_it(run, used, capsys):
             run("run", *options, str(used / name), "--overwrite")
         assert "which --overwrite would remove" in capsys.readouterr().err.splitlines()[-1]
     checkpoint.load(used)
-
-
-def test_out_of_memory_begins_anew_and_not_from_the_state_of_the_run_before(run, used, monkeypatch):
-    step = module.AttributeModule.training_step
-
-    def small_only(self, batch, index):
-        if len(batch[0]) > 8:
-            raise torch.cuda.OutOfMemoryError
-        return step(self, batch, index)
-
-    monkeypatch.setattr(module.AttributeModule, "training_step", small_only)
-    assert run("run", "--epochs", "2", "--overwrite") == 0
-    assert [row["epoch"] for row in read_log(used / watching.LOG_FILE)] == ["1", "2"]
-    assert (used / "notes.txt").exists()
 
 
 def test_a_run_does_not_go_on_from_other_weights_of_the_same_name(run, tmp_path, capsys):
