@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from classifier import terms
 from classifier.models.accounts import REVIEWERS
+from classifier.models.locking import OrderedQuerySet
 from ml.labels import ATTRIBUTES, FINEST, TAXONOMIES
 
 if TYPE_CHECKING:
@@ -37,21 +38,13 @@ def taxonomy_choices() -> list[tuple[str, str]]:
     return [(name, name) for name in TAXONOMIES]
 
 
-class CollectionQuerySet(models.QuerySet["Collection"]):
+class CollectionQuerySet(OrderedQuerySet["Collection"]):
     def hold(self) -> list[int]:
         """Lock these until the transaction ends, always in this order, and before anything that is in them: their keys.
 
         The order in which everything is locked stands in docs/architecture.md.
         """
         return list(self._held().values_list("pk", flat=True))
-
-    def in_order(self) -> "CollectionQuerySet":
-        """The same, for a statement that changes several of them: it locks them in that order."""
-        return self.model._default_manager.filter(pk__in=self._held().values("pk"))
-
-    def _held(self) -> "CollectionQuerySet":
-        rows = self.model._default_manager.filter(pk__in=self.order_by().values("pk")).order_by("pk")
-        return rows.select_for_update(no_key=True)
 
     def hold_attributes(self, pk: int) -> list[str]:
         """What is on now, held: who switches one off waits for this transaction, then removes what it stored."""

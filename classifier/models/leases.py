@@ -13,6 +13,8 @@ from django.db import connection, models, transaction
 from django.db.models import Case, F, Max, Min, Q, Value, When
 from django.utils import timezone
 
+from classifier.models.locking import OrderedQuerySet
+
 MAX_ATTEMPTS = 3  # attempts that ended in an error of this very row
 MAX_LOST = 10  # leases that were lost together with their worker
 AHEAD = timedelta(hours=1)  # a lease that ends later than this after its time was given under another clock
@@ -31,7 +33,7 @@ RESTART_ROWS = 500  # in one transaction: about 70 ms on SQLite, which has only 
 SQLITE_PAUSE_SECONDS = 0.05  # between two: who waits for SQLite looks ten times a second whether it is free
 
 
-class LeasedQuerySet(models.QuerySet[Any]):
+class LeasedQuerySet(OrderedQuerySet[Any]):
     def pending(self) -> Self:
         return self.filter(state__in=PENDING)
 
@@ -46,13 +48,6 @@ class LeasedQuerySet(models.QuerySet[Any]):
 
     def has_claimable(self) -> bool:
         return any(self.claimable().filter(kind).exists() for kind in _claimable_kinds())
-
-    def in_order(self) -> Self:
-        """The same rows for a statement that changes several of them: all lock them in the order of their keys."""
-        everything: Any = self.model._default_manager.all()
-        held = everything.filter(pk__in=self.order_by().values("pk")).order_by("pk").select_for_update(no_key=True)
-        rows: Self = everything.filter(pk__in=held.values("pk"))
-        return rows
 
     def next_turn(self, owner_id: int) -> int:
         """The first free turn of an owner (start-time fair queueing).
