@@ -10,7 +10,7 @@ network by itself, or in one of these views. It takes as long as they do togethe
 import argparse
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from ml.commands import new_checkpoint, say, told_errors
 from ml.errors import BadRecipe
 from ml.model import checkpoint, joint, network, trained, trunks
-from ml.model.card import ModelCard
+from ml.model.card import ModelCard, tell_once
 from ml.model.members import BOTH, VIEWS, Member, widest_preset
 from ml.training.recipe import DataRecipe
 
@@ -56,15 +56,10 @@ def join_networks(
             **{name: cards[0].recipe[name] for name in _OF_THE_DATA if name in cards[0].recipe},
             **({"reviewed_faces": reviewed} if (reviewed := _reviewed_faces(cards)) else {}),
         },
-        licence=_tell_once(card.licence for card in cards),
-        trained_on=_tell_once(card.trained_on for card in cards),
+        licence=tell_once(card.licence for card in cards),
+        trained_on=tell_once(card.trained_on for card in cards),
         sha256="",
     )
-
-
-def _tell_once(texts: Iterable[str]) -> str:
-    """The parts of texts like "MIT; data: FairFace", each once, in the order in which they come."""
-    return "; ".join(dict.fromkeys(part for text in texts for part in text.split("; ") if part))
 
 
 def _check_cards(cards: Sequence[ModelCard]) -> None:

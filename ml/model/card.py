@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -168,6 +168,11 @@ def parse_card(found: Any, *, source: str, own_labels: bool = False) -> ModelCar
         if not own_labels and labels.ATTRIBUTES.get(attribute) != values:
             raise OtherLabels(f"{source}: the labels of {attribute!r} are not those of this Facet")
     return card
+
+
+def tell_once(texts: Iterable[str]) -> str:
+    """The parts of texts like "MIT; data: FairFace", each once, in the order in which they come."""
+    return "; ".join(dict.fromkeys(part for text in texts for part in text.split("; ") if part))
 
 
 def card_values(card: ModelCard) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml.datasets import face_set, seen
 from ml.model import trained
-from ml.model.card import WEIGHTS_FILE, ModelCard, read_card
+from ml.model.card import WEIGHTS_FILE, ModelCard, read_card, tell_once
 from ml.training.module import Teacher
 from ml.training.reading import Places
 from ml.training.recipe import IMAGENET, RANDOM, Recipe
@@ -45,15 +45,14 @@ def tell_trained(
     if places.limit:
         told += f", read with a limit of {places.limit:,}"
     before = [card.trained_on for card in source_cards(recipe, teachers=teachers)]
-    own = f"{data}: {told}" if data else told
-    return "; ".join(dict.fromkeys([own, *(part for text in before for part in text.split("; ") if part)]))
+    return tell_once([f"{data}: {told}" if data else told, *before])
 
 
 def source_cards(recipe: Recipe, *, teachers: Sequence[Teacher]) -> list[ModelCard]:
     """The cards of the checkpoints that a run learns from."""
     cards = [teacher.card for teacher in teachers]
-    if recipe.start not in (RANDOM, IMAGENET) and Path(recipe.start).is_dir():
-        cards.append(read_card(Path(recipe.start), own_labels=True))
+    if (start := start_path(recipe)) and start.is_dir():
+        cards.append(read_card(start, own_labels=True))
     return cards
 
 
